@@ -1,0 +1,231 @@
+# belay: build, test, install. GNU make.
+#
+#   ./configure && make            build/belay
+#   make check                     packages, configure, build, every test
+#   make demo                      packages, configure, build, the console on a throwaway fleet
+#   make help                      the other targets and the variables
+#
+# No recursion into directories, no lists found by wildcard: what is built is
+# written here, one file a line. Each line of a list ends in a backslash and
+# the list ends in $(END), so that adding a line never changes another one.
+
+VERSION = 0.1.0
+
+# ---------------------------------------------------------------------------
+# Sources, one list for each layer (layers point strictly downward)
+
+# core: pure; libyaml and utf8proc only
+CORE_SRC = \
+	$(END)
+
+# wire: messages between console and workers
+WIRE_SRC = \
+	$(END)
+
+# pki: certificates and keys
+PKI_SRC = \
+	$(END)
+
+# store: journal and local lock
+STORE_SRC = \
+	$(END)
+
+# remote: the worker, sessions, streams, probes, edits
+REMOTE_SRC = \
+	$(END)
+
+# engine: the loop around the rollout
+ENGINE_SRC = \
+	$(END)
+
+# verbs: the headless face
+VERBS_SRC = \
+	$(END)
+
+# ui: the curses face
+UI_SRC = \
+	$(END)
+
+# The program itself, on top of all layers
+MAIN_SRC = \
+	src/main.c \
+	$(END)
+
+# ---------------------------------------------------------------------------
+# Tests
+
+# cmocka programs: LAYER/NAME is tests/LAYER/NAME_test.c, linked with the
+# archives of LAYER and of the layers below it. EXTRA_LAYER/NAME = FILE.c …
+# adds sources of its own to one of them.
+TESTS = \
+	$(END)
+
+# Shell tests that need no server (TAP)
+SHELL_TESTS = \
+	$(END)
+
+# The real program on real servers (TAP)
+E2E = \
+	$(END)
+
+# Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.
+# LIBS_tool_NAME has their libraries.
+TOOLS = \
+	$(END)
+
+LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
+
+# ---------------------------------------------------------------------------
+# What each layer may link with: archives (itself and below) and libraries
+
+BELOW_core   = core
+BELOW_wire   = wire core
+BELOW_pki    = pki core
+BELOW_store  = store core
+BELOW_remote = remote pki wire core
+BELOW_engine = engine remote store pki wire core
+BELOW_verbs  = verbs engine remote store pki wire core
+BELOW_ui     = ui engine remote store pki wire core
+LAYERS       = ui verbs engine remote store pki wire core
+
+LIBS_core   = $(YAML_LIBS) $(UTF8PROC_LIBS)
+LIBS_wire   = $(JANSSON_LIBS) $(OPENSSL_LIBS) $(LIBS_core)
+LIBS_pki    = $(OPENSSL_LIBS) $(LIBS_core)
+LIBS_store  = $(SQLITE3_LIBS) $(OPENSSL_LIBS) $(LIBS_core)
+LIBS_remote = $(LIBSSH2_LIBS) $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(LIBUV_LIBS) $(LIBS_wire)
+LIBS_engine = $(SQLITE3_LIBS) $(LIBS_remote)
+LIBS_verbs  = $(LIBS_engine)
+LIBS_ui     = $(NCURSESW_LIBS) $(LIBS_engine)
+LIBS_all    = $(LIBS_ui)
+
+# ---------------------------------------------------------------------------
+# Configuration. The targets named here do without one, or make it themselves.
+
+SELF_MADE = check demo setup clean distclean help
+ifneq ($(filter-out $(SELF_MADE),$(or $(MAKECMDGOALS),all)),)
+include config.mk
+endif
+
+config.mk:
+	./configure
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+CC     ?= cc
+AR     ?= ar
+
+# SAN=1: address and undefined-behaviour sanitizers, in a tree of their own.
+# Fortify is left out: it hides what the sanitizer would see.
+ifeq ($(SAN),1)
+BUILD ?= build-san
+MODE_CFLAGS = -O1 -g -fno-omit-frame-pointer -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all
+MODE_LDFLAGS = -pie -fsanitize=address,undefined
+else
+BUILD ?= build
+MODE_CFLAGS = -O2 -g $(HARDEN_CFLAGS)
+MODE_LDFLAGS = $(HARDEN_LDFLAGS)
+endif
+
+ifeq ($(WERROR),1)
+WERROR_CFLAGS = -Werror
+endif
+
+WARN_CFLAGS = -Wall -Wextra -Wpedantic -Wmissing-prototypes -Wstrict-prototypes \
+	-Wshadow -Wconversion -Wformat=2
+
+# A file that needs more of the C library than this says so itself
+# (#define _GNU_SOURCE on its first line, and why).
+OUR_CPPFLAGS = -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -Isrc -I. -I$(BUILD)/gen $(LIB_CFLAGS)
+OUR_CFLAGS = -std=c11 -pthread $(WARN_CFLAGS) $(MODE_CFLAGS) $(WERROR_CFLAGS)
+
+# The user's flags come last, so that they win.
+COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
+LINK = $(CC) -pthread $(MODE_LDFLAGS) $(CFLAGS) $(LDFLAGS)
+
+# ---------------------------------------------------------------------------
+# Derived names
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+archives = $(patsubst %,$(BUILD)/%.a,$(1))
+
+GEN = $(BUILD)/gen/version.h
+ifneq ($(filter src/remote/%,$(REMOTE_SRC)),)
+GEN += $(BUILD)/gen/host_sh.h
+endif
+
+ALL_SRC = $(CORE_SRC) $(WIRE_SRC) $(PKI_SRC) $(STORE_SRC) $(REMOTE_SRC) $(ENGINE_SRC) \
+	$(VERBS_SRC) $(UI_SRC) $(MAIN_SRC)
+TEST_SRC = $(patsubst %,tests/%_test.c,$(TESTS)) $(foreach t,$(TESTS),$(EXTRA_$(t)))
+TOOL_SRC = $(patsubst %,tests/%.c,$(TOOLS))
+TEST_BIN = $(patsubst %,$(BUILD)/tests/%_test,$(TESTS))
+TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
+
+# ---------------------------------------------------------------------------
+# Build
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+.PHONY: all objects tools tests unit check demo setup install uninstall clean distclean help \
+	torture fuzz bench clang
+
+all: $(BUILD)/belay
+tools: $(TOOL_BIN)
+tests: $(TEST_BIN) $(TOOL_BIN)
+objects: $(call obj,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC))
+
+$(BUILD)/belay: $(call obj,$(MAIN_SRC)) $(call archives,$(LAYERS))
+	$(LINK) -o $@ $^ $(LIBS_all) $(LIBS)
+
+$(BUILD)/%.o: %.c | $(GEN)
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -c -o $@ $<
+
+# An archive is made anew each time, so that a file taken off the list is gone.
+define layer_rule
+$(BUILD)/$(1).a: $(call obj,$(2))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+$(eval $(call layer_rule,core,$(CORE_SRC)))
+$(eval $(call layer_rule,wire,$(WIRE_SRC)))
+$(eval $(call layer_rule,pki,$(PKI_SRC)))
+$(eval $(call layer_rule,store,$(STORE_SRC)))
+$(eval $(call layer_rule,remote,$(REMOTE_SRC)))
+$(eval $(call layer_rule,engine,$(ENGINE_SRC)))
+$(eval $(call layer_rule,verbs,$(VERBS_SRC)))
+$(eval $(call layer_rule,ui,$(UI_SRC)))
+
+define test_rule
+$(BUILD)/tests/$(1)_test: $(call obj,tests/$(1)_test.c $(EXTRA_$(1))) $(call archives,$(BELOW_$(2)))
+	$$(LINK) -o $$@ $$^ $$(CMOCKA_LIBS) $$(LIBS_$(2)) $$(LIBS)
+endef
+$(foreach t,$(TESTS),$(eval $(call test_rule,$(t),$(firstword $(subst /, ,$(t))))))
+
+define tool_rule
+$(BUILD)/tests/$(1): $(BUILD)/tests/$(1).o
+	$$(LINK) -o $$@ $$< $$(LIBS_tool_$(1)) $$(LIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+$(BUILD)/gen/version.h: Makefile
+	@mkdir -p $(@D)
+	@printf '#define BELAY_VERSION "%s"\n' '$(VERSION)' >$@.new
+	@cmp -s $@.new $@ 2>/dev/null && rm $@.new || mv $@.new $@
+	@touch $@
+
+# The host-side program as bytes (a string literal may not be that long in
+# ISO C), ending in a NUL, and the SHA-256 of its text for the journal.
+$(BUILD)/gen/host_sh.h: src/remote/host.sh
+	@mkdir -p $(@D)
+	@if LC_ALL=C grep -n '[^	-~]' $<; then echo '$<: only ASCII, please' >&2; exit 1; fi
+	{ echo '/* made from $<: do not edit */'; \
+	  echo "#define HOST_SH_SHA256 \"$$(sha256sum <$< | cut -d' ' -f1)\""; \
+	  echo 'static const char host_sh[] = {'; \
+	  od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; \
+	  echo '0 };'; } >$@
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC))
