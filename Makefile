@@ -16,6 +16,10 @@ VERSION = 0.1.0
 
 # core: pure; libyaml and utf8proc only
 CORE_SRC = \
+	src/core/mem.c \
+	src/core/err.c \
+	src/core/buf.c \
+	src/core/text.c \
 	$(END)
 
 # wire: messages between console and workers
@@ -58,6 +62,8 @@ MAIN_SRC = \
 # archives of LAYER and of the layers below it. EXTRA_LAYER/NAME = FILE.c …
 # adds sources of its own to one of them.
 TESTS = \
+	core/mem \
+	core/text \
 	$(END)
 
 # Shell tests that need no server (TAP)

@@ -1,0 +1,312 @@
+/*
+ * fleet: what there is.  Hosts, units, endpoints, clients with their links,
+ * certificates, and the bindings that turn a facet's value into edits.
+ *
+ * One tree, read by fleet_parse() from the text of a fleet file, immutable
+ * afterwards, freed as a whole.  Everything refers to everything else by
+ * index into the arrays below; NONE is "not given".  Names are unique within
+ * their kind.  `for`, lists and $(name) are expanded while reading; what is
+ * only known later ($(dial), $(ca_file), $(ca.b64), $(step)) stays in the strings and is
+ * filled in by edit.h.
+ *
+ * The format is documented in belay-fleet(5).
+ */
+#ifndef BELAY_CORE_FLEET_H
+#define BELAY_CORE_FLEET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+#define NONE (-1)
+
+/* Bounds, so that a hostile or mistaken file costs bounded memory. */
+#define FLEET_FILE_MAX	((size_t)256 << 10)
+#define FLEET_NAME_MAX	128
+#define FLEET_ITEMS_MAX	8192	/* of each kind, after expansion */
+
+/* Where something stands in its file; line and col count from 1. */
+struct pos {
+	int line;
+	int col;
+};
+
+enum kind { KIND_POSTGRES, KIND_PGBOUNCER, KIND_REDIS };
+#define KIND_COUNT 3
+
+enum accept { ACCEPT_PLAIN, ACCEPT_BOTH, ACCEPT_TLS, ACCEPT_MUTUAL, ACCEPT_UNKNOWN };
+#define ACCEPT_COUNT 4
+
+enum dial {
+	DIAL_DISABLE, DIAL_ALLOW, DIAL_PREFER, DIAL_REQUIRE, DIAL_VERIFY_CA,
+	DIAL_VERIFY_FULL, DIAL_UNKNOWN
+};
+#define DIAL_COUNT 6
+
+enum proto { PROTO_ANY, PROTO_TLS1_0, PROTO_TLS1_1, PROTO_TLS1_2, PROTO_TLS1_3 };
+
+/* Words for enums; *_word never returns NULL, *_parse returns -1 on no match. */
+const char *kind_word(enum kind);
+const char *accept_word(enum accept);
+const char *dial_word(enum dial);
+const char *proto_word(enum proto);
+int	kind_parse(const char *);
+int	accept_parse(const char *);
+int	dial_parse(const char *);
+int	proto_parse(const char *);
+
+struct strings {
+	char **v;
+	size_t n;
+};
+
+struct pair {
+	char *key, *value;
+	struct pos pos;
+};
+
+struct pairs {
+	struct pair *v;
+	size_t n;
+};
+
+struct indices {
+	int *v;
+	size_t n;
+};
+
+struct host {
+	char	*name;
+	struct pos pos;
+	char	*ssh;		/* alias for the operator's ssh_config, or NULL */
+	char	*address, *user, *identity;	/* without ssh: */
+	int	 port;		/* 0: 22 */
+	bool	 local;		/* the machine belay runs on; no SSH */
+	char	*become;	/* reserved: not yet */
+	char	*state;		/* host-side state directory; NULL: ~/.local/state/belay */
+	char	*transport;	/* NULL: choose; "libssh2" or "ssh" */
+};
+
+struct cluster {		/* reserved: not yet */
+	char	*name;
+	struct pos pos;
+};
+
+enum secret_source {
+	SECRET_FILE, SECRET_FD, SECRET_COMMAND, SECRET_PROMPT, SECRET_HOST_ENV,
+	SECRET_OBJECT /* not yet */, SECRET_ENV
+};
+
+struct secret {
+	char	*name;
+	struct pos pos;
+	enum secret_source source;
+	char	*file;		/* FILE; HOST_ENV: the env file on `host` */
+	char	*command;	/* COMMAND, run on the operator's machine */
+	char	*prompt;	/* PROMPT: what to ask */
+	char	*key;		/* HOST_ENV: the variable; ENV: the variable */
+	int	 fd;		/* FD */
+	int	 host;		/* HOST_ENV */
+};
+
+enum unit_kind { UNIT_RESTART, UNIT_RELOAD };
+
+struct unit {
+	char	*name;
+	struct pos pos;
+	int	 host;		/* NONE where a cluster carries it (not yet) */
+	enum unit_kind kind;
+	char	*run;		/* a command for the host's shell, shown literally */
+	char	*in;		/* working directory, or NULL */
+	int64_t	 deadline_ms;	/* default 120 s */
+	bool	 idempotent;	/* may be repeated after a cut; default yes */
+	struct strings restarts;	/* names of endpoints and clients; for display and census */
+	const char *not_yet;	/* what of it is not built, or NULL */
+};
+
+/* How one edit is bound.  Which fields count depends on the kind. */
+enum edit_kind {
+	EDIT_ENV,	/* file, set, unset */
+	EDIT_FILE,	/* file, content, mode, owner */
+	EDIT_RUN,	/* run, undo, observe+expect, in, touches */
+	EDIT_CONF, EDIT_BLOCK, EDIT_URL, EDIT_SETTING, EDIT_OBJECT, EDIT_HELM
+			/* reserved: parsed, not yet */
+};
+const char *edit_kind_word(enum edit_kind);
+
+struct bedit {			/* a bound edit, still with $(…) of run time in it */
+	enum edit_kind kind;
+	struct pos pos;
+	struct indices on;	/* hosts; empty: the host of the owner's unit */
+	char	*file;
+	struct pairs set;
+	struct strings unset;
+	char	*content;	/* EDIT_FILE; NULL with remove */
+	bool	 remove;
+	int	 mode;		/* -1: keep, or 0600 for a new file */
+	char	*owner;		/* "70:70", "postgres:", or NULL */
+	bool	 in_place;	/* write: in-place */
+	char	*run, *undo, *observe, *expect, *in;
+	bool	 read_only, idempotent;
+	struct strings touches;
+	int64_t	 deadline_ms;
+	const char *not_yet;	/* what of it is not built, or NULL */
+};
+
+struct implied {		/* a binding that moves somebody else's dial */
+	int	 link;
+	enum dial dial;
+};
+
+struct binding {		/* what one value of one facet means here */
+	bool	 bound;		/* given at all */
+	struct pos pos;
+	struct bedit *v;
+	size_t	 n;
+	struct implied *implies;
+	size_t	 nimplies;
+};
+
+struct cert {
+	char	*name;
+	struct pos pos;
+	bool	 external;	/* watched only: not ours to issue or renew */
+	char	*profile;	/* "ecdsa-p256" (default), "rsa-4096" */
+	int64_t	 leaf_ms, warn_ms;
+	char	*ca_file;	/* external: PEM of the CA on the operator's machine, or "system" */
+	char	*ca_dir;	/* where the CA's files live; NULL: the state directory */
+	struct indices serves;	/* endpoints */
+	struct binding install;	/* edits; content and values may hold $(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem) and .b64 */
+	bool	 lands_at_activation;
+	const char *not_yet;
+};
+
+/* Things that cannot be seen here, declared with their reason. */
+enum source { SOURCE_SERVED, SOURCE_REHEARSED, SOURCE_CENSUS, SOURCE_CONFIGURED, SOURCE_PERSISTED };
+#define SOURCE_COUNT 5
+const char *source_word(enum source);
+
+struct endpoint {
+	char	*name;
+	struct pos pos;
+	struct strings tags;
+	enum kind kind;
+	int	 unit;
+	int	 host;		/* the unit's host, or NONE */
+	/* Ports, 0 where not given.  `both` stands for one port that does both. */
+	int	 port_plain, port_tls;
+	bool	 one_port;	/* listen: { both: N } */
+	char	*at;		/* address the probes dial from the host; NULL: names[0], else localhost */
+	int	 via;		/* host whose tunnel is used; NONE: the unit's */
+	struct strings names;	/* what clients dial; certificates must cover each */
+	char	*probe_user, *probe_database;
+	int	 probe_secret;
+	enum proto proto_min;
+	char	*managed;
+	char	*log_run;	/* command printing the log from now on, on log_host */
+	char	*log_file;
+	int	 log_host;
+	char	*cannot_see[SOURCE_COUNT];	/* reasons, or NULL */
+	struct binding accept[ACCEPT_COUNT];
+	const char *not_yet;
+};
+
+enum evidence { EVIDENCE_SESSION, EVIDENCE_LOG, EVIDENCE_REHEARSAL, EVIDENCE_ATTEST };
+const char *evidence_word(enum evidence);
+
+/* Whose connections at the endpoint are this link's; all that are given must match. */
+struct match {
+	struct pos pos;
+	struct strings addresses;	/* IPv4/IPv6 or CIDR */
+	struct indices hosts;		/* their addresses are learnt by probing; see session reading */
+	struct strings users, databases, applications;
+	const char *not_yet;		/* pods */
+};
+
+enum dial_how {
+	DIAL_BOUND,	/* a step can move it */
+	DIAL_FOLLOWS,	/* moved by another link, or (follows == NONE) by `implies` only */
+	DIAL_FIXED,	/* not ours to move */
+	DIAL_ASSUMED	/* declared, not seen */
+};
+
+struct link {
+	char	*name;		/* "web -> pgbouncer" */
+	struct pos pos;
+	int	 client, endpoint;
+	struct match match;
+	enum dial_how how;
+	int	 follows;	/* link, or NONE */
+	enum dial assumed;	/* DIAL_ASSUMED, DIAL_FIXED with a value; else DIAL_UNKNOWN */
+	struct binding dial[DIAL_COUNT];
+	/* trust: which CA the client's file holds once the link trusts `trust_cert` */
+	int	 trust_cert;	/* cert, or NONE */
+	char	*trust_file;	/* path at the client; $(ca_file) */
+	bool	 trust_lands;	/* the file appears at activation, by the cert's own install */
+	struct binding trust;	/* edits that put it there, when not by the cert's install */
+	/* a guard that must hold before a TLS dial: the build can do TLS at all */
+	struct bedit *can_tls;	/* EDIT_RUN with run and expect, or NULL */
+	char	*driver;	/* dialect, or NULL: libpq / hiredis */
+	char	*at;		/* name dialled where it differs from names[0] */
+};
+
+struct client {
+	char	*name;
+	struct pos pos;
+	struct strings tags;
+	int	 unit;		/* NONE where unknown */
+	int	 host;
+	enum evidence evidence;
+	int64_t	 window_ms;
+	enum proto proto_max;
+	int	 pools;		/* the endpoint that this client is (a pooler), or NONE */
+	struct indices links;
+	const char *not_yet;
+};
+
+struct list {
+	char	*name;
+	struct strings items;
+};
+
+struct fleet {
+	char	*path;		/* as given, for messages */
+	char	*environment;	/* "production" is protected: its name must be typed */
+	struct list	*lists;		size_t nlists;
+	struct host	*hosts;		size_t nhosts;
+	struct cluster	*clusters;	size_t nclusters;
+	struct secret	*secrets;	size_t nsecrets;
+	struct unit	*units;		size_t nunits;
+	struct cert	*certs;		size_t ncerts;
+	struct endpoint	*endpoints;	size_t nendpoints;
+	struct client	*clients;	size_t nclients;
+	struct link	*links;		size_t nlinks;
+	/* What was read but is not built yet, as "file:line:col: …: not yet". */
+	struct strings	 not_yet;
+};
+
+/*
+ * Reads the text of a fleet file; `path` only names it in messages.  On
+ * failure the message is `path:line:col: what is wrong, what was expected`.
+ */
+int	fleet_parse(struct fleet **ret, const char *path, const char *text,
+	    size_t len_bytes, struct err *);
+void	fleet_free(struct fleet *);
+
+/* Index by name, or NONE. */
+int	fleet_host(const struct fleet *, const char *name);
+int	fleet_unit(const struct fleet *, const char *name);
+int	fleet_cert(const struct fleet *, const char *name);
+int	fleet_endpoint(const struct fleet *, const char *name);
+int	fleet_client(const struct fleet *, const char *name);
+/* "web -> pgbouncer"; blanks around the arrow do not matter; U+2192 is taken too. */
+int	fleet_link(const struct fleet *, const char *name);
+/* The name that a link dials, and the port it uses for a dial mode. */
+const char *link_dials_name(const struct fleet *, const struct link *);
+int	link_dials_port(const struct fleet *, const struct link *, enum dial);
+/* The host from which a link is dialled, or NONE. */
+int	link_host(const struct fleet *, const struct link *);
+
+#endif

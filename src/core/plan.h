@@ -1,0 +1,114 @@
+/*
+ * plan: a path through postures.  An ordered list of steps, each of which
+ * moves one or several facets, with guards before and proofs after.
+ *
+ * Read against a fleet by plan_parse(): selectors, `for` and $(name) are
+ * expanded, subjects are indices into the fleet.  Immutable afterwards.
+ *
+ * The format is documented in belay-plan(5).
+ */
+#ifndef BELAY_CORE_PLAN_H
+#define BELAY_CORE_PLAN_H
+
+#include "core/fleet.h"
+
+struct buf;
+
+enum facet { FACET_ACCEPT, FACET_CERT, FACET_DIAL, FACET_TRUST, FACET_PRESENT };
+const char *facet_word(enum facet);
+
+/* One facet's change.  value: enum accept, enum dial, or a cert's index. */
+struct move {
+	enum facet facet;
+	int	 subject;	/* endpoint (accept), cert (cert), link (dial, trust, present) */
+	int	 value;
+	struct pos pos;
+};
+
+/* What can be asked before (requires) or after (gate) a step. */
+enum check_kind {
+	CHECK_SERVED,	/* a verified handshake at an endpoint */
+	CHECK_REFUSED,	/* plaintext (or tls) is refused there */
+	CHECK_CENSUS,	/* no declared client on plaintext there; implied */
+	CHECK_SETTING,	/* the server's own word for a setting */
+	CHECK_LOG,	/* absent or contains, since the step */
+	CHECK_HTTP,	/* a status from a host */
+	CHECK_COMMAND,	/* a command's exit status and output */
+	CHECK_FILE,	/* reserved: not yet, and those below */
+	CHECK_JOB, CHECK_SEEN, CHECK_STEADY, CHECK_ATTEST, CHECK_REHEARSAL,
+	CHECK_CAN_TLS,	/* implied: the client's build can do TLS */
+	CHECK_LINK_TLS,	/* implied by dial: the link's sessions are all on TLS, and there is one */
+	CHECK_LINK_UP,	/* implied: the link has sessions again (any) */
+	CHECK_DIAL_SET	/* implied: the value is what is written on the host */
+};
+#define CHECK_COUNT 17
+const char *check_kind_word(enum check_kind);
+
+struct check {
+	enum check_kind kind;
+	struct pos pos;
+	bool	 implied;	/* by a facet, not written in the plan */
+	char	*name;		/* for the screen, --waive and the journal: "served postgres" */
+	int	 endpoint, link, host;	/* NONE where not given */
+	enum accept accept;	/* CHECK_REFUSED: PLAIN or TLS */
+	enum proto proto_min;
+	char	*cipher;
+	char	*setting, *value;	/* CHECK_SETTING: equals */
+	char	*contains, *absent;	/* LOG, COMMAND (output), HTTP (body, reserved) */
+	char	*url;		/* HTTP */
+	int	 status;	/* HTTP 200, COMMAND exit status 0 */
+	char	*run, *in;	/* COMMAND */
+	char	*text;		/* ATTEST */
+	int64_t	 deadline_ms;
+	const char *not_yet;
+};
+
+struct excuse {			/* may-refuse */
+	int	 link;
+	char	*reason;
+};
+
+struct step {
+	char	*id;		/* unique after expansion */
+	struct pos pos;
+	char	*title;		/* what it does, in words; made from the moves where not given */
+	int	 group;		/* row it belongs to: index into plan->groups */
+	struct move *moves;	size_t nmoves;
+	struct bedit *runs;	size_t nruns;		/* run: */
+	struct indices drains;	/* endpoints: reserved, not yet */
+	struct check *requires;	size_t nrequires;	/* implied ones included */
+	struct check *gates;	size_t ngates;		/* implied ones included, in the order they are shown */
+	int64_t	 soak_ms;
+	bool	 optional;
+	struct excuse *excuses;	size_t nexcuses;
+	const char *not_yet;
+};
+
+struct group {			/* one row of the screen: a `for` folded, or a single step */
+	char	*title;
+	size_t	 first, n;	/* steps */
+};
+
+enum on_fault { ON_FAULT_PAUSE, ON_FAULT_UNDO };
+
+struct plan {
+	char	*path;
+	char	*name;
+	enum accept from_accept;	/* ACCEPT_UNKNOWN where not given */
+	enum dial from_dial;
+	enum on_fault on_fault;
+	struct step *steps;	size_t nsteps;
+	struct group *groups;	size_t ngroups;
+	char	 sha256[65];	/* of the text, hexadecimal; set by the caller that can hash */
+	struct strings not_yet;
+};
+
+int	plan_parse(struct plan **ret, const struct fleet *, const char *path,
+	    const char *text, size_t len_bytes, struct err *);
+void	plan_free(struct plan *);
+int	plan_step(const struct plan *, const char *id);		/* or NONE */
+
+/* The plan after expansion, as YAML that plan_parse() reads back to the same plan. */
+void	plan_print(const struct plan *, const struct fleet *, struct buf *out);
+
+#endif
