@@ -3,7 +3,17 @@
 #   ./configure && make            build/belay
 #   make check                     packages, configure, build, every test
 #   make demo                      packages, configure, build, the console on a throwaway fleet
-#   make help                      the other targets and the variables
+#
+#   make unit                      the cmocka programs only
+#   make e2e                       the tests on real servers only
+#   make torture | fuzz | bench    long runs
+#   make install | uninstall       PREFIX, BINDIR, MANDIR from configure; DESTDIR in front
+#   make clean | distclean
+#
+#   SAN=1                          address and undefined-behaviour sanitizers, in build-san
+#   WERROR=1                       warnings are errors
+#   BUILD=DIR                      where everything made goes
+#   CFLAGS=…                       the user's flags; they come last
 #
 # No recursion into directories, no lists found by wildcard: what is built is
 # written here, one file a line. Each line of a list ends in a backslash and
@@ -80,6 +90,14 @@ TOOLS = \
 	$(END)
 
 LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
+
+# Manuals, by section
+MANUALS = \
+	doc/belay.1 \
+	doc/belay-fleet.5 \
+	doc/belay-plan.5 \
+	doc/belay-internals.7 \
+	$(END)
 
 # ---------------------------------------------------------------------------
 # What each layer may link with: archives (itself and below) and libraries
@@ -175,7 +193,7 @@ TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
 .SUFFIXES:
 .SECONDARY:
 .PHONY: all objects tools tests unit check demo setup install uninstall clean distclean help \
-	torture fuzz bench clang
+	torture fuzz bench e2e check-built have-cmocka
 
 all: $(BUILD)/belay
 tools: $(TOOL_BIN)
@@ -188,6 +206,8 @@ $(BUILD)/belay: $(call obj,$(MAIN_SRC)) $(call archives,$(LAYERS))
 $(BUILD)/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
 	$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(call obj,$(TEST_SRC)): | have-cmocka
 
 # An archive is made anew each time, so that a file taken off the list is gone.
 define layer_rule
@@ -233,5 +253,81 @@ $(BUILD)/gen/host_sh.h: src/remote/host.sh
 	  echo 'static const char host_sh[] = {'; \
 	  od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; \
 	  echo '0 };'; } >$@
+
+# ---------------------------------------------------------------------------
+# Targets that do the whole set-up themselves: packages, configure, build.
+# They call make again once config.mk is there for it to read.
+
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+AGAIN = $(MAKE) --no-print-directory $(JOBS)
+CONFIGURED = if [ ! -f config.mk ] || [ -n "$$(find configure -newer config.mk)" ]; then \
+	./configure --again; fi
+
+check:
+	@tests/setup build lab check
+	@$(CONFIGURED)
+	+@$(AGAIN) all tests
+	+@$(AGAIN) check-built
+
+demo:
+	@tests/setup build lab
+	@$(CONFIGURED)
+	+@$(AGAIN) all tools
+	@tests/demo $(BUILD)
+
+setup:
+	tests/setup
+
+# ---------------------------------------------------------------------------
+# Tests
+
+check-built: all tests
+	@tests/run -b $(BUILD) $(TEST_BIN) $(SHELL_TESTS) $(E2E)
+
+unit: $(TEST_BIN)
+	@tests/run -b $(BUILD) $(TEST_BIN)
+
+e2e: all tools
+	@tests/run -b $(BUILD) $(E2E)
+
+have-cmocka:
+	@[ "$(HAVE_CMOCKA)" = yes ] || { echo 'the tests need cmocka (Debian libcmocka-dev,' \
+	    'Fedora libcmocka-devel): install it, then ./configure' >&2; exit 1; }
+
+# Long runs, by scripts of their own; each takes its time from its own options
+# (make fuzz ARGS=…).
+torture: all tools
+	@$(call script,tests/e2e/torture)
+fuzz: all
+	@$(call script,tests/fuzz/run)
+bench: all tools
+	@$(call script,tests/bench/run)
+script = [ -x $(1) ] || { echo 'make $@: there is no $(1) yet' >&2; exit 1; }; \
+	BUILD=$(BUILD) BELAY=$(BUILD)/belay $(1) $(ARGS)
+
+# ---------------------------------------------------------------------------
+# Install. DESTDIR goes in front, for packagers.
+
+MAN = $(wildcard $(MANUALS))
+man_dir = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
+
+install: all
+	mkdir -p $(DESTDIR)$(BINDIR)
+	install -m 755 $(BUILD)/belay $(DESTDIR)$(BINDIR)/belay
+	$(foreach m,$(MAN),mkdir -p $(call man_dir,$(m)) && \
+	    install -m 644 $(m) $(call man_dir,$(m))/$(notdir $(m)) &&) :
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/belay
+	rm -f $(foreach m,$(MANUALS),$(call man_dir,$(m))/$(notdir $(m)))
+
+clean:
+	rm -rf build build-san
+
+distclean: clean
+	rm -f config.mk config.log
+
+help:
+	@sed -n '1,/^$$/s/^#[ ]\{0,1\}//p' Makefile
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC))
