@@ -78,6 +78,10 @@ TESTS = \
 
 # Shell tests that need no server (TAP)
 SHELL_TESTS = \
+	tests/layers.sh \
+	tests/configure.sh \
+	tests/runner.sh \
+	tests/clang.sh \
 	$(END)
 
 # The real program on real servers (TAP)
