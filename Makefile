@@ -178,9 +178,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 archives = $(patsubst %,$(BUILD)/%.a,$(1))
 
 GEN = $(BUILD)/gen/version.h
-ifneq ($(filter src/remote/%,$(REMOTE_SRC)),)
-GEN += $(BUILD)/gen/host_sh.h
-endif
+GEN += $(if $(wildcard src/remote/host.sh),$(BUILD)/gen/host_sh.h)
 
 ALL_SRC = $(CORE_SRC) $(WIRE_SRC) $(PKI_SRC) $(STORE_SRC) $(REMOTE_SRC) $(ENGINE_SRC) \
 	$(VERBS_SRC) $(UI_SRC) $(MAIN_SRC)
