@@ -1,0 +1,80 @@
+/*
+ * board: the latest readings, their age, and what they say together of each
+ * link.  Pure; it says only what was seen, and an unknown is never green.
+ */
+#ifndef BELAY_CORE_BOARD_H
+#define BELAY_CORE_BOARD_H
+
+#include "core/fleet.h"
+#include "core/plan.h"
+#include "core/posture.h"
+#include "core/reading.h"
+
+struct board;
+
+struct board *board_new(const struct fleet *);
+void	board_free(struct board *);
+/*
+ * Takes the reading over.  An older one than what is there is dropped.  A failure to see
+ * replaces nothing but is kept beside the last good one: `failed` below.
+ */
+void	board_feed(struct board *, struct reading *);
+
+/* What stands between belay and a host, as the workers report it. */
+enum reach { REACH_UNKNOWN, REACH_CONNECTING, REACH_UP, REACH_LOST, REACH_BLOCKED };
+const char *reach_word(enum reach);
+struct host_view {
+	enum reach reach;
+	char	 transport[16];
+	char	 why[512];	/* may hold remote bytes */
+	int64_t	 since_ms;
+	int64_t	 retry_at_ms;	/* 0: none planned */
+};
+void	board_host(struct board *, int host, const struct host_view *);
+const struct host_view *board_host_view(const struct board *, int host);
+
+/* The latest reading that saw something (SAW or SAW_PART), or NULL. */
+const struct reading *board_reading(const struct board *, enum reading_kind, int subject);
+/* The latest failure to see, if newer than that; else NULL. */
+const struct reading *board_failure(const struct board *, enum reading_kind, int subject);
+
+/* A link's state, one word each; see board.c for the table that decides. */
+enum link_state {
+	LINK_UNKNOWN,		/* never seen, or inconclusive: `why` */
+	LINK_STALE,		/* seen, but too long ago */
+	LINK_IDLE,		/* looked, and nobody is connected */
+	LINK_PLAINTEXT,		/* sessions, all plaintext */
+	LINK_MIXED,		/* some of each */
+	LINK_TLS,		/* sessions, all on TLS; the path is not proven */
+	LINK_PROVEN		/* and belay's own handshake verified chain and every dialled name */
+};
+const char *link_state_word(enum link_state);
+
+struct link_view {
+	enum link_state state;
+	bool	 counted;	/* tls and plain mean something */
+	uint32_t tls, plain;
+	enum dial dial;		/* as configured on the client's host (read), else DIAL_UNKNOWN */
+	bool	 dial_declared;	/* not read but declared: assumed, or fixed */
+	int64_t	 at_ms;		/* of the oldest reading it rests on; 0: none */
+	const char *protocol, *cipher;	/* negotiated by belay's own handshake, or NULL */
+	char	 why[256];	/* for UNKNOWN, STALE, and PLAINTEXT/TLS: what is missing */
+};
+/* stale_ms: how old a reading may be before it is called stale. */
+void	board_link(const struct board *, int link, int64_t now_ms, int64_t stale_ms, struct link_view *ret);
+
+struct endpoint_view {
+	enum accept configured;	/* as written on its host, ACCEPT_UNKNOWN */
+	enum accept served;	/* as the handshakes show it, ACCEPT_UNKNOWN */
+	bool	 verified;	/* chain and every name */
+	int64_t	 at_ms;
+	char	 why[256];
+};
+void	board_endpoint(const struct board *, int endpoint, int64_t now_ms, int64_t stale_ms, struct endpoint_view *ret);
+
+/* The posture as read from the hosts' files (configured), UNKNOWN where it was not read. */
+void	board_posture(const struct board *, struct posture *ret);
+/* Is every move of the step what is configured, and the endpoints serve it? (MET) */
+bool	board_met(const struct board *, const struct step *, int64_t now_ms, int64_t stale_ms);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * fill: $(name) in a binding's strings, where the value is known only once a
+ * move is at hand.
+ *
+ *	$(dial)		the dial's word          (dial bindings)
+ *	$(accept)	the accept's word        (accept bindings)
+ *	$(ca_file)	the link's trust file    (dial and trust bindings)
+ *	$(step)		the step's id
+ *	$(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem), and .b64 of each
+ *			certificate material     (cert and trust bindings)
+ *
+ * In values and contents a name that is none of these is an error.  In
+ * commands it stays as it is, since the shell has $(…) too, and certificate
+ * keys are refused there: a command is visible to everyone on the host.
+ */
+#ifndef BELAY_CORE_FILL_H
+#define BELAY_CORE_FILL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/op.h"
+
+struct buf;
+struct err;
+
+struct fill {			/* NULL and NONE: not known here */
+	const char *dial, *accept, *ca_file, *step;
+	int	 cert;
+	op_material *material;	/* NULL: the names of materials stay as they are */
+	void	*arg;
+};
+
+#define FILL_COMMAND	1	/* the text is a command */
+#define FILL_SECRET	2	/* *ret_flags: private key material went in */
+#define FILL_BLANK	4	/* *ret_flags: a material's name stayed, for want of a callback */
+
+/* Appends; the buf should be `secret`.  The message names what is missing. */
+int	fill_text(struct buf *out, const struct fill *, const char *text, int flags,
+	    int *ret_flags, struct err *);
+/* Does the text mention $(name)? */
+bool	fill_mentions(const char *text, const char *name);
+
+#endif

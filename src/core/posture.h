@@ -1,0 +1,53 @@
+/*
+ * posture: one value for every facet of the fleet, and what a new connection
+ * does under it.  Pure.
+ *
+ * A fleet has two postures at any time: configured (what is written on the
+ * hosts) and effective (what runs).  They differ until the unit that carries
+ * a facet is activated.
+ */
+#ifndef BELAY_CORE_POSTURE_H
+#define BELAY_CORE_POSTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/fleet.h"
+#include "core/plan.h"
+
+struct posture {
+	size_t	 nendpoints, nlinks, ncerts;
+	enum accept *accept;	/* by endpoint; ACCEPT_UNKNOWN where nobody knows */
+	int	*cert;		/* by endpoint: the cert it serves or would serve, or NONE */
+	enum dial *dial;	/* by link; DIAL_UNKNOWN where nobody knows */
+	int	*trust;		/* by link: the cert whose CA it trusts, or NONE */
+	int	*present;	/* by link: the client certificate it shows, or NONE */
+};
+
+void	posture_init(struct posture *, const struct fleet *);	/* all unknown */
+/* The posture that a plan starts from: its `from`, the fleet's `assume` and `fixed`. */
+void	posture_from(struct posture *, const struct fleet *, const struct plan *);
+void	posture_copy(struct posture *to, const struct posture *from);
+void	posture_release(struct posture *);
+/* Moves one facet, with everything that the binding implies and that follows it. */
+void	posture_move(struct posture *, const struct fleet *, const struct move *);
+void	posture_step(struct posture *, const struct fleet *, const struct step *);
+
+enum verdict {			/* in order: more is better */
+	VERDICT_REFUSED, VERDICT_HANGS, VERDICT_UNKNOWN, VERDICT_PLAINTEXT,
+	VERDICT_TLS,		/* encrypted, nobody checked */
+	VERDICT_CHAIN,		/* the certificate's chain was checked */
+	VERDICT_NAME		/* and the name */
+};
+const char *verdict_word(enum verdict);
+
+/*
+ * What a new connection of this link does.  *ret_why is a constant string for
+ * REFUSED and HANGS, else NULL.  A link through a pooler inherits the verdict
+ * of the pooler's own links upstream where that is refused: its clients hang.
+ * Sources: libpq 15 sslmode (refused, fallback), PgBouncer 1.18
+ * client_tls_sslmode, Redis 7 tls-port; see the table in posture.c.
+ */
+enum verdict posture_verdict(const struct fleet *, const struct posture *, int link, const char **ret_why);
+
+#endif

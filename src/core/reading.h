@@ -1,0 +1,155 @@
+/*
+ * reading: what one probe saw, with its time.  A failure to see is a reading
+ * too, and says why; it never counts as a good one.
+ *
+ * Made in a worker, carried to the console as a blob (reading_encode()),
+ * which decodes it as if an enemy had written it: every count and length is
+ * capped, every enum checked.  All strings may hold remote bytes and go to a
+ * screen only through text_clean().
+ */
+#ifndef BELAY_CORE_READING_H
+#define BELAY_CORE_READING_H
+
+#include "core/fleet.h"
+
+struct buf;
+struct err;
+
+enum reading_kind {
+	READING_SERVED,		/* handshakes at an endpoint */
+	READING_CENSUS,		/* who is connected, by the server's own view */
+	READING_SETTINGS,	/* what the server says of its settings */
+	READING_HOST,		/* what is written on a host: facets as configured */
+	READING_CHECK		/* the outcome of a log, http or command check */
+};
+#define READING_COUNT 5
+
+enum outcome {
+	SAW,			/* conclusive */
+	SAW_PART,		/* inconclusive: a privilege is missing, a cap was hit; `why` says which */
+	SAW_NOT			/* could not look; `why` */
+};
+
+#define READING_STRING_MAX	1024
+#define READING_NAMES_MAX	64
+#define READING_STRAGGLERS_MAX	200
+#define READING_PAIRS_MAX	256
+#define READING_LINKS_MAX	FLEET_ITEMS_MAX
+#define READING_FACETS_MAX	1024
+#define READING_SHORT_MAX	256	/* strings of stragglers, and of a facet's detail */
+#define READING_BLOB_MAX	((size_t)1 << 20)	/* an encoded reading is never larger */
+
+/* What one way of connecting met. */
+enum leg {
+	LEG_UNKNOWN,		/* not tried, or nothing conclusive: `why` */
+	LEG_OPEN,		/* speaks the protocol this way */
+	LEG_REFUSED,		/* the server answered that it will not */
+	LEG_CLOSED,		/* nothing listens there */
+	LEG_SILENT		/* took the connection and never answered */
+};
+
+enum verified { VERIFIED_NOT_TRIED, VERIFIED_OK, VERIFIED_BAD };
+
+struct certificate {		/* as presented in a handshake */
+	char	*subject, *issuer;
+	char	*names[READING_NAMES_MAX];	/* "DNS:db.internal", "IP:10.0.0.1" */
+	size_t	 nnames;
+	int64_t	 not_before_s, not_after_s;	/* since 1970 */
+	char	*key;		/* "ECDSA P-256", "RSA 4096" */
+	char	 sha256[65];
+	bool	 self_signed;
+};
+
+struct served {
+	enum leg plain, tls;
+	char	*plain_why, *tls_why;
+	char	*protocol, *cipher;	/* negotiated, or NULL */
+	/*
+	 * Valid where protocol is given: also where the handshake went through and
+	 * the server then refused (LEG_REFUSED: "needs a client certificate").
+	 */
+	struct certificate cert;
+	enum verified chain;		/* against the CA given with the probe */
+	char	*chain_why;
+	/* The names of served_names(): is each covered? */
+	enum verified name[READING_NAMES_MAX];
+	size_t	 nnames;
+	bool	 client_cert_asked;
+};
+
+struct straggler {		/* a session worth naming: plaintext, or undeclared */
+	int	 link;		/* NONE: undeclared */
+	bool	 tls;
+	char	*address, *user, *database, *application;
+	int64_t	 age_s;		/* of the session; -1 not known */
+};
+
+struct link_count {
+	int	 link;
+	uint32_t tls, plain;
+};
+
+struct census {
+	struct link_count *links;	/* only links with sessions, or that dial here */
+	size_t	 nlinks;
+	uint32_t undeclared_tls, undeclared_plain;
+	uint32_t total;			/* sessions seen, belay's own left out */
+	struct straggler *stragglers;
+	size_t	 nstragglers;		/* at most READING_STRAGGLERS_MAX */
+	/* A pooler's own view of its server side (SHOW SERVERS). */
+	bool	 upstream_seen;
+	uint32_t upstream_tls, upstream_plain;
+	int64_t	 connections_total;	/* Redis total_connections_received; -1 */
+};
+
+struct facet_seen {		/* one facet as written in the files of one host */
+	int	 facet;		/* enum facet of plan.h */
+	int	 subject;
+	int	 value;		/* enum accept, enum dial or a cert; UNKNOWN: matches none */
+	char	*detail;	/* the lines that decided, secrets left out; or why UNKNOWN */
+};
+
+struct reading {
+	enum reading_kind kind;
+	int	 subject;	/* endpoint; host for READING_HOST; request id for READING_CHECK */
+	int64_t	 at_ms;		/* when it was seen, since 1970; set by the worker, checked by the console */
+	int64_t	 took_ms;
+	enum outcome outcome;
+	char	*why;		/* words for anything but SAW; may be NULL */
+	/*
+	 * How the question itself travelled: "tls, verified", "tls, not verified",
+	 * "plaintext"; NULL where there was no session with the server.
+	 */
+	char	*over;
+	/* by kind: */
+	struct served served;
+	struct census census;
+	struct pairs settings;	/* SETTINGS: name -> value; "name@source" -> its source, where told */
+	struct facet_seen *facets;	/* HOST */
+	size_t	 nfacets;
+	bool	 check_passed;	/* CHECK, with outcome SAW */
+};
+
+/*
+ * The names that a certificate of this endpoint must cover, in the order of
+ * served.name[]: the endpoint's own in the fleet's order, then what links dial
+ * instead (`at`), each once; at most READING_NAMES_MAX.  Borrowed from the fleet.
+ * Returns how many.
+ */
+size_t	served_names(const struct fleet *, int endpoint, const char *ret[READING_NAMES_MAX]);
+
+void	reading_release(struct reading *);
+/*
+ * What is too long or too much for the blob is cut; where whole items are cut, SAW
+ * becomes SAW_PART with the reason.
+ */
+void	reading_encode(const struct reading *, struct buf *out);
+/* 0, or -1 with what is malformed; *ret is released by the caller on success. */
+int	reading_decode(struct reading *ret, const void *, size_t len_bytes, struct err *);
+/*
+ * Do the subject and every index in the reading exist in this fleet?  0, or
+ * -1 with which does not.  The decoder cannot know; its caller must ask.
+ */
+int	reading_check(const struct reading *, const struct fleet *, struct err *);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * engine: one loop.  Feeds events to the rollout, carries out its effects,
+ * minds the workers and the journal's thread, keeps the board fresh.
+ *
+ * The faces (verbs, ui) talk to this and to core, never to anything below.
+ * Nothing here blocks once engine_start() has returned; what may block runs on one
+ * thread of its own behind a queue.
+ */
+#ifndef BELAY_ENGINE_ENGINE_H
+#define BELAY_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/board.h"
+#include "core/gate.h"
+#include "core/rollout.h"
+
+struct err;
+struct engine;
+struct uv_loop_s;
+
+struct engine_options {
+	const char *fleet_path;
+	const char *plan_path;		/* NULL: no plan; status works without */
+	const char *ssh_config;		/* -F for ssh -G, or NULL */
+	const char *program;		/* to re-exec as worker */
+	bool	 read_only;		/* nothing is ever changed, no lock is taken */
+	bool	 probe;			/* keep the board fresh by itself (console, status) */
+	int64_t	 census_every_ms;	/* 0: 2000 */
+	int64_t	 served_every_ms;	/* 0: 30000 */
+	int64_t	 host_every_ms;		/* 0: 15000 */
+};
+
+/* What only a person can give. */
+enum ask_kind { ASK_SECRET, ASK_PASSPHRASE, ASK_HOST_KEY, ASK_CA_PASSPHRASE };
+struct ask {
+	enum ask_kind kind;
+	uint64_t id;
+	int	 subject;	/* secret, or host */
+	char	 title[256];	/* "passphrase for /home/…/id_ed25519 (host 'db')"; may hold remote bytes */
+	char	 detail[512];	/* fingerprint and key type; may hold remote bytes */
+	bool	 confirm;	/* ASK_CA_PASSPHRASE: a new one, to be typed twice */
+};
+
+enum tell { TELL_NOTE, TELL_WARN, TELL_ERROR };
+
+struct engine_events {
+	/* Something that a face shows has changed; at most once per loop turn. */
+	void	(*changed)(void *arg);
+	/* A person is needed.  Answer later by engine_answer(). NULL answers: refused. */
+	void	(*ask)(void *arg, const struct ask *);
+	void	(*tell)(void *arg, enum tell, const char *text);	/* may hold remote bytes */
+};
+
+/* Reads both files; no process is started yet.  The message is fit for the operator. */
+int	engine_new(struct engine **ret, const struct engine_options *, struct err *);
+/* Opens the journal, replays it, starts the workers.  -1 and *ret_locked where another belay holds the lock. */
+int	engine_start(struct engine *, const struct engine_events *, void *arg, bool *ret_locked, struct err *);
+void	engine_free(struct engine *);
+
+struct uv_loop_s *engine_loop(struct engine *);
+int64_t	engine_now_ms(const struct engine *);	/* the wall clock, since 1970 */
+void	engine_run(struct engine *);		/* until engine_stop() */
+void	engine_stop(struct engine *);
+
+const struct fleet *engine_fleet(const struct engine *);
+const struct plan *engine_plan(const struct engine *);		/* or NULL */
+const struct board *engine_board(const struct engine *);
+const struct rollout *engine_rollout(const struct engine *);	/* or NULL */
+const char *engine_who(const struct engine *);			/* "ops@bastion" */
+const char *engine_lock_holder(const struct engine *);		/* NULL: us, or nobody needs it */
+int64_t	engine_stale_ms(const struct engine *, enum reading_kind);
+
+/* The verbs.  -1 with rollout_may()'s reason where it is not allowed now. */
+int	engine_ask(struct engine *, enum verb, int step, struct err *);
+/* Waives a check of a step by its name, for good; noted in the journal. */
+int	engine_waive(struct engine *, int step, const char *check, const char *reason, struct err *);
+int	engine_answer(struct engine *, uint64_t ask, const char *value, struct err *);	/* value is copied; NULL: no */
+/* Probe everything now; `since` of the sweep.  engine_swept() is true once all of it was answered. */
+int64_t	engine_sweep(struct engine *);
+bool	engine_swept(const struct engine *, int64_t since_ms);
+
+/* What the preview found for an op: diff or command, secrets as fingerprints; NULL before. */
+const char *engine_op_text(const struct engine *, int step, int op);
+const struct ops *engine_ops(const struct engine *, int step);	/* shapes and lines for display; secrets unset */
+/* What the op that runs has printed so far, and its deadline; NULL when none runs. */
+struct running {
+	int	 step, op;
+	enum op_verb verb;
+	int64_t	 since_ms, deadline_ms;
+	const char *output;	/* remote bytes; the last 4 KiB */
+};
+bool	engine_running(const struct engine *, struct running *ret);
+/* Results of the step's guards (gate == false) or gate, in the plan's order; NULL where never judged. */
+const struct check_result *engine_results(const struct engine *, int step, bool gate, size_t *ret_n);
+
+/* History, oldest first; the strings live as long as the engine. */
+struct history_line {
+	int64_t	 seq, at_ms;
+	const char *run, *kind, *step_id, *op_id, *text;
+};
+size_t	engine_history(const struct engine *, const struct history_line **ret);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * workers: the processes that touch the network, minded from the console's loop.
+ *
+ * At most as many as there are cores; each owns a share of the hosts (host %
+ * count).  A worker is a re-exec of this binary (`belay --worker`, its socketpair on
+ * descriptor 3), never a bare fork.  It may hang or crash: then its
+ * questions in flight end with `lost`, its hosts are reported REACH_LOST, and another is
+ * started (backoff 0.1 s doubling to 5 s).  A worker that does not answer
+ * its deadline plus a grace is killed (SIGKILL, by the pid that was kept).
+ */
+#ifndef BELAY_ENGINE_WORKERS_H
+#define BELAY_ENGINE_WORKERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/board.h"
+#include "core/fleet.h"
+#include "core/op.h"
+#include "core/reading.h"
+
+struct err;
+struct uv_loop_s;
+struct workers;
+
+/* What a host needs a person for; see remote/session.h. */
+enum host_need { HOST_NEEDS_NOTHING, HOST_NEEDS_KEY_ACCEPTED, HOST_NEEDS_PASSPHRASE, HOST_KEY_CHANGED };
+
+struct workers_events {		/* strings and readings are valid (and owned) as said */
+	void	(*reading)(void *arg, uint64_t id, struct reading *);	/* takes it over */
+	void	(*op_done)(void *arg, uint64_t id, const struct op_result *);
+	void	(*op_text)(void *arg, uint64_t id, const char *bytes, size_t len_bytes);
+	void	(*host)(void *arg, int host, const struct host_view *, enum host_need,
+		    const char *subject, const char *keytype);
+	/* The question will not be answered: its worker is gone. */
+	void	(*lost)(void *arg, uint64_t id);
+	/* A worker began anew: secrets and CAs were sent again already. */
+	void	(*began)(void *arg, int worker);
+};
+
+struct workers_config {
+	struct uv_loop_s *loop;
+	const struct fleet *fleet;
+	const char *fleet_text;		/* what fleet was parsed from */
+	size_t	 fleet_len;
+	const char *ssh_config;		/* or NULL */
+	const char *program;		/* path to re-exec; "/proc/self/exe" */
+	const struct workers_events *events;
+	void	*arg;
+};
+
+int	workers_start(struct workers **ret, const struct workers_config *, struct err *);
+void	workers_stop(struct workers *);	/* closes, waits at most 1 s, kills; then frees */
+
+/* Each returns a fresh id, never 0. */
+uint64_t workers_probe(struct workers *, enum reading_kind, int subject, int64_t deadline_ms);
+uint64_t workers_check(struct workers *, const struct check *, int host, int64_t since_ms, int64_t deadline_ms);
+uint64_t workers_op(struct workers *, enum op_verb, const struct op *, const char *expect_sha,
+	    const char *who, const char *plan_sha, int64_t deadline_ms);
+void	workers_cancel(struct workers *, uint64_t id);
+
+/* Kept (in wiped memory) and given again to a worker that is started anew. */
+void	workers_secret(struct workers *, int secret, const char *value, size_t len_bytes);
+void	workers_ca(struct workers *, int cert, const char *pem, size_t len_bytes);
+void	workers_passphrase(struct workers *, int host, const char *keyfile, const char *passphrase);
+void	workers_accept_host_key(struct workers *, int host, const char *fingerprint);
+void	workers_wake(struct workers *, int host);
+
+size_t	workers_count(const struct workers *);
+long	workers_pid(const struct workers *, size_t worker);	/* for tests and `doctor` */
+
+#endif
