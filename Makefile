@@ -12,6 +12,7 @@
 #
 #   SAN=1                          address and undefined-behaviour sanitizers, in build-san
 #   WERROR=1                       warnings are errors
+#   V=1                            show the commands
 #   BUILD=DIR                      where everything made goes
 #   CFLAGS=…                       the user's flags; they come last
 #
@@ -171,6 +172,15 @@ OUR_CFLAGS = -std=c11 -pthread $(WARN_CFLAGS) $(MODE_CFLAGS) $(WERROR_CFLAGS)
 COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS)
 LINK = $(CC) -pthread $(MODE_LDFLAGS) $(CFLAGS) $(LDFLAGS)
 
+# V=1 shows the commands themselves, instead of a word and a file.
+ifeq ($(V),1)
+Q =
+say = @:
+else
+Q = @
+say = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf "  %-5s %s\n" "$(1)" "$(2)")
+endif
+
 # ---------------------------------------------------------------------------
 # Derived names
 
@@ -203,11 +213,13 @@ tests: $(TEST_BIN) $(TOOL_BIN)
 objects: $(call obj,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC))
 
 $(BUILD)/belay: $(call obj,$(MAIN_SRC)) $(call archives,$(LAYERS))
-	$(LINK) -o $@ $^ $(LIBS_all) $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(LIBS_all) $(LIBS)
 
 $(BUILD)/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(call obj,$(TEST_SRC)): | have-cmocka
 
@@ -216,7 +228,8 @@ define layer_rule
 $(BUILD)/$(1).a: $(call obj,$(2))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$(filter %.o,$$^)
+	$$(call say,AR,$$@)
+	$$(Q)$$(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 $(eval $(call layer_rule,core,$(CORE_SRC)))
 $(eval $(call layer_rule,wire,$(WIRE_SRC)))
@@ -229,13 +242,15 @@ $(eval $(call layer_rule,ui,$(UI_SRC)))
 
 define test_rule
 $(BUILD)/tests/$(1)_test: $(call obj,tests/$(1)_test.c $(EXTRA_$(1))) $(call archives,$(BELOW_$(2)))
-	$$(LINK) -o $$@ $$^ $$(CMOCKA_LIBS) $$(LIBS_$(2)) $$(LIBS)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LINK) -o $$@ $$^ $$(CMOCKA_LIBS) $$(LIBS_$(2)) $$(LIBS)
 endef
 $(foreach t,$(TESTS),$(eval $(call test_rule,$(t),$(firstword $(subst /, ,$(t))))))
 
 define tool_rule
 $(BUILD)/tests/$(1): $(BUILD)/tests/$(1).o
-	$$(LINK) -o $$@ $$< $$(LIBS_tool_$(1)) $$(LIBS)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LINK) -o $$@ $$< $$(LIBS_tool_$(1)) $$(LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
@@ -250,7 +265,8 @@ $(BUILD)/gen/version.h: Makefile
 $(BUILD)/gen/host_sh.h: src/remote/host.sh
 	@mkdir -p $(@D)
 	@if LC_ALL=C grep -n '[^	-~]' $<; then echo '$<: only ASCII, please' >&2; exit 1; fi
-	{ echo '/* made from $<: do not edit */'; \
+	$(call say,GEN,$@)
+	$(Q){ echo '/* made from $<: do not edit */'; \
 	  echo "#define HOST_SH_SHA256 \"$$(sha256sum <$< | cut -d' ' -f1)\""; \
 	  echo 'static const char host_sh[] = {'; \
 	  od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; \

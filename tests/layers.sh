@@ -35,11 +35,11 @@ host_sh.h   src/remote/
 '
 
 # What core may include of the C library: what neither does I/O nor asks for
-# the time, the locale or the environment. stdio.h is here for snprintf; the
-# table of calls below keeps the rest of it out.
+# the time, the locale or the environment. stdio.h is here for snprintf,
+# arpa/inet.h for addresses as text; the table of calls below keeps the rest out.
 core_headers='
 assert.h errno.h inttypes.h limits.h stdarg.h stdbool.h stddef.h stdint.h stdio.h
-stdlib.h string.h strings.h
+stdlib.h string.h strings.h arpa/inet.h
 '
 
 # A foreign library's header, and the only files that may include it.
@@ -51,8 +51,8 @@ sqlite3.h           src/store/
 libssh2*.h          src/remote/session_ssh2.c
 libpq-fe.h          src/remote/probe_pg.c
 hiredis/*           src/remote/resp.c
-openssl/*           src/pki/ src/remote/tls.c
-uv.h                src/engine/ src/remote/worker.c
+openssl/*           src/pki/ src/remote/tls.c src/store/chain.c
+uv.h                src/engine/ src/remote/
 curses.h            ui/term.c
 term.h              ui/term.c
 '
@@ -66,7 +66,7 @@ bcmp explicit_bzero memchr memcmp memcpy memmem memmove mempcpy memrchr memset
 stpcpy stpncpy strcasecmp strchr strchrnul strcmp strcpy strcspn strdup strlen strncasecmp
 strncmp strncpy strndup strnlen strpbrk strrchr strspn strstr strtok_r
 strtoimax strtol strtoll strtoul strtoull strtoumax
-snprintf vsnprintf
+snprintf vsnprintf inet_ntop inet_pton
 __assert_fail __errno_location __stack_chk_fail
 '
 pure_prefixes='yaml_ utf8proc_'
@@ -79,7 +79,10 @@ impure_calls='yaml_parser_set_input_file yaml_emitter_set_output_file'
 # the header with its <> or "".
 includes()
 {
-	(cd "$1" && find src ui -name '*.[ch]' | sort | while read -r f; do
+	(cd "$1"
+	set -- src
+	[ ! -d ui ] || set -- src ui
+	find "$@" -name '*.[ch]' | sort | while read -r f; do
 		sed -n -e '/^[ 	]*#[ 	]*include/{
 			=
 			s/^[ 	]*#[ 	]*include[ 	]*//
