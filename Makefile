@@ -205,7 +205,7 @@ TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
 .SUFFIXES:
 .SECONDARY:
 .PHONY: all objects tools tests unit check demo setup install uninstall clean distclean help \
-	torture fuzz bench e2e check-built have-cmocka
+	torture fuzz bench e2e check-built have-cmocka always
 
 all: $(BUILD)/belay
 tools: $(TOOL_BIN)
@@ -216,7 +216,7 @@ $(BUILD)/belay: $(call obj,$(MAIN_SRC)) $(call archives,$(LAYERS))
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(LIBS_all) $(LIBS)
 
-$(BUILD)/%.o: %.c | $(GEN)
+$(BUILD)/%.o: %.c $(BUILD)/gen/flags | $(GEN)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
@@ -253,6 +253,13 @@ $(BUILD)/tests/$(1): $(BUILD)/tests/$(1).o
 	$$(Q)$$(LINK) -o $$@ $$< $$(LIBS_tool_$(1)) $$(LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+# Other flags than last time: everything is compiled again.
+$(BUILD)/gen/flags: export FLAGS = $(CC) $(CPPFLAGS) $(MODE_CFLAGS) $(CFLAGS) $(LIB_CFLAGS)
+$(BUILD)/gen/flags: always
+	@mkdir -p $(@D)
+	@echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" >$@
+always:
 
 $(BUILD)/gen/version.h: Makefile
 	@mkdir -p $(@D)
