@@ -31,6 +31,9 @@ CORE_SRC = \
 	src/core/err.c \
 	src/core/buf.c \
 	src/core/text.c \
+	src/core/fill.c \
+	src/core/op.c \
+	src/core/op_codec.c \
 	$(END)
 
 # wire: messages between console and workers

@@ -1,0 +1,591 @@
+/*
+ * op: moves and bindings become operations.
+ *
+ * Invariants of a finished list:
+ *  1. At most one op writes a given file of a given host.
+ *  2. Every ACTIVATE stands behind every edit, and a unit has at most one.
+ *  3. ids are RUN/STEP/SEQ with SEQ = place in the list, from 1.
+ *
+ * The codec is op_codec.c, names in strings are fill.c, what files say is
+ * facets.c.
+ */
+#include "core/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/fill.h"
+#include "core/mem.h"
+
+#define EDIT_DEADLINE_MS	30000
+#define RUN_DEADLINE_MS		120000
+
+struct maker {
+	const struct fleet *fleet;
+	struct ops *ops;
+	struct indices units;	/* to activate, in the order of the first touch */
+	struct fill fill;
+	int	 move;		/* index of the move being made, or NONE */
+	/*
+	 * Variables that a `disable` leaves alone; see op.h.  Set while a dial
+	 * binding of DIAL_DISABLE is made.
+	 */
+	bool	 no_ca;
+};
+
+static void
+index_push(struct indices *ix, int value)
+{
+	size_t i;
+
+	for (i = 0; i < ix->n; i++)
+		if (ix->v[i] == value)
+			return;
+	*(int *)mem_push(&ix->v, &ix->n, sizeof(*ix->v)) = value;
+}
+
+static int
+at(const struct maker *m, const struct pos *pos, struct err *err)
+{
+	if (pos->line > 0)
+		return err_wrap(err, "%s:%d:%d", m->fleet->path == NULL ? "fleet" : m->fleet->path,
+		    pos->line, pos->col);
+	return -1;
+}
+
+/* Fills a string of the binding in; NULL stays NULL. */
+static int
+filled(struct maker *m, const char *text, int flags, size_t max, struct op *op,
+    char **ret, size_t *ret_len, struct err *err)
+{
+	struct buf b;
+	size_t len;
+	int got = 0;
+
+	if (text == NULL)
+		return 0;
+	buf_init(&b, max);
+	b.secret = true;
+	if (fill_text(&b, &m->fill, text, flags, &got, err) != 0) {
+		buf_release(&b);
+		return -1;
+	}
+	if (got & FILL_SECRET)
+		op->secret = true;
+	(void)buf_puts(&b, "");
+	len = b.len;
+	*ret = buf_take(&b, ret_len == NULL ? &len : ret_len);
+	return 0;
+}
+
+static struct op *
+same_file(struct maker *m, int host, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < m->ops->n; i++)
+		if (m->ops->v[i].host == host && m->ops->v[i].path != NULL &&
+		    strcmp(m->ops->v[i].path, path) == 0)
+			return &m->ops->v[i];
+	return NULL;
+}
+
+static const char *
+host_name(const struct maker *m, int host)
+{
+	return host >= 0 && (size_t)host < m->fleet->nhosts ? m->fleet->hosts[host].name : "?";
+}
+
+static int
+contradiction(const struct maker *m, const struct op *op, const char *what, struct err *err)
+{
+	return err_set(err, "two moves of one step disagree about '%s' in '%s' on host '%s'",
+	    what, op->path, host_name(m, op->host));
+}
+
+static struct pair *
+set_find(const struct op *op, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < op->set.n; i++)
+		if (strcmp(op->set.v[i].key, key) == 0)
+			return &op->set.v[i];
+	return NULL;
+}
+
+static bool
+unset_find(const struct op *op, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < op->unset.n; i++)
+		if (strcmp(op->unset.v[i], key) == 0)
+			return true;
+	return false;
+}
+
+static int
+env_set(struct maker *m, struct op *op, const char *key, char *value, struct err *err)
+{
+	struct pair *pair = set_find(op, key);
+	int ret = 0;
+
+	if (unset_find(op, key) || (pair != NULL && strcmp(pair->value, value) != 0))
+		ret = contradiction(m, op, key, err);
+	else if (pair == NULL) {
+		pair = mem_push(&op->set.v, &op->set.n, sizeof(*op->set.v));
+		pair->key = mem_strdup(key);
+		pair->value = value;
+		return 0;
+	}
+	mem_wipe_free(value, strlen(value));
+	return ret;
+}
+
+static int
+env_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
+{
+	char *value;
+	size_t i;
+
+	for (i = 0; i < e->set.n; i++) {
+		if (m->no_ca && fill_mentions(e->set.v[i].value, "ca_file"))
+			continue;
+		value = NULL;
+		if (filled(m, e->set.v[i].value, 0, OP_VALUE_MAX, op, &value, NULL, err) != 0)
+			return err_wrap(err, "'%s'", e->set.v[i].key);
+		if (strpbrk(value, "\r\n") != NULL) {
+			mem_wipe_free(value, strlen(value));
+			return err_set(err, "'%s': a line break cannot stand in an env file "
+			    "(use .b64 for certificates)", e->set.v[i].key);
+		}
+		if (env_set(m, op, e->set.v[i].key, value, err) != 0)
+			return -1;
+	}
+	for (i = 0; i < e->unset.n; i++) {
+		if (set_find(op, e->unset.v[i]) != NULL)
+			return contradiction(m, op, e->unset.v[i], err);
+		if (!unset_find(op, e->unset.v[i]))
+			*(char **)mem_push(&op->unset.v, &op->unset.n, sizeof(*op->unset.v)) =
+			    mem_strdup(e->unset.v[i]);
+	}
+	if (op->set.n > OP_KEYS_MAX || op->unset.n > OP_KEYS_MAX)
+		return err_set(err, "more than %d variables in one file", OP_KEYS_MAX);
+	return 0;
+}
+
+/* A second edit of a whole file says the same, or is a contradiction. */
+static int
+file_edit(struct maker *m, const struct bedit *e, struct op *op, bool fresh, struct err *err)
+{
+	char *content = NULL;
+	size_t len = 0;
+	bool same;
+
+	if (filled(m, e->content, 0, OP_CONTENT_MAX, op, &content, &len, err) != 0)
+		return err_wrap(err, "content");
+	if (fresh) {
+		op->content = content;
+		op->len = len;
+		op->remove = e->remove;
+		op->mode = e->mode;
+		op->owner = mem_strdup(e->owner);
+		return 0;
+	}
+	same = op->remove == e->remove && op->mode == e->mode &&
+	    (op->content == NULL) == (content == NULL) && op->len == len &&
+	    (content == NULL || memcmp(op->content, content, len) == 0) &&
+	    strcmp(op->owner == NULL ? "" : op->owner, e->owner == NULL ? "" : e->owner) == 0;
+	mem_wipe_free(content, len);
+	return same ? 0 : contradiction(m, op, "content, mode or owner", err);
+}
+
+static int
+command_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
+{
+	if (e->run == NULL)
+		return err_set(err, "run: no command");
+	if (e->touches.n > 0)
+		return err_set(err, "touches: not yet");
+	if (filled(m, e->run, FILL_COMMAND, OP_COMMAND_MAX, op, &op->run, NULL, err) != 0 ||
+	    filled(m, e->undo, FILL_COMMAND, OP_COMMAND_MAX, op, &op->undo, NULL, err) != 0 ||
+	    filled(m, e->observe, FILL_COMMAND, OP_COMMAND_MAX, op, &op->observe, NULL, err) != 0)
+		return -1;
+	op->expect = mem_strdup(e->expect);
+	op->in = mem_strdup(e->in);
+	op->idempotent = e->idempotent;
+	op->read_only = e->read_only;
+	if (op->undo == NULL && !op->read_only)
+		return err_set(err, "run: neither undo nor read-only, so there is no way back");
+	return 0;
+}
+
+static struct op *
+op_push(struct maker *m, enum op_kind kind, int host)
+{
+	struct op *op = mem_push(&m->ops->v, &m->ops->n, sizeof(*m->ops->v));
+
+	op->kind = kind;
+	op->host = host;
+	op->unit = NONE;
+	op->mode = -1;
+	return op;
+}
+
+static int
+edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *err)
+{
+	struct op *op;
+	enum op_kind kind;
+	bool fresh;
+	int ret;
+
+	switch (e->kind) {
+	case EDIT_ENV:
+		kind = OP_ENV;
+		break;
+	case EDIT_FILE:
+		kind = OP_FILE;
+		break;
+	case EDIT_RUN:
+		kind = OP_RUN;
+		break;
+	case EDIT_CONF: case EDIT_BLOCK: case EDIT_URL: case EDIT_SETTING:
+	case EDIT_OBJECT: case EDIT_HELM:
+		return err_set(err, "'%s' edits: not yet", edit_kind_word(e->kind));
+	default:
+		return err_set(err, "not yet");
+	}
+	if (e->not_yet != NULL)
+		return err_set(err, "%s: not yet", e->not_yet);
+	if (kind != OP_RUN && (e->file == NULL || e->file[0] != '/'))
+		return err_set(err, "'%s': an absolute path was expected",
+		    e->file == NULL ? "" : e->file);
+	op = kind == OP_RUN ? NULL : same_file(m, host, e->file);
+	if (op != NULL && op->kind != kind)
+		return contradiction(m, op, "a whole file and its variables", err);
+	if ((fresh = op == NULL)) {
+		op = op_push(m, kind, host);
+		op->path = kind == OP_RUN ? NULL : mem_strdup(e->file);
+		op->unit = unit;
+	}
+	op->in_place = op->in_place || e->in_place;
+	op->deadline_ms = e->deadline_ms > 0 ? e->deadline_ms :
+	    kind == OP_RUN ? RUN_DEADLINE_MS : EDIT_DEADLINE_MS;
+	if (m->move != NONE)
+		index_push(&op->moves, m->move);
+	ret = kind == OP_ENV ? env_edit(m, e, op, err) :
+	    kind == OP_FILE ? file_edit(m, e, op, fresh, err) : command_edit(m, e, op, err);
+	if (ret == 0 && unit != NONE && !(kind == OP_RUN && op->read_only))
+		index_push(&m->units, unit);
+	return ret;
+}
+
+static int
+edit(struct maker *m, const struct bedit *e, int unit, int host, struct err *err)
+{
+	size_t i;
+
+	if (e->on.n == 0) {
+		if (host == NONE) {
+			(void)err_set(err, "no host to do it on: say `on:`");
+			return at(m, &e->pos, err);
+		}
+		return edit_on(m, e, host, unit, err) == 0 ? 0 : at(m, &e->pos, err);
+	}
+	for (i = 0; i < e->on.n; i++)
+		if (edit_on(m, e, e->on.v[i], unit, err) != 0)
+			return at(m, &e->pos, err);
+	return 0;
+}
+
+static int
+unit_host(const struct fleet *fleet, int unit)
+{
+	return unit == NONE ? NONE : fleet->units[unit].host;
+}
+
+static int
+bound(struct maker *m, const struct binding *b, int unit, int host, struct err *err)
+{
+	size_t i;
+
+	if (host == NONE)
+		host = unit_host(m->fleet, unit);
+	for (i = 0; i < b->n; i++)
+		if (edit(m, &b->v[i], unit, host, err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+make_accept(struct maker *m, const struct move *move, struct err *err)
+{
+	const struct endpoint *e = &m->fleet->endpoints[move->subject];
+
+	if (move->value < 0 || move->value >= ACCEPT_COUNT || !e->accept[move->value].bound)
+		return err_set(err, "endpoint '%s' has no binding for accept: %s", e->name,
+		    accept_word((enum accept)move->value));
+	if (e->not_yet != NULL)
+		return err_set(err, "endpoint '%s': %s: not yet", e->name, e->not_yet);
+	m->fill.accept = accept_word((enum accept)move->value);
+	if (bound(m, &e->accept[move->value], e->unit, e->host, err) != 0)
+		return err_wrap(err, "endpoint '%s'", e->name);
+	return 0;
+}
+
+static int
+make_dial(struct maker *m, const struct move *move, struct err *err)
+{
+	const struct link *l = &m->fleet->links[move->subject];
+	const struct client *c = &m->fleet->clients[l->client];
+
+	switch (l->how) {
+	case DIAL_BOUND:
+		break;
+	case DIAL_FOLLOWS:
+		return err_set(err, "link '%s' follows another and is not moved by a step", l->name);
+	case DIAL_FIXED:
+		return err_set(err, "link '%s' is fixed: not ours to move", l->name);
+	case DIAL_ASSUMED:
+		return err_set(err, "link '%s' is assumed, not bound: nothing to write", l->name);
+	}
+	if (move->value < 0 || move->value >= DIAL_COUNT || !l->dial[move->value].bound)
+		return err_set(err, "link '%s' has no binding for dial: %s", l->name,
+		    dial_word((enum dial)move->value));
+	if (c->not_yet != NULL)
+		return err_set(err, "client '%s': %s: not yet", c->name, c->not_yet);
+	m->fill.dial = dial_word((enum dial)move->value);
+	m->fill.ca_file = l->trust_file;
+	m->no_ca = move->value == DIAL_DISABLE;
+	if (bound(m, &l->dial[move->value], c->unit, c->host, err) != 0)
+		return err_wrap(err, "link '%s'", l->name);
+	return 0;
+}
+
+static int
+make_trust(struct maker *m, const struct move *move, struct err *err)
+{
+	const struct link *l = &m->fleet->links[move->subject];
+	const struct client *c = &m->fleet->clients[l->client];
+
+	m->fill.ca_file = l->trust_file;
+	m->fill.cert = move->value;
+	if (l->trust_lands && c->unit != NONE)
+		index_push(&m->units, c->unit);
+	if (bound(m, &l->trust, c->unit, c->host, err) != 0)
+		return err_wrap(err, "link '%s'", l->name);
+	return 0;
+}
+
+/*
+ * A certificate's edits may stand on many hosts.  Where it does not land by
+ * itself at an activation, each served endpoint whose unit is on a host that
+ * was edited is activated.
+ */
+static int
+make_cert(struct maker *m, const struct move *move, struct err *err)
+{
+	const struct cert *c = &m->fleet->certs[move->subject];
+	const struct endpoint *e;
+	struct indices hosts = { NULL, 0 }, on;
+	size_t i, j, k, first;
+	int ret = -1;
+
+	if (c->not_yet != NULL)
+		return err_set(err, "certificate '%s': %s: not yet", c->name, c->not_yet);
+	if (c->external)
+		return err_set(err, "certificate '%s' is external: watched, not ours to install",
+		    c->name);
+	if (!c->install.bound)
+		return err_set(err, "certificate '%s' has no install", c->name);
+	m->fill.cert = move->subject;
+	first = m->ops->n;
+	for (i = 0; i < c->serves.n; i++) {
+		e = &m->fleet->endpoints[c->serves.v[i]];
+		if (e->host != NONE)
+			index_push(&hosts, e->host);
+	}
+	for (i = 0; i < c->install.n; i++) {
+		on = c->install.v[i].on.n > 0 ? c->install.v[i].on : hosts;
+		if (on.n == 0) {
+			(void)err_set(err, "no host to install it on: say `on:`");
+			(void)at(m, &c->install.v[i].pos, err);
+			goto out;
+		}
+		for (j = 0; j < on.n; j++)
+			if (edit_on(m, &c->install.v[i], on.v[j], NONE, err) != 0) {
+				(void)at(m, &c->install.v[i].pos, err);
+				goto out;
+			}
+	}
+	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
+		e = &m->fleet->endpoints[c->serves.v[i]];
+		for (k = first; k < m->ops->n; k++)
+			if (m->ops->v[k].host == e->host && e->unit != NONE) {
+				index_push(&m->units, e->unit);
+				if (m->ops->v[k].unit == NONE)
+					m->ops->v[k].unit = e->unit;
+			}
+	}
+	ret = 0;
+out:
+	free(hosts.v);
+	return ret == 0 ? 0 : err_wrap(err, "certificate '%s'", c->name);
+}
+
+static int
+make_move(struct maker *m, const struct move *move, struct err *err)
+{
+	m->fill.accept = m->fill.dial = m->fill.ca_file = NULL;
+	m->fill.cert = NONE;
+	m->no_ca = false;
+	switch (move->facet) {
+	case FACET_ACCEPT:
+		return make_accept(m, move, err);
+	case FACET_CERT:
+		return make_cert(m, move, err);
+	case FACET_DIAL:
+		return make_dial(m, move, err);
+	case FACET_TRUST:
+		return make_trust(m, move, err);
+	case FACET_PRESENT:
+		return err_set(err, "present: not yet");
+	}
+	return err_set(err, "not a facet");
+}
+
+static int
+activations(struct maker *m, struct err *err)
+{
+	const struct unit *u;
+	struct op *op;
+	size_t i, j, k;
+
+	for (i = 0; i < m->units.n; i++) {
+		u = &m->fleet->units[m->units.v[i]];
+		if (u->not_yet != NULL || u->host == NONE) {
+			(void)err_set(err, "unit '%s': %s: not yet", u->name,
+			    u->not_yet != NULL ? u->not_yet : "a unit without a host");
+			return at(m, &u->pos, err);
+		}
+		if (u->run == NULL) {
+			(void)err_set(err, "unit '%s' has no command to activate it", u->name);
+			return at(m, &u->pos, err);
+		}
+		op = op_push(m, OP_ACTIVATE, u->host);
+		op->unit = m->units.v[i];
+		op->run = mem_strdup(u->run);
+		op->in = mem_strdup(u->in);
+		op->idempotent = u->idempotent;
+		op->deadline_ms = u->deadline_ms > 0 ? u->deadline_ms : RUN_DEADLINE_MS;
+		/* It serves every move whose edits take effect by it. */
+		for (j = 0; j < m->ops->n - 1; j++)
+			if (m->ops->v[j].unit == op->unit)
+				for (k = 0; k < m->ops->v[j].moves.n; k++)
+					index_push(&op->moves, m->ops->v[j].moves.v[k]);
+	}
+	return 0;
+}
+
+static int
+name_ops(struct maker *m, const char *run_id, const char *step_id, struct err *err)
+{
+	struct buf b;
+	size_t i;
+	int ret = 0;
+
+	buf_init(&b, 0);
+	for (i = 0; ret == 0 && i < m->ops->n; i++) {
+		buf_clear(&b);
+		op_id_part(&b, run_id);
+		(void)buf_putc(&b, '/');
+		op_id_part(&b, step_id);
+		(void)buf_printf(&b, "/%zu", i + 1);
+		if (b.len >= OP_ID_MAX)
+			ret = err_set(err, "'%.40s…': the step's name is too long", step_id);
+		else
+			memcpy(m->ops->v[i].id, buf_str(&b), b.len + 1);
+	}
+	buf_release(&b);
+	return ret;
+}
+
+static int
+make(struct ops *ret, const struct fleet *fleet, const struct move *moves, size_t nmoves,
+    const struct bedit *runs, size_t nruns, const char *run_id, const char *step_id,
+    op_material *material, void *arg, struct err *err)
+{
+	struct ops ops = { NULL, 0 };
+	struct maker m;
+	size_t i;
+	int r = 0;
+
+	memset(&m, 0, sizeof(m));
+	m.fleet = fleet;
+	m.ops = &ops;
+	m.fill.material = material;
+	m.fill.arg = arg;
+	m.fill.step = step_id;
+	for (i = 0; r == 0 && i < nmoves; i++) {
+		m.move = (int)i;
+		r = make_move(&m, &moves[i], err);
+	}
+	m.move = NONE;
+	m.fill.accept = m.fill.dial = m.fill.ca_file = NULL;
+	m.fill.cert = NONE;
+	for (i = 0; r == 0 && i < nruns; i++)
+		r = edit(&m, &runs[i], NONE, NONE, err);
+	if (r == 0)
+		r = activations(&m, err);
+	if (r == 0)
+		r = name_ops(&m, run_id, step_id, err);
+	free(m.units.v);
+	if (r != 0) {
+		ops_release(&ops);
+		return err_wrap(err, "step '%s'", step_id);
+	}
+	*ret = ops;
+	return 0;
+}
+
+int
+ops_of_step(struct ops *ret, const struct fleet *fleet, const struct plan *plan, int step,
+    const char *run_id, op_material *material, void *arg, struct err *err)
+{
+	const struct step *s = &plan->steps[step];
+
+	if (s->not_yet != NULL)
+		return err_set(err, "%s:%d:%d: step '%s': %s: not yet",
+		    plan->path == NULL ? "plan" : plan->path, s->pos.line, s->pos.col, s->id,
+		    s->not_yet);
+	if (s->drains.n > 0)
+		return err_set(err, "%s:%d:%d: step '%s': drain: not yet",
+		    plan->path == NULL ? "plan" : plan->path, s->pos.line, s->pos.col, s->id);
+	return make(ret, fleet, s->moves, s->nmoves, s->runs, s->nruns, run_id, s->id,
+	    material, arg, err);
+}
+
+int
+ops_of_moves(struct ops *ret, const struct fleet *fleet, const struct move *moves,
+    size_t nmoves, const char *run_id, const char *step_id, op_material *material, void *arg,
+    struct err *err)
+{
+	return make(ret, fleet, moves, nmoves, NULL, 0, run_id, step_id, material, arg, err);
+}
+
+void
+op_command_text(const struct op *op, bool undo, struct buf *out)
+{
+	const char *command = undo && op->kind == OP_RUN ? op->undo : op->run;
+
+	if (command == NULL)
+		return;
+	if (op->in != NULL)
+		(void)buf_printf(out, "cd %s && ", op->in);
+	(void)buf_puts(out, command);
+}
