@@ -31,6 +31,9 @@ CORE_SRC = \
 	src/core/err.c \
 	src/core/buf.c \
 	src/core/text.c \
+	src/core/blob.c \
+	src/core/reading.c \
+	src/core/census.c \
 	src/core/fill.c \
 	src/core/op.c \
 	src/core/op_codec.c \
@@ -78,6 +81,9 @@ MAIN_SRC = \
 TESTS = \
 	core/mem \
 	core/text \
+	core/blob \
+	core/census \
+	core/reading \
 	$(END)
 
 # Shell tests that need no server (TAP)

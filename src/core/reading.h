@@ -36,7 +36,7 @@ enum outcome {
 #define READING_PAIRS_MAX	256
 #define READING_LINKS_MAX	FLEET_ITEMS_MAX
 #define READING_FACETS_MAX	1024
-#define READING_SHORT_MAX	256	/* strings of stragglers, and of a facet's detail */
+#define READING_SHORT_MAX	512	/* strings of stragglers, and of a facet's detail */
 #define READING_BLOB_MAX	((size_t)1 << 20)	/* an encoded reading is never larger */
 
 /* What one way of connecting met. */

@@ -1,0 +1,514 @@
+/*
+ * reading: see reading.h.
+ *
+ * Owns the letter of an encoded reading.  Invariants: reading_encode() writes
+ * only what reading_decode() accepts, and never more than READING_BLOB_MAX;
+ * reading_decode() allocates no more than the blob's own length allows, and a
+ * reading that failed to decode holds nothing.
+ */
+#include "core/reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/blob.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/plan.h"
+
+/* The first integer of a blob: what it is, and the version of its letter. */
+#define READING_MAGIC	INT64_C(0x62656c6179520001)
+
+#define TOOK_MAX_MS	((int64_t)7 * 24 * 3600 * 1000)
+
+size_t
+served_names(const struct fleet *fleet, int endpoint, const char *ret[READING_NAMES_MAX])
+{
+	const struct endpoint *ep = &fleet->endpoints[endpoint];
+	const struct link *link;
+	size_t n = 0, i, j;
+
+	for (i = 0; i < ep->names.n && n < READING_NAMES_MAX; i++)
+		ret[n++] = ep->names.v[i];
+	for (i = 0; i < fleet->nlinks && n < READING_NAMES_MAX; i++) {
+		link = &fleet->links[i];
+		if (link->endpoint != endpoint || link->at == NULL)
+			continue;
+		for (j = 0; j < n && strcmp(ret[j], link->at) != 0; j++)
+			continue;
+		if (j == n)
+			ret[n++] = link->at;
+	}
+	return n;
+}
+
+static void
+certificate_release(struct certificate *c)
+{
+	size_t i;
+
+	free(c->subject);
+	free(c->issuer);
+	for (i = 0; i < c->nnames; i++)
+		free(c->names[i]);
+	free(c->key);
+}
+
+void
+reading_release(struct reading *r)
+{
+	struct census *c = &r->census;
+	size_t i;
+
+	free(r->why);
+	free(r->over);
+	free(r->served.plain_why);
+	free(r->served.tls_why);
+	free(r->served.protocol);
+	free(r->served.cipher);
+	free(r->served.chain_why);
+	certificate_release(&r->served.cert);
+	free(c->links);
+	for (i = 0; i < c->nstragglers; i++) {
+		free(c->stragglers[i].address);
+		free(c->stragglers[i].user);
+		free(c->stragglers[i].database);
+		free(c->stragglers[i].application);
+	}
+	free(c->stragglers);
+	for (i = 0; i < r->settings.n; i++) {
+		free(r->settings.v[i].key);
+		free(r->settings.v[i].value);
+	}
+	free(r->settings.v);
+	for (i = 0; i < r->nfacets; i++)
+		free(r->facets[i].detail);
+	free(r->facets);
+	memset(r, 0, sizeof(*r));
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+static void
+put_str(struct buf *out, const char *s, size_t max)
+{
+	size_t len;
+
+	if (s == NULL) {
+		blob_put_str(out, NULL);
+		return;
+	}
+	len = strlen(s);
+	blob_put_bytes(out, s, len < max ? len : max);
+}
+
+static size_t
+put_count(struct buf *out, size_t n, size_t max)
+{
+	if (n > max)
+		n = max;
+	blob_put_int(out, (int64_t)n);
+	return n;
+}
+
+static void
+put_served(struct buf *out, const struct served *s)
+{
+	const struct certificate *c = &s->cert;
+	size_t i, n;
+
+	blob_put_int(out, s->plain);
+	blob_put_int(out, s->tls);
+	put_str(out, s->plain_why, READING_STRING_MAX);
+	put_str(out, s->tls_why, READING_STRING_MAX);
+	put_str(out, s->protocol, READING_STRING_MAX);
+	put_str(out, s->cipher, READING_STRING_MAX);
+	put_str(out, c->subject, READING_STRING_MAX);
+	put_str(out, c->issuer, READING_STRING_MAX);
+	n = put_count(out, c->nnames, READING_NAMES_MAX);
+	for (i = 0; i < n; i++)
+		put_str(out, c->names[i] == NULL ? "" : c->names[i], READING_STRING_MAX);
+	blob_put_int(out, c->not_before_s);
+	blob_put_int(out, c->not_after_s);
+	put_str(out, c->key, READING_STRING_MAX);
+	put_str(out, c->sha256, sizeof(c->sha256) - 1);
+	blob_put_int(out, c->self_signed);
+	blob_put_int(out, s->chain);
+	put_str(out, s->chain_why, READING_STRING_MAX);
+	n = put_count(out, s->nnames, READING_NAMES_MAX);
+	for (i = 0; i < n; i++)
+		blob_put_int(out, s->name[i]);
+	blob_put_int(out, s->client_cert_asked);
+}
+
+static void
+put_census(struct buf *out, const struct census *c)
+{
+	const struct straggler *s;
+	size_t i, n;
+
+	n = put_count(out, c->nlinks, READING_LINKS_MAX);
+	for (i = 0; i < n; i++) {
+		blob_put_int(out, c->links[i].link);
+		blob_put_int(out, c->links[i].tls);
+		blob_put_int(out, c->links[i].plain);
+	}
+	blob_put_int(out, c->undeclared_tls);
+	blob_put_int(out, c->undeclared_plain);
+	blob_put_int(out, c->total);
+	n = put_count(out, c->nstragglers, READING_STRAGGLERS_MAX);
+	for (i = 0; i < n; i++) {
+		s = &c->stragglers[i];
+		blob_put_int(out, s->link);
+		blob_put_int(out, s->tls);
+		put_str(out, s->address, READING_SHORT_MAX);
+		put_str(out, s->user, READING_SHORT_MAX);
+		put_str(out, s->database, READING_SHORT_MAX);
+		put_str(out, s->application, READING_SHORT_MAX);
+		blob_put_int(out, s->age_s < -1 ? -1 : s->age_s);
+	}
+	blob_put_int(out, c->upstream_seen);
+	blob_put_int(out, c->upstream_tls);
+	blob_put_int(out, c->upstream_plain);
+	blob_put_int(out, c->connections_total < -1 ? -1 : c->connections_total);
+}
+
+/* What has to be left out of the blob, or NULL. */
+static const char *
+too_much(const struct reading *r)
+{
+	if (r->kind == READING_SETTINGS && r->settings.n > READING_PAIRS_MAX)
+		return "more settings than a reading carries";
+	if (r->kind == READING_HOST && r->nfacets > READING_FACETS_MAX)
+		return "more facets on this host than a reading carries";
+	if (r->kind == READING_CENSUS && r->census.nlinks > READING_LINKS_MAX)
+		return "more links than a reading carries";
+	return NULL;
+}
+
+void
+reading_encode(const struct reading *r, struct buf *out)
+{
+	const char *cut = too_much(r);
+	enum outcome outcome = r->outcome;
+	const char *why = r->why;
+	size_t i, n;
+
+	if (cut != NULL && outcome == SAW) {
+		outcome = SAW_PART;
+		why = cut;
+	}
+	if (outcome != SAW && why == NULL)
+		why = "no reason was given";
+	blob_put_int(out, READING_MAGIC);
+	blob_put_int(out, r->kind);
+	blob_put_int(out, r->subject);
+	blob_put_int(out, r->at_ms < 0 ? 0 : r->at_ms);
+	blob_put_int(out, r->took_ms < 0 ? 0 : r->took_ms > TOOK_MAX_MS ? TOOK_MAX_MS : r->took_ms);
+	blob_put_int(out, outcome);
+	put_str(out, why, READING_STRING_MAX);
+	put_str(out, r->over, READING_STRING_MAX);
+	switch (r->kind) {
+	case READING_SERVED:
+		put_served(out, &r->served);
+		break;
+	case READING_CENSUS:
+		put_census(out, &r->census);
+		break;
+	case READING_SETTINGS:
+		n = put_count(out, r->settings.n, READING_PAIRS_MAX);
+		for (i = 0; i < n; i++) {
+			put_str(out, r->settings.v[i].key, READING_STRING_MAX);
+				put_str(out, r->settings.v[i].value == NULL ? "" : r->settings.v[i].value,
+			    READING_STRING_MAX);
+		}
+		break;
+	case READING_HOST:
+		n = put_count(out, r->nfacets, READING_FACETS_MAX);
+		for (i = 0; i < n; i++) {
+			blob_put_int(out, r->facets[i].facet);
+			blob_put_int(out, r->facets[i].subject);
+			blob_put_int(out, r->facets[i].value);
+			put_str(out, r->facets[i].detail, READING_SHORT_MAX);
+		}
+		break;
+	case READING_CHECK:
+		blob_put_int(out, r->check_passed);
+		break;
+	}
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+static int
+get_enum(struct blob_reader *b, int count)
+{
+	return (int)blob_int(b, 0, count - 1);
+}
+
+static uint32_t
+get_u32(struct blob_reader *b)
+{
+	return (uint32_t)blob_int(b, 0, UINT32_MAX);
+}
+
+static int
+get_index(struct blob_reader *b, int min)
+{
+	return (int)blob_int(b, min, FLEET_ITEMS_MAX - 1);
+}
+
+/* A count of things that take at least min_bytes each: what follows must have room for them. */
+static size_t
+get_count(struct blob_reader *b, size_t max, size_t min_bytes)
+{
+	size_t n = (size_t)blob_int(b, 0, (int64_t)max);
+
+	if (n > b->left / min_bytes)
+		b->bad = true;
+	return b->bad ? 0 : n;
+}
+
+/* A string that has to be there. */
+static char *
+get_given(struct blob_reader *b, size_t max)
+{
+	char *s = blob_str(b, max);
+
+	if (s == NULL)
+		b->bad = true;
+	return s;
+}
+
+static void
+get_served(struct blob_reader *b, struct served *s)
+{
+	struct certificate *c = &s->cert;
+	size_t i, n;
+
+	s->plain = (enum leg)get_enum(b, LEG_SILENT + 1);
+	s->tls = (enum leg)get_enum(b, LEG_SILENT + 1);
+	s->plain_why = blob_str(b, READING_STRING_MAX);
+	s->tls_why = blob_str(b, READING_STRING_MAX);
+	s->protocol = blob_str(b, READING_STRING_MAX);
+	s->cipher = blob_str(b, READING_STRING_MAX);
+	c->subject = blob_str(b, READING_STRING_MAX);
+	c->issuer = blob_str(b, READING_STRING_MAX);
+	n = get_count(b, READING_NAMES_MAX, 8);
+	for (i = 0; i < n && !b->bad; i++) {
+		c->names[i] = get_given(b, READING_STRING_MAX);
+		c->nnames = i + 1;
+	}
+	c->not_before_s = blob_int(b, INT64_MIN, INT64_MAX);
+	c->not_after_s = blob_int(b, INT64_MIN, INT64_MAX);
+	c->key = blob_str(b, READING_STRING_MAX);
+	blob_fixed(b, c->sha256, sizeof(c->sha256));
+	if (c->sha256[strspn(c->sha256, "0123456789abcdef")] != '\0')
+		b->bad = true;
+	c->self_signed = blob_bool(b);
+	s->chain = (enum verified)get_enum(b, VERIFIED_BAD + 1);
+	s->chain_why = blob_str(b, READING_STRING_MAX);
+	s->nnames = get_count(b, READING_NAMES_MAX, 8);
+	for (i = 0; i < s->nnames; i++)
+		s->name[i] = (enum verified)get_enum(b, VERIFIED_BAD + 1);
+	s->client_cert_asked = blob_bool(b);
+}
+
+static void
+get_census(struct blob_reader *b, struct census *c)
+{
+	struct straggler *s;
+	size_t i, n;
+
+	n = get_count(b, READING_LINKS_MAX, 24);
+	if (n > 0)
+		c->links = mem_array(n, sizeof(*c->links));
+	for (i = 0; i < n; i++) {
+		c->links[i].link = get_index(b, 0);
+		c->links[i].tls = get_u32(b);
+		c->links[i].plain = get_u32(b);
+	}
+	c->nlinks = n;
+	c->undeclared_tls = get_u32(b);
+	c->undeclared_plain = get_u32(b);
+	c->total = get_u32(b);
+	n = get_count(b, READING_STRAGGLERS_MAX, 56);
+	if (n > 0)
+		c->stragglers = mem_array(n, sizeof(*c->stragglers));
+	c->nstragglers = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		s = &c->stragglers[i];
+		s->link = get_index(b, NONE);
+		s->tls = blob_bool(b);
+		s->address = blob_str(b, READING_SHORT_MAX);
+		s->user = blob_str(b, READING_SHORT_MAX);
+		s->database = blob_str(b, READING_SHORT_MAX);
+		s->application = blob_str(b, READING_SHORT_MAX);
+		s->age_s = blob_int(b, -1, INT64_MAX);
+	}
+	c->upstream_seen = blob_bool(b);
+	c->upstream_tls = get_u32(b);
+	c->upstream_plain = get_u32(b);
+	c->connections_total = blob_int(b, -1, INT64_MAX);
+}
+
+static void
+get_settings(struct blob_reader *b, struct pairs *p)
+{
+	size_t i, n = get_count(b, READING_PAIRS_MAX, 16);
+
+	if (n > 0)
+		p->v = mem_array(n, sizeof(*p->v));
+	p->n = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		p->v[i].key = get_given(b, READING_STRING_MAX);
+		p->v[i].value = get_given(b, READING_STRING_MAX);
+	}
+}
+
+static void
+get_facets(struct blob_reader *b, struct reading *r)
+{
+	size_t i, n = get_count(b, READING_FACETS_MAX, 32);
+
+	if (n > 0)
+		r->facets = mem_array(n, sizeof(*r->facets));
+	r->nfacets = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		r->facets[i].facet = get_enum(b, FACET_PRESENT + 1);
+		r->facets[i].subject = get_index(b, 0);
+		r->facets[i].value = get_index(b, NONE);
+		r->facets[i].detail = blob_str(b, READING_SHORT_MAX);
+	}
+}
+
+int
+reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err *err)
+{
+	struct blob_reader b;
+	struct reading r;
+
+	memset(&r, 0, sizeof(r));
+	if (len_bytes > READING_BLOB_MAX)
+		return err_set(err, "a reading of %zu bytes, larger than any can be", len_bytes);
+	blob_read(&b, p, len_bytes);
+	if (blob_int(&b, INT64_MIN, INT64_MAX) != READING_MAGIC)
+		return err_set(err, "not a reading of this version");
+	r.kind = (enum reading_kind)get_enum(&b, READING_COUNT);
+	r.subject = (int)blob_int(&b, 0, INT32_MAX);
+	r.at_ms = blob_int(&b, 0, INT64_MAX);
+	r.took_ms = blob_int(&b, 0, TOOK_MAX_MS);
+	r.outcome = (enum outcome)get_enum(&b, SAW_NOT + 1);
+	r.why = blob_str(&b, READING_STRING_MAX);
+	r.over = blob_str(&b, READING_STRING_MAX);
+	if (!b.bad) {
+		switch (r.kind) {
+		case READING_SERVED:
+			get_served(&b, &r.served);
+			break;
+		case READING_CENSUS:
+			get_census(&b, &r.census);
+			break;
+		case READING_SETTINGS:
+			get_settings(&b, &r.settings);
+			break;
+		case READING_HOST:
+			get_facets(&b, &r);
+			break;
+		case READING_CHECK:
+			r.check_passed = blob_bool(&b);
+			break;
+		}
+	}
+	/* Anything but a plain success has to say why. */
+	if (r.outcome != SAW && r.why == NULL)
+		b.bad = true;
+	if (!blob_done(&b)) {
+		reading_release(&r);
+		return err_set(err, "a malformed reading");
+	}
+	*ret = r;
+	return 0;
+}
+
+static int
+check_index(int index, size_t n, const char *what, struct err *err)
+{
+	if (index < 0 || (size_t)index >= n)
+		return err_set(err, "a reading of %s %d, which the fleet does not have", what, index);
+	return 0;
+}
+
+static int
+check_facet(const struct facet_seen *f, const struct fleet *fleet, struct err *err)
+{
+	int values;
+
+	switch ((enum facet)f->facet) {
+	case FACET_ACCEPT:
+		if (check_index(f->subject, fleet->nendpoints, "endpoint", err) == -1)
+			return -1;
+		values = ACCEPT_UNKNOWN + 1;
+		break;
+	case FACET_CERT:
+		if (check_index(f->subject, fleet->ncerts, "certificate", err) == -1)
+			return -1;
+		values = FLEET_ITEMS_MAX;
+		break;
+	case FACET_DIAL:
+		if (check_index(f->subject, fleet->nlinks, "link", err) == -1)
+			return -1;
+		values = DIAL_UNKNOWN + 1;
+		break;
+	case FACET_TRUST:
+	case FACET_PRESENT:
+		if (check_index(f->subject, fleet->nlinks, "link", err) == -1)
+			return -1;
+		values = FLEET_ITEMS_MAX;
+		break;
+	default:	/* the decoder let none through */
+		return err_set(err, "a reading of an unknown facet");
+	}
+	if (f->value >= values)
+		return err_set(err, "a reading with value %d for a facet that has no such value",
+		    f->value);
+	return 0;
+}
+
+int
+reading_check(const struct reading *r, const struct fleet *fleet, struct err *err)
+{
+	const char *names[READING_NAMES_MAX];
+	size_t i;
+
+	switch (r->kind) {
+	case READING_SERVED:
+	case READING_CENSUS:
+	case READING_SETTINGS:
+		if (check_index(r->subject, fleet->nendpoints, "endpoint", err) == -1)
+			return -1;
+		break;
+	case READING_HOST:
+		if (check_index(r->subject, fleet->nhosts, "host", err) == -1)
+			return -1;
+		break;
+	case READING_CHECK:
+		break;
+	}
+	if (r->kind == READING_SERVED && r->served.nnames != 0 &&
+	    r->served.nnames != served_names(fleet, r->subject, names))
+		return err_set(err, "a reading with %zu names for the endpoint '%s'",
+		    r->served.nnames, fleet->endpoints[r->subject].name);
+	for (i = 0; i < r->census.nlinks; i++)
+		if (check_index(r->census.links[i].link, fleet->nlinks, "link", err) == -1)
+			return -1;
+	for (i = 0; i < r->census.nstragglers; i++)
+		if (r->census.stragglers[i].link != NONE &&
+		    check_index(r->census.stragglers[i].link, fleet->nlinks, "link", err) == -1)
+			return -1;
+	for (i = 0; i < r->nfacets; i++)
+		if (check_facet(&r->facets[i], fleet, err) == -1)
+			return -1;
+	return 0;
+}
