@@ -92,6 +92,7 @@ SHELL_TESTS = \
 	tests/configure.sh \
 	tests/runner.sh \
 	tests/clang.sh \
+	tests/install.sh \
 	$(END)
 
 # The real program on real servers (TAP)
@@ -214,7 +215,7 @@ TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
 .SUFFIXES:
 .SECONDARY:
 .PHONY: all objects tools tests unit check demo setup install uninstall clean distclean help \
-	torture fuzz bench e2e check-built have-cmocka always
+	torture fuzz bench e2e check-built have-cmocka install-built always
 
 all: $(BUILD)/belay
 tools: $(TOOL_BIN)
@@ -346,6 +347,9 @@ MAN = $(wildcard $(MANUALS))
 man_dir = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 
 install: all
+	@$(MAKE) --no-print-directory install-built
+
+install-built:
 	mkdir -p $(DESTDIR)$(BINDIR)
 	install -m 755 $(BUILD)/belay $(DESTDIR)$(BINDIR)/belay
 	$(foreach m,$(MAN),mkdir -p $(call man_dir,$(m)) && \
