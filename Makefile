@@ -102,6 +102,8 @@ E2E = \
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.
 # LIBS_tool_NAME has their libraries.
 TOOLS = \
+	lab/labclient \
+	lab/labproc \
 	$(END)
 
 LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
