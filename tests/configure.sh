@@ -54,7 +54,7 @@ has() { grep -qF -e "$1" "$tmp/d/config.mk"; }
 not() { if "$@"; then return 1; fi; }
 same() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 
-echo 1..19
+echo 1..21
 
 # A compiler that does not know one of the flags
 cat >"$tmp/oldcc" <<'END'
@@ -94,6 +94,8 @@ claim make_reads_back_what_was_given same '-O0 -DX=$y#z' \
 cp "$tmp/d/config.mk" "$tmp/before"
 claim does_it_again_the_same configure --again
 claim again_gives_the_same_file cmp "$tmp/before" "$tmp/d/config.mk"
+claim takes_variables_from_the_environment env CFLAGS="-O1 -g" sh -c 'cd "$1" && ./configure' sh "$tmp/d"
+claim and_notes_them_for_the_next_time has "# ./configure 'CFLAGS=-O1 -g'"
 claim refuses_what_it_does_not_know not configure --with-luck
 claim writes_only_config_mk_and_its_log same "$(cd "$tmp/d" && echo *)" \
     'config.log config.mk configure src'
