@@ -49,6 +49,10 @@ PKI_SRC = \
 
 # store: journal and local lock
 STORE_SRC = \
+	src/store/journal.c \
+	src/store/chain.c \
+	src/store/lock.c \
+	src/store/state_dir.c \
 	$(END)
 
 # remote: the worker, sessions, streams, probes, edits

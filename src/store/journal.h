@@ -1,13 +1,18 @@
 /*
  * journal: what was intended, what was before, what happened; on disk before
  * it happens.  SQLite, synchronous=EXTRA, journal_mode=DELETE, one connection,
- * one file per run's fleet and plan in the state directory (0700, owner checked, O_NOFOLLOW; refuses
- * network file systems).  Also the local lock: two belays on one machine
- * never apply at once.
+ * one file per run's fleet and plan (NAME.journal, with NAME.lock beside it)
+ * in the state directory (0700, owner checked, O_NOFOLLOW; refuses network
+ * file systems).  Also the local lock: two belays on one machine never apply at once.
  *
- * All calls block; the engine makes them on its own thread.  Records are chained by SHA-256
- * (each holds the hash of the one before), so that an edit of the
- * past shows.  No secret is ever in a record: hashes and words only.
+ * All calls block; the engine makes them on its own thread, one at a time.
+ * Records are chained by SHA-256 (each holds the hash of the one before), so
+ * that an edit of the past shows; what the chain cannot show is that its end
+ * was cut off, unless its head was noted elsewhere.  No secret is ever in a record:
+ * hashes and words only.
+ *
+ * A call that returns 0 has its entry on disk.  One that returns -1 (disk
+ * full, I/O error) left no half of it there; it may be made again.
  */
 #ifndef BELAY_STORE_JOURNAL_H
 #define BELAY_STORE_JOURNAL_H
@@ -20,6 +25,9 @@
 struct err;
 struct journal;
 
+#define JOURNAL_NAME_MAX	96
+#define JOURNAL_TEXT_MAX	((size_t)16 << 10)	/* of one entry; longer is cut */
+
 struct journal_run {
 	char	 id[32];	/* "20260103T101112Z-4f2a", in the alphabet of op ids */
 	char	 plan_sha[65], fleet_sha[65];
@@ -30,42 +38,56 @@ struct journal_run {
 };
 
 /*
- * Opens (creating if need be) the journal of this fleet and plan name in
- * `dir`.  read_only opens without the lock and writes nothing.
- * -1 with errno-like *ret_locked_by set where another belay holds the lock.
+ * Opens (creating if need be) the journal `name` ([A-Za-z0-9._-], not
+ * beginning with a dot) in `dir`, and takes its lock.  -1 with *ret_locked_by
+ * set (for the caller to free) to who, where, since when and at which step,
+ * where another belay holds the lock; NULL for any other failure.
+ *
+ * read_only takes no lock and writes nothing; a journal that does not exist
+ * yet reads as an empty one.  (A journal that a crash cut off in the
+ * middle of a write is put right first, as any opening does.)
  */
 int	journal_open(struct journal **ret, const char *dir, const char *name,
 	    bool read_only, char **ret_locked_by, struct err *);
-void	journal_close(struct journal *);
+void	journal_close(struct journal *);	/* lets go of the lock; NULL is fine */
+/* Who holds the lock of this journal now: for the caller to free; NULL where nobody does. */
+char	*journal_holder(const char *dir, const char *name);
 
 /* The run in progress, or -1 with an empty message when there is none. */
 int	journal_current(struct journal *, struct journal_run *ret, struct err *);
-int	journal_begin(struct journal *, struct journal_run *inout, struct err *);	/* makes the id */
+/* Makes the id, and began_ms where it is 0.  -1 while another run is in progress. */
+int	journal_begin(struct journal *, struct journal_run *inout, struct err *);
 int	journal_end(struct journal *, struct err *);
 
 /*
- * Appends; returns after it is on disk.  step_id names the step (an index means nothing
- * after the plan was edited); op_id may be NULL; text is a note for people.
+ * Appends to the run in progress; returns after it is on disk.  step_id names
+ * the step (an index means nothing after the plan was edited); op_id may be
+ * NULL; text is a note for people, or NULL.
  */
 int	journal_append(struct journal *, const struct record *, const char *step_id,
 	    const char *op_id, const char *text, struct err *);
-/* A note: a waived check, an accepted host key, an operator's reason. */
+/*
+ * A note: a waived check, an accepted host key, an operator's reason.  Kinds are
+ * the caller's, except "begin" and "end".  Also possible outside of a run; step_id may be NULL.
+ */
 int	journal_note(struct journal *, int64_t at_ms, const char *step_id, const char *kind,
 	    const char *text, struct err *);
 
 struct journal_entry {		/* strings are valid during the call only */
 	int64_t	 seq, at_ms;
+	/* run is "" outside of one; step_id, op_id and text may be NULL */
 	const char *run, *kind, *step_id, *op_id, *text, *hash;
 	struct record record;	/* record.step is NONE: the caller looks step_id up */
-	bool	 is_record;	/* else a note */
+	bool	 is_record;	/* else a note; "begin" and "end" of a run are notes */
 };
-/* Oldest first; run NULL: all runs.  each() returns false to stop. */
+/*
+ * Oldest first; run NULL: all runs.  each() returns false to stop; the
+ * database is not held while it is called.
+ */
 int	journal_each(struct journal *, const char *run,
 	    bool (*each)(void *arg, const struct journal_entry *), void *arg, struct err *);
-/* Checks the chain; *ret_head is the last hash. */
+/* Checks the chain; *ret_head is the last hash (zeroes of an empty journal). */
 int	journal_verify(struct journal *, char ret_head[65], struct err *);
-
-/* Waived checks of the run in progress, so that they survive a restart. */
 
 /* $XDG_STATE_HOME/belay or ~/.local/state/belay, made 0700 and checked; the caller frees. */
 int	state_dir(char **ret, struct err *);
