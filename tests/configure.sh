@@ -94,6 +94,7 @@ claim make_reads_back_what_was_given same '-O0 -DX=$y#z' \
 cp "$tmp/d/config.mk" "$tmp/before"
 claim does_it_again_the_same configure --again
 claim again_gives_the_same_file cmp "$tmp/before" "$tmp/d/config.mk"
+# shellcheck disable=SC2016
 claim takes_variables_from_the_environment env CFLAGS="-O1 -g" sh -c 'cd "$1" && ./configure' sh "$tmp/d"
 claim and_notes_them_for_the_next_time has "# ./configure 'CFLAGS=-O1 -g'"
 claim refuses_what_it_does_not_know not configure --with-luck
