@@ -121,9 +121,10 @@ enum op_outcome {
 	OP_RESTORED,	/* UNDO: as before, or there was nothing to undo */
 	OP_DRIFTED,	/* our lines are neither as before nor as after; nothing was written */
 	OP_FAILED,	/* tried, answered no; what is there is known: `text` says */
-	OP_CUT		/* a command began and its end is not known; or the host did not answer */
+	OP_CUT,		/* it was begun and its end is not known; RECORD: so says the host's own record */
+	OP_UNREACHED	/* the host did not answer: whether anything happened is not known */
 };
-#define OP_OUTCOME_COUNT 7
+#define OP_OUTCOME_COUNT 8
 const char *op_outcome_word(enum op_outcome);
 
 struct op_result {
