@@ -37,6 +37,10 @@ CORE_SRC = \
 	src/core/fill.c \
 	src/core/op.c \
 	src/core/op_codec.c \
+	src/core/posture.c \
+	src/core/board.c \
+	src/core/gate.c \
+	src/core/rollout.c \
 	$(END)
 
 # wire: messages between console and workers
@@ -88,6 +92,7 @@ TESTS = \
 	core/blob \
 	core/census \
 	core/reading \
+	core/rollout \
 	$(END)
 
 # Shell tests that need no server (TAP)

@@ -51,6 +51,7 @@ struct check {
 	char	*name;		/* for the screen, --waive and the journal: "served postgres" */
 	int	 endpoint, link, host;	/* NONE where not given */
 	enum accept accept;	/* CHECK_REFUSED: PLAIN or TLS */
+	enum dial dial;		/* CHECK_DIAL_SET: the value that has to be written there */
 	enum proto proto_min;
 	char	*cipher;
 	char	*setting, *value;	/* CHECK_SETTING: equals */

@@ -153,6 +153,7 @@ struct step_view {
 	int64_t	 applied_ms;	/* its last op ended; 0 */
 	int64_t	 soak_until_ms;	/* SOAKING */
 	bool	 undo_wanted;	/* undo will start as soon as the op that runs has ended */
+	bool	 park_wanted;	/* it will stop there */
 	const struct op_shape *shapes;
 	const struct op_view *ops;
 	size_t	 nops;

@@ -1,0 +1,415 @@
+/*
+ * board: see board.h.  Owns the latest reading of each kind for each
+ * endpoint and host, and the latest failure to see.
+ *
+ * How a link's state comes about, first line that fits:
+ *
+ *   no census of its endpoint was ever seen             UNKNOWN
+ *   that census is older than it may be                 STALE
+ *   the census is partial and shows no session of it    UNKNOWN (never idle, never green)
+ *   no session                                          IDLE
+ *   plaintext and TLS sessions                          MIXED
+ *   plaintext only                                      PLAINTEXT
+ *   TLS only, census partial                            UNKNOWN (others may hide)
+ *   TLS only; a fresh handshake verified chain and names PROVEN
+ *   TLS only                                            TLS
+ */
+#include "core/board.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+struct slot {
+	struct reading *good;	/* SAW or SAW_PART */
+	struct reading *bad;	/* SAW_NOT, newer than good */
+};
+
+struct board {
+	const struct fleet *fleet;
+	struct slot *slots[READING_COUNT];
+	size_t	 nslots[READING_COUNT];
+	struct host_view *hosts;
+};
+
+struct board *
+board_new(const struct fleet *f)
+{
+	struct board *b = mem_alloc(sizeof(*b));
+	size_t k;
+
+	b->fleet = f;
+	b->nslots[READING_SERVED] = f->nendpoints;
+	b->nslots[READING_CENSUS] = f->nendpoints;
+	b->nslots[READING_SETTINGS] = f->nendpoints;
+	b->nslots[READING_HOST] = f->nhosts;
+	for (k = 0; k < READING_COUNT; k++)
+		b->slots[k] = mem_array(b->nslots[k], sizeof(*b->slots[k]));
+	b->hosts = mem_array(f->nhosts, sizeof(*b->hosts));
+	return b;
+}
+
+static void
+drop(struct reading **r)
+{
+	if (*r == NULL)
+		return;
+	reading_release(*r);
+	free(*r);
+	*r = NULL;
+}
+
+void
+board_free(struct board *b)
+{
+	size_t k, i;
+
+	if (b == NULL)
+		return;
+	for (k = 0; k < READING_COUNT; k++) {
+		for (i = 0; i < b->nslots[k]; i++) {
+			drop(&b->slots[k][i].good);
+			drop(&b->slots[k][i].bad);
+		}
+		free(b->slots[k]);
+	}
+	free(b->hosts);
+	free(b);
+}
+
+static struct slot *
+slot_of(const struct board *b, enum reading_kind kind, int subject)
+{
+	if ((unsigned int)kind >= READING_COUNT || subject < 0 ||
+	    (size_t)subject >= b->nslots[kind])
+		return NULL;
+	return &b->slots[kind][subject];
+}
+
+void
+board_feed(struct board *b, struct reading *r)
+{
+	struct slot *s = slot_of(b, r->kind, r->subject);
+	struct reading **place, *copy;
+
+	if (s == NULL) {
+		reading_release(r);
+		return;
+	}
+	place = r->outcome == SAW_NOT ? &s->bad : &s->good;
+	if ((s->good != NULL && s->good->at_ms > r->at_ms) ||
+	    (s->bad != NULL && s->bad->at_ms > r->at_ms)) {
+		reading_release(r);
+		return;
+	}
+	copy = mem_alloc(sizeof(*copy));
+	*copy = *r;
+	memset(r, 0, sizeof(*r));
+	drop(place);
+	*place = copy;
+	if (copy->outcome != SAW_NOT)
+		drop(&s->bad);
+}
+
+void
+board_host(struct board *b, int host, const struct host_view *v)
+{
+	if (host >= 0 && (size_t)host < b->fleet->nhosts)
+		b->hosts[host] = *v;
+}
+
+const struct host_view *
+board_host_view(const struct board *b, int host)
+{
+	return &b->hosts[host];
+}
+
+const struct reading *
+board_reading(const struct board *b, enum reading_kind kind, int subject)
+{
+	const struct slot *s = slot_of(b, kind, subject);
+
+	return s == NULL ? NULL : s->good;
+}
+
+const struct reading *
+board_failure(const struct board *b, enum reading_kind kind, int subject)
+{
+	const struct slot *s = slot_of(b, kind, subject);
+
+	return s == NULL ? NULL : s->bad;
+}
+
+const char *
+reach_word(enum reach reach)
+{
+	static const char *const words[] = {
+		[REACH_UNKNOWN] = "unknown", [REACH_CONNECTING] = "connecting",
+		[REACH_UP] = "up", [REACH_LOST] = "lost", [REACH_BLOCKED] = "blocked",
+	};
+
+	return words[reach];
+}
+
+const char *
+link_state_word(enum link_state state)
+{
+	static const char *const words[] = {
+		[LINK_UNKNOWN] = "unknown", [LINK_STALE] = "stale",
+		[LINK_IDLE] = "idle", [LINK_PLAINTEXT] = "plaintext",
+		[LINK_MIXED] = "mixed", [LINK_TLS] = "tls", [LINK_PROVEN] = "proven",
+	};
+
+	return words[state];
+}
+
+/* Did belay's own handshake verify the chain and every name that clients dial? */
+static bool
+path_proven(const struct served *s)
+{
+	size_t i;
+
+	if (s->tls != LEG_OPEN || s->chain != VERIFIED_OK || s->nnames == 0)
+		return false;
+	for (i = 0; i < s->nnames; i++)
+		if (s->name[i] != VERIFIED_OK)
+			return false;
+	return true;
+}
+
+static void
+say(char *to, size_t size, const char *word, const char *detail)
+{
+	if (detail != NULL && *detail != '\0')
+		(void)snprintf(to, size, "%s: %s", word, detail);
+	else
+		(void)snprintf(to, size, "%s", word);
+}
+
+/* What the client's host has written for this link, and how it was learnt. */
+static void
+configured_dial(const struct board *b, int link, struct link_view *v)
+{
+	const struct link *l = &b->fleet->links[link];
+	const struct reading *r;
+	int host = link_host(b->fleet, l);
+	size_t i;
+
+	v->dial = DIAL_UNKNOWN;
+	if (l->how == DIAL_ASSUMED || (l->how == DIAL_FIXED && l->assumed != DIAL_UNKNOWN)) {
+		v->dial = l->assumed;
+		v->dial_declared = true;
+		return;
+	}
+	if (l->how == DIAL_FOLLOWS && l->follows != NONE) {
+		configured_dial(b, l->follows, v);
+		return;
+	}
+	if (l->how == DIAL_FOLLOWS) {
+		/* Moved by what an endpoint's binding implies. */
+		const struct endpoint *e;
+		struct endpoint_view ev;
+		size_t n, a;
+
+		for (n = 0; n < b->fleet->nendpoints; n++) {
+			e = &b->fleet->endpoints[n];
+			for (a = 0; a < ACCEPT_COUNT; a++)
+				for (i = 0; i < e->accept[a].nimplies; i++) {
+					if (e->accept[a].implies[i].link != link)
+						continue;
+					board_endpoint(b, (int)n, 0, INT64_MAX, &ev);
+					if (ev.configured == (enum accept)a)
+						v->dial = e->accept[a].implies[i].dial;
+					else if (v->dial == DIAL_UNKNOWN &&
+					    ev.configured != ACCEPT_UNKNOWN)
+						v->dial = DIAL_DISABLE;
+				}
+		}
+		return;
+	}
+	if ((r = board_reading(b, READING_HOST, host)) == NULL)
+		return;
+	for (i = 0; i < r->nfacets; i++)
+		if (r->facets[i].facet == FACET_DIAL && r->facets[i].subject == link)
+			v->dial = (enum dial)r->facets[i].value;
+}
+
+void
+board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, struct link_view *v)
+{
+	const struct link *l = &b->fleet->links[link];
+	const struct endpoint *e = &b->fleet->endpoints[l->endpoint];
+	const struct reading *census = board_reading(b, READING_CENSUS, l->endpoint);
+	const struct reading *served = board_reading(b, READING_SERVED, l->endpoint);
+	const struct reading *failed = board_failure(b, READING_CENSUS, l->endpoint);
+	size_t i;
+
+	memset(v, 0, sizeof(*v));
+	configured_dial(b, link, v);
+	if (served != NULL && served->served.tls == LEG_OPEN) {
+		v->protocol = served->served.protocol;
+		v->cipher = served->served.cipher;
+	}
+	if (census == NULL) {
+		v->state = LINK_UNKNOWN;
+		if (e->cannot_see[SOURCE_CENSUS] != NULL)
+			say(v->why, sizeof(v->why), "declared not to be seen", e->cannot_see[SOURCE_CENSUS]);
+		else if (failed != NULL)
+			say(v->why, sizeof(v->why), "cannot see sessions", failed->why);
+		else
+			say(v->why, sizeof(v->why), "not looked yet", NULL);
+		return;
+	}
+	v->at_ms = census->at_ms;
+	for (i = 0; i < census->census.nlinks; i++)
+		if (census->census.links[i].link == link) {
+			v->counted = true;
+			v->tls += census->census.links[i].tls;
+			v->plain += census->census.links[i].plain;
+		}
+	if (now_ms - census->at_ms > stale_ms) {
+		v->state = LINK_STALE;
+		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);
+		return;
+	}
+	if (census->outcome == SAW_PART && (v->plain == 0)) {
+		v->state = LINK_UNKNOWN;
+		say(v->why, sizeof(v->why), "inconclusive", census->why);
+		return;
+	}
+	if (!v->counted) {
+		v->state = LINK_UNKNOWN;
+		say(v->why, sizeof(v->why), "the census has no count for this link", NULL);
+	} else if (v->tls == 0 && v->plain == 0) {
+		v->state = LINK_IDLE;
+		say(v->why, sizeof(v->why), "no session", NULL);
+	} else if (v->plain > 0) {
+		v->state = v->tls > 0 ? LINK_MIXED : LINK_PLAINTEXT;
+	} else if (served != NULL && now_ms - served->at_ms <= stale_ms * 20 &&
+	    path_proven(&served->served)) {
+		v->state = LINK_PROVEN;
+	} else {
+		v->state = LINK_TLS;
+		if (served == NULL)
+			say(v->why, sizeof(v->why), "the path was not tried by belay itself", NULL);
+		else if (served->served.tls != LEG_OPEN)
+			say(v->why, sizeof(v->why), "belay's own handshake", served->served.tls_why);
+		else if (served->served.chain == VERIFIED_NOT_TRIED)
+			say(v->why, sizeof(v->why), "no CA known to verify against", NULL);
+		else if (served->served.chain == VERIFIED_BAD)
+			say(v->why, sizeof(v->why), "chain not verified", served->served.chain_why);
+		else
+			say(v->why, sizeof(v->why), "the certificate does not cover every name that clients dial", NULL);
+	}
+}
+
+void
+board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stale_ms, struct endpoint_view *v)
+{
+	const struct endpoint *e = &b->fleet->endpoints[endpoint];
+	const struct reading *served = board_reading(b, READING_SERVED, endpoint);
+	const struct reading *failed = board_failure(b, READING_SERVED, endpoint);
+	const struct reading *host = e->host == NONE ? NULL : board_reading(b, READING_HOST, e->host);
+	size_t i;
+
+	memset(v, 0, sizeof(*v));
+	v->configured = v->served = ACCEPT_UNKNOWN;
+	for (i = 0; host != NULL && i < host->nfacets; i++)
+		if (host->facets[i].facet == FACET_ACCEPT && host->facets[i].subject == endpoint)
+			v->configured = (enum accept)host->facets[i].value;
+	if (served == NULL) {
+		say(v->why, sizeof(v->why), failed == NULL ? "not looked yet" : "cannot see",
+		    failed == NULL ? NULL : failed->why);
+		return;
+	}
+	v->at_ms = served->at_ms;
+	if (now_ms - served->at_ms > stale_ms) {
+		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);
+		return;
+	}
+	v->verified = path_proven(&served->served);
+	if (served->served.tls == LEG_OPEN) {
+		if (served->served.plain == LEG_OPEN)
+			v->served = ACCEPT_BOTH;
+		else if (served->served.plain == LEG_REFUSED || served->served.plain == LEG_CLOSED)
+			v->served = served->served.client_cert_asked &&
+			    v->configured == ACCEPT_MUTUAL ? ACCEPT_MUTUAL : ACCEPT_TLS;
+	} else if (served->served.plain == LEG_OPEN &&
+	    (served->served.tls == LEG_REFUSED || served->served.tls == LEG_CLOSED))
+		v->served = ACCEPT_PLAIN;
+	if (v->served == ACCEPT_UNKNOWN)
+		say(v->why, sizeof(v->why), "inconclusive",
+		    served->served.tls != LEG_OPEN && served->served.tls_why != NULL ?
+		    served->served.tls_why : served->served.plain_why);
+	else if (v->configured != ACCEPT_UNKNOWN && v->configured != v->served)
+		(void)snprintf(v->why, sizeof(v->why), "configured %s, served %s",
+		    accept_word(v->configured), accept_word(v->served));
+}
+
+void
+board_posture(const struct board *b, struct posture *p)
+{
+	struct endpoint_view ev;
+	struct link_view lv;
+	const struct reading *r;
+	size_t i, h;
+
+	posture_init(p, b->fleet);
+	for (i = 0; i < b->fleet->nendpoints; i++) {
+		board_endpoint(b, (int)i, 0, INT64_MAX, &ev);
+		p->accept[i] = ev.configured;
+	}
+	for (i = 0; i < b->fleet->nlinks; i++) {
+		memset(&lv, 0, sizeof(lv));
+		configured_dial(b, (int)i, &lv);
+		p->dial[i] = lv.dial;
+	}
+	for (h = 0; h < b->fleet->nhosts; h++) {
+		if ((r = board_reading(b, READING_HOST, (int)h)) == NULL)
+			continue;
+		for (i = 0; i < r->nfacets; i++)
+			if (r->facets[i].facet == FACET_TRUST)
+				p->trust[r->facets[i].subject] = r->facets[i].value;
+	}
+}
+
+bool
+board_met(const struct board *b, const struct step *step, int64_t now_ms, int64_t stale_ms)
+{
+	struct endpoint_view ev;
+	struct link_view lv;
+	size_t i, n = 0;
+
+	for (i = 0; i < step->nmoves; i++) {
+		const struct move *m = &step->moves[i];
+
+		switch (m->facet) {
+		case FACET_ACCEPT:
+			board_endpoint(b, m->subject, now_ms, stale_ms, &ev);
+			if (ev.configured != (enum accept)m->value ||
+			    ev.served != (enum accept)m->value)
+				return false;
+			n++;
+			break;
+		case FACET_DIAL:
+			board_link(b, m->subject, now_ms, stale_ms, &lv);
+			if (lv.dial != (enum dial)m->value || lv.dial_declared)
+				return false;
+			if (m->value != DIAL_DISABLE && lv.state != LINK_TLS &&
+			    lv.state != LINK_PROVEN)
+				return false;
+			n++;
+			break;
+		case FACET_TRUST:
+			/* What a client trusts shows in what it dials. */
+			break;
+		case FACET_CERT:
+		case FACET_PRESENT:
+			/* Nothing that is seen here says so with certainty. */
+			return false;
+		}
+	}
+	return n > 0 && step->nruns == 0 && step->drains.n == 0;
+}

@@ -1,0 +1,418 @@
+/*
+ * gate: see gate.h.  Owns the judgement of each kind of check; one function
+ * a kind, one table that names them.
+ */
+#include "core/gate.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *
+judgement_word(enum judgement judgement)
+{
+	static const char *const words[] = {
+		[CHECK_PENDING] = "pending", [CHECK_PASS] = "pass",
+		[CHECK_FAIL] = "fail", [CHECK_INCONCLUSIVE] = "inconclusive",
+		[CHECK_WAIVED] = "waived",
+	};
+
+	return words[judgement];
+}
+
+struct judging {
+	const struct check *check;
+	const struct fleet *fleet;
+	const struct board *board;
+	const struct reading *own;
+	int64_t	 since_ms;
+	struct check_result *ret;
+};
+
+static void
+judge(struct judging *j, enum judgement judgement, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+judge(struct judging *j, enum judgement judgement, const char *fmt, ...)
+{
+	va_list ap;
+
+	j->ret->judgement = judgement;
+	va_start(ap, fmt);
+	(void)vsnprintf(j->ret->why, sizeof(j->ret->why), fmt, ap);
+	va_end(ap);
+}
+
+static const char *
+or_words(const char *s, const char *otherwise)
+{
+	return s == NULL || *s == '\0' ? otherwise : s;
+}
+
+/*
+ * The reading that a check may rest on: fresh enough and conclusive.  NULL
+ * after it has said why not.
+ */
+static const struct reading *
+fresh(struct judging *j, enum reading_kind kind, int subject, const char *what)
+{
+	const struct reading *good = board_reading(j->board, kind, subject);
+	const struct reading *bad = board_failure(j->board, kind, subject);
+
+	if (good != NULL && good->at_ms >= j->since_ms)
+		return good;
+	if (bad != NULL && bad->at_ms >= j->since_ms)
+		judge(j, CHECK_INCONCLUSIVE, "%s: %s", what, or_words(bad->why, "no answer"));
+	else
+		judge(j, CHECK_PENDING, "%s: not looked since the step", what);
+	return NULL;
+}
+
+static void
+judge_served(struct judging *j)
+{
+	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
+	const struct reading *r = fresh(j, READING_SERVED, j->check->endpoint, e->name);
+	const struct served *s;
+	size_t i;
+
+	if (r == NULL)
+		return;
+	s = &r->served;
+	switch (s->tls) {
+	case LEG_OPEN:
+		break;
+	case LEG_REFUSED:
+		judge(j, CHECK_FAIL, "'%s' does not speak tls: %s", e->name, or_words(s->tls_why, "refused"));
+		return;
+	case LEG_CLOSED:
+		judge(j, CHECK_FAIL, "nothing listens for tls at '%s': %s", e->name, or_words(s->tls_why, "closed"));
+		return;
+	case LEG_SILENT:
+	case LEG_UNKNOWN:
+		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(s->tls_why, "no answer to a handshake"));
+		return;
+	}
+	if (s->chain == VERIFIED_NOT_TRIED) {
+		judge(j, CHECK_INCONCLUSIVE, "'%s' speaks tls; no CA is known to verify it against", e->name);
+		return;
+	}
+	if (s->chain == VERIFIED_BAD) {
+		judge(j, CHECK_FAIL, "'%s': certificate not verified: %s", e->name, or_words(s->chain_why, "chain"));
+		return;
+	}
+	if (s->nnames == 0) {
+		judge(j, CHECK_INCONCLUSIVE, "'%s' has no name in the fleet to verify", e->name);
+		return;
+	}
+	for (i = 0; i < s->nnames; i++)
+		if (s->name[i] != VERIFIED_OK) {
+			judge(j, s->name[i] == VERIFIED_BAD ? CHECK_FAIL : CHECK_INCONCLUSIVE,
+			    "'%s': the certificate does not cover '%s'", e->name,
+			    i < e->names.n ? e->names.v[i] : "?");
+			return;
+		}
+	if (j->check->proto_min != PROTO_ANY &&
+	    proto_parse(or_words(s->protocol, "")) < (int)j->check->proto_min) {
+		judge(j, CHECK_FAIL, "'%s' negotiated %s, less than %s", e->name,
+		    or_words(s->protocol, "?"), proto_word(j->check->proto_min));
+		return;
+	}
+	if (j->check->cipher != NULL && (s->cipher == NULL || strcmp(s->cipher, j->check->cipher) != 0)) {
+		judge(j, CHECK_FAIL, "'%s' negotiated %s, not %s", e->name,
+		    or_words(s->cipher, "?"), j->check->cipher);
+		return;
+	}
+	judge(j, CHECK_PASS, "%s %s, chain and %zu name%s verified", or_words(s->protocol, "tls"),
+	    or_words(s->cipher, ""), s->nnames, s->nnames == 1 ? "" : "s");
+}
+
+static void
+judge_refused(struct judging *j)
+{
+	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
+	const struct reading *r = fresh(j, READING_SERVED, j->check->endpoint, e->name);
+	bool plain = j->check->accept == ACCEPT_PLAIN;
+	const char *what = plain ? "plaintext" : "tls";
+	const char *why;
+	enum leg leg;
+
+	if (r == NULL)
+		return;
+	leg = plain ? r->served.plain : r->served.tls;
+	why = plain ? r->served.plain_why : r->served.tls_why;
+	switch (leg) {
+	case LEG_REFUSED:
+	case LEG_CLOSED:
+		judge(j, CHECK_PASS, "%s at '%s': %s", what, e->name,
+		    or_words(why, leg == LEG_CLOSED ? "nothing listens" : "refused"));
+		return;
+	case LEG_OPEN:
+		judge(j, CHECK_FAIL, "'%s' still takes %s", e->name, what);
+		return;
+	case LEG_SILENT:
+	case LEG_UNKNOWN:
+		judge(j, CHECK_INCONCLUSIVE, "%s at '%s': %s", what, e->name, or_words(why, "no answer"));
+		return;
+	}
+}
+
+static const char *
+host_of_link(const struct fleet *f, const struct link *l)
+{
+	int host = link_host(f, l);
+
+	return host == NONE ? "host not known" : f->hosts[host].name;
+}
+
+/* Nobody declared, and nobody undeclared, is on plaintext; and none would be. */
+static void
+judge_census(struct judging *j)
+{
+	const struct fleet *f = j->fleet;
+	const struct endpoint *e = &f->endpoints[j->check->endpoint];
+	const struct reading *r = fresh(j, READING_CENSUS, j->check->endpoint, e->name);
+	enum judgement worst = CHECK_PASS;
+	char why[sizeof(j->ret->why)];
+	size_t i, used = 0, named = 0;
+
+	if (r == NULL)
+		return;
+	why[0] = '\0';
+	for (i = 0; i < f->nlinks; i++) {
+		const struct link *l = &f->links[i];
+		struct link_view v;
+		char one[256];
+
+		if (l->endpoint != j->check->endpoint)
+			continue;
+		board_link(j->board, (int)i, r->at_ms, INT64_MAX, &v);
+		one[0] = '\0';
+		if (v.plain > 0) {
+			(void)snprintf(one, sizeof(one), "%s on %s: %u plaintext session%s",
+			    f->clients[l->client].name, host_of_link(f, l), v.plain, v.plain == 1 ? "" : "s");
+			worst = CHECK_FAIL;
+		} else if (v.dial == DIAL_DISABLE || v.dial == DIAL_ALLOW) {
+			(void)snprintf(one, sizeof(one), "%s on %s dials %s",
+			    f->clients[l->client].name, host_of_link(f, l), dial_word(v.dial));
+			worst = CHECK_FAIL;
+		} else if (v.tls == 0 && v.dial == DIAL_UNKNOWN) {
+			(void)snprintf(one, sizeof(one), "%s on %s: no session seen, and how it dials is not known",
+			    f->clients[l->client].name, host_of_link(f, l));
+			if (worst == CHECK_PASS)
+				worst = CHECK_INCONCLUSIVE;
+		}
+		if (one[0] != '\0' && used < sizeof(why) - 1) {
+			int n = snprintf(why + used, sizeof(why) - used, "%s%s",
+			    named++ > 0 ? "; " : "", one);
+
+			used += n < 0 ? 0 : (size_t)n;
+		}
+	}
+	if (r->census.undeclared_plain > 0) {
+		const struct straggler *who = NULL;
+		char one[256];
+
+		for (i = 0; i < r->census.nstragglers && who == NULL; i++)
+			if (r->census.stragglers[i].link == NONE && !r->census.stragglers[i].tls)
+				who = &r->census.stragglers[i];
+		(void)snprintf(one, sizeof(one), "%u undeclared plaintext session%s%s%s",
+		    r->census.undeclared_plain, r->census.undeclared_plain == 1 ? "" : "s",
+		    who == NULL ? "" : ", one from ", who == NULL ? "" : or_words(who->address, "?"));
+		if (used < sizeof(why) - 1)
+			(void)snprintf(why + used, sizeof(why) - used, "%s%s", named++ > 0 ? "; " : "", one);
+		worst = CHECK_FAIL;
+	}
+	if (worst == CHECK_PASS && r->outcome == SAW_PART) {
+		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(r->why, "not all sessions can be seen"));
+		return;
+	}
+	if (worst == CHECK_PASS)
+		judge(j, CHECK_PASS, "%u session%s at '%s', none on plaintext", r->census.total,
+		    r->census.total == 1 ? "" : "s", e->name);
+	else
+		judge(j, worst, "'%s': %s", e->name, why);
+}
+
+static void
+judge_setting(struct judging *j)
+{
+	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
+	const struct reading *r = fresh(j, READING_SETTINGS, j->check->endpoint, e->name);
+	size_t i;
+
+	if (r == NULL)
+		return;
+	for (i = 0; i < r->settings.n; i++) {
+		if (strcmp(r->settings.v[i].key, j->check->setting) != 0)
+			continue;
+		if (strcmp(r->settings.v[i].value, j->check->value) == 0)
+			judge(j, CHECK_PASS, "%s is %s", j->check->setting, j->check->value);
+		else
+			judge(j, CHECK_FAIL, "'%s': %s is %s, not %s", e->name, j->check->setting,
+			    r->settings.v[i].value, j->check->value);
+		return;
+	}
+	judge(j, CHECK_INCONCLUSIVE, "'%s' does not show its setting '%s'", e->name, j->check->setting);
+}
+
+/* A probe of its own answered, or did not. */
+static void
+judge_own(struct judging *j)
+{
+	const struct reading *r = j->own;
+
+	if (r == NULL || r->at_ms < j->since_ms) {
+		judge(j, CHECK_PENDING, "not asked yet");
+		return;
+	}
+	if (r->outcome != SAW)
+		judge(j, CHECK_INCONCLUSIVE, "%s", or_words(r->why, "no answer"));
+	else
+		judge(j, r->check_passed ? CHECK_PASS : CHECK_FAIL, "%s",
+		    or_words(r->why, r->check_passed ? "as expected" : "not as expected"));
+}
+
+/* The link's sessions are all on TLS, and there is one. */
+static void
+judge_link_tls(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	const struct reading *r = fresh(j, READING_CENSUS, l->endpoint, l->name);
+	struct link_view v;
+
+	if (r == NULL)
+		return;
+	board_link(j->board, j->check->link, r->at_ms, INT64_MAX, &v);
+	if (v.plain > 0)
+		judge(j, CHECK_FAIL, "%s on %s: %u session%s still on plaintext", l->name,
+		    host_of_link(j->fleet, l), v.plain, v.plain == 1 ? "" : "s");
+	else if (v.tls > 0 && v.state == LINK_UNKNOWN)
+		judge(j, CHECK_INCONCLUSIVE, "%s: %s", l->name, v.why);
+	else if (v.tls > 0)
+		judge(j, CHECK_PASS, "%u session%s on tls", v.tls, v.tls == 1 ? "" : "s");
+	else
+		judge(j, CHECK_INCONCLUSIVE, "%s: no session seen yet", l->name);
+}
+
+static void
+judge_link_up(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	const struct reading *r = fresh(j, READING_CENSUS, l->endpoint, l->name);
+	struct link_view v;
+
+	if (r == NULL)
+		return;
+	board_link(j->board, j->check->link, r->at_ms, INT64_MAX, &v);
+	if (v.tls + v.plain > 0)
+		judge(j, CHECK_PASS, "%u session%s", v.tls + v.plain, v.tls + v.plain == 1 ? "" : "s");
+	else
+		judge(j, CHECK_INCONCLUSIVE, "%s: no session seen yet", l->name);
+}
+
+static void
+judge_dial_set(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	const struct reading *r = fresh(j, READING_HOST, link_host(j->fleet, l), l->name);
+	size_t i;
+
+	if (r == NULL)
+		return;
+	for (i = 0; i < r->nfacets; i++) {
+		const struct facet_seen *fs = &r->facets[i];
+
+		if (fs->facet != FACET_DIAL || fs->subject != j->check->link)
+			continue;
+		if (fs->value == (int)j->check->dial)
+			judge(j, CHECK_PASS, "%s is written on %s", dial_word(j->check->dial), host_of_link(j->fleet, l));
+		else if (fs->value == DIAL_UNKNOWN)
+			judge(j, CHECK_INCONCLUSIVE, "%s: %s", host_of_link(j->fleet, l),
+			    or_words(fs->detail, "what is written matches no value"));
+		else
+			judge(j, CHECK_FAIL, "%s says %s, not %s", host_of_link(j->fleet, l),
+			    dial_word((enum dial)fs->value), dial_word(j->check->dial));
+		return;
+	}
+	judge(j, CHECK_INCONCLUSIVE, "%s: its dial is not bound to a file there", l->name);
+}
+
+typedef void judge_one(struct judging *);
+
+static const struct {
+	judge_one *judge;
+	const char *word;
+} kinds[CHECK_COUNT] = {
+	[CHECK_SERVED] = { judge_served, "served" },
+	[CHECK_REFUSED] = { judge_refused, "refused" },
+	[CHECK_CENSUS] = { judge_census, "nobody on plaintext" },
+	[CHECK_SETTING] = { judge_setting, "setting" },
+	[CHECK_LOG] = { judge_own, "log" },
+	[CHECK_HTTP] = { judge_own, "http" },
+	[CHECK_COMMAND] = { judge_own, "command" },
+	[CHECK_FILE] = { NULL, "file" },
+	[CHECK_JOB] = { NULL, "job" },
+	[CHECK_SEEN] = { NULL, "seen" },
+	[CHECK_STEADY] = { NULL, "steady" },
+	[CHECK_ATTEST] = { NULL, "attest" },
+	[CHECK_REHEARSAL] = { NULL, "rehearsal" },
+	[CHECK_CAN_TLS] = { judge_own, "can-tls" },
+	[CHECK_LINK_TLS] = { judge_link_tls, "sessions" },
+	[CHECK_LINK_UP] = { judge_link_up, "connected" },
+	[CHECK_DIAL_SET] = { judge_dial_set, "written" },
+};
+
+void
+check_judge(const struct check *check, const struct fleet *f, const struct board *b,
+    const struct reading *own, int64_t since_ms, struct check_result *ret)
+{
+	struct judging j = { check, f, b, own, since_ms, ret };
+
+	if (kinds[check->kind].judge == NULL || check->not_yet != NULL)
+		judge(&j, CHECK_INCONCLUSIVE, "'%s' is not built yet", kinds[check->kind].word);
+	else
+		kinds[check->kind].judge(&j);
+}
+
+void
+check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->endpoint = check->endpoint;
+	ret->host = NONE;
+	switch (check->kind) {
+	case CHECK_SERVED:
+	case CHECK_REFUSED:
+		ret->served = true;
+		break;
+	case CHECK_CENSUS:
+		ret->census = true;
+		break;
+	case CHECK_SETTING:
+		ret->settings = true;
+		break;
+	case CHECK_LINK_TLS:
+	case CHECK_LINK_UP:
+		ret->endpoint = f->links[check->link].endpoint;
+		ret->census = true;
+		break;
+	case CHECK_DIAL_SET:
+		ret->host = link_host(f, &f->links[check->link]);
+		break;
+	case CHECK_LOG:
+	case CHECK_HTTP:
+	case CHECK_COMMAND:
+	case CHECK_CAN_TLS:
+		ret->own = true;
+		break;
+	case CHECK_FILE:
+	case CHECK_JOB:
+	case CHECK_SEEN:
+	case CHECK_STEADY:
+	case CHECK_ATTEST:
+	case CHECK_REHEARSAL:
+		break;
+	}
+}

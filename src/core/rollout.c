@@ -1,0 +1,1342 @@
+/*
+ * rollout: the state machine of a run.
+ *
+ * A step's way forward:
+ *
+ *   TODO -> PREVIEWING -> READY -> GUARDING -> APPLYING -> PROVING -> SOAKING -> DONE
+ *
+ * and back, from every phase in which something may have been changed:
+ *
+ *   APPLYING PROVING SOAKING DONE FAULTED DOUBT STUCK -> UNDOING -> RESTORED | STUCK
+ *
+ * Invariants
+ *  1. At most one step is in GUARDING, APPLYING, PROVING, SOAKING, DOUBT or UNDOING.
+ *  2. An op leaves for its host only from `intent_on_disk()`, that is, after
+ *     the journal acknowledged the ticket of its intent.
+ *  3. At most one ticket is awaited; a ticket that is not awaited changes nothing.
+ *  4. What was begun and did not answer is CUT.  CUT is never taken for done
+ *     nor for not done: the host's own record decides (OPV_RECORD).
+ *  5. From every phase in which an op may have touched a host, undo is allowed.
+ *  6. Edits are undone last in, first out; then the units that had been activated
+ *     are activated again, each once.  An op that cannot be undone sets its
+ *     host aside; the others go on.
+ *
+ * The table at the end of this file says what each event does in each phase;
+ * an empty place means that the event has nothing to say there.
+ */
+#include "core/rollout.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+/* While soaking, a silence longer than this restarts the soak. */
+#define SOAK_GAP_MS 30000
+
+struct step_state {
+	struct step_view view;
+	struct op_shape *shapes;
+	struct op_view *ops;
+	int64_t	 seen_ms;	/* SOAKING: when the gate last held */
+};
+
+struct rollout {
+	const struct plan *plan;
+	struct step_state *steps;
+	size_t	 nsteps;
+	uint64_t next_ticket;
+	/* The intent that is on its way to disk. */
+	uint64_t ticket;	/* 0: none */
+	int	 ticket_step, ticket_op;
+	char	 why_not[640];
+};
+
+/* ---- words ---- */
+
+static const char *const phase_words[PHASE_COUNT] = {
+	[PHASE_TODO] = "todo", [PHASE_PREVIEWING] = "previewing",
+	[PHASE_READY] = "ready", [PHASE_GUARDING] = "guarding",
+	[PHASE_APPLYING] = "applying", [PHASE_PROVING] = "proving",
+	[PHASE_SOAKING] = "soaking", [PHASE_DONE] = "done", [PHASE_MET] = "met",
+	[PHASE_SKIPPED] = "skipped", [PHASE_FAULTED] = "faulted",
+	[PHASE_DOUBT] = "doubt", [PHASE_UNDOING] = "undoing",
+	[PHASE_STUCK] = "stuck", [PHASE_RESTORED] = "restored",
+};
+
+static const char *const event_words[EVENT_COUNT] = {
+	[EV_PREVIEW] = "preview", [EV_APPLY] = "apply", [EV_UNDO] = "undo",
+	[EV_SKIP] = "skip", [EV_PARK] = "park", [EV_OP] = "op",
+	[EV_GUARD] = "guard", [EV_GATE] = "gate",
+	[EV_JOURNALLED] = "journalled", [EV_JOURNAL_FAILED] = "journal-failed",
+	[EV_LOST] = "lost", [EV_MET] = "met", [EV_TICK] = "tick",
+	[EV_RETRY] = "retry", [EV_SETTLE] = "settle",
+};
+
+static const char *const record_words[RECORD_COUNT] = {
+	[REC_APPLY] = "apply", [REC_INTENT] = "intent",
+	[REC_OUTCOME] = "outcome", [REC_UNDO] = "undo",
+	[REC_UNDO_INTENT] = "undo-intent", [REC_UNDO_OUTCOME] = "undo-outcome",
+	[REC_PHASE] = "phase",
+};
+
+static const char *const verb_words[VERB_COUNT] = {
+	[VERB_PREVIEW] = "preview", [VERB_APPLY] = "apply", [VERB_UNDO] = "undo",
+	[VERB_SKIP] = "skip", [VERB_PARK] = "park", [VERB_RETRY] = "retry",
+	[VERB_SETTLE] = "settle", [VERB_VERIFY] = "verify",
+};
+
+static const char *const op_state_words[] = {
+	[OPS_WAITING] = "waiting", [OPS_INTENT] = "intent",
+	[OPS_RUNNING] = "running", [OPS_APPLIED] = "applied",
+	[OPS_FAILED] = "failed", [OPS_CUT] = "in doubt",
+	[OPS_UNDO_INTENT] = "undo intent", [OPS_UNDOING] = "undoing",
+	[OPS_UNDONE] = "undone", [OPS_STUCK] = "stuck",
+};
+
+const char *
+phase_word(enum phase phase)
+{
+	return phase_words[phase];
+}
+
+const char *
+event_word(enum event_kind kind)
+{
+	return event_words[kind];
+}
+
+const char *
+record_word(enum record_kind kind)
+{
+	return record_words[kind];
+}
+
+const char *
+verb_word(enum verb verb)
+{
+	return verb_words[verb];
+}
+
+const char *
+op_state_word(enum op_state state)
+{
+	return op_state_words[state];
+}
+
+/* ---- effects ---- */
+
+void
+effects_release(struct effects *fx)
+{
+	free(fx->v);
+	fx->v = NULL;
+	fx->n = 0;
+}
+
+static struct effect *
+emit(struct effects *out, enum effect_kind kind, int step, int op)
+{
+	struct effect *e = mem_push(&out->v, &out->n, sizeof(*out->v));
+
+	e->kind = kind;
+	e->step = step;
+	e->op = op;
+	return e;
+}
+
+static void
+copy(char *to, size_t size, const char *from)
+{
+	(void)snprintf(to, size, "%s", from == NULL ? "" : from);
+}
+
+static struct record *
+emit_record(struct effects *out, enum record_kind kind, int step, int op, int64_t now_ms)
+{
+	struct effect *e = emit(out, EFFECT_JOURNAL, step, op);
+
+	e->record.kind = kind;
+	e->record.step = step;
+	e->record.op = op;
+	e->record.at_ms = now_ms;
+	return &e->record;
+}
+
+static void
+emit_op(struct effects *out, int step, int op, enum op_verb verb)
+{
+	emit(out, EFFECT_OP, step, op)->verb = verb;
+}
+
+/* ---- small movements ---- */
+
+static void
+set_why(struct step_state *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+set_why(struct step_state *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(s->view.why, sizeof(s->view.why), fmt, ap);
+	va_end(ap);
+}
+
+static void
+set_phase(struct step_state *s, enum phase phase, int64_t now_ms)
+{
+	s->view.phase = phase;
+	s->view.since_ms = now_ms;
+}
+
+/* A phase that outlives the process, so that the journal is told. */
+static void
+enter(struct rollout *r, int step, enum phase phase, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[step];
+	struct record *rec;
+
+	set_phase(s, phase, ev->now_ms);
+	rec = emit_record(out, REC_PHASE, step, NONE, ev->now_ms);
+	rec->phase = phase;
+	copy(rec->why, sizeof(rec->why), s->view.why);
+}
+
+static void
+set_op(struct step_state *s, int op, enum op_state state, const struct event *ev)
+{
+	struct op_view *o = &s->ops[op];
+
+	o->state = state;
+	o->since_ms = ev->now_ms;
+	copy(o->why, sizeof(o->why), ev->why);
+}
+
+/* Asks for an intent on disk; the op goes out when it is there. */
+static void
+intend(struct rollout *r, int step, int op, bool undo, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[step];
+	struct op_view *o = &s->ops[op];
+	struct record *rec;
+
+	o->state = undo ? OPS_UNDO_INTENT : OPS_INTENT;
+	o->since_ms = ev->now_ms;
+	r->ticket = ++r->next_ticket;
+	r->ticket_step = step;
+	r->ticket_op = op;
+	rec = emit_record(out, undo ? REC_UNDO_INTENT : REC_INTENT, step, op, ev->now_ms);
+	copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
+	copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
+	out->v[out->n - 1].ticket = r->ticket;
+}
+
+static void
+record_outcome(const struct step_state *s, enum record_kind kind, const struct event *ev, int op,
+    enum op_outcome outcome, struct effects *out)
+{
+	const struct op_view *o = &s->ops[op];
+	struct record *rec = emit_record(out, kind, ev->step, op, ev->now_ms);
+
+	rec->outcome = outcome;
+	copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
+	copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
+	copy(rec->why, sizeof(rec->why), o->why);
+}
+
+/* May this op have changed something on its host? */
+static bool
+touched(const struct op_view *o)
+{
+	switch (o->state) {
+	case OPS_WAITING:
+	case OPS_INTENT:
+	case OPS_UNDONE:
+		return false;
+	case OPS_RUNNING:
+	case OPS_APPLIED:
+	case OPS_FAILED:
+	case OPS_CUT:
+	case OPS_UNDO_INTENT:
+	case OPS_UNDOING:
+	case OPS_STUCK:
+		return true;
+	}
+	return true;
+}
+
+/* ---- going back ---- */
+
+static bool
+host_set_aside(const struct step_state *s, int host)
+{
+	size_t i;
+
+	for (i = 0; i < s->view.nops; i++)
+		if (s->ops[i].state == OPS_STUCK && s->shapes[i].host == host)
+			return true;
+	return false;
+}
+
+/* The next op to undo: edits from the last to the first, then activations. */
+static int
+undo_candidate(const struct step_state *s)
+{
+	size_t i;
+
+	for (i = s->view.nops; i-- > 0;)
+		if (!s->shapes[i].activates && touched(&s->ops[i]) &&
+		    s->ops[i].state != OPS_STUCK)
+			return (int)i;
+	for (i = 0; i < s->view.nops; i++)
+		if (s->shapes[i].activates && touched(&s->ops[i]) &&
+		    s->ops[i].state != OPS_STUCK)
+			return (int)i;
+	return NONE;
+}
+
+static void
+undo_next(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	size_t i, stuck = 0;
+	int op;
+
+	while ((op = undo_candidate(s)) != NONE) {
+		if (!host_set_aside(s, s->shapes[op].host)) {
+			intend(r, ev->step, op, true, ev, out);
+			return;
+		}
+		s->ops[op].state = OPS_STUCK;
+		s->ops[op].since_ms = ev->now_ms;
+		copy(s->ops[op].why, sizeof(s->ops[op].why),
+		    "not tried: its host was set aside");
+	}
+	for (i = 0; i < s->view.nops; i++)
+		if (s->ops[i].state == OPS_STUCK) {
+			if (stuck++ == 0)
+				set_why(s, "%s", s->ops[i].why);
+		}
+	if (stuck > 0) {
+		enter(r, ev->step, PHASE_STUCK, ev, out);
+		return;
+	}
+	s->view.why[0] = '\0';
+	s->view.applied_ms = 0;
+	enter(r, ev->step, PHASE_RESTORED, ev, out);
+}
+
+static void
+undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	size_t i;
+
+	s->view.undo_wanted = false;
+	s->view.park_wanted = false;
+	emit(out, EFFECT_REST, ev->step, NONE);
+	for (i = 0; i < s->view.nops; i++)
+		if (s->ops[i].state == OPS_STUCK)
+			s->ops[i].state = OPS_CUT;	/* try it again */
+	set_phase(s, PHASE_UNDOING, ev->now_ms);
+	(void)emit_record(out, REC_UNDO, ev->step, NONE, ev->now_ms);
+	undo_next(r, ev, out);
+}
+
+/* ---- going forward ---- */
+
+static void
+fault(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	enter(r, ev->step, PHASE_FAULTED, ev, out);
+	emit(out, EFFECT_REST, ev->step, NONE);
+	if (r->plan->on_fault == ON_FAULT_UNDO && !r->steps[ev->step].view.park_wanted)
+		undo_begin(r, ev, out);
+	r->steps[ev->step].view.park_wanted = false;
+}
+
+static void
+prove(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+
+	s->view.why[0] = '\0';
+	enter(r, ev->step, PHASE_PROVING, ev, out);
+	emit(out, EFFECT_PROVE, ev->step, NONE)->since_ms = s->view.applied_ms;
+}
+
+/* Carries on with the first op that is not applied; proves when there is none. */
+static void
+apply_next(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	size_t i;
+
+	for (i = 0; i < s->view.nops; i++)
+		if (s->ops[i].state != OPS_APPLIED) {
+			intend(r, ev->step, (int)i, false, ev, out);
+			return;
+		}
+	s->view.applied_ms = ev->now_ms;
+	s->view.park_wanted = false;
+	prove(r, ev, out);
+}
+
+static void
+apply_begin(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+
+	s->view.why[0] = '\0';
+	s->view.undo_wanted = s->view.park_wanted = false;
+	set_phase(s, PHASE_APPLYING, ev->now_ms);
+	(void)emit_record(out, REC_APPLY, ev->step, NONE, ev->now_ms);
+	apply_next(r, ev, out);
+}
+
+/* An op has ended (or was never begun): go on, go back, or rest here. */
+static void
+after_op(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	size_t i, applied = 0;
+
+	if (s->view.undo_wanted) {
+		undo_begin(r, ev, out);
+		return;
+	}
+	if (s->view.park_wanted) {
+		for (i = 0; i < s->view.nops; i++)
+			applied += s->ops[i].state == OPS_APPLIED;
+		if (applied < s->view.nops) {
+			set_why(s, "parked after %zu of %zu operations; "
+			    "retry goes on, undo goes back", applied, s->view.nops);
+			fault(r, ev, out);
+			return;
+		}
+	}
+	apply_next(r, ev, out);
+}
+
+/* ---- handlers ---- */
+
+typedef void handler(struct rollout *, const struct event *, struct effects *);
+
+static void
+on_preview(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	size_t i;
+	bool asked = false;
+
+	s->view.why[0] = '\0';
+	set_phase(s, PHASE_PREVIEWING, ev->now_ms);
+	for (i = 0; i < s->view.nops; i++) {
+		memset(&s->ops[i], 0, sizeof(s->ops[i]));
+		s->ops[i].since_ms = ev->now_ms;
+		if (s->shapes[i].activates) {
+			/* There is nothing to look at: it is shown literally. */
+			s->ops[i].observed_known = true;
+			s->ops[i].observed = OP_FRESH;
+			continue;
+		}
+		emit_op(out, ev->step, (int)i, OPV_OBSERVE);
+		asked = true;
+	}
+	if (!asked)
+		set_phase(s, PHASE_READY, ev->now_ms);
+}
+
+static void
+on_observed(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	struct op_view *o = &s->ops[ev->op];
+	size_t i;
+
+	(void)out;
+	if (ev->kind == EV_OP && ev->verb != OPV_OBSERVE)
+		return;
+	if (ev->kind == EV_LOST ||
+	    (ev->outcome != OP_FRESH && ev->outcome != OP_IN_PLACE)) {
+		set_why(s, "preview: %s", ev->why == NULL || *ev->why == '\0' ?
+		    "the host did not answer" : ev->why);
+		set_phase(s, PHASE_TODO, ev->now_ms);
+		return;
+	}
+	o->observed_known = true;
+	o->observed = ev->outcome;
+	copy(o->before_sha, sizeof(o->before_sha), ev->before_sha);
+	copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
+	for (i = 0; i < s->view.nops; i++)
+		if (!s->ops[i].observed_known)
+			return;
+	set_phase(s, PHASE_READY, ev->now_ms);
+}
+
+static void
+on_apply(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+
+	if (!rollout_may(r, VERB_APPLY, ev->step, NULL))
+		return;
+	s->view.why[0] = '\0';
+	if (r->plan->steps[ev->step].nrequires == 0) {
+		apply_begin(r, ev, out);
+		return;
+	}
+	set_phase(s, PHASE_GUARDING, ev->now_ms);
+	emit(out, EFFECT_GUARD, ev->step, NONE)->since_ms = ev->now_ms;
+}
+
+static void
+on_guard(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+
+	emit(out, EFFECT_REST, ev->step, NONE);
+	if (ev->ok) {
+		apply_begin(r, ev, out);
+		return;
+	}
+	set_why(s, "refused: %s", ev->why == NULL ? "a guard does not hold" : ev->why);
+	enter(r, ev->step, PHASE_READY, ev, out);
+}
+
+/* Nothing was changed yet. */
+static void
+on_guard_left(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	emit(out, EFFECT_REST, ev->step, NONE);
+	set_phase(&r->steps[ev->step], PHASE_READY, ev->now_ms);
+}
+
+static void
+on_want_undo(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	(void)out;
+	r->steps[ev->step].view.undo_wanted = true;
+}
+
+static void
+on_want_park(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	(void)out;
+	r->steps[ev->step].view.park_wanted = true;
+}
+
+static void
+on_undo(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	if (rollout_may(r, VERB_UNDO, ev->step, NULL))
+		undo_begin(r, ev, out);
+}
+
+/* The intent is on disk: the op may leave. */
+static void
+intent_on_disk(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	struct op_view *o = &s->ops[ev->op];
+
+	o->since_ms = ev->now_ms;
+	if (o->state == OPS_UNDO_INTENT) {
+		o->state = OPS_UNDOING;
+		emit_op(out, ev->step, ev->op, OPV_UNDO);
+		return;
+	}
+	if (s->view.undo_wanted || s->view.park_wanted) {
+		/* It was asked to stop before this one began. */
+		o->state = OPS_WAITING;
+		copy(o->why, sizeof(o->why), "not begun");
+		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FRESH, out);
+		after_op(r, ev, out);
+		return;
+	}
+	o->state = OPS_RUNNING;
+	emit_op(out, ev->step, ev->op, OPV_APPLY);
+}
+
+static void
+intent_not_on_disk(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	struct op_view *o = &s->ops[ev->op];
+
+	set_why(s, "the journal cannot be written, so nothing more is done: %s",
+	    ev->why == NULL ? "" : ev->why);
+	if (o->state == OPS_UNDO_INTENT) {
+		o->state = OPS_STUCK;
+		copy(o->why, sizeof(o->why), s->view.why);
+		enter(r, ev->step, PHASE_STUCK, ev, out);
+		return;
+	}
+	o->state = OPS_WAITING;
+	/* No undo by itself here: it could not be journalled either. */
+	s->view.park_wanted = true;
+	s->view.undo_wanted = false;
+	fault(r, ev, out);
+}
+
+static void
+settle(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	size_t i;
+
+	for (i = 0; i < s->view.nops; i++)
+		if (s->ops[i].state == OPS_CUT)
+			emit_op(out, ev->step, (int)i, OPV_RECORD);
+}
+
+static void
+on_applied(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	struct op_view *o = &s->ops[ev->op];
+	enum op_outcome outcome = ev->kind == EV_LOST ? OP_UNREACHED : ev->outcome;
+
+	if ((ev->kind == EV_OP && ev->verb != OPV_APPLY) || o->state != OPS_RUNNING)
+		return;
+	switch (outcome) {
+	case OP_APPLIED:
+	case OP_IN_PLACE:
+		set_op(s, ev->op, OPS_APPLIED, ev);
+		if (ev->before_sha != NULL && *ev->before_sha != '\0')
+			copy(o->before_sha, sizeof(o->before_sha), ev->before_sha);
+		if (ev->after_sha != NULL && *ev->after_sha != '\0')
+			copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
+		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
+		after_op(r, ev, out);
+		return;
+	case OP_FRESH:
+	case OP_RESTORED:
+	case OP_DRIFTED:
+	case OP_FAILED:
+		set_op(s, ev->op, OPS_FAILED, ev);
+		record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
+		set_why(s, "operation %d: %s", ev->op + 1,
+		    o->why[0] == '\0' ? op_outcome_word(outcome) : o->why);
+		if (s->view.undo_wanted)
+			undo_begin(r, ev, out);
+		else
+			fault(r, ev, out);
+		return;
+	case OP_CUT:
+	case OP_UNREACHED:
+		set_op(s, ev->op, OPS_CUT, ev);
+		record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
+		if (s->view.undo_wanted) {
+			undo_begin(r, ev, out);
+			return;
+		}
+		set_why(s, "operation %d was begun and its end is not known: %s",
+		    ev->op + 1, o->why[0] == '\0' ? "its worker is gone" : o->why);
+		enter(r, ev->step, PHASE_DOUBT, ev, out);
+		settle(r, ev, out);
+		return;
+	}
+}
+
+/* DOUBT: what the host's own record says. */
+static void
+on_settled(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	struct op_view *o = &s->ops[ev->op];
+	enum op_outcome outcome = ev->kind == EV_LOST ? OP_UNREACHED : ev->outcome;
+	size_t i, applied = 0;
+
+	if ((ev->kind == EV_OP && ev->verb != OPV_RECORD) || o->state != OPS_CUT)
+		return;
+	switch (outcome) {
+	case OP_APPLIED:
+	case OP_IN_PLACE:
+		set_op(s, ev->op, OPS_APPLIED, ev);
+		if (ev->after_sha != NULL && *ev->after_sha != '\0')
+			copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
+		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
+		break;
+	case OP_FRESH:
+	case OP_RESTORED:
+		set_op(s, ev->op, OPS_WAITING, ev);
+		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FRESH, out);
+		break;
+	case OP_FAILED:
+		set_op(s, ev->op, OPS_FAILED, ev);
+		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FAILED, out);
+		break;
+	case OP_CUT:
+		if (s->shapes[ev->op].command && s->shapes[ev->op].idempotent) {
+			/* The host is there and says: begun, no end.  It may be repeated. */
+			set_op(s, ev->op, OPS_FAILED, ev);
+			record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FAILED, out);
+			break;
+		}
+		__attribute__((fallthrough));
+	case OP_DRIFTED:
+	case OP_UNREACHED:
+		copy(o->why, sizeof(o->why), ev->why);
+		set_why(s, "operation %d: its end is not known: %s", ev->op + 1,
+		    o->why[0] == '\0' ? "the host does not answer" : o->why);
+		return;
+	}
+	for (i = 0; i < s->view.nops; i++) {
+		if (s->ops[i].state == OPS_CUT)
+			return;
+		applied += s->ops[i].state == OPS_APPLIED;
+	}
+	if (s->view.undo_wanted) {
+		undo_begin(r, ev, out);
+		return;
+	}
+	if (applied == s->view.nops) {
+		s->view.applied_ms = ev->now_ms;
+		prove(r, ev, out);
+		return;
+	}
+	set_why(s, "interrupted: %zu of %zu operations are applied; "
+	    "retry goes on, undo goes back", applied, s->view.nops);
+	s->view.park_wanted = true;	/* a person decides which way */
+	fault(r, ev, out);
+}
+
+static void
+on_settle(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	settle(r, ev, out);
+}
+
+static void
+on_gate(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	int64_t soak_ms = r->plan->steps[ev->step].soak_ms;
+
+	if (!ev->ok) {
+		set_why(s, "gate: %s", ev->why == NULL ? "not shown" : ev->why);
+		fault(r, ev, out);
+		return;
+	}
+	s->seen_ms = ev->now_ms;
+	if (s->view.phase == PHASE_SOAKING)
+		return;
+	if (soak_ms > 0) {
+		s->view.soak_until_ms = ev->now_ms + soak_ms;
+		enter(r, ev->step, PHASE_SOAKING, ev, out);
+		return;
+	}
+	enter(r, ev->step, PHASE_DONE, ev, out);
+	emit(out, EFFECT_REST, ev->step, NONE);
+}
+
+static void
+on_soak_tick(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+
+	if (ev->now_ms - s->seen_ms > SOAK_GAP_MS) {
+		/* Nobody looked for a while: what was not seen did not soak. */
+		s->seen_ms = ev->now_ms;
+		s->view.soak_until_ms = ev->now_ms + r->plan->steps[ev->step].soak_ms;
+		return;
+	}
+	if (ev->now_ms < s->view.soak_until_ms)
+		return;
+	enter(r, ev->step, PHASE_DONE, ev, out);
+	emit(out, EFFECT_REST, ev->step, NONE);
+}
+
+static void
+on_retry(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	size_t i;
+
+	for (i = 0; i < s->view.nops; i++)
+		if (s->ops[i].state != OPS_APPLIED) {
+			apply_begin(r, ev, out);
+			return;
+		}
+	s->view.applied_ms = s->view.applied_ms == 0 ? ev->now_ms : s->view.applied_ms;
+	prove(r, ev, out);
+}
+
+static void
+on_undone(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+	enum op_outcome outcome = ev->kind == EV_LOST ? OP_UNREACHED : ev->outcome;
+
+	if ((ev->kind == EV_OP && ev->verb != OPV_UNDO) ||
+	    s->ops[ev->op].state != OPS_UNDOING)
+		return;
+	if (outcome == OP_RESTORED || outcome == OP_FRESH) {
+		set_op(s, ev->op, OPS_UNDONE, ev);
+		outcome = OP_RESTORED;
+	} else {
+		set_op(s, ev->op, OPS_STUCK, ev);
+		if (s->ops[ev->op].why[0] == '\0')
+			copy(s->ops[ev->op].why, sizeof(s->ops[ev->op].why),
+			    "the host did not answer");
+	}
+	record_outcome(s, REC_UNDO_OUTCOME, ev, ev->op, outcome, out);
+	undo_next(r, ev, out);
+}
+
+static void
+on_skip(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	if (rollout_may(r, VERB_SKIP, ev->step, NULL))
+		enter(r, ev->step, PHASE_SKIPPED, ev, out);
+}
+
+static void
+on_met(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	enter(r, ev->step, PHASE_MET, ev, out);
+}
+
+/* What each event does in each phase. */
+static handler *const table[PHASE_COUNT][EVENT_COUNT] = {
+	[PHASE_TODO] = {
+		[EV_PREVIEW] = on_preview,
+		[EV_SKIP] = on_skip,
+		[EV_MET] = on_met,
+	},
+	[PHASE_PREVIEWING] = {
+		[EV_PREVIEW] = on_preview,
+		[EV_OP] = on_observed,
+		[EV_LOST] = on_observed,
+	},
+	[PHASE_READY] = {
+		[EV_PREVIEW] = on_preview,
+		[EV_APPLY] = on_apply,
+		[EV_SKIP] = on_skip,
+	},
+	[PHASE_GUARDING] = {
+		[EV_GUARD] = on_guard,
+		[EV_UNDO] = on_guard_left,
+		[EV_PARK] = on_guard_left,
+	},
+	[PHASE_APPLYING] = {
+		[EV_UNDO] = on_want_undo,
+		[EV_PARK] = on_want_park,
+		[EV_OP] = on_applied,
+		[EV_LOST] = on_applied,
+		[EV_JOURNALLED] = intent_on_disk,
+		[EV_JOURNAL_FAILED] = intent_not_on_disk,
+	},
+	[PHASE_PROVING] = {
+		[EV_UNDO] = on_undo,
+		[EV_GATE] = on_gate,
+	},
+	[PHASE_SOAKING] = {
+		[EV_UNDO] = on_undo,
+		[EV_GATE] = on_gate,
+		[EV_TICK] = on_soak_tick,
+	},
+	[PHASE_DONE] = {
+		[EV_UNDO] = on_undo,
+	},
+	[PHASE_SKIPPED] = {
+		[EV_PREVIEW] = on_preview,
+	},
+	[PHASE_FAULTED] = {
+		[EV_UNDO] = on_undo,
+		[EV_RETRY] = on_retry,
+	},
+	[PHASE_DOUBT] = {
+		[EV_UNDO] = on_undo,
+		[EV_OP] = on_settled,
+		[EV_LOST] = on_settled,
+		[EV_SETTLE] = on_settle,
+	},
+	[PHASE_UNDOING] = {
+		[EV_OP] = on_undone,
+		[EV_LOST] = on_undone,
+		[EV_JOURNALLED] = intent_on_disk,
+		[EV_JOURNAL_FAILED] = intent_not_on_disk,
+	},
+	[PHASE_STUCK] = {
+		[EV_UNDO] = on_undo,
+	},
+	[PHASE_RESTORED] = {
+		[EV_PREVIEW] = on_preview,
+		[EV_SKIP] = on_skip,
+	},
+};
+
+void
+rollout_feed(struct rollout *r, const struct event *event, struct effects *out)
+{
+	struct event ev = *event;
+	handler *h;
+	size_t i;
+
+	if (ev.kind == EV_JOURNALLED || ev.kind == EV_JOURNAL_FAILED) {
+		if (ev.ticket == 0 || ev.ticket != r->ticket)
+			return;
+		ev.step = r->ticket_step;
+		ev.op = r->ticket_op;
+		r->ticket = 0;
+	}
+	if (ev.kind == EV_TICK) {
+		for (i = 0; i < r->nsteps; i++) {
+			ev.step = (int)i;
+			if ((h = table[r->steps[i].view.phase][ev.kind]) != NULL)
+				h(r, &ev, out);
+		}
+		return;
+	}
+	if (ev.step < 0 || (size_t)ev.step >= r->nsteps)
+		return;
+	if ((ev.kind == EV_OP || ev.kind == EV_LOST) &&
+	    (ev.op < 0 || (size_t)ev.op >= r->steps[ev.step].view.nops))
+		return;
+	if ((h = table[r->steps[ev.step].view.phase][ev.kind]) != NULL)
+		h(r, &ev, out);
+}
+
+/* ---- what may be asked ---- */
+
+static bool
+in_flight(enum phase phase)
+{
+	switch (phase) {
+	case PHASE_GUARDING:
+	case PHASE_APPLYING:
+	case PHASE_PROVING:
+	case PHASE_SOAKING:
+	case PHASE_UNDOING:
+		return true;
+	case PHASE_TODO:
+	case PHASE_PREVIEWING:
+	case PHASE_READY:
+	case PHASE_DONE:
+	case PHASE_MET:
+	case PHASE_SKIPPED:
+	case PHASE_FAULTED:
+	case PHASE_DOUBT:
+	case PHASE_STUCK:
+	case PHASE_RESTORED:
+		return false;
+	}
+	return false;
+}
+
+/* Something of it may stand on a host, by this run's hand. */
+static bool
+standing(enum phase phase)
+{
+	switch (phase) {
+	case PHASE_APPLYING:
+	case PHASE_PROVING:
+	case PHASE_SOAKING:
+	case PHASE_DONE:
+	case PHASE_FAULTED:
+	case PHASE_DOUBT:
+	case PHASE_UNDOING:
+	case PHASE_STUCK:
+		return true;
+	case PHASE_TODO:
+	case PHASE_PREVIEWING:
+	case PHASE_READY:
+	case PHASE_GUARDING:
+	case PHASE_MET:
+	case PHASE_SKIPPED:
+	case PHASE_RESTORED:
+		return false;
+	}
+	return false;
+}
+
+static bool
+passed(enum phase phase)
+{
+	return phase == PHASE_DONE || phase == PHASE_MET || phase == PHASE_SKIPPED;
+}
+
+int
+rollout_in_flight(const struct rollout *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nsteps; i++)
+		if (in_flight(r->steps[i].view.phase))
+			return (int)i;
+	return NONE;
+}
+
+int
+rollout_next(const struct rollout *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nsteps; i++)
+		if (!passed(r->steps[i].view.phase))
+			return standing(r->steps[i].view.phase) ? NONE : (int)i;
+	return NONE;
+}
+
+int
+rollout_last(const struct rollout *r)
+{
+	size_t i;
+
+	for (i = r->nsteps; i-- > 0;)
+		if (standing(r->steps[i].view.phase))
+			return (int)i;
+	return NONE;
+}
+
+static bool
+no(struct rollout *r, const char **ret_why_not, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static bool
+no(struct rollout *r, const char **ret_why_not, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (ret_why_not == NULL)
+		return false;
+	va_start(ap, fmt);
+	(void)vsnprintf(r->why_not, sizeof(r->why_not), fmt, ap);
+	va_end(ap);
+	*ret_why_not = r->why_not;
+	return false;
+}
+
+/* The reasons that hold for going forward, whichever phase the step is in. */
+static bool
+may_go_on(struct rollout *w, int step, const char **ret)
+{
+	const struct plan *plan = w->plan;
+	size_t i;
+	int other;
+
+	if (plan->steps[step].not_yet != NULL)
+		return no(w, ret, "step '%s' needs what is not built yet: %s",
+		    plan->steps[step].id, plan->steps[step].not_yet);
+	if ((other = rollout_in_flight(w)) != NONE && other != step)
+		return no(w, ret, "step '%s' is %s; one step at a time",
+		    plan->steps[other].id, phase_word(w->steps[other].view.phase));
+	for (i = 0; i < w->nsteps; i++) {
+		enum phase phase = w->steps[i].view.phase;
+
+		if ((int)i != step && (phase == PHASE_FAULTED || phase == PHASE_DOUBT ||
+		    phase == PHASE_STUCK))
+			return no(w, ret, "step '%s' is %s; undo it or retry it first",
+			    plan->steps[i].id, phase_word(phase));
+	}
+	for (i = 0; i < (size_t)step; i++)
+		if (!passed(w->steps[i].view.phase))
+			return no(w, ret, "step '%s' comes first%s", plan->steps[i].id,
+			    plan->steps[i].optional ? " (it is optional: skip it or apply it)" : "");
+	for (i = (size_t)step + 1; i < w->nsteps; i++)
+		if (standing(w->steps[i].view.phase))
+			return no(w, ret, "step '%s' was applied after it; undo that first",
+			    plan->steps[i].id);
+	return true;
+}
+
+static bool
+may_apply(struct rollout *w, int step, const char **ret)
+{
+	enum phase phase = w->steps[step].view.phase;
+	const char *id = w->plan->steps[step].id;
+
+	switch (phase) {
+	case PHASE_READY:
+		return may_go_on(w, step, ret);
+	case PHASE_TODO:
+	case PHASE_RESTORED:
+		if (!may_go_on(w, step, ret))
+			return false;
+		return no(w, ret, "step '%s' has no fresh preview; preview it first", id);
+	case PHASE_PREVIEWING:
+		return no(w, ret, "the preview of step '%s' is still being made", id);
+	case PHASE_MET:
+	case PHASE_DONE:
+		return no(w, ret, "step '%s' is in place already", id);
+	case PHASE_SKIPPED:
+		return no(w, ret, "step '%s' was skipped; preview it to take it up again", id);
+	case PHASE_FAULTED:
+	case PHASE_DOUBT:
+	case PHASE_STUCK:
+		return no(w, ret, "step '%s' is %s; undo it or retry it", id, phase_word(phase));
+	case PHASE_GUARDING:
+	case PHASE_APPLYING:
+	case PHASE_PROVING:
+	case PHASE_SOAKING:
+	case PHASE_UNDOING:
+		return no(w, ret, "step '%s' is %s", id, phase_word(phase));
+	}
+	return false;
+}
+
+static bool
+may_undo(struct rollout *w, int step, const char **ret)
+{
+	enum phase phase = w->steps[step].view.phase;
+	const char *id = w->plan->steps[step].id;
+	int last = rollout_last(w);
+
+	if (phase == PHASE_GUARDING)
+		return true;	/* nothing was changed; it only stops */
+	if (phase == PHASE_UNDOING)
+		return no(w, ret, "step '%s' is being undone", id);
+	if (phase == PHASE_MET)
+		return no(w, ret, "step '%s' was found in place: this run has no before-image of it", id);
+	if (!standing(phase))
+		return no(w, ret, "step '%s' is %s: there is nothing to undo", id, phase_word(phase));
+	if (last != step)
+		return no(w, ret, "step '%s' was applied after it; last in, first out",
+		    w->plan->steps[last].id);
+	return true;
+}
+
+bool
+rollout_may(const struct rollout *r, enum verb verb, int step, const char **ret_why_not)
+{
+	/* The words of a refusal live in the rollout; nothing else of it changes. */
+	union { const struct rollout *c; struct rollout *m; } cast = { .c = r };
+	struct rollout *w = cast.m;
+	enum phase phase;
+	const char *id;
+
+	if (ret_why_not != NULL)
+		*ret_why_not = NULL;
+	if (step < 0 || (size_t)step >= r->nsteps)
+		return no(w, ret_why_not, "there is no such step");
+	phase = r->steps[step].view.phase;
+	id = r->plan->steps[step].id;
+	switch (verb) {
+	case VERB_PREVIEW:
+		if (table[phase][EV_PREVIEW] == NULL)
+			return no(w, ret_why_not, "step '%s' is %s: nothing to preview",
+			    id, phase_word(phase));
+		if (r->plan->steps[step].not_yet != NULL)
+			return no(w, ret_why_not, "step '%s' needs what is not built yet: %s",
+			    id, r->plan->steps[step].not_yet);
+		return true;
+	case VERB_APPLY:
+		return may_apply(w, step, ret_why_not);
+	case VERB_UNDO:
+		return may_undo(w, step, ret_why_not);
+	case VERB_SKIP:
+		if (!r->plan->steps[step].optional)
+			return no(w, ret_why_not, "step '%s' is not optional", id);
+		if (table[phase][EV_SKIP] == NULL)
+			return no(w, ret_why_not, "step '%s' is %s", id, phase_word(phase));
+		return may_go_on(w, step, ret_why_not);
+	case VERB_PARK:
+		if (table[phase][EV_PARK] == NULL)
+			return no(w, ret_why_not, "step '%s' is %s: nothing to stop",
+			    id, phase_word(phase));
+		return true;
+	case VERB_RETRY:
+		if (table[phase][EV_RETRY] == NULL)
+			return no(w, ret_why_not, "step '%s' is %s, not faulted",
+			    id, phase_word(phase));
+		return may_go_on(w, step, ret_why_not);
+	case VERB_SETTLE:
+		if (table[phase][EV_SETTLE] == NULL)
+			return no(w, ret_why_not, "step '%s' is not in doubt", id);
+		return true;
+	case VERB_VERIFY:
+		return true;
+	}
+	return false;
+}
+
+const struct step_view *
+rollout_step(const struct rollout *r, int step)
+{
+	return &r->steps[step].view;
+}
+
+/* ---- coming back after the end of a process ---- */
+
+void
+rollout_replay(struct rollout *r, const struct record *rec)
+{
+	struct step_state *s;
+	struct op_view *o = NULL;
+	size_t i;
+
+	if (rec->step < 0 || (size_t)rec->step >= r->nsteps)
+		return;
+	s = &r->steps[rec->step];
+	if (rec->op >= 0 && (size_t)rec->op < s->view.nops)
+		o = &s->ops[rec->op];
+	switch (rec->kind) {
+	case REC_APPLY:
+		set_phase(s, PHASE_APPLYING, rec->at_ms);
+		s->view.why[0] = '\0';
+		/* A retry keeps what was applied; a new apply after an undo begins anew. */
+		for (i = 0; i < s->view.nops; i++)
+			if (s->ops[i].state == OPS_UNDONE || s->ops[i].state == OPS_STUCK)
+				s->ops[i].state = OPS_WAITING;
+		return;
+	case REC_UNDO:
+		set_phase(s, PHASE_UNDOING, rec->at_ms);
+		return;
+	case REC_PHASE:
+		set_phase(s, rec->phase, rec->at_ms);
+		copy(s->view.why, sizeof(s->view.why), rec->why);
+		if (rec->phase == PHASE_PROVING)
+			s->view.applied_ms = rec->at_ms;
+		return;
+	case REC_INTENT:
+	case REC_OUTCOME:
+	case REC_UNDO_INTENT:
+	case REC_UNDO_OUTCOME:
+		break;
+	}
+	if (o == NULL)
+		return;
+	o->since_ms = rec->at_ms;
+	copy(o->why, sizeof(o->why), rec->why);
+	if (rec->before_sha[0] != '\0')
+		copy(o->before_sha, sizeof(o->before_sha), rec->before_sha);
+	if (rec->after_sha[0] != '\0')
+		copy(o->after_sha, sizeof(o->after_sha), rec->after_sha);
+	if (rec->kind == REC_INTENT)
+		o->state = OPS_RUNNING;
+	else if (rec->kind == REC_UNDO_INTENT)
+		o->state = OPS_UNDOING;
+	else if (rec->kind == REC_UNDO_OUTCOME)
+		o->state = rec->outcome == OP_RESTORED ? OPS_UNDONE : OPS_STUCK;
+	else
+		switch (rec->outcome) {
+		case OP_APPLIED:
+		case OP_IN_PLACE:
+			o->state = OPS_APPLIED;
+			break;
+		case OP_FRESH:
+		case OP_RESTORED:
+			o->state = OPS_WAITING;
+			break;
+		case OP_DRIFTED:
+		case OP_FAILED:
+			o->state = OPS_FAILED;
+			break;
+		case OP_CUT:
+		case OP_UNREACHED:
+			o->state = OPS_CUT;
+			break;
+		}
+}
+
+void
+rollout_resume(struct rollout *r, int64_t now_ms, struct effects *out)
+{
+	struct event ev = { .kind = EV_SETTLE, .now_ms = now_ms };
+	struct step_state *s;
+	size_t i, j, cut, applied;
+
+	for (i = 0; i < r->nsteps; i++) {
+		s = &r->steps[i];
+		ev.step = (int)i;
+		cut = applied = 0;
+		for (j = 0; j < s->view.nops; j++) {
+			if (s->ops[j].state == OPS_RUNNING || s->ops[j].state == OPS_INTENT)
+				s->ops[j].state = OPS_CUT;
+			if (s->ops[j].state == OPS_UNDOING || s->ops[j].state == OPS_UNDO_INTENT) {
+				s->ops[j].state = OPS_STUCK;
+				copy(s->ops[j].why, sizeof(s->ops[j].why),
+				    "its undo was interrupted");
+			}
+			cut += s->ops[j].state == OPS_CUT;
+			applied += s->ops[j].state == OPS_APPLIED;
+		}
+		switch (s->view.phase) {
+		case PHASE_APPLYING:
+		case PHASE_DOUBT:
+			if (cut > 0) {
+				set_why(s, "interrupted in the middle of an operation; asking the host");
+				enter(r, (int)i, PHASE_DOUBT, &ev, out);
+				settle(r, &ev, out);
+			} else if (applied == s->view.nops) {
+				s->view.applied_ms = now_ms;
+				prove(r, &ev, out);
+			} else {
+				set_why(s, "interrupted: %zu of %zu operations are applied; "
+				    "retry goes on, undo goes back", applied, s->view.nops);
+				enter(r, (int)i, PHASE_FAULTED, &ev, out);
+			}
+			break;
+		case PHASE_PROVING:
+		case PHASE_SOAKING:
+			s->view.applied_ms = now_ms;
+			prove(r, &ev, out);
+			break;
+		case PHASE_UNDOING:
+			set_why(s, "its undo was interrupted; undo finishes it");
+			enter(r, (int)i, PHASE_STUCK, &ev, out);
+			break;
+		case PHASE_TODO:
+		case PHASE_PREVIEWING:
+		case PHASE_READY:
+		case PHASE_GUARDING:
+			/* A refused guard was journalled as READY; the preview is stale now. */
+			set_phase(s, PHASE_TODO, now_ms);
+			break;
+		case PHASE_DONE:
+		case PHASE_MET:
+		case PHASE_SKIPPED:
+		case PHASE_FAULTED:
+		case PHASE_STUCK:
+		case PHASE_RESTORED:
+			break;
+		}
+	}
+}
+
+/* ---- life ---- */
+
+struct rollout *
+rollout_new(const struct plan *plan, const struct op_shape *const *shapes, const size_t *nops)
+{
+	struct rollout *r = mem_alloc(sizeof(*r));
+	size_t i;
+
+	r->plan = plan;
+	r->nsteps = plan->nsteps;
+	r->steps = mem_array(r->nsteps, sizeof(*r->steps));
+	for (i = 0; i < r->nsteps; i++) {
+		struct step_state *s = &r->steps[i];
+
+		s->shapes = mem_array(nops[i], sizeof(*s->shapes));
+		if (nops[i] > 0)
+			memcpy(s->shapes, shapes[i], nops[i] * sizeof(*s->shapes));
+		s->ops = mem_array(nops[i], sizeof(*s->ops));
+		s->view.shapes = s->shapes;
+		s->view.ops = s->ops;
+		s->view.nops = nops[i];
+	}
+	return r;
+}
+
+void
+rollout_free(struct rollout *r)
+{
+	size_t i;
+
+	if (r == NULL)
+		return;
+	for (i = 0; i < r->nsteps; i++) {
+		free(r->steps[i].shapes);
+		free(r->steps[i].ops);
+	}
+	free(r->steps);
+	free(r);
+}

@@ -1,0 +1,610 @@
+/*
+ * rollout: traces of events against the effects they print, every pair of
+ * phase and event, and what may be asked in each phase.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/buf.h"
+#include "core/rollout.h"
+
+/* Two steps; the first has two edits on two hosts and one activation. */
+static struct check guard = { .kind = CHECK_CENSUS };
+static struct step steps[2] = {
+	{ .id = (char []){ "one" }, .requires = &guard, .nrequires = 1, .soak_ms = 5000 },
+	{ .id = (char []){ "two" }, .optional = true },
+};
+static struct plan plan = { .steps = steps, .nsteps = 2 };
+static const struct op_shape one[3] = {
+	{ .host = 0, .unit = 0 },
+	{ .host = 1, .unit = 0 },
+	{ .host = 0, .unit = 0, .activates = true, .command = true, .idempotent = true },
+};
+static const struct op_shape two[1] = { { .host = 0, .unit = 0 } };
+
+struct story {
+	struct rollout *r;
+	struct effects fx;
+	struct buf out;
+	int64_t now;
+	uint64_t ticket;
+};
+
+static void
+print_effects(struct story *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->fx.n; i++) {
+		const struct effect *e = &s->fx.v[i];
+
+		if (i > 0)
+			buf_puts(&s->out, " ");
+		switch (e->kind) {
+		case EFFECT_JOURNAL:
+			buf_printf(&s->out, "%s", record_word(e->record.kind));
+			if (e->op != NONE)
+				buf_printf(&s->out, "#%d", e->op);
+			if (e->record.kind == REC_PHASE)
+				buf_printf(&s->out, "=%s", phase_word(e->record.phase));
+			if (e->record.kind == REC_OUTCOME || e->record.kind == REC_UNDO_OUTCOME)
+				buf_printf(&s->out, "=%d", e->record.outcome);
+			if (e->ticket != 0) {
+				buf_puts(&s->out, "!");
+				s->ticket = e->ticket;
+			}
+			break;
+		case EFFECT_OP:
+			buf_printf(&s->out, "%s#%d", e->verb == OPV_OBSERVE ? "OBSERVE" :
+			    e->verb == OPV_APPLY ? "APPLY" : e->verb == OPV_UNDO ? "UNDO" : "RECORD", e->op);
+			break;
+		case EFFECT_GUARD:
+			buf_puts(&s->out, "GUARD");
+			break;
+		case EFFECT_PROVE:
+			buf_puts(&s->out, "PROVE");
+			break;
+		case EFFECT_REST:
+			buf_puts(&s->out, "REST");
+			break;
+		}
+	}
+	effects_release(&s->fx);
+}
+
+static void
+feed(struct story *s, struct event ev)
+{
+	s->now += 10;
+	ev.now_ms = s->now;
+	rollout_feed(s->r, &ev, &s->fx);
+	print_effects(s);
+}
+
+static void
+begin(struct story *s)
+{
+	const struct op_shape *shapes[2] = { one, two };
+	const size_t nops[2] = { 3, 1 };
+
+	memset(s, 0, sizeof(*s));
+	s->r = rollout_new(&plan, shapes, nops);
+	s->now = 1000;
+}
+
+static void
+end(struct story *s)
+{
+	rollout_free(s->r);
+	buf_release(&s->out);
+}
+
+static void
+ask(struct story *s, enum event_kind kind)
+{
+	feed(s, (struct event){ .kind = kind });
+}
+
+static void
+answer(struct story *s, int op, enum op_verb verb, enum op_outcome outcome)
+{
+	feed(s, (struct event){ .kind = EV_OP, .op = op, .verb = verb, .outcome = outcome });
+}
+
+static void
+disk(struct story *s)
+{
+	feed(s, (struct event){ .kind = EV_JOURNALLED, .ticket = s->ticket });
+}
+
+static void
+judged(struct story *s, enum event_kind kind, bool ok)
+{
+	feed(s, (struct event){ .kind = kind, .ok = ok });
+}
+
+/* Brings the first step into a phase. */
+static void
+reach(struct story *s, enum phase phase)
+{
+	begin(s);
+	if (phase == PHASE_TODO)
+		return;
+	if (phase == PHASE_MET) {
+		ask(s, EV_MET);
+		return;
+	}
+	if (phase == PHASE_SKIPPED) {
+		steps[0].optional = true;
+		ask(s, EV_SKIP);
+		steps[0].optional = false;
+		return;
+	}
+	ask(s, EV_PREVIEW);
+	if (phase == PHASE_PREVIEWING)
+		return;
+	answer(s, 0, OPV_OBSERVE, OP_FRESH);
+	answer(s, 1, OPV_OBSERVE, OP_FRESH);
+	if (phase == PHASE_READY)
+		return;
+	ask(s, EV_APPLY);
+	if (phase == PHASE_GUARDING)
+		return;
+	judged(s, EV_GUARD, true);
+	if (phase == PHASE_APPLYING) {
+		disk(s);
+		return;
+	}
+	disk(s);
+	if (phase == PHASE_FAULTED) {
+		answer(s, 0, OPV_APPLY, OP_DRIFTED);
+		return;
+	}
+	if (phase == PHASE_DOUBT) {
+		answer(s, 0, OPV_APPLY, OP_CUT);
+		return;
+	}
+	answer(s, 0, OPV_APPLY, OP_APPLIED);
+	disk(s);
+	answer(s, 1, OPV_APPLY, OP_APPLIED);
+	disk(s);
+	answer(s, 2, OPV_APPLY, OP_APPLIED);
+	if (phase == PHASE_PROVING)
+		return;
+	judged(s, EV_GATE, true);
+	if (phase == PHASE_SOAKING)
+		return;
+	s->now += 6000;
+	ask(s, EV_TICK);
+	if (phase == PHASE_DONE)
+		return;
+	ask(s, EV_UNDO);
+	if (phase == PHASE_UNDOING) {
+		disk(s);
+		return;
+	}
+	disk(s);
+	answer(s, 1, OPV_UNDO, phase == PHASE_STUCK ? OP_DRIFTED : OP_RESTORED);
+	disk(s);
+	answer(s, 0, OPV_UNDO, OP_RESTORED);
+	disk(s);
+	answer(s, 2, OPV_UNDO, OP_RESTORED);
+}
+
+static void
+check_story(struct story *s, const char *expected)
+{
+	assert_string_equal(buf_str(&s->out), expected);
+}
+
+static void
+forward_and_back_in_order(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_RESTORED);
+	check_story(&s,
+	    "OBSERVE#0 OBSERVE#1"
+	    "GUARD"
+	    "REST apply intent#0!"
+	    "APPLY#0"
+	    "outcome#0=2 intent#1!"
+	    "APPLY#1"
+	    "outcome#1=2 intent#2!"
+	    "APPLY#2"
+	    "outcome#2=2 phase=proving PROVE"
+	    "phase=soaking"
+	    "phase=done REST"
+	    "REST undo undo-intent#1!"
+	    "UNDO#1"
+	    "undo-outcome#1=3 undo-intent#0!"
+	    "UNDO#0"
+	    "undo-outcome#0=3 undo-intent#2!"
+	    "UNDO#2"
+	    "undo-outcome#2=3 phase=restored");
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_RESTORED);
+	end(&s);
+}
+
+static void
+op_never_leaves_before_its_intent_is_on_disk(void **state)
+{
+	struct story s;
+	size_t i;
+
+	(void)state;
+	reach(&s, PHASE_GUARDING);
+	judged(&s, EV_GUARD, true);
+	buf_clear(&s.out);
+	/* Everything but the right ticket. */
+	for (i = 0; i < EVENT_COUNT; i++) {
+		if (i == EV_UNDO || i == EV_PARK)
+			continue;
+		feed(&s, (struct event){ .kind = (enum event_kind)i, .ticket = s.ticket + 1,
+		    .verb = OPV_APPLY, .outcome = OP_APPLIED });
+	}
+	check_story(&s, "");
+	disk(&s);
+	check_story(&s, "APPLY#0");
+	/* The same ticket again does nothing. */
+	disk(&s);
+	check_story(&s, "APPLY#0");
+	end(&s);
+}
+
+static void
+journal_failure_stops_and_begins_nothing(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_GUARDING);
+	judged(&s, EV_GUARD, true);
+	buf_clear(&s.out);
+	feed(&s, (struct event){ .kind = EV_JOURNAL_FAILED, .ticket = s.ticket, .why = "no space left" });
+	check_story(&s, "phase=faulted REST");
+	assert_non_null(strstr(rollout_step(s.r, 0)->why, "no space left"));
+	end(&s);
+}
+
+static void
+undo_while_an_op_runs_waits_for_it(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_APPLYING);
+	buf_clear(&s.out);
+	ask(&s, EV_UNDO);
+	check_story(&s, "");
+	assert_true(rollout_step(s.r, 0)->undo_wanted);
+	answer(&s, 0, OPV_APPLY, OP_APPLIED);
+	check_story(&s, "outcome#0=2 REST undo undo-intent#0!");
+	disk(&s);
+	answer(&s, 0, OPV_UNDO, OP_RESTORED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_RESTORED);
+	end(&s);
+}
+
+static void
+stuck_host_is_set_aside_and_the_rest_goes_on(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_DONE);
+	buf_clear(&s.out);
+	ask(&s, EV_UNDO);
+	disk(&s);
+	answer(&s, 1, OPV_UNDO, OP_UNREACHED);	/* host 1 is gone */
+	disk(&s);
+	answer(&s, 0, OPV_UNDO, OP_RESTORED);
+	disk(&s);
+	answer(&s, 2, OPV_UNDO, OP_RESTORED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_STUCK);
+	assert_int_equal(rollout_step(s.r, 0)->ops[0].state, OPS_UNDONE);
+	/* u again: only what is left. */
+	buf_clear(&s.out);
+	ask(&s, EV_UNDO);
+	disk(&s);
+	answer(&s, 1, OPV_UNDO, OP_RESTORED);
+	check_story(&s, "REST undo undo-intent#1!UNDO#1undo-outcome#1=3 phase=restored");
+	end(&s);
+}
+
+static void
+doubt_is_settled_by_the_hosts_record(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_DOUBT);
+	buf_clear(&s.out);
+	answer(&s, 0, OPV_RECORD, OP_UNREACHED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_DOUBT);
+	ask(&s, EV_SETTLE);
+	answer(&s, 0, OPV_RECORD, OP_APPLIED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_FAULTED);
+	check_story(&s, "RECORD#0outcome#0=2 phase=faulted REST");
+	/* Going on starts with the first op that is not applied. */
+	buf_clear(&s.out);
+	ask(&s, EV_RETRY);
+	check_story(&s, "apply intent#1!");
+	end(&s);
+}
+
+static void
+soak_restarts_after_a_gap(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_SOAKING);
+	s.now += 60000;
+	ask(&s, EV_TICK);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_SOAKING);
+	judged(&s, EV_GATE, true);
+	s.now += 5000;
+	ask(&s, EV_TICK);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_DONE);
+	end(&s);
+}
+
+static void
+on_fault_undo_goes_back_by_itself(void **state)
+{
+	struct story s;
+
+	(void)state;
+	plan.on_fault = ON_FAULT_UNDO;
+	reach(&s, PHASE_PROVING);
+	buf_clear(&s.out);
+	judged(&s, EV_GATE, false);
+	check_story(&s, "phase=faulted REST REST undo undo-intent#1!");
+	plan.on_fault = ON_FAULT_PAUSE;
+	end(&s);
+}
+
+static void
+last_in_first_out(void **state)
+{
+	struct story s;
+	const char *why;
+
+	(void)state;
+	reach(&s, PHASE_DONE);
+	feed(&s, (struct event){ .kind = EV_PREVIEW, .step = 1 });
+	feed(&s, (struct event){ .kind = EV_OP, .step = 1, .verb = OPV_OBSERVE, .outcome = OP_FRESH });
+	feed(&s, (struct event){ .kind = EV_APPLY, .step = 1 });
+	disk(&s);
+	feed(&s, (struct event){ .kind = EV_OP, .step = 1, .verb = OPV_APPLY, .outcome = OP_APPLIED });
+	feed(&s, (struct event){ .kind = EV_GATE, .step = 1, .ok = true });
+	assert_int_equal(rollout_step(s.r, 1)->phase, PHASE_DONE);
+	assert_false(rollout_may(s.r, VERB_UNDO, 0, &why));
+	assert_string_equal(why, "step 'two' was applied after it; last in, first out");
+	assert_int_equal(rollout_last(s.r), 1);
+	buf_clear(&s.out);
+	ask(&s, EV_UNDO);	/* of step 0: refused, nothing happens */
+	check_story(&s, "");
+	end(&s);
+}
+
+/* The journal as it stands after each effect, replayed, is the same machine or in DOUBT. */
+static void
+replay_after_a_kill_at_every_record(void **state)
+{
+	struct record recs[64];
+	size_t n = 0, i, cut;
+	const struct op_shape *shapes[2] = { one, two };
+	const size_t nops[2] = { 3, 1 };
+	static const enum phase expected[] = {
+		PHASE_TODO,	/* nothing */
+		PHASE_FAULTED,	/* apply, no op begun */
+		PHASE_DOUBT,	/* intent#0 */
+		PHASE_FAULTED,	/* outcome#0 */
+		PHASE_DOUBT, PHASE_FAULTED, PHASE_DOUBT,
+		PHASE_PROVING,	/* outcome of the last op */
+		PHASE_PROVING,	/* phase=proving */
+		PHASE_PROVING,	/* phase=soaking */
+		PHASE_DONE,
+		PHASE_STUCK, PHASE_STUCK, PHASE_STUCK, PHASE_STUCK, PHASE_STUCK,
+		PHASE_STUCK, PHASE_STUCK,
+		PHASE_RESTORED,
+	};
+	struct story s;
+
+	(void)state;
+	/* Collect the records of a whole way forward and back. */
+	begin(&s);
+	{
+		struct event evs[] = {
+			{ .kind = EV_PREVIEW }, { .kind = EV_OP, .op = 0 }, { .kind = EV_OP, .op = 1 },
+			{ .kind = EV_APPLY }, { .kind = EV_GUARD, .ok = true },
+			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 0, .verb = OPV_APPLY, .outcome = OP_APPLIED },
+			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 1, .verb = OPV_APPLY, .outcome = OP_APPLIED },
+			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 2, .verb = OPV_APPLY, .outcome = OP_APPLIED },
+			{ .kind = EV_GATE, .ok = true }, { .kind = EV_TICK, .now_ms = 6000 },
+			{ .kind = EV_UNDO },
+			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 1, .verb = OPV_UNDO, .outcome = OP_RESTORED },
+			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 0, .verb = OPV_UNDO, .outcome = OP_RESTORED },
+			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 2, .verb = OPV_UNDO, .outcome = OP_RESTORED },
+		};
+
+		for (i = 0; i < sizeof(evs) / sizeof(evs[0]); i++) {
+			size_t k;
+
+			evs[i].ticket = s.ticket;
+			rollout_feed(s.r, &evs[i], &s.fx);
+			for (k = 0; k < s.fx.n; k++)
+				if (s.fx.v[k].kind == EFFECT_JOURNAL) {
+					assert_true(n < 64);
+					recs[n++] = s.fx.v[k].record;
+					if (s.fx.v[k].ticket != 0)
+						s.ticket = s.fx.v[k].ticket;
+				}
+			effects_release(&s.fx);
+		}
+	}
+	end(&s);
+	assert_int_equal(n + 1, sizeof(expected) / sizeof(expected[0]));
+	for (cut = 0; cut <= n; cut++) {
+		struct rollout *r = rollout_new(&plan, shapes, nops);
+		struct effects fx = { 0 };
+
+		for (i = 0; i < cut; i++)
+			rollout_replay(r, &recs[i]);
+		rollout_resume(r, 99999, &fx);
+		if (rollout_step(r, 0)->phase != expected[cut])
+			fail_msg("after %zu records: %s, expected %s", cut,
+			    phase_word(rollout_step(r, 0)->phase), phase_word(expected[cut]));
+		/* Whatever happened, there is a way back unless nothing stands. */
+		if (expected[cut] != PHASE_TODO && expected[cut] != PHASE_RESTORED)
+			assert_true(rollout_may(r, VERB_UNDO, 0, NULL));
+		effects_release(&fx);
+		rollout_free(r);
+	}
+}
+
+/* Where each event leads from each phase; what is not listed changes nothing. */
+static const char *const pairs =
+    "todo preview -> previewing: OBSERVE#0 OBSERVE#1\n"
+    "todo met -> met: phase=met\n"
+    "previewing preview -> previewing: OBSERVE#0 OBSERVE#1\n"
+    "previewing op -> todo: \n"
+    "previewing lost -> todo: \n"
+    "ready preview -> previewing: OBSERVE#0 OBSERVE#1\n"
+    "ready apply -> guarding: GUARD\n"
+    "guarding undo -> ready: REST\n"
+    "guarding park -> ready: REST\n"
+    "guarding guard -> ready: REST phase=ready\n"
+    "applying undo -> applying: \n"
+    "applying park -> applying: \n"
+    "applying op -> faulted: outcome#0=5 phase=faulted REST\n"
+    "applying lost -> doubt: outcome#0=7 phase=doubt RECORD#0\n"
+    "proving undo -> undoing: REST undo undo-intent#1!\n"
+    "proving gate -> faulted: phase=faulted REST\n"
+    "soaking undo -> undoing: REST undo undo-intent#1!\n"
+    "soaking gate -> faulted: phase=faulted REST\n"
+    "soaking tick -> soaking: \n"
+    "done undo -> undoing: REST undo undo-intent#1!\n"
+    "skipped preview -> previewing: OBSERVE#0 OBSERVE#1\n"
+    "faulted undo -> undoing: REST undo undo-intent#0!\n"
+    "faulted retry -> applying: apply intent#0!\n"
+    "doubt undo -> undoing: REST undo undo-intent#0!\n"
+    "doubt op -> faulted: outcome#0=5 phase=faulted REST\n"
+    "doubt lost -> doubt: \n"
+    "doubt settle -> doubt: RECORD#0\n"
+    "undoing op -> undoing: undo-outcome#1=5 undo-intent#0!\n"
+    "undoing lost -> undoing: undo-outcome#1=7 undo-intent#0!\n"
+    "stuck undo -> undoing: REST undo undo-intent#1!\n"
+    "restored preview -> previewing: OBSERVE#0 OBSERVE#1\n";
+
+static void
+every_phase_meets_every_event(void **state)
+{
+	/* The verb of an op's answer that each phase waits for, and on which op. */
+	static const enum op_verb verb[PHASE_COUNT] = {
+		[PHASE_PREVIEWING] = OPV_OBSERVE, [PHASE_APPLYING] = OPV_APPLY,
+		[PHASE_DOUBT] = OPV_RECORD, [PHASE_UNDOING] = OPV_UNDO,
+	};
+	struct buf all = { 0 };
+	struct story s;
+	size_t p, e, met = 0;
+
+	(void)state;
+	for (p = 0; p < PHASE_COUNT; p++)
+		for (e = 0; e < EVENT_COUNT; e++) {
+			struct step_view before;
+			bool changed;
+
+			reach(&s, (enum phase)p);
+			assert_int_equal(rollout_step(s.r, 0)->phase, p);
+			buf_clear(&s.out);
+			before = *rollout_step(s.r, 0);
+			feed(&s, (struct event){ .kind = (enum event_kind)e,
+			    .op = p == PHASE_UNDOING ? 1 : 0, .verb = verb[p],
+			    .outcome = OP_FAILED, .ticket = UINT64_MAX });
+			changed = memcmp(&before, rollout_step(s.r, 0), sizeof(before)) != 0 || s.out.len > 0;
+			if (changed || (p == PHASE_SOAKING && e == EV_TICK))
+				buf_printf(&all, "%s %s -> %s: %s\n", phase_word((enum phase)p),
+				    event_word((enum event_kind)e),
+				    phase_word(rollout_step(s.r, 0)->phase), buf_str(&s.out));
+			/* Nothing but an acknowledged intent lets an op change a host. */
+			assert_null(strstr(buf_str(&s.out), "APPLY#"));
+			assert_null(strstr(buf_str(&s.out), "UNDO#"));
+			met++;
+			end(&s);
+		}
+	assert_int_equal(met, PHASE_COUNT * EVENT_COUNT);
+	assert_string_equal(buf_str(&all), pairs);
+	buf_release(&all);
+}
+
+static void
+every_refusal_has_a_reason(void **state)
+{
+	struct story s;
+	const char *why;
+	size_t p, v;
+
+	(void)state;
+	for (p = 0; p < PHASE_COUNT; p++)
+		for (v = 0; v < VERB_COUNT; v++) {
+			int step;
+
+			reach(&s, (enum phase)p);
+			for (step = -1; step < 3; step++) {
+				if (rollout_may(s.r, (enum verb)v, step, &why))
+					continue;
+				assert_non_null(why);
+				assert_true(strlen(why) > 8);
+			}
+			end(&s);
+		}
+}
+
+static void
+undo_is_allowed_wherever_a_host_may_have_been_touched(void **state)
+{
+	static const enum phase touched[] = { PHASE_APPLYING, PHASE_PROVING, PHASE_SOAKING,
+	    PHASE_DONE, PHASE_FAULTED, PHASE_DOUBT, PHASE_STUCK };
+	struct story s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(touched) / sizeof(touched[0]); i++) {
+		reach(&s, touched[i]);
+		assert_true(rollout_may(s.r, VERB_UNDO, 0, NULL));
+		end(&s);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(forward_and_back_in_order),
+		cmocka_unit_test(op_never_leaves_before_its_intent_is_on_disk),
+		cmocka_unit_test(journal_failure_stops_and_begins_nothing),
+		cmocka_unit_test(undo_while_an_op_runs_waits_for_it),
+		cmocka_unit_test(stuck_host_is_set_aside_and_the_rest_goes_on),
+		cmocka_unit_test(doubt_is_settled_by_the_hosts_record),
+		cmocka_unit_test(soak_restarts_after_a_gap),
+		cmocka_unit_test(on_fault_undo_goes_back_by_itself),
+		cmocka_unit_test(last_in_first_out),
+		cmocka_unit_test(replay_after_a_kill_at_every_record),
+		cmocka_unit_test(every_phase_meets_every_event),
+		cmocka_unit_test(every_refusal_has_a_reason),
+		cmocka_unit_test(undo_is_allowed_wherever_a_host_may_have_been_touched),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
