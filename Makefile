@@ -45,6 +45,8 @@ CORE_SRC = \
 
 # wire: messages between console and workers
 WIRE_SRC = \
+	src/wire/wire.c \
+	src/wire/blobs.c \
 	$(END)
 
 # pki: certificates and keys
@@ -93,6 +95,8 @@ TESTS = \
 	core/census \
 	core/reading \
 	core/rollout \
+	wire/wire \
+	store/journal \
 	$(END)
 
 # Shell tests that need no server (TAP)

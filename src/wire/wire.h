@@ -6,15 +6,21 @@
  * numbers.  The console decodes what a worker sends as if an enemy had
  * written it.  Both ends are this same binary: WIRE_VERSION guards the
  * one case in which they are not (an upgrade while running).
+ *
+ * Each kind has its own set of fields (message_encode() writes exactly these,
+ * message_decode() takes nothing else) and its own cap on the blob; see the
+ * table in wire.c.
  */
 #ifndef BELAY_WIRE_WIRE_H
 #define BELAY_WIRE_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/buf.h"
 #include "core/op.h"
+#include "core/plan.h"
 #include "core/reading.h"
 
 struct err;
@@ -22,55 +28,100 @@ struct err;
 #define WIRE_VERSION	1
 #define WIRE_HEAD_MAX	((size_t)256 << 10)
 #define WIRE_BLOB_MAX	((size_t)1 << 20)
+#define WIRE_FRAME_MAX	(8 + WIRE_HEAD_MAX + WIRE_BLOB_MAX)
+#define WIRE_SECRET_MAX	((size_t)64 << 10)
+#define WIRE_PEM_MAX	((size_t)256 << 10)
+#define WIRE_OP_TEXT_MAX ((size_t)16 << 10)	/* of one MSG_OP_TEXT */
+#define WIRE_DEADLINE_MAX_MS ((int64_t)24 * 3600 * 1000)
 
 enum message_kind {
 	/* console to worker */
-	MSG_FLEET,	/* blob: path, text, ssh_config, run's fingerprint key; first message, once */
+	MSG_FLEET,	/* blob: wire_fleet_encode(); first message, once */
 	MSG_SECRET,	/* subject: secret; blob: value */
-	MSG_CA,		/* subject: cert; blob: PEM */
-	MSG_PROBE,	/* id, reading, subject, deadline_ms */
-	MSG_CHECK,	/* id, deadline_ms, since_ms; blob: the check (check_encode) */
-	MSG_OP,		/* id, verb, deadline_ms; blob: expect_sha, who, plan_sha, token, op (op_encode) */
+	MSG_CA,		/* subject: cert; blob: PEM, empty to forget it */
+	MSG_PROBE,	/* id, what: enum reading_kind (not CHECK), subject, deadline_ms */
+	MSG_CHECK,	/* id, subject: host or NONE, deadline_ms, since_ms; blob: check_encode() */
+	MSG_OP,		/* id, what: enum op_verb, deadline_ms; blob: wire_op_encode() */
 	MSG_CANCEL,	/* id */
 	MSG_HOST_KEY,	/* subject: host; blob: fingerprint accepted */
-	MSG_PASSPHRASE,	/* subject: host; blob: key file, passphrase */
+	MSG_PASSPHRASE,	/* subject: host; blob: wire_strings_encode() of key file, passphrase */
 	MSG_WAKE,	/* subject: host: connect now */
 	/* worker to console */
 	MSG_READY,	/* subject: WIRE_VERSION */
-	MSG_HOST,	/* subject: host, state, need, attempts, retry_ms; blob: transport, subject, keytype, why, address */
-	MSG_READING,	/* id; blob: reading_encode */
-	MSG_OP_DONE,	/* id; blob: op_result_encode */
+	MSG_HOST,	/* subject: host, what: enum reach, need, attempts, retry_ms; blob: wire_host_encode() */
+	MSG_READING,	/* id; blob: reading_encode() */
+	MSG_OP_DONE,	/* id; blob: op_result_encode() */
 	MSG_OP_TEXT	/* id; blob: output of a running command, as it comes (for progress) */
 };
 #define MESSAGE_COUNT 15
 const char *message_word(enum message_kind);
+bool	message_goes_up(enum message_kind);	/* from worker to console */
+
+/* MSG_HOST's `need`: what a host waits for a person for (the words of remote/session.h). */
+enum wire_need { WIRE_NEED_NOTHING, WIRE_NEED_HOST_KEY, WIRE_NEED_PASSPHRASE, WIRE_NEED_CHANGED_KEY };
+#define WIRE_NEED_COUNT 4
 
 struct message {
 	enum message_kind kind;
 	uint64_t id;		/* pairs an answer with its question; 0: none */
 	int	 subject;
-	int	 what;		/* PROBE: enum reading_kind; OP: enum op_verb; HOST: session state */
-	int	 need;		/* HOST */
+	int	 what;		/* PROBE: enum reading_kind; OP: enum op_verb; HOST: enum reach */
+	int	 need;		/* HOST: enum wire_need */
 	int	 attempts;	/* HOST */
 	int64_t	 deadline_ms, since_ms, retry_ms;
-	char	*blob;		/* allocated; wiped on release */
+	char	*blob;		/* allocated, NUL-terminated; wiped on release */
 	size_t	 blob_len;
 };
 
 void	message_release(struct message *);
+/* Appends the frame.  -1 where the blob is larger than its kind allows. */
 int	message_encode(const struct message *, struct buf *out, struct err *);
 
 /*
- * Takes whole frames out of what was read so far.  1: *ret holds one and its
+ * Takes one whole frame out of what was read so far.  1: *ret holds it and its
  * bytes were dropped from in; 0: not enough yet; -1: malformed, give the
  * worker up.
  */
 int	message_decode(struct buf *in, struct message *ret, struct err *);
 
-/* The blobs that are not core's. */
-struct check;
+/* ---- the blobs that are not core's ---- */
+
 void	check_encode(const struct check *, struct buf *out);
 int	check_decode(struct check *ret, const void *, size_t len_bytes, struct err *);
 void	check_release(struct check *);
+
+struct wire_fleet {		/* MSG_FLEET */
+	char	*path;		/* for messages */
+	char	*text;		/* what was parsed; parsed again by the worker */
+	size_t	 len;
+	char	*ssh_config;	/* or NULL */
+	unsigned char key[32];	/* for the fingerprints of secrets; of this run of the console */
+};
+void	wire_fleet_encode(const struct wire_fleet *, struct buf *out);
+int	wire_fleet_decode(struct wire_fleet *ret, const void *, size_t len_bytes, struct err *);
+void	wire_fleet_release(struct wire_fleet *);
+
+struct wire_op {		/* MSG_OP */
+	char	 expect_sha[65];	/* APPLY: what the preview saw */
+	char	 who[128];
+	char	 plan_sha[65];
+	int64_t	 token;			/* fencing token; 0 while there is none */
+	struct op op;
+};
+void	wire_op_encode(const struct wire_op *, struct buf *out);
+int	wire_op_decode(struct wire_op *ret, const void *, size_t len_bytes, struct err *);
+void	wire_op_release(struct wire_op *);
+
+#define WIRE_HOST_STRING_MAX 512
+struct wire_host {		/* MSG_HOST; all may hold remote bytes */
+	char	*transport, *subject, *keytype, *why, *address;		/* may be NULL */
+};
+void	wire_host_encode(const struct wire_host *, struct buf *out);	/* cuts what is too long */
+int	wire_host_decode(struct wire_host *ret, const void *, size_t len_bytes, struct err *);
+void	wire_host_release(struct wire_host *);
+
+/* Two strings; the second may be secret.  The caller frees (and wipes) both. */
+void	wire_strings_encode(const char *a, const char *b, struct buf *out);
+int	wire_strings_decode(char **ret_a, char **ret_b, const void *, size_t len_bytes, struct err *);
 
 #endif

@@ -1,0 +1,269 @@
+/*
+ * blobs: what the messages carry beside their heads; see wire.h.
+ *
+ * Each pair of functions writes and reads its struct field by field, in one
+ * order.  Readers check ranges and lengths, not meanings: whether a host of that number
+ * exists is for whoever has the fleet.
+ */
+#include "wire/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/blob.h"
+#include "core/err.h"
+#include "core/mem.h"
+
+#define CHECK_STRING_MAX	((size_t)64 << 10)
+
+/* ---- checks ---- */
+
+void
+check_encode(const struct check *c, struct buf *out)
+{
+	blob_put_int(out, c->kind);
+	blob_put_int(out, c->implied);
+	blob_put_str(out, c->name);
+	blob_put_int(out, c->endpoint);
+	blob_put_int(out, c->link);
+	blob_put_int(out, c->host);
+	blob_put_int(out, c->accept);
+	blob_put_int(out, c->proto_min);
+	blob_put_str(out, c->cipher);
+	blob_put_str(out, c->setting);
+	blob_put_str(out, c->value);
+	blob_put_str(out, c->contains);
+	blob_put_str(out, c->absent);
+	blob_put_str(out, c->url);
+	blob_put_int(out, c->status);
+	blob_put_str(out, c->run);
+	blob_put_str(out, c->in);
+	blob_put_str(out, c->text);
+	blob_put_int(out, c->deadline_ms);
+}
+
+int
+check_decode(struct check *ret, const void *p, size_t len_bytes, struct err *err)
+{
+	struct blob_reader r;
+	struct check c = { 0 };
+
+	blob_read(&r, p, len_bytes);
+	c.kind = (enum check_kind)blob_int(&r, 0, CHECK_COUNT - 1);
+	c.implied = blob_bool(&r);
+	c.name = blob_str(&r, CHECK_STRING_MAX);
+	c.endpoint = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX - 1);
+	c.link = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX - 1);
+	c.host = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX - 1);
+	c.accept = (enum accept)blob_int(&r, 0, ACCEPT_UNKNOWN);
+	c.proto_min = (enum proto)blob_int(&r, 0, PROTO_TLS1_3);
+	c.cipher = blob_str(&r, CHECK_STRING_MAX);
+	c.setting = blob_str(&r, CHECK_STRING_MAX);
+	c.value = blob_str(&r, CHECK_STRING_MAX);
+	c.contains = blob_str(&r, CHECK_STRING_MAX);
+	c.absent = blob_str(&r, CHECK_STRING_MAX);
+	c.url = blob_str(&r, CHECK_STRING_MAX);
+	c.status = (int)blob_int(&r, INT32_MIN, INT32_MAX);
+	c.run = blob_str(&r, CHECK_STRING_MAX);
+	c.in = blob_str(&r, CHECK_STRING_MAX);
+	c.text = blob_str(&r, CHECK_STRING_MAX);
+	c.deadline_ms = blob_int(&r, 0, WIRE_DEADLINE_MAX_MS);
+	if (!blob_done(&r)) {
+		check_release(&c);
+		return err_set(err, "malformed check");
+	}
+	*ret = c;
+	return 0;
+}
+
+void
+check_release(struct check *c)
+{
+	free(c->name);
+	free(c->cipher);
+	free(c->setting);
+	free(c->value);
+	free(c->contains);
+	free(c->absent);
+	free(c->url);
+	free(c->run);
+	free(c->in);
+	free(c->text);
+	memset(c, 0, sizeof(*c));
+}
+
+/* ---- the fleet ---- */
+
+void
+wire_fleet_encode(const struct wire_fleet *f, struct buf *out)
+{
+	blob_put_str(out, f->path);
+	blob_put_bytes(out, f->text, f->len);
+	blob_put_str(out, f->ssh_config);
+	blob_put_bytes(out, f->key, sizeof(f->key));
+}
+
+int
+wire_fleet_decode(struct wire_fleet *ret, const void *p, size_t len_bytes, struct err *err)
+{
+	struct blob_reader r;
+	struct wire_fleet f = { 0 };
+	char *key;
+	size_t key_len;
+	bool good;
+
+	blob_read(&r, p, len_bytes);
+	f.path = blob_str(&r, 4096);
+	f.text = blob_bytes(&r, FLEET_FILE_MAX, &f.len);
+	f.ssh_config = blob_str(&r, 4096);
+	key = blob_bytes(&r, sizeof(f.key), &key_len);
+	good = blob_done(&r) && f.path != NULL && f.text != NULL && key != NULL && key_len == sizeof(f.key);
+	if (good)
+		memcpy(f.key, key, sizeof(f.key));
+	mem_wipe_free(key, key_len);
+	if (!good) {
+		wire_fleet_release(&f);
+		return err_set(err, "malformed fleet");
+	}
+	*ret = f;
+	return 0;
+}
+
+void
+wire_fleet_release(struct wire_fleet *f)
+{
+	free(f->path);
+	free(f->text);
+	free(f->ssh_config);
+	mem_wipe(f, sizeof(*f));
+}
+
+/* ---- ops ---- */
+
+void
+wire_op_encode(const struct wire_op *o, struct buf *out)
+{
+	struct buf op = { .secret = true };
+
+	blob_put_str(out, o->expect_sha);
+	blob_put_str(out, o->who);
+	blob_put_str(out, o->plan_sha);
+	blob_put_int(out, o->token);
+	op_encode(&o->op, &op);
+	blob_put_bytes(out, op.data, op.len);
+	buf_release(&op);
+}
+
+int
+wire_op_decode(struct wire_op *ret, const void *p, size_t len_bytes, struct err *err)
+{
+	struct blob_reader r;
+	struct wire_op o;
+	char *op;
+	size_t op_len;
+	int rc = -1;
+
+	memset(&o, 0, sizeof(o));
+	blob_read(&r, p, len_bytes);
+	blob_fixed(&r, o.expect_sha, sizeof(o.expect_sha));
+	blob_fixed(&r, o.who, sizeof(o.who));
+	blob_fixed(&r, o.plan_sha, sizeof(o.plan_sha));
+	o.token = blob_int(&r, 0, INT64_MAX);
+	op = blob_bytes(&r, WIRE_BLOB_MAX, &op_len);
+	if (!blob_done(&r) || op == NULL)
+		err_set(err, "malformed op");
+	else
+		rc = op_decode(&o.op, op, op_len, err);
+	mem_wipe_free(op, op_len);
+	if (rc == 0)
+		*ret = o;
+	return rc;
+}
+
+void
+wire_op_release(struct wire_op *o)
+{
+	op_release(&o->op);
+	memset(o, 0, sizeof(*o));
+}
+
+/* ---- hosts ---- */
+
+/* Remote words are cut rather than refused: they are for people only. */
+static void
+put_cut(struct buf *out, const char *s)
+{
+	if (s == NULL)
+		blob_put_str(out, NULL);
+	else
+		blob_put_bytes(out, s, strnlen(s, WIRE_HOST_STRING_MAX));
+}
+
+void
+wire_host_encode(const struct wire_host *h, struct buf *out)
+{
+	put_cut(out, h->transport);
+	put_cut(out, h->subject);
+	put_cut(out, h->keytype);
+	put_cut(out, h->why);
+	put_cut(out, h->address);
+}
+
+int
+wire_host_decode(struct wire_host *ret, const void *p, size_t len_bytes, struct err *err)
+{
+	struct blob_reader r;
+	struct wire_host h;
+
+	blob_read(&r, p, len_bytes);
+	h.transport = blob_str(&r, WIRE_HOST_STRING_MAX);
+	h.subject = blob_str(&r, WIRE_HOST_STRING_MAX);
+	h.keytype = blob_str(&r, WIRE_HOST_STRING_MAX);
+	h.why = blob_str(&r, WIRE_HOST_STRING_MAX);
+	h.address = blob_str(&r, WIRE_HOST_STRING_MAX);
+	if (!blob_done(&r)) {
+		wire_host_release(&h);
+		return err_set(err, "malformed host");
+	}
+	*ret = h;
+	return 0;
+}
+
+void
+wire_host_release(struct wire_host *h)
+{
+	free(h->transport);
+	free(h->subject);
+	free(h->keytype);
+	free(h->why);
+	free(h->address);
+	memset(h, 0, sizeof(*h));
+}
+
+/* ---- two strings ---- */
+
+void
+wire_strings_encode(const char *a, const char *b, struct buf *out)
+{
+	blob_put_str(out, a);
+	blob_put_str(out, b);
+}
+
+int
+wire_strings_decode(char **ret_a, char **ret_b, const void *p, size_t len_bytes, struct err *err)
+{
+	struct blob_reader r;
+	char *a, *b;
+
+	blob_read(&r, p, len_bytes);
+	a = blob_str(&r, WIRE_SECRET_MAX);
+	b = blob_str(&r, WIRE_SECRET_MAX);
+	if (!blob_done(&r) || a == NULL || b == NULL) {
+		free(a);
+		mem_wipe_free(b, b == NULL ? 0 : strlen(b));
+		return err_set(err, "malformed strings");
+	}
+	*ret_a = a;
+	*ret_b = b;
+	return 0;
+}
