@@ -67,6 +67,8 @@ REMOTE_SRC = \
 
 # engine: the loop around the rollout
 ENGINE_SRC = \
+	src/engine/thread.c \
+	src/engine/journaling.c \
 	$(END)
 
 # verbs: the headless face
@@ -97,6 +99,7 @@ TESTS = \
 	core/rollout \
 	wire/wire \
 	store/journal \
+	engine/thread \
 	$(END)
 
 # Shell tests that need no server (TAP)
