@@ -41,6 +41,9 @@ CORE_SRC = \
 	src/core/board.c \
 	src/core/gate.c \
 	src/core/rollout.c \
+	src/core/diff.c \
+	src/core/envfile.c \
+	src/core/facets.c \
 	$(END)
 
 # wire: messages between console and workers
@@ -100,6 +103,8 @@ TESTS = \
 	wire/wire \
 	store/journal \
 	engine/thread \
+	core/diff \
+	core/envfile \
 	$(END)
 
 # Shell tests that need no server (TAP)

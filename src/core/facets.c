@@ -1,0 +1,443 @@
+/*
+ * facets: what the files of a host say of the facets that are bound there.
+ *
+ * Reads bindings backwards: not what a value would write, but which value is
+ * what stands there.  Only values whose bindings write files can be told;
+ * a command's effect is for probes to see.
+ */
+#include "core/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/diff.h"
+#include "core/envfile.h"
+#include "core/err.h"
+#include "core/fill.h"
+#include "core/mem.h"
+#include "core/reading.h"
+
+#define DETAIL_VALUE_MAX 80	/* longer values are cut in a detail */
+
+struct seeing {
+	struct reading *r;
+	const struct fleet *fleet;
+	int	 host;
+	op_lookup *lookup;
+	op_ca	*ca;
+	void	*arg;
+};
+
+/* How one value's binding compares with what is there. */
+struct match_state {
+	size_t	 named;		/* conditions that a file of this host can show */
+	bool	 all;		/* and all of them hold */
+	bool	 commands;	/* the binding also (or only) runs commands */
+	struct buf detail;
+};
+
+static void
+push_path(struct strings *ret, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < ret->n; i++)
+		if (strcmp(ret->v[i], path) == 0)
+			return;
+	*(char **)mem_push(&ret->v, &ret->n, sizeof(*ret->v)) = mem_strdup(path);
+}
+
+/* Does the edit stand on this host? */
+static bool
+stands_here(const struct bedit *e, int owner_host, int host)
+{
+	size_t i;
+
+	if (e->on.n == 0)
+		return owner_host == host;
+	for (i = 0; i < e->on.n; i++)
+		if (e->on.v[i] == host)
+			return true;
+	return false;
+}
+
+static bool
+shows(const struct bedit *e)
+{
+	return (e->kind == EDIT_ENV || e->kind == EDIT_FILE) && e->file != NULL &&
+	    e->not_yet == NULL;
+}
+
+static int
+endpoint_host(const struct fleet *f, const struct endpoint *e)
+{
+	return e->host != NONE ? e->host : e->unit != NONE ? f->units[e->unit].host : NONE;
+}
+
+static int
+client_host(const struct fleet *f, const struct link *l)
+{
+	const struct client *c = &f->clients[l->client];
+
+	return c->host != NONE ? c->host : c->unit != NONE ? f->units[c->unit].host : NONE;
+}
+
+static void
+binding_files(struct strings *ret, const struct binding *b, int owner_host, int host)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (shows(&b->v[i]) && stands_here(&b->v[i], owner_host, host))
+			push_path(ret, b->v[i].file);
+}
+
+void
+facets_files(struct strings *ret, const struct fleet *fleet, int host)
+{
+	const struct endpoint *e;
+	const struct link *l;
+	size_t i;
+	int v;
+
+	for (i = 0; i < fleet->nendpoints; i++) {
+		e = &fleet->endpoints[i];
+		for (v = 0; v < ACCEPT_COUNT; v++)
+			binding_files(ret, &e->accept[v], endpoint_host(fleet, e), host);
+	}
+	for (i = 0; i < fleet->nlinks; i++) {
+		l = &fleet->links[i];
+		for (v = 0; v < DIAL_COUNT; v++)
+			binding_files(ret, &l->dial[v], client_host(fleet, l), host);
+		if (l->trust_file != NULL && client_host(fleet, l) == host)
+			push_path(ret, l->trust_file);
+	}
+}
+
+static void
+said(struct buf *detail, const char *key, const char *value)
+{
+	if (detail->len > 0)
+		(void)buf_puts(detail, ", ");
+	if (value == NULL)
+		(void)buf_printf(detail, "%s is not set", key);
+	else if (strlen(value) > DETAIL_VALUE_MAX)
+		(void)buf_printf(detail, "%s=%.*s…", key, DETAIL_VALUE_MAX, value);
+	else
+		(void)buf_printf(detail, "%s=%s", key, value);
+}
+
+/* One variable against what it should be; want NULL: absent. */
+static void
+compare_key(struct match_state *m, const char *text, size_t len, const char *key,
+    const char *want)
+{
+	struct buf is;
+	bool there;
+
+	buf_init(&is, OP_VALUE_MAX);
+	is.secret = true;
+	there = text != NULL && envfile_get(text, len, key, &is);
+	m->named++;
+	if (want == NULL ? there : !there || strcmp(buf_str(&is), want) != 0)
+		m->all = false;
+	said(&m->detail, key, there ? buf_str(&is) : NULL);
+	buf_release(&is);
+}
+
+static void
+compare_env(struct match_state *m, const struct bedit *e, const struct fill *fill, bool no_ca,
+    const char *text, size_t len)
+{
+	struct buf want;
+	struct err ignored;
+	size_t i;
+	int flags;
+
+	for (i = 0; i < e->set.n; i++) {
+		if (no_ca && fill_mentions(e->set.v[i].value, "ca_file"))
+			continue;
+		flags = 0;
+		buf_init(&want, OP_VALUE_MAX);
+		/* What cannot be filled in here (a key, say) cannot be compared, and so never matches. */
+		if (fill_text(&want, fill, e->set.v[i].value, 0, &flags, &ignored) != 0 || flags != 0)
+			m->all = false;
+		else
+			compare_key(m, text, len, e->set.v[i].key, buf_str(&want));
+		buf_release(&want);
+	}
+	for (i = 0; i < e->unset.n; i++)
+		compare_key(m, text, len, e->unset.v[i], NULL);
+}
+
+static void
+compare_file(struct match_state *m, const struct bedit *e, const struct fill *fill,
+    const char *text, size_t len)
+{
+	struct buf want;
+	struct err ignored;
+	int flags = 0;
+	bool same = false;
+
+	m->named++;
+	if (e->remove)
+		same = text == NULL;
+	else if (e->content == NULL)
+		same = text != NULL;	/* mode and owner only: not looked at here */
+	else {
+		buf_init(&want, OP_CONTENT_MAX);
+		same = fill_text(&want, fill, e->content, 0, &flags, &ignored) == 0 &&
+		    flags == 0 && text != NULL && want.len == len &&
+		    memcmp(buf_str(&want), text, len) == 0;
+		buf_release(&want);
+	}
+	if (!same)
+		m->all = false;
+	if (m->detail.len > 0)
+		(void)buf_puts(&m->detail, ", ");
+	(void)buf_printf(&m->detail, "%s %s", e->file,
+	    text == NULL ? "does not exist" : same ? "is as bound" : "differs");
+}
+
+/*
+ * Compares one value's binding.  False: a file could not be read, *ret_why says
+ * which and why.
+ */
+static bool
+compare(struct seeing *s, struct match_state *m, const struct binding *b, int owner_host,
+    const struct fill *fill, bool no_ca, char **ret_why)
+{
+	const struct bedit *e;
+	const char *text, *why;
+	size_t i, len;
+
+	for (i = 0; i < b->n; i++) {
+		e = &b->v[i];
+		if (e->kind == EDIT_RUN && !e->read_only && stands_here(e, owner_host, s->host))
+			m->commands = true;
+		if (!shows(e) || !stands_here(e, owner_host, s->host))
+			continue;
+		text = why = NULL;
+		len = 0;
+		if (s->lookup(s->arg, e->file, &text, &len, &why) != 0) {
+			*ret_why = mem_printf("cannot read '%s': %s", e->file,
+			    why == NULL ? "not read" : why);
+			return false;
+		}
+		if (e->kind == EDIT_ENV)
+			compare_env(m, e, fill, no_ca, text, len);
+		else
+			compare_file(m, e, fill, text, len);
+	}
+	return true;
+}
+
+static void
+saw(struct seeing *s, enum facet facet, int subject, int value, char *detail)
+{
+	struct facet_seen *seen = mem_push(&s->r->facets, &s->r->nfacets, sizeof(*s->r->facets));
+
+	seen->facet = (int)facet;
+	seen->subject = subject;
+	seen->value = value;
+	if (detail != NULL && strlen(detail) > READING_STRING_MAX)
+		detail[READING_STRING_MAX] = '\0';
+	seen->detail = detail;
+}
+
+/* The best of a facet's values; `unknown` is the word for none. */
+struct best {
+	int	 value;
+	size_t	 named;
+	bool	 tied;
+	bool	 here;		/* some value has a file on this host */
+	bool	 commands;	/* some value has a command */
+	char	*detail;	/* of the best, or of the first that was looked at */
+	char	*why;		/* a file that could not be read */
+	bool	 matched;
+};
+
+static void
+consider(struct best *best, int value, struct match_state *m)
+{
+	char *detail;
+	size_t len;
+
+	best->commands = best->commands || m->commands;
+	if (m->named > 0)
+		best->here = true;
+	if (m->named > 0 && m->all && (!best->matched || m->named > best->named)) {
+		best->value = value;
+		best->named = m->named;
+		best->tied = false;
+		best->matched = true;
+		free(best->detail);
+		best->detail = NULL;
+	} else if (m->named > 0 && m->all && m->named == best->named)
+		best->tied = true;
+	detail = buf_take(&m->detail, &len);
+	/* Where nothing matches, the longest list of what stands there is told. */
+	if (detail != NULL && m->named > 0 && (best->detail == NULL ||
+	    (!best->matched && strlen(detail) > strlen(best->detail)))) {
+		free(best->detail);
+		best->detail = detail;
+	} else
+		free(detail);
+}
+
+static void
+conclude(struct seeing *s, enum facet facet, int subject, int unknown, struct best *best)
+{
+	if (best->why != NULL) {
+		saw(s, facet, subject, unknown, best->why);
+		free(best->detail);
+		return;
+	}
+	if (!best->here) {
+		free(best->detail);
+		if (best->commands)
+			saw(s, facet, subject, unknown,
+			    mem_strdup("set by a command: no file says it"));
+		return;
+	}
+	if (best->matched && best->tied) {
+		free(best->detail);
+		saw(s, facet, subject, unknown,
+		    mem_strdup("two values of the binding match what is written"));
+	} else
+		saw(s, facet, subject, best->matched ? best->value : unknown, best->detail);
+}
+
+static void
+match_init(struct match_state *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->all = true;
+	buf_init(&m->detail, READING_STRING_MAX);
+}
+
+static void
+see_accept(struct seeing *s, int subject)
+{
+	const struct endpoint *e = &s->fleet->endpoints[subject];
+	struct best best;
+	struct match_state m;
+	struct fill fill;
+	int v;
+
+	memset(&best, 0, sizeof(best));
+	for (v = 0; v < ACCEPT_COUNT && best.why == NULL; v++) {
+		if (!e->accept[v].bound)
+			continue;
+		memset(&fill, 0, sizeof(fill));
+		fill.cert = NONE;
+		fill.accept = accept_word((enum accept)v);
+		match_init(&m);
+		if (compare(s, &m, &e->accept[v], endpoint_host(s->fleet, e), &fill, false, &best.why))
+			consider(&best, v, &m);
+		buf_release(&m.detail);
+	}
+	conclude(s, FACET_ACCEPT, subject, ACCEPT_UNKNOWN, &best);
+}
+
+static void
+see_dial(struct seeing *s, int subject)
+{
+	const struct link *l = &s->fleet->links[subject];
+	struct best best;
+	struct match_state m;
+	struct fill fill;
+	int v;
+
+	memset(&best, 0, sizeof(best));
+	for (v = 0; v < DIAL_COUNT && best.why == NULL; v++) {
+		if (!l->dial[v].bound)
+			continue;
+		memset(&fill, 0, sizeof(fill));
+		fill.cert = NONE;
+		fill.dial = dial_word((enum dial)v);
+		fill.ca_file = l->trust_file;
+		match_init(&m);
+		if (compare(s, &m, &l->dial[v], client_host(s->fleet, l), &fill,
+		    v == DIAL_DISABLE, &best.why))
+			consider(&best, v, &m);
+		buf_release(&m.detail);
+	}
+	conclude(s, FACET_DIAL, subject, DIAL_UNKNOWN, &best);
+}
+
+/* Does the text hold every line of the CA's PEM, in order?  Bundles hold more. */
+static bool
+holds(const char *text, size_t len, const char *pem, size_t pem_len)
+{
+	struct lines want, is;
+	size_t i, at = 0, found = 0;
+
+	lines_split(&want, pem, pem_len);
+	lines_split(&is, text, len);
+	while (at < is.n && found < want.n) {
+		for (i = 0; i + at < is.n && i < want.n; i++) {
+			size_t a = is.v[at + i].len, b = want.v[i].len;
+
+			while (a > 0 && strchr("\r\n", is.v[at + i].p[a - 1]) != NULL)
+				a--;
+			while (b > 0 && strchr("\r\n", want.v[i].p[b - 1]) != NULL)
+				b--;
+			if (a != b || memcmp(is.v[at + i].p, want.v[i].p, a) != 0)
+				break;
+		}
+		found = i;
+		at++;
+	}
+	i = want.n;
+	lines_release(&want);
+	lines_release(&is);
+	return i > 0 && found == i;
+}
+
+static void
+see_trust(struct seeing *s, int subject)
+{
+	const struct link *l = &s->fleet->links[subject];
+	const char *text = NULL, *why = NULL, *pem = NULL;
+	size_t len = 0, pem_len = 0;
+
+	if (l->trust_cert == NONE || l->trust_file == NULL || client_host(s->fleet, l) != s->host)
+		return;
+	if (s->lookup(s->arg, l->trust_file, &text, &len, &why) != 0) {
+		saw(s, FACET_TRUST, subject, NONE, mem_printf("cannot read '%s': %s",
+		    l->trust_file, why == NULL ? "not read" : why));
+		return;
+	}
+	if (s->ca != NULL)
+		pem = s->ca(s->arg, l->trust_cert, &pem_len);
+	if (text == NULL)
+		saw(s, FACET_TRUST, subject, NONE,
+		    mem_printf("%s does not exist", l->trust_file));
+	else if (pem == NULL)
+		saw(s, FACET_TRUST, subject, NONE,
+		    mem_printf("%s is there; which CA it holds was not compared", l->trust_file));
+	else if (holds(text, len, pem, pem_len))
+		saw(s, FACET_TRUST, subject, l->trust_cert, mem_printf("%s holds the CA of %s",
+		    l->trust_file, s->fleet->certs[l->trust_cert].name));
+	else
+		saw(s, FACET_TRUST, subject, NONE, mem_printf("%s does not hold the CA of %s",
+		    l->trust_file, s->fleet->certs[l->trust_cert].name));
+}
+
+void
+facets_seen(struct reading *r, const struct fleet *fleet, int host, op_lookup *lookup,
+    op_ca *ca, void *arg)
+{
+	struct seeing s = { r, fleet, host, lookup, ca, arg };
+	size_t i;
+
+	for (i = 0; i < fleet->nendpoints; i++)
+		see_accept(&s, (int)i);
+	for (i = 0; i < fleet->nlinks; i++) {
+		see_dial(&s, (int)i);
+		see_trust(&s, (int)i);
+	}
+}
