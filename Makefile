@@ -31,6 +31,15 @@ CORE_SRC = \
 	src/core/err.c \
 	src/core/buf.c \
 	src/core/text.c \
+	src/core/yaml.c \
+	src/core/reader.c \
+	src/core/fleet.c \
+	src/core/fleet_read.c \
+	src/core/fleet_host.c \
+	src/core/fleet_cert.c \
+	src/core/fleet_link.c \
+	src/core/fleet_bind.c \
+	src/core/fleet_check.c \
 	src/core/blob.c \
 	src/core/reading.c \
 	src/core/census.c \

@@ -64,6 +64,9 @@ int	reader_unknown(struct reader *, int line, int col, const char *what,
 /* Notes "path:line:col: 'what': not yet", once. */
 void	reader_not_yet(struct reader *, int line, int col, const char *what);
 
+/* Puts what was noted into the order of the file. */
+void	reader_sort_not_yet(struct reader *);
+
 /* The node is a mapping and has no other keys than these (which end with NULL). */
 int	reader_keys(struct reader *, const struct node *, const char *what,
 	    const char *const keys[]);
@@ -104,6 +107,10 @@ int	reader_check_name(struct reader *, int line, int col, const char *what, cons
 /* Letters, digits and `more`; no leading '-': safe as an argument of ssh. */
 int	reader_check_plain(struct reader *, int line, int col, const char *what,
 	    const char *word, const char *more);
+
+/* Binds a name for what is read below; lives as long as the reader. */
+const struct scope *reader_bind(struct reader *, const struct scope *up,
+	    const char *name, const char *value);
 
 /*
  * Calls once for each name that a mapping of named things stands for, with

@@ -1,0 +1,429 @@
+/*
+ * fleet: see fleet.h.
+ *
+ * Owns the tree itself: its words, its lookups and its end.  Reading is in
+ * fleet_read.c (the nouns), fleet_bind.c (bindings and edits) and
+ * fleet_check.c (what no single place can know).
+ */
+#include "core/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fleet_read.h"
+#include "core/mem.h"
+#include "core/reader.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+const char *const kind_words[] = { "postgres", "pgbouncer", "redis", NULL };
+const char *const accept_words[] = { "plain", "both", "tls", "mutual", NULL };
+const char *const dial_words[] = {
+	"disable", "allow", "prefer", "require", "verify-ca", "verify-full", NULL
+};
+const char *const proto_words[] = {
+	"any", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", NULL
+};
+const char *const source_words[] = {
+	"served", "rehearsed", "census", "configured", "persisted", NULL
+};
+const char *const evidence_words[] = {
+	"session", "log", "rehearsal", "attest", NULL
+};
+const char *const edit_kind_words[] = {
+	"env", "file", "command", "conf", "block", "url", "setting", "object",
+	"helm", NULL
+};
+
+static const char *
+word_of(const char *const words[], size_t n, size_t i)
+{
+	return i < n - 1 ? words[i] : "unknown";
+}
+
+static int
+index_of(const char *const words[], const char *word)
+{
+	int i;
+
+	for (i = 0; words[i] != NULL; i++)
+		if (strcmp(words[i], word) == 0)
+			return i;
+	return -1;
+}
+
+const char *
+kind_word(enum kind kind)
+{
+	return word_of(kind_words, LENGTH(kind_words), (size_t)kind);
+}
+
+const char *
+accept_word(enum accept accept)
+{
+	return word_of(accept_words, LENGTH(accept_words), (size_t)accept);
+}
+
+const char *
+dial_word(enum dial dial)
+{
+	return word_of(dial_words, LENGTH(dial_words), (size_t)dial);
+}
+
+const char *
+proto_word(enum proto proto)
+{
+	return word_of(proto_words, LENGTH(proto_words), (size_t)proto);
+}
+
+const char *
+source_word(enum source source)
+{
+	return word_of(source_words, LENGTH(source_words), (size_t)source);
+}
+
+const char *
+evidence_word(enum evidence evidence)
+{
+	return word_of(evidence_words, LENGTH(evidence_words), (size_t)evidence);
+}
+
+const char *
+edit_kind_word(enum edit_kind kind)
+{
+	return word_of(edit_kind_words, LENGTH(edit_kind_words), (size_t)kind);
+}
+
+int
+kind_parse(const char *word)
+{
+	return index_of(kind_words, word);
+}
+
+int
+accept_parse(const char *word)
+{
+	return index_of(accept_words, word);
+}
+
+int
+dial_parse(const char *word)
+{
+	return index_of(dial_words, word);
+}
+
+int
+proto_parse(const char *word)
+{
+	return index_of(proto_words, word);
+}
+
+#define BY_NAME(array, count) do {				\
+	size_t i_;						\
+	for (i_ = 0; i_ < (count); i_++)			\
+		if (strcmp((array)[i_].name, name) == 0)	\
+			return (int)i_;				\
+	return NONE;						\
+} while (0)
+
+int
+fleet_host(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->hosts, f->nhosts);
+}
+
+int
+fleet_cluster(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->clusters, f->nclusters);
+}
+
+int
+fleet_secret(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->secrets, f->nsecrets);
+}
+
+int
+fleet_unit(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->units, f->nunits);
+}
+
+int
+fleet_cert(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->certs, f->ncerts);
+}
+
+int
+fleet_endpoint(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->endpoints, f->nendpoints);
+}
+
+int
+fleet_client(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->clients, f->nclients);
+}
+
+int
+fleet_list(const struct fleet *f, const char *name)
+{
+	BY_NAME(f->lists, f->nlists);
+}
+
+int
+fleet_link_between(const struct fleet *f, int client, int endpoint)
+{
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++)
+		if (f->links[i].client == client && f->links[i].endpoint == endpoint)
+			return (int)i;
+	return NONE;
+}
+
+static bool
+same_name(const char *name, const char *s, size_t len)
+{
+	return strlen(name) == len && memcmp(name, s, len) == 0;
+}
+
+int
+fleet_link(const struct fleet *f, const char *name)
+{
+	const char *arrow, *to;
+	size_t i, client_len, endpoint_len;
+
+	if ((arrow = strstr(name, "->")) != NULL)
+		to = arrow + 2;
+	else if ((arrow = strstr(name, "\xe2\x86\x92")) != NULL)	/* U+2192 */
+		to = arrow + 3;
+	else
+		return NONE;
+	name += strspn(name, " ");
+	while (arrow > name && arrow[-1] == ' ')
+		arrow--;
+	client_len = (size_t)(arrow - name);
+	to += strspn(to, " ");
+	endpoint_len = strlen(to);
+	while (endpoint_len > 0 && to[endpoint_len - 1] == ' ')
+		endpoint_len--;
+	for (i = 0; i < f->nlinks; i++)
+		if (same_name(f->clients[f->links[i].client].name, name, client_len) &&
+		    same_name(f->endpoints[f->links[i].endpoint].name, to, endpoint_len))
+			return (int)i;
+	return NONE;
+}
+
+const char *
+link_dials_name(const struct fleet *f, const struct link *link)
+{
+	const struct endpoint *e = &f->endpoints[link->endpoint];
+	const struct host *h;
+
+	if (link->at != NULL)
+		return link->at;
+	if (e->names.n > 0)
+		return e->names.v[0];
+	if (e->at != NULL)
+		return e->at;
+	if (e->host == NONE)
+		return e->name;
+	h = &f->hosts[e->host];
+	if (h->local)
+		return "localhost";
+	return h->address != NULL ? h->address : h->ssh != NULL ? h->ssh : h->name;
+}
+
+int
+link_dials_port(const struct fleet *f, const struct link *link, enum dial dial)
+{
+	const struct endpoint *e = &f->endpoints[link->endpoint];
+
+	switch (dial) {
+	case DIAL_DISABLE:
+	case DIAL_ALLOW:	/* plaintext comes first */
+	case DIAL_UNKNOWN:
+		return e->port_plain != 0 ? e->port_plain : e->port_tls;
+	case DIAL_PREFER:
+	case DIAL_REQUIRE:
+	case DIAL_VERIFY_CA:
+	case DIAL_VERIFY_FULL:
+		return e->port_tls != 0 ? e->port_tls : e->port_plain;
+	}
+	return 0;
+}
+
+int
+link_host(const struct fleet *f, const struct link *link)
+{
+	return f->clients[link->client].host;
+}
+
+void
+bedit_release(struct bedit *e)
+{
+	free(e->on.v);
+	free(e->file);
+	pairs_release(&e->set);
+	strings_release(&e->unset);
+	free(e->content);
+	free(e->owner);
+	free(e->run);
+	free(e->undo);
+	free(e->observe);
+	free(e->expect);
+	free(e->in);
+	strings_release(&e->touches);
+	memset(e, 0, sizeof(*e));
+}
+
+void
+binding_release(struct binding *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		bedit_release(&b->v[i]);
+	free(b->v);
+	free(b->implies);
+	memset(b, 0, sizeof(*b));
+}
+
+static void
+host_release(struct host *h)
+{
+	free(h->name);
+	free(h->ssh);
+	free(h->address);
+	free(h->user);
+	free(h->identity);
+	free(h->become);
+	free(h->state);
+	free(h->transport);
+}
+
+static void
+secret_release(struct secret *s)
+{
+	free(s->name);
+	free(s->file);
+	free(s->command);
+	free(s->prompt);
+	free(s->key);
+}
+
+static void
+unit_release(struct unit *u)
+{
+	free(u->name);
+	free(u->run);
+	free(u->in);
+	strings_release(&u->restarts);
+}
+
+static void
+cert_release(struct cert *c)
+{
+	free(c->name);
+	free(c->profile);
+	free(c->ca_file);
+	free(c->ca_dir);
+	free(c->serves.v);
+	binding_release(&c->install);
+}
+
+static void
+endpoint_release(struct endpoint *e)
+{
+	size_t i;
+
+	free(e->name);
+	strings_release(&e->tags);
+	free(e->at);
+	strings_release(&e->names);
+	free(e->probe_user);
+	free(e->probe_database);
+	free(e->managed);
+	free(e->log_run);
+	free(e->log_file);
+	for (i = 0; i < SOURCE_COUNT; i++)
+		free(e->cannot_see[i]);
+	for (i = 0; i < ACCEPT_COUNT; i++)
+		binding_release(&e->accept[i]);
+}
+
+static void
+client_release(struct client *c)
+{
+	free(c->name);
+	strings_release(&c->tags);
+	free(c->links.v);
+}
+
+static void
+link_release(struct link *l)
+{
+	size_t i;
+
+	free(l->name);
+	strings_release(&l->match.addresses);
+	free(l->match.hosts.v);
+	strings_release(&l->match.users);
+	strings_release(&l->match.databases);
+	strings_release(&l->match.applications);
+	for (i = 0; i < DIAL_COUNT; i++)
+		binding_release(&l->dial[i]);
+	free(l->trust_file);
+	binding_release(&l->trust);
+	if (l->can_tls != NULL)
+		bedit_release(l->can_tls);
+	free(l->can_tls);
+	free(l->driver);
+	free(l->at);
+}
+
+void
+fleet_free(struct fleet *f)
+{
+	size_t i;
+
+	if (f == NULL)
+		return;
+	for (i = 0; i < f->nlists; i++) {
+		free(f->lists[i].name);
+		strings_release(&f->lists[i].items);
+	}
+	for (i = 0; i < f->nhosts; i++)
+		host_release(&f->hosts[i]);
+	for (i = 0; i < f->nclusters; i++)
+		free(f->clusters[i].name);
+	for (i = 0; i < f->nsecrets; i++)
+		secret_release(&f->secrets[i]);
+	for (i = 0; i < f->nunits; i++)
+		unit_release(&f->units[i]);
+	for (i = 0; i < f->ncerts; i++)
+		cert_release(&f->certs[i]);
+	for (i = 0; i < f->nendpoints; i++)
+		endpoint_release(&f->endpoints[i]);
+	for (i = 0; i < f->nclients; i++)
+		client_release(&f->clients[i]);
+	for (i = 0; i < f->nlinks; i++)
+		link_release(&f->links[i]);
+	free(f->lists);
+	free(f->hosts);
+	free(f->clusters);
+	free(f->secrets);
+	free(f->units);
+	free(f->certs);
+	free(f->endpoints);
+	free(f->clients);
+	free(f->links);
+	strings_release(&f->not_yet);
+	free(f->path);
+	free(f->environment);
+	free(f);
+}

@@ -1,0 +1,694 @@
+/*
+ * fleet_bind: bindings, the edits that a facet's value stands for.
+ *
+ * Owns what may stand below `accept`, `dial`, `install` and wherever else a
+ * file or a command is named: env, file and command are built; conf, block,
+ * url, setting, object and helm are read, their keys and shapes checked, and
+ * noted as not yet.
+ *
+ * Invariants of an edit without not_yet: it has a host (`on`, or its owner's);
+ * its path is absolute; a variable is set or unset, never both; a command has
+ * a way back (undo), or says that it changes nothing (read-only).
+ */
+#include "core/fleet_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const write_words[] = { "rename", "in-place", NULL };
+static const char *const hba_words[] = { "transition", "harden", NULL };
+
+/* What may stand in one value's mapping. */
+static const char *const value_keys[] = {
+	"file", "set", "unset", "run", "undo", "observe", "expect", "in", "on",
+	"write", "touches", "read-only", "idempotent", "deadline", "implies",
+	"env", "command", "conf", "block", "url", "setting", "object", "helm",
+	NULL
+};
+static const char *const env_keys[] = { "file", "set", "unset", "on", "write", NULL };
+static const char *const file_keys[] = {
+	"path", "file", "content", "remove", "mode", "owner", "write", "on", NULL
+};
+static const char *const command_keys[] = {
+	"run", "undo", "observe", "expect", "in", "on", "touches", "read-only",
+	"idempotent", "deadline", NULL
+};
+/* Those that mean nothing without run. */
+static const char *const command_only_keys[] = {
+	"undo", "observe", "expect", "touches", "read-only", "idempotent",
+	"deadline", NULL
+};
+
+static const struct shape conf_shape[] = {
+	{ "file", SHAPE_PATH, true, NULL }, { "in-container", SHAPE_STRING, false, NULL },
+	{ "set", SHAPE_PAIRS, false, NULL }, { "unset", SHAPE_STRINGS, false, NULL },
+	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
+	{ NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape block_shape[] = {
+	{ "file", SHAPE_PATH, true, NULL }, { "in-container", SHAPE_STRING, false, NULL },
+	{ "hba", SHAPE_WORD, false, hba_words }, { "text", SHAPE_STRING, false, NULL },
+	{ "roles", SHAPE_STRINGS, false, NULL }, { "databases", SHAPE_STRINGS, false, NULL },
+	{ "from", SHAPE_STRINGS, false, NULL }, { "method", SHAPE_STRING, false, NULL },
+	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
+	{ NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape url_shape[] = {
+	{ "file", SHAPE_PATH, false, NULL }, { "key", SHAPE_STRING, false, NULL },
+	{ "secret", SHAPE_STRING, false, NULL }, { "helm", SHAPE_STRING, false, NULL },
+	{ "scheme", SHAPE_STRING, false, NULL }, { "host", SHAPE_STRING, false, NULL },
+	{ "port", SHAPE_NUMBER, false, NULL }, { "query", SHAPE_PAIRS, false, NULL },
+	{ "on", SHAPE_STRINGS, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape setting_shape[] = {
+	{ "set", SHAPE_PAIRS, false, NULL }, { "reset", SHAPE_STRINGS, false, NULL },
+	{ "hba", SHAPE_WORD, false, hba_words }, { NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape object_shape[] = {
+	{ "cluster", SHAPE_STRING, false, NULL }, { "deployment", SHAPE_STRING, false, NULL },
+	{ "statefulset", SHAPE_STRING, false, NULL }, { "service", SHAPE_STRING, false, NULL },
+	{ "configmap", SHAPE_STRING, false, NULL }, { "secret", SHAPE_STRING, false, NULL },
+	{ "container", SHAPE_STRING, false, NULL }, { "type", SHAPE_STRING, false, NULL },
+	{ "keys", SHAPE_PAIRS, false, NULL }, { "merge", SHAPE_STRING, false, NULL },
+	{ "remove", SHAPE_STRING, false, NULL }, { "args", SHAPE_STRINGS, false, NULL },
+	{ "env", SHAPE_PAIRS, false, NULL }, { "data", SHAPE_PAIRS, false, NULL },
+	{ "ports", SHAPE_PAIRS, false, NULL }, { "probes", SHAPE_PAIRS, false, NULL },
+	{ NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape helm_shape[] = {
+	{ "release", SHAPE_STRING, false, NULL }, { "chart", SHAPE_STRING, false, NULL },
+	{ "set", SHAPE_PAIRS, false, NULL }, { "unset", SHAPE_STRINGS, false, NULL },
+	{ NULL, SHAPE_STRING, false, NULL }
+};
+
+/* Kinds of edit that are read and not built. */
+static const struct {
+	enum edit_kind kind;
+	const char *what;
+	const struct shape *shape;
+} reserved[] = {
+	{ EDIT_CONF, "a conf edit", conf_shape },
+	{ EDIT_BLOCK, "a block edit", block_shape },
+	{ EDIT_URL, "a url edit", url_shape },
+	{ EDIT_SETTING, "a setting edit", setting_shape },
+	{ EDIT_OBJECT, "an object edit", object_shape },
+	{ EDIT_HELM, "a helm edit", helm_shape },
+};
+
+static bool
+is_one_of(const char *const words[], const char *word)
+{
+	size_t i;
+
+	for (i = 0; words[i] != NULL; i++)
+		if (strcmp(words[i], word) == 0)
+			return true;
+	return false;
+}
+
+static struct bedit *
+push_edit(struct binding *b, enum edit_kind kind, int line, int col)
+{
+	struct bedit *e = mem_push(&b->v, &b->n, sizeof(*e));
+
+	e->kind = kind;
+	e->pos.line = line;
+	e->pos.col = col;
+	e->mode = -1;
+	return e;
+}
+
+static void
+copy_hosts(struct indices *to, const struct indices *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->n; i++)
+		indices_add(to, from->v[i]);
+}
+
+/* Where the edit goes: its own `on`, the facet's, the owner's. */
+static int
+read_place(struct bind *b, const struct node *node, struct bedit *e)
+{
+	const struct node *on = node_get(node, "on");
+
+	if (on != NULL && read_hosts(b->fr, b->scope, on, &e->on) == -1)
+		return -1;
+	if (e->on.n == 0)
+		copy_hosts(&e->on, &b->on);
+	if (e->on.n == 0 && b->hosts != NULL)
+		copy_hosts(&e->on, b->hosts);
+	if (e->on.n == 0 && b->owner_host == NONE && e->not_yet == NULL)
+		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
+		    "'%s' has no host of its own, expected 'on: HOST' here or a unit with a host there",
+		    b->owner);
+	return 0;
+}
+
+static int
+read_write(struct bind *b, const struct node *node, struct bedit *e)
+{
+	const struct node *write = node_get(node, "write");
+	int word;
+
+	e->in_place = b->in_place;
+	if (write == NULL)
+		return 0;
+	if (reader_word(&b->fr->r, b->scope, write, "way to write:", write_words, &word) == -1)
+		return -1;
+	e->in_place = word == 1;
+	return 0;
+}
+
+static int
+check_variable(struct reader *r, int line, int col, const char *name)
+{
+	static const char first[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+
+	if (*name == '\0' || strchr(first, *name) == NULL ||
+	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") != strlen(name))
+		return reader_fail_at(r, line, col,
+		    "'%s', expected the name of a variable: letters, digits and '_'", name);
+	return 0;
+}
+
+static int
+read_env(struct bind *b, const struct node *node, struct bedit *e)
+{
+	struct reader *r = &b->fr->r;
+	const struct node *file = node_get(node, "file");
+	const struct node *set = node_get(node, "set");
+	const struct node *unset = node_get(node, "unset");
+	size_t i;
+
+	if (set == NULL && unset == NULL)
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "a file without a change, expected 'set: { NAME: value }' or 'unset: [NAME]'");
+	if (file != NULL && file->kind == NODE_SCALAR) {
+		if (reader_path(r, b->scope, file, NULL, false, &e->file) == -1)
+			return -1;
+	} else if (b->file != NULL)
+		e->file = mem_strdup(b->file);
+	else
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "'set' or 'unset' without a file, expected 'file: /path' beside it");
+	if (set != NULL &&
+	    reader_pairs(r, b->scope, set, "'{ NAME: value }'", b->run_time, &e->set) == -1)
+		return -1;
+	if (unset != NULL &&
+	    reader_strings(r, b->scope, unset, "'[NAME]'", &e->unset) == -1)
+		return -1;
+	for (i = 0; i < e->set.n; i++) {
+		if (check_variable(r, e->set.v[i].pos.line, e->set.v[i].pos.col,
+		    e->set.v[i].key) == -1)
+			return -1;
+		if (strpbrk(e->set.v[i].value, "\r\n") != NULL)
+			return reader_fail_at(r, e->set.v[i].pos.line,
+			    e->set.v[i].pos.col,
+			    "the value of '%s' has several lines, expected one",
+			    e->set.v[i].key);
+		if (strings_has(&e->unset, e->set.v[i].key))
+			return reader_fail_at(r, e->set.v[i].pos.line,
+			    e->set.v[i].pos.col,
+			    "'%s' is set and unset, expected one of them",
+			    e->set.v[i].key);
+	}
+	for (i = 0; i < e->unset.n; i++)
+		if (check_variable(r, unset->line, unset->col, e->unset.v[i]) == -1)
+			return -1;
+	return read_write(b, node, e) == -1 || read_place(b, node, e) == -1 ? -1 : 0;
+}
+
+static int
+read_file(struct bind *b, const struct node *node, struct bedit *e)
+{
+	struct reader *r = &b->fr->r;
+	const struct node *path = node_get(node, "path"), *v;
+
+	if (path == NULL)
+		path = node_get(node, "file");
+	else if (node_get(node, "file") != NULL)
+		return reader_fail(r, node, "'path' and 'file', expected one of them");
+	if (path == NULL)
+		return reader_fail(r, node, "a file edit without 'path', expected 'path: /…'");
+	if (reader_path(r, b->scope, path, NULL, false, &e->file) == -1)
+		return -1;
+	if ((v = node_get(node, "remove")) != NULL &&
+	    reader_bool(r, b->scope, v, &e->remove) == -1)
+		return -1;
+	if ((v = node_get(node, "content")) != NULL &&
+	    reader_text(r, b->scope, v, "the content of the file", b->run_time, &e->content) == -1)
+		return -1;
+	if (e->remove == (v != NULL))
+		return reader_fail(r, node, e->remove ?
+		    "'remove' and 'content', expected one of them" :
+		    "a file edit without 'content', expected it, or 'remove: yes'");
+	if ((v = node_get(node, "mode")) != NULL &&
+	    reader_mode(r, b->scope, v, &e->mode) == -1)
+		return -1;
+	if ((v = node_get(node, "owner")) != NULL &&
+	    reader_owner(r, b->scope, v, &e->owner) == -1)
+		return -1;
+	return read_write(b, node, e) == -1 || read_place(b, node, e) == -1 ? -1 : 0;
+}
+
+static int
+read_line(struct bind *b, const struct node *node, const char *key, char **ret)
+{
+	const struct node *v = node_get(node, key);
+	char *s;
+
+	if (v == NULL)
+		return 0;
+	if (reader_text(&b->fr->r, b->scope, v, "a command", b->run_time, &s) == -1)
+		return -1;
+	if (*s == '\0') {
+		free(s);
+		return reader_fail(&b->fr->r, v, "nothing, expected a command");
+	}
+	*ret = s;
+	return 0;
+}
+
+static int
+read_command(struct bind *b, const struct node *node, struct bedit *e)
+{
+	struct reader *r = &b->fr->r;
+	const struct node *v;
+
+	e->idempotent = true;
+	e->deadline_ms = 120000;
+	if (node_get(node, "run") == NULL)
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "a command without 'run', expected 'run: …'");
+	if (read_line(b, node, "run", &e->run) == -1 ||
+	    read_line(b, node, "undo", &e->undo) == -1 ||
+	    read_line(b, node, "observe", &e->observe) == -1)
+		return -1;
+	if ((v = node_get(node, "expect")) != NULL &&
+	    reader_text(r, b->scope, v, "what the command's output contains", b->run_time, &e->expect) == -1)
+		return -1;
+	if ((v = node_get(node, "in")) != NULL) {
+		if (reader_path(r, b->scope, v, NULL, false, &e->in) == -1)
+			return -1;
+	} else if (b->in != NULL)
+		e->in = mem_strdup(b->in);
+	if ((v = node_get(node, "touches")) != NULL &&
+	    reader_strings(r, b->scope, v, "the path of a file", &e->touches) == -1)
+		return -1;
+	if ((v = node_get(node, "read-only")) != NULL &&
+	    reader_bool(r, b->scope, v, &e->read_only) == -1)
+		return -1;
+	if ((v = node_get(node, "idempotent")) != NULL &&
+	    reader_bool(r, b->scope, v, &e->idempotent) == -1)
+		return -1;
+	if ((v = node_get(node, "deadline")) != NULL &&
+	    reader_duration(r, b->scope, v, &e->deadline_ms) == -1)
+		return -1;
+	if (b->managed || (e->observe != NULL && e->expect == NULL)) {
+		e->not_yet = "a command that is undone by value";
+		reader_not_yet(r, e->pos.line, e->pos.col, "command");
+	}
+	return 0;
+}
+
+static int
+check_way_back(struct bind *b, const struct bedit *e)
+{
+	if (e->read_only && e->undo != NULL)
+		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
+		    "'read-only' and 'undo', expected one of them");
+	if (e->undo == NULL && !e->read_only && e->not_yet == NULL)
+		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
+		    "a command without a way back, expected 'undo: …', or 'read-only: yes'");
+	return 0;
+}
+
+int
+bind_command(struct bind *b, const struct node *node, const char *what,
+    const char *const keys[], struct bedit *e)
+{
+	e->kind = EDIT_RUN;
+	e->mode = -1;
+	e->pos.line = node->line;
+	e->pos.col = node->col;
+	if (reader_keys(&b->fr->r, node, what, keys) == -1 ||
+	    read_command(b, node, e) == -1)
+		return -1;
+	return 0;
+}
+
+void
+bind_file(struct binding *binding, const struct node *at, const char *path,
+    const char *content, int mode, const char *owner, const struct indices *on)
+{
+	struct bedit *e = push_edit(binding, EDIT_FILE, at->line, at->col);
+
+	e->file = mem_strdup(path);
+	e->content = mem_strdup(content);
+	e->mode = mode;
+	e->owner = mem_strdup(owner);
+	if (on != NULL)
+		copy_hosts(&e->on, on);
+}
+
+static int
+read_implies(struct bind *b, const struct node *node, struct binding *ret)
+{
+	struct reader *r = &b->fr->r;
+	const struct entry *entry;
+	struct implied *implied;
+	char *name;
+	size_t i;
+	int link, word, rc;
+
+	if (reader_is(r, node, NODE_MAPPING, "'implies: { \"client -> endpoint\": value }'") == -1)
+		return -1;
+	for (i = 0; i < node->n; i++) {
+		entry = &node->entries[i];
+		if (reader_fill(r, b->scope, entry->line, entry->col, entry->key, NULL, &name) == -1)
+			return -1;
+		rc = noun_find(r, b->fr->f, NOUN_LINK, entry->line, entry->col, name, &link);
+		free(name);
+		if (rc == -1 || reader_word(r, b->scope, entry->value, "dial", dial_words, &word) == -1)
+			return -1;
+		implied = mem_push(&ret->implies, &ret->nimplies, sizeof(*implied));
+		implied->link = link;
+		implied->dial = (enum dial)word;
+	}
+	return 0;
+}
+
+/* An edit written as `kind: { … }`. */
+static int
+read_kind(struct bind *b, const struct entry *entry, struct binding *ret)
+{
+	struct reader *r = &b->fr->r;
+	struct bedit *e;
+	const char *what;
+	size_t i;
+
+	for (i = 0; i < LENGTH(reserved); i++) {
+		what = edit_kind_words[reserved[i].kind];
+		if (strcmp(entry->key, what) != 0)
+			continue;
+		e = push_edit(ret, reserved[i].kind, entry->line, entry->col);
+		e->not_yet = what;
+		reader_not_yet(r, entry->line, entry->col, what);
+		if (reader_shape(r, b->scope, entry->value, reserved[i].what,
+		    reserved[i].shape, b->run_time) == -1)
+			return -1;
+		return node_get(entry->value, "on") == NULL ? 0 :
+		    read_hosts(b->fr, b->scope, node_get(entry->value, "on"), &e->on);
+	}
+	if (strcmp(entry->key, "env") == 0) {
+		e = push_edit(ret, EDIT_ENV, entry->line, entry->col);
+		return reader_keys(r, entry->value, "an env edit", env_keys) == -1 ||
+		    read_env(b, entry->value, e) == -1 ? -1 : 0;
+	}
+	if (strcmp(entry->key, "file") == 0) {
+		e = push_edit(ret, EDIT_FILE, entry->line, entry->col);
+		return reader_keys(r, entry->value, "a file edit", file_keys) == -1 ||
+		    read_file(b, entry->value, e) == -1 ? -1 : 0;
+	}
+	e = push_edit(ret, EDIT_RUN, entry->line, entry->col);
+	return reader_keys(r, entry->value, "a command", command_keys) == -1 ||
+	    read_command(b, entry->value, e) == -1 || check_way_back(b, e) == -1 ||
+	    read_place(b, entry->value, e) == -1 ? -1 : 0;
+}
+
+/* Whether an entry of a value's mapping makes an edit by itself. */
+static bool
+makes_edit(const struct entry *e)
+{
+	static const char *const kinds[] = {
+		"set", "unset", "run", "env", "command", "conf", "block", "url",
+		"setting", "object", "helm", NULL
+	};
+
+	return is_one_of(kinds, e->key) ||
+	    (strcmp(e->key, "file") == 0 && e->value->kind == NODE_MAPPING);
+}
+
+/* One mapping of edits; keys that are not ours were checked by the caller. */
+static int
+read_edits(struct bind *b, const struct node *node, struct binding *ret)
+{
+	struct reader *r = &b->fr->r;
+	const struct entry *entry;
+	struct bedit *e;
+	bool env = false, run = false;
+	size_t i;
+
+	for (i = 0; i < node->n; i++) {
+		entry = &node->entries[i];
+		if (strcmp(entry->key, "implies") == 0) {
+			if (read_implies(b, entry->value, ret) == -1)
+				return -1;
+		} else if (strcmp(entry->key, "set") == 0 || strcmp(entry->key, "unset") == 0) {
+			if (env)
+				continue;
+			env = true;
+			e = push_edit(ret, EDIT_ENV, entry->line, entry->col);
+			if (read_env(b, node, e) == -1)
+				return -1;
+		} else if (strcmp(entry->key, "run") == 0 && entry->value->kind != NODE_MAPPING) {
+			run = true;
+			e = push_edit(ret, EDIT_RUN, entry->line, entry->col);
+			if (read_command(b, node, e) == -1 || check_way_back(b, e) == -1 ||
+			    read_place(b, node, e) == -1)
+				return -1;
+		} else if (makes_edit(entry)) {
+			if (read_kind(b, entry, ret) == -1)
+				return -1;
+		}
+	}
+	for (i = 0; i < node->n && !run; i++)
+		if (is_one_of(command_only_keys, node->entries[i].key))
+			return reader_fail_at(r, node->entries[i].line,
+			    node->entries[i].col, "'%s' without a command, expected 'run: …' beside it",
+			    node->entries[i].key);
+	return 0;
+}
+
+static int
+bind_mapping(struct bind *b, const struct node *node, struct binding *ret)
+{
+	const struct node *file;
+
+	if (reader_keys(&b->fr->r, node, "a binding", value_keys) == -1)
+		return -1;
+	file = node_get(node, "file");
+	if (file != NULL && file->kind == NODE_SCALAR &&
+	    node_get(node, "set") == NULL && node_get(node, "unset") == NULL)
+		return reader_fail(&b->fr->r, file,
+		    "a file without a change, expected 'set: { NAME: value }' or 'unset: [NAME]'");
+	return read_edits(b, node, ret);
+}
+
+int
+bind_value(struct bind *b, const struct node *node, struct binding *ret)
+{
+	size_t i;
+
+	ret->bound = true;
+	ret->pos.line = node->line;
+	ret->pos.col = node->col;
+	if (node->kind != NODE_SEQUENCE)
+		return bind_mapping(b, node, ret);
+	for (i = 0; i < node->n; i++)
+		if (bind_mapping(b, node->items[i], ret) == -1)
+			return -1;
+	return 0;
+}
+
+/* What is said once for all values of a facet. */
+static int
+read_defaults(struct bind *b, const struct node *node)
+{
+	struct reader *r = &b->fr->r;
+	struct bedit probe = { 0 };
+	const struct node *v;
+
+	if ((v = node_get(node, "file")) != NULL && v->kind == NODE_SCALAR &&
+	    reader_path(r, b->scope, v, NULL, false, &b->file) == -1)
+		return -1;
+	if ((v = node_get(node, "in")) != NULL &&
+	    reader_path(r, b->scope, v, NULL, false, &b->in) == -1)
+		return -1;
+	if ((v = node_get(node, "on")) != NULL &&
+	    read_hosts(b->fr, b->scope, v, &b->on) == -1)
+		return -1;
+	if (read_write(b, node, &probe) == -1)
+		return -1;
+	b->in_place = probe.in_place;
+	return 0;
+}
+
+static void
+release_defaults(struct bind *b)
+{
+	free(b->file);
+	free(b->in);
+	free(b->on.v);
+}
+
+static bool
+has_edits(const struct node *node)
+{
+	size_t i;
+
+	if (node->kind == NODE_SEQUENCE)
+		return true;
+	for (i = 0; i < node->n; i++)
+		if (makes_edit(&node->entries[i]) ||
+		    strcmp(node->entries[i].key, "implies") == 0)
+			return true;
+	return false;
+}
+
+/*
+ * A facet: per value, in one form for all values, or both (the form is then
+ * for the values that are not named).  `values` are all that it could have,
+ * `general` says which of them the one form stands for.
+ */
+static int
+read_facet(struct bind *b, const struct node *node, const char *what,
+    const char *const values[], const bool general[], bool name_value,
+    struct binding bindings[])
+{
+	const char *keys[LENGTH(value_keys) + DIAL_COUNT + 1];
+	struct reader *r = &b->fr->r;
+	const struct scope *outer = b->scope;
+	const struct node *v;
+	size_t i, n = 0;
+	bool form;
+	int rc = 0;
+
+	for (i = 0; values[i] != NULL; i++)
+		keys[n++] = values[i];
+	for (i = 0; value_keys[i] != NULL; i++)
+		keys[n++] = value_keys[i];
+	keys[n] = NULL;
+	if (node->kind != NODE_SEQUENCE && reader_keys(r, node, what, keys) == -1)
+		return -1;
+	if (node->kind == NODE_MAPPING && read_defaults(b, node) == -1)
+		return -1;
+	form = has_edits(node);
+	for (i = 0; values[i] != NULL && rc == 0; i++) {
+		if (name_value)
+			b->scope = reader_bind(r, outer, "accept", values[i]);
+		v = node_get(node, values[i]);
+		if (v != NULL)
+			rc = bind_value(b, v, &bindings[i]);
+		else if (form && general[i]) {
+			bindings[i].bound = true;
+			bindings[i].pos.line = node->line;
+			bindings[i].pos.col = node->col;
+			rc = node->kind == NODE_SEQUENCE ?
+			    bind_value(b, node, &bindings[i]) :
+			    read_edits(b, node, &bindings[i]);
+		}
+		b->scope = outer;
+	}
+	for (i = 0; values[i] != NULL; i++)
+		if (bindings[i].bound)
+			return rc;
+	return rc == -1 ? -1 : reader_fail(r, node,
+	    "%s without a value, expected one of its values, or 'set' for all of them", what);
+}
+
+int
+bind_accept(struct fleet_reader *fr, const struct scope *scope, int endpoint,
+    const struct node *node)
+{
+	static const char *const run_time[] = { "step", NULL };
+	static const bool general[] = { true, true, true, false };
+	struct endpoint *e = &fr->f->endpoints[endpoint];
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = e->name, .owner_host = e->host,
+		.run_time = run_time, .managed = e->managed != NULL,
+	};
+	int rc;
+
+	rc = read_facet(&b, node, "accept", accept_words, general, true, e->accept);
+	release_defaults(&b);
+	return rc;
+}
+
+/* follows, fixed, assume: a dial that no step moves. */
+static int
+read_unmoved(struct fleet_reader *fr, const struct scope *scope, struct link *link,
+    const struct node *node)
+{
+	static const char *const words[] = { "follows", "fixed", NULL };
+	const struct node *v;
+	int word;
+
+	link->follows = NONE;
+	if (node->kind == NODE_SCALAR) {
+		if (reader_word(&fr->r, scope, node, "way to dial:", words, &word) == -1)
+			return -1;
+		link->how = word == 0 ? DIAL_FOLLOWS : DIAL_FIXED;
+		return 0;
+	}
+	if (node->n != 1)
+		return reader_fail(&fr->r, node,
+		    "'follows', 'fixed' or 'assume' beside something else, expected it alone");
+	if ((v = node_get(node, "follows")) != NULL) {
+		link->how = DIAL_FOLLOWS;
+		return read_ref(fr, scope, v, NOUN_LINK, &link->follows);
+	}
+	if ((v = node_get(node, "fixed")) != NULL)
+		link->how = DIAL_FIXED;
+	else {
+		v = node_get(node, "assume");
+		link->how = DIAL_ASSUMED;
+	}
+	if (reader_word(&fr->r, scope, v, "dial", dial_words, &word) == -1)
+		return -1;
+	link->assumed = (enum dial)word;
+	return 0;
+}
+
+int
+bind_dial(struct fleet_reader *fr, const struct scope *scope, int index,
+    const struct node *node)
+{
+	static const char *const with_ca[] = { "dial", "step", "ca_file", NULL };
+	static const char *const without_ca[] = { "dial", "step", NULL };
+	static const bool all[] = { true, true, true, true, true, true };
+	static const bool not_opportunistic[] = { true, false, false, true, true, true };
+	struct link *link = &fr->f->links[index];
+	bool redis = fr->f->endpoints[link->endpoint].kind == KIND_REDIS;
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = link->name,
+		.owner_host = fr->f->clients[link->client].host,
+		.run_time = link->trust_file != NULL ? with_ca : without_ca,
+	};
+	const struct entry *e;
+	size_t i;
+	int rc;
+
+	link->how = DIAL_BOUND;
+	link->follows = NONE;
+	link->assumed = DIAL_UNKNOWN;
+	if (node->kind == NODE_SCALAR || node_get(node, "follows") != NULL ||
+	    node_get(node, "fixed") != NULL || node_get(node, "assume") != NULL)
+		return read_unmoved(fr, scope, link, node);
+	for (i = DIAL_ALLOW; redis && i <= DIAL_PREFER; i++)
+		if ((e = node_entry(node, dial_words[i])) != NULL)
+			return reader_fail_at(&fr->r, e->line, e->col,
+			    "'%s' of a redis client, expected one of: disable, require, verify-ca, verify-full",
+			    dial_words[i]);
+	rc = read_facet(&b, node, "dial", dial_words, redis ? not_opportunistic : all,
+	    false, link->dial);
+	release_defaults(&b);
+	return rc;
+}

@@ -1,0 +1,286 @@
+/*
+ * fleet_cert: reads certificates, and by which edits they get to the hosts.
+ *
+ * Three ways, which may be combined: `dir` (three files at the served
+ * endpoints' hosts), `install` (any edits), `put` (a command of the
+ * operator's, with its way back).  What issues them is not here.
+ */
+#include "core/fleet_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+/* The endpoints named here; tag:NAME stands for all that carry the tag. */
+static int
+read_serves(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct indices *ret)
+{
+	struct fleet *f = fr->f;
+	struct strings words = { 0 };
+	const struct node *at;
+	size_t i, k, before;
+	int index, rc = -1;
+
+	if (reader_strings(&fr->r, scope, node, "the name of an endpoint, or tag:NAME", &words) == -1)
+		goto out;
+	for (i = 0; i < words.n; i++) {
+		at = node->kind == NODE_SEQUENCE ? node->items[i] : node;
+		if (strncmp(words.v[i], "tag:", 4) != 0) {
+			if (noun_find(&fr->r, f, NOUN_ENDPOINT, at->line, at->col, words.v[i], &index) == -1)
+				goto out;
+			indices_add(ret, index);
+			continue;
+		}
+		before = ret->n;
+		for (k = 0; k < f->nendpoints; k++)
+			if (strings_has(&f->endpoints[k].tags, words.v[i] + 4))
+				indices_add(ret, (int)k);
+		if (ret->n == before) {
+			(void)reader_fail(&fr->r, at, "no endpoint has the tag '%s', expected one",
+			    words.v[i] + 4);
+			goto out;
+		}
+	}
+	rc = 0;
+out:
+	strings_release(&words);
+	return rc;
+}
+
+static const char *const cert_run_time[] = {
+	"ca.pem", "ca.b64", "leaf.pem", "leaf.b64", "key.pem", "key.b64",
+	"chain.pem", "chain.b64", "step", "before", "after", NULL
+};
+
+/* dir: the three files, where they are served. */
+static int
+read_cert_dir(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct cert *c, const struct indices *hosts)
+{
+	static const char *const keys[] = { "mode", "owner", NULL };
+	const struct node *key = node_get(node, "key"), *dir = node_get(node, "dir");
+	char *path = NULL, *owner = NULL, *file;
+	int mode = 0600, rc = -1;
+
+	if (key != NULL) {
+		if (reader_keys(&fr->r, key, "a key", keys) == -1)
+			return -1;
+		if (dir == NULL)
+			return reader_fail(&fr->r, key, "'key' without 'dir', expected 'dir: /…' beside it");
+		if (node_get(key, "mode") != NULL &&
+		    reader_mode(&fr->r, scope, node_get(key, "mode"), &mode) == -1)
+			return -1;
+		/* What a server would refuse, and a neighbour could read. */
+		if ((mode & 027) != 0)
+			return reader_fail(&fr->r, node_get(key, "mode"),
+			    "a key that others may read or the group may write, expected \"0600\" or \"0640\"");
+		if (node_get(key, "owner") != NULL &&
+		    reader_owner(&fr->r, scope, node_get(key, "owner"), &owner) == -1)
+			return -1;
+	}
+	if (dir == NULL) {
+		rc = 0;
+		goto out;
+	}
+	if (reader_path(&fr->r, scope, dir, NULL, false, &path) == -1)
+		goto out;
+	if (hosts->n == 0) {
+		(void)reader_fail(&fr->r, dir, "'dir', and no served endpoint has a host, expected 'serves: [ENDPOINT]'");
+		goto out;
+	}
+	file = mem_printf("%s/ca.crt", path);
+	bind_file(&c->install, dir, file, "$(ca.pem)", 0644, NULL, hosts);
+	free(file);
+	file = mem_printf("%s/server.crt", path);
+	bind_file(&c->install, dir, file, "$(leaf.pem)", 0644, NULL, hosts);
+	free(file);
+	file = mem_printf("%s/server.key", path);
+	bind_file(&c->install, dir, file, "$(key.pem)", mode, owner, hosts);
+	free(file);
+	c->install.bound = true;
+	c->install.pos.line = dir->line;
+	c->install.pos.col = dir->col;
+	rc = 0;
+out:
+	free(path);
+	free(owner);
+	return rc;
+}
+
+/* put, version, undo: one command with its way back and its witness. */
+static int
+read_cert_put(struct fleet_reader *fr, struct bind *b, const struct node *node, struct cert *c)
+{
+	static const char *const put_keys[] = { "on", "run", "in", "stdin", "deadline", "idempotent", NULL };
+	static const char *const keys[] = { "on", "run", "in", "deadline", NULL };
+	const struct node *put = node_get(node, "put"), *v;
+	const struct node *version = node_get(node, "version"), *undo = node_get(node, "undo");
+	struct bedit other = { 0 }, *e;
+	int rc;
+
+	if (put == NULL) {
+		if (version != NULL || undo != NULL)
+			return reader_fail(&fr->r, version != NULL ? version : undo,
+			    "'%s' without 'put', expected 'put: { on: …, run: … }'",
+			    version != NULL ? "version" : "undo");
+		return 0;
+	}
+	if (undo == NULL)
+		return reader_fail(&fr->r, put, "'put' without a way back, expected 'undo: { on: …, run: … }' beside it");
+	e = mem_push(&c->install.v, &c->install.n, sizeof(*e));
+	if (bind_command(b, put, "put", put_keys, e) == -1)
+		return -1;
+	if ((v = node_get(put, "on")) == NULL)
+		return reader_fail(&fr->r, put, "'put' without a host, expected 'on: HOST' or 'on: local'");
+	if (read_hosts(fr, b->scope, v, &e->on) == -1)
+		return -1;
+	if ((v = node_get(put, "stdin")) != NULL) {
+		if (reader_pairs(&fr->r, b->scope, v, "'{ NAME: value }'", b->run_time, &e->set) == -1)
+			return -1;
+		e->not_yet = "a command with stdin";
+		reader_not_yet(&fr->r, v->line, v->col, "stdin");
+	}
+	rc = bind_command(b, undo, "undo", keys, &other);
+	e->undo = other.run;
+	other.run = NULL;
+	bedit_release(&other);
+	if (rc == 0 && version != NULL) {
+		rc = bind_command(b, version, "version", keys, &other);
+		e->observe = other.run;
+		other.run = NULL;
+		bedit_release(&other);
+	}
+	c->install.bound = true;
+	c->install.pos = e->pos;
+	return rc;
+}
+
+static int
+read_cert_object(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct cert *c)
+{
+	static const struct shape shape[] = {
+		{ "cluster", SHAPE_STRING, true, NULL }, { "secret", SHAPE_STRING, true, NULL },
+		{ "type", SHAPE_STRING, false, NULL }, { "keys", SHAPE_PAIRS, true, NULL },
+		{ NULL, SHAPE_STRING, false, NULL }
+	};
+	const struct node *object = node_get(node, "object");
+	struct bedit *e;
+	int cluster;
+
+	if (object == NULL)
+		return 0;
+	if (reader_shape(&fr->r, scope, object, "an object", shape, cert_run_time) == -1 ||
+	    read_ref(fr, scope, node_get(object, "cluster"), NOUN_CLUSTER, &cluster) == -1)
+		return -1;
+	e = mem_push(&c->install.v, &c->install.n, sizeof(*e));
+	e->kind = EDIT_OBJECT;
+	e->pos.line = object->line;
+	e->pos.col = object->col;
+	e->mode = -1;
+	e->not_yet = "object";
+	c->install.bound = true;
+	c->install.pos = e->pos;
+	reserve(fr, node, "object", &c->not_yet, "object");
+	return 0;
+}
+
+static int
+read_cert_ca(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct cert *c)
+{
+	const struct node *ca = node_get(node, "ca");
+	char *s;
+	int other, rc;
+
+	if (ca == NULL)
+		return c->external ? reader_fail(&fr->r, node,
+		    "the external certificate '%s' has no CA, expected 'ca: /path/ca.pem' or 'ca: system'",
+		    c->name) : 0;
+	if (reader_string(&fr->r, scope, ca, "a CA", &s) == -1)
+		return -1;
+	if (c->external) {
+		if (strcmp(s, "system") == 0) {
+			c->ca_file = s;
+			return 0;
+		}
+		free(s);
+		return reader_path(&fr->r, scope, ca, NULL, true, &c->ca_file);
+	}
+	/* A leaf under the CA of another certificate. */
+	rc = noun_find(&fr->r, fr->f, NOUN_CERT, ca->line, ca->col, s, &other);
+	free(s);
+	if (rc == -1)
+		return -1;
+	reserve(fr, node, "ca", &c->not_yet, "a leaf under another certificate's CA");
+	return 0;
+}
+
+int
+read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
+{
+	static const char *const keys[] = {
+		"profile", "leaf", "warn", "serves", "external", "ca", "ca-dir",
+		"dir", "key", "install", "put", "version", "undo", "object",
+		"lands", "for", NULL
+	};
+	static const char *const profiles[] = { "ecdsa-p256", "rsa-4096", NULL };
+	static const char *const lands[] = { "activation", NULL };
+	static const char *const ours[] = {
+		"profile", "leaf", "dir", "key", "install", "put", "object", "lands", "ca-dir", NULL
+	};
+	struct cert *c = &fr->f->certs[i];
+	struct indices hosts = { 0 };
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = c->name, .owner_host = NONE,
+		.hosts = &hosts, .run_time = cert_run_time,
+	};
+	const struct node *v;
+	size_t k;
+	int word, rc = -1;
+
+	c->leaf_ms = INT64_C(90) * 86400000;
+	c->warn_ms = INT64_C(30) * 86400000;
+	if (reader_keys(&fr->r, node, "a certificate", keys) == -1 ||
+	    opt_duration(fr, scope, node, "leaf", &c->leaf_ms) == -1 ||
+	    opt_duration(fr, scope, node, "warn", &c->warn_ms) == -1 ||
+	    opt_bool(fr, scope, node, "external", &c->external) == -1 ||
+	    opt_path(fr, scope, node, "ca-dir", true, &c->ca_dir) == -1 ||
+	    read_cert_ca(fr, scope, node, c) == -1)
+		return -1;
+	for (k = 0; c->external && ours[k] != NULL; k++)
+		if (node_entry(node, ours[k]) != NULL)
+			return reader_fail_at(&fr->r, node_entry(node, ours[k])->line,
+			    node_entry(node, ours[k])->col,
+			    "'%s' of an external certificate, expected none: it is watched only", ours[k]);
+	if ((v = node_get(node, "profile")) != NULL &&
+	    reader_word(&fr->r, scope, v, "profile", profiles, &word) == -1)
+		return -1;
+	c->profile = mem_strdup(v == NULL ? profiles[0] : profiles[word]);
+	if ((v = node_get(node, "lands")) != NULL) {
+		if (reader_word(&fr->r, scope, v, "moment:", lands, &word) == -1)
+			return -1;
+		c->lands_at_activation = true;
+	}
+	if ((v = node_get(node, "serves")) != NULL &&
+	    read_serves(fr, scope, v, &c->serves) == -1)
+		return -1;
+	for (k = 0; k < c->serves.n; k++)
+		if (fr->f->endpoints[c->serves.v[k]].host != NONE)
+			indices_add(&hosts, fr->f->endpoints[c->serves.v[k]].host);
+	if (read_cert_dir(fr, scope, node, c, &hosts) == -1 ||
+	    read_cert_put(fr, &b, node, c) == -1 ||
+	    read_cert_object(fr, scope, node, c) == -1)
+		goto out;
+	if ((v = node_get(node, "install")) != NULL && bind_value(&b, v, &c->install) == -1)
+		goto out;
+	for (k = 0; k < c->install.n; k++)
+		if (c->install.v[k].not_yet != NULL)
+			c->not_yet = c->install.v[k].not_yet;
+	rc = 0;
+out:
+	free(hosts.v);
+	return rc;
+}

@@ -1,0 +1,380 @@
+/*
+ * fleet_link: reads endpoints, clients and the links between them: ports and
+ * names, how the probe logs in, whose sessions are whose, whom a link trusts.
+ */
+#include "core/fleet_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+static int
+read_listen(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct endpoint *e)
+{
+	static const char *const keys[] = { "plain", "tls", "both", "at", "via", NULL };
+	static const struct shape via_shape[] = {
+		{ "cluster", SHAPE_STRING, true, NULL }, { "pods", SHAPE_STRING, true, NULL },
+		{ NULL, SHAPE_STRING, false, NULL }
+	};
+	const struct node *plain = node_get(node, "plain"), *tls = node_get(node, "tls");
+	const struct node *both = node_get(node, "both"), *via = node_get(node, "via");
+	struct reader *r = &fr->r;
+	int cluster;
+
+	if (reader_keys(r, node, "listen", keys) == -1)
+		return -1;
+	if (both != NULL && (plain != NULL || tls != NULL))
+		return reader_fail(r, both, "'both' beside 'plain' or 'tls', expected one port for both, or one each");
+	if (both == NULL && plain == NULL && tls == NULL)
+		return reader_fail(r, node, "listen without a port, expected '{ both: PORT }' or '{ plain: PORT, tls: PORT }'");
+	if ((plain != NULL && reader_int(r, scope, plain, "a port", 1, 65535, &e->port_plain) == -1) ||
+	    (tls != NULL && reader_int(r, scope, tls, "a port", 1, 65535, &e->port_tls) == -1) ||
+	    (both != NULL && reader_int(r, scope, both, "a port", 1, 65535, &e->port_plain) == -1))
+		return -1;
+	if (both != NULL) {
+		e->port_tls = e->port_plain;
+		e->one_port = true;
+	} else if (e->port_plain == e->port_tls)
+		return reader_fail(r, tls, "the same port twice, expected 'both: %d'", e->port_tls);
+	if (opt_plain(fr, scope, node, "at", "a host name or an address", HOST_CHARACTERS "%", &e->at) == -1)
+		return -1;
+	if (via == NULL)
+		return 0;
+	if (via->kind == NODE_SCALAR)
+		return read_ref(fr, scope, via, NOUN_HOST, &e->via);
+	if (reader_shape(r, scope, via, "via", via_shape, NULL) == -1 ||
+	    read_ref(fr, scope, node_get(via, "cluster"), NOUN_CLUSTER, &cluster) == -1)
+		return -1;
+	reserve(fr, node, "via", &e->not_yet, "via a cluster");
+	return 0;
+}
+
+static int
+read_probe(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct endpoint *e)
+{
+	static const char *const keys[] = { "user", "database", "password", NULL };
+
+	return reader_keys(&fr->r, node, "probe", keys) == -1 ||
+	    opt_string(fr, scope, node, "user", &e->probe_user) == -1 ||
+	    opt_string(fr, scope, node, "database", &e->probe_database) == -1 ||
+	    opt_ref(fr, scope, node, "password", NOUN_SECRET, &e->probe_secret) == -1 ? -1 : 0;
+}
+
+static int
+read_log(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct endpoint *e)
+{
+	static const char *const keys[] = { "host", "on", "run", "file", "every", "unit", NULL };
+	static const char *const run_time[] = { "log", NULL };
+	const struct node *run = node_get(node, "run");
+	const char *ignored;
+	int64_t ms;
+	int unit = NONE;
+
+	if (reader_keys(&fr->r, node, "log", keys) == -1 ||
+	    opt_ref(fr, scope, node, "host", NOUN_HOST, &e->log_host) == -1 ||
+	    opt_ref(fr, scope, node, "on", NOUN_HOST, &e->log_host) == -1 ||
+	    opt_path(fr, scope, node, "file", false, &e->log_file) == -1 ||
+	    opt_duration(fr, scope, node, "every", &ms) == -1 ||
+	    opt_ref(fr, scope, node, "unit", NOUN_UNIT, &unit) == -1)
+		return -1;
+	if (run != NULL && reader_text(&fr->r, scope, run, "a command", run_time, &e->log_run) == -1)
+		return -1;
+	if ((e->log_run != NULL) + (e->log_file != NULL) + (unit != NONE) != 1)
+		return reader_fail(&fr->r, node, "log with %s, expected one of: run, file, unit",
+		    e->log_run == NULL && e->log_file == NULL && unit == NONE ? "no source" : "several sources");
+	if (e->log_host == NONE)
+		e->log_host = e->host;
+	if (unit == NONE && e->log_host == NONE)
+		return reader_fail(&fr->r, node, "log without a host, expected 'host: …'");
+	reserve(fr, node, "unit", &ignored, "unit");
+	reserve(fr, node, "every", &ignored, "every");
+	return 0;
+}
+
+static int
+read_cannot_see(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct endpoint *e)
+{
+	size_t i;
+
+	if (reader_keys(&fr->r, node, "cannot-see", source_words) == -1)
+		return -1;
+	for (i = 0; i < SOURCE_COUNT; i++)
+		if (opt_string(fr, scope, node, source_words[i], &e->cannot_see[i]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+read_protocol(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    const char *key, enum proto *ret)
+{
+	const char *keys[2] = { key, NULL };
+	int word;
+
+	if (key != NULL) {
+		if (reader_keys(&fr->r, node, "protocol", keys) == -1)
+			return -1;
+		if ((node = node_get(node, key)) == NULL)
+			return 0;
+	}
+	if (reader_word(&fr->r, scope, node, "protocol", proto_words + 1, &word) == -1)
+		return -1;
+	*ret = (enum proto)(word + 1);
+	return 0;
+}
+
+int
+read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
+{
+	static const char *const keys[] = {
+		"kind", "unit", "managed", "tags", "listen", "names", "probe",
+		"protocol", "log", "cannot-see", "accept", "for", NULL
+	};
+	struct endpoint *e = &fr->f->endpoints[i];
+	struct reader *r = &fr->r;
+	const struct node *v;
+	size_t k;
+	int word;
+
+	e->log_host = e->via = e->probe_secret = NONE;
+	if (reader_keys(r, node, "an endpoint", keys) == -1)
+		return -1;
+	if ((v = node_get(node, "kind")) == NULL)
+		return reader_fail(r, node, "the endpoint '%s' has no kind, expected 'kind: postgres', 'kind: pgbouncer' or 'kind: redis'", e->name);
+	if (reader_word(r, scope, v, "kind", kind_words, &word) == -1)
+		return -1;
+	e->kind = (enum kind)word;
+	if (opt_string(fr, scope, node, "managed", &e->managed) == -1)
+		return -1;
+	reserve(fr, node, "managed", &e->not_yet, "a managed service");
+	if (e->unit == NONE && e->managed == NULL)
+		return reader_fail(r, node, "the endpoint '%s' has no unit, expected 'unit: …' (or 'managed: …')", e->name);
+	if (e->unit != NONE && fr->f->units[e->unit].not_yet != NULL)
+		e->not_yet = fr->f->units[e->unit].not_yet;
+	if ((v = node_get(node, "listen")) == NULL)
+		return reader_fail(r, node, "the endpoint '%s' has no port, expected 'listen: { both: PORT }' or 'listen: { plain: PORT, tls: PORT }'", e->name);
+	if (read_listen(fr, scope, v, e) == -1)
+		return -1;
+	if ((v = node_get(node, "names")) != NULL) {
+		if (reader_strings(r, scope, v, "a name that clients dial", &e->names) == -1)
+			return -1;
+		for (k = 0; k < e->names.n; k++)
+			if (reader_check_plain(r, v->kind == NODE_SEQUENCE ? v->items[k]->line : v->line,
+			    v->kind == NODE_SEQUENCE ? v->items[k]->col : v->col,
+			    "a host name or an address", e->names.v[k], HOST_CHARACTERS) == -1)
+				return -1;
+	}
+	if ((v = node_get(node, "probe")) != NULL && read_probe(fr, scope, v, e) == -1)
+		return -1;
+	if ((v = node_get(node, "protocol")) != NULL &&
+	    read_protocol(fr, scope, v, "min", &e->proto_min) == -1)
+		return -1;
+	if ((v = node_get(node, "log")) != NULL && read_log(fr, scope, v, e) == -1)
+		return -1;
+	if ((v = node_get(node, "cannot-see")) != NULL && read_cannot_see(fr, scope, v, e) == -1)
+		return -1;
+	if ((v = node_get(node, "accept")) != NULL)
+		return bind_accept(fr, scope, (int)i, v);
+	return 0;
+}
+
+int
+read_client(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
+{
+	static const char *const keys[] = {
+		"unit", "host", "tags", "evidence", "window", "exercise", "speaks",
+		"driver", "links", "for", NULL
+	};
+	static const struct shape exercise_shape[] = {
+		{ "cluster", SHAPE_STRING, false, NULL }, { "on", SHAPE_STRING, false, NULL },
+		{ "run", SHAPE_STRING, true, NULL }, { "deadline", SHAPE_DURATION, false, NULL },
+		{ NULL, SHAPE_STRING, false, NULL }
+	};
+	static const char *const run_time[] = { "step", NULL };
+	struct client *c = &fr->f->clients[i];
+	const struct node *v;
+	char *driver = NULL;
+	int word, rc;
+
+	rc = reader_keys(&fr->r, node, "a client", keys) == -1 ||
+	    opt_strings(fr, scope, node, "tags", "a tag", &c->tags) == -1 ||
+	    opt_duration(fr, scope, node, "window", &c->window_ms) == -1 ||
+	    opt_string(fr, scope, node, "driver", &driver) == -1 ? -1 : 0;
+	free(driver);		/* the links read it for themselves */
+	if (rc == -1)
+		return -1;
+	if ((v = node_get(node, "evidence")) != NULL) {
+		if (reader_word(&fr->r, scope, v, "evidence", evidence_words, &word) == -1)
+			return -1;
+		c->evidence = (enum evidence)word;
+	}
+	if ((v = node_get(node, "speaks")) != NULL &&
+	    read_protocol(fr, scope, v, NULL, &c->proto_max) == -1)
+		return -1;
+	if ((v = node_get(node, "exercise")) != NULL) {
+		if (reader_shape(&fr->r, scope, v, "exercise", exercise_shape, run_time) == -1)
+			return -1;
+		reserve(fr, node, "exercise", &c->not_yet, "exercise");
+	}
+	if (c->unit != NONE && fr->f->units[c->unit].not_yet != NULL)
+		c->not_yet = fr->f->units[c->unit].not_yet;
+	if (c->links.n == 0)
+		return reader_fail(&fr->r, node, "the client '%s' dials nothing, expected 'links: { ENDPOINT: … }'", c->name);
+	return 0;
+}
+
+static int
+read_match(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct match *m)
+{
+	static const char *const keys[] = {
+		"address", "host", "user", "database", "application", "pods", NULL
+	};
+	const struct node *address = node_get(node, "address"), *host = node_get(node, "host");
+	struct strings pods = { 0 };
+
+	m->pos.line = node->line;
+	m->pos.col = node->col;
+	if (reader_keys(&fr->r, node, "match", keys) == -1 ||
+	    opt_strings(fr, scope, node, "user", "the name of a user", &m->users) == -1 ||
+	    opt_strings(fr, scope, node, "database", "the name of a database", &m->databases) == -1 ||
+	    opt_strings(fr, scope, node, "application", "the name of an application", &m->applications) == -1 ||
+	    opt_strings(fr, scope, node, "pods", "a label: name=value", &pods) == -1)
+		return -1;
+	strings_release(&pods);
+	if (address != NULL) {
+		if (reader_strings(&fr->r, scope, address, "an address or a range (10.0.0.0/8)", &m->addresses) == -1)
+			return -1;
+		if (match_check_addresses(&fr->r, address, m) == -1)
+			return -1;
+	}
+	if (host != NULL && read_hosts(fr, scope, host, &m->hosts) == -1)
+		return -1;
+	reserve(fr, node, "pods", &m->not_yet, "pods");
+	return 0;
+}
+
+static int
+read_trust(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct link *link, int host)
+{
+	static const char *const keys[] = {
+		"ca", "file", "env", "mode", "owner", "lands", "install", NULL
+	};
+	static const char *const lands[] = { "activation", NULL };
+	static const char *const run_time[] = {
+		"ca.pem", "ca.b64", "ca_file", "step", NULL
+	};
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = link->name, .owner_host = host,
+		.run_time = run_time,
+	};
+	const struct node *v;
+	char *env = NULL, *owner = NULL;
+	bool external;
+	int mode = 0644, word, rc;
+
+	if (reader_keys(&fr->r, node, "trust", keys) == -1)
+		return -1;
+	if (node_get(node, "ca") == NULL)
+		return reader_fail(&fr->r, node, "trust without a certificate, expected 'ca: CERTIFICATE'");
+	if (opt_ref(fr, scope, node, "ca", NOUN_CERT, &link->trust_cert) == -1 ||
+	    opt_path(fr, scope, node, "file", false, &link->trust_file) == -1 ||
+	    opt_plain(fr, scope, node, "env", "the name of a variable", "_", &env) == -1)
+		return -1;
+	free(env);
+	link->trust.bound = true;
+	link->trust.pos.line = node->line;
+	link->trust.pos.col = node->col;
+	external = fr->f->certs[link->trust_cert].external;
+	if ((v = node_get(node, "lands")) != NULL) {
+		if (reader_word(&fr->r, scope, v, "moment:", lands, &word) == -1)
+			return -1;
+		link->trust_lands = true;
+	}
+	if (node_get(node, "env") != NULL) {
+		/* The variable belongs into an object or a chart, and neither is built. */
+		struct bedit *e = mem_push(&link->trust.v, &link->trust.n, sizeof(*e));
+
+		e->kind = EDIT_OBJECT;
+		e->pos = link->trust.pos;
+		e->mode = -1;
+		reserve(fr, node, "env", &e->not_yet, "env");
+	}
+	if ((v = node_get(node, "install")) != NULL)
+		return bind_value(&b, v, &link->trust);
+	if ((v = node_get(node, "mode")) != NULL && reader_mode(&fr->r, scope, v, &mode) == -1)
+		return -1;
+	if ((v = node_get(node, "owner")) != NULL && reader_owner(&fr->r, scope, v, &owner) == -1)
+		return -1;
+	rc = 0;
+	/* Ours to write, unless it comes with the certificate or is there already. */
+	if (link->trust_file != NULL && !link->trust_lands && !external) {
+		if (host == NONE)
+			rc = reader_fail(&fr->r, node,
+			    "'%s' has no host of its own, expected 'unit: …' at the client, or 'lands: activation' here", link->name);
+		else
+			bind_file(&link->trust, node, link->trust_file, "$(ca.pem)", mode, owner, NULL);
+	}
+	free(owner);
+	return rc;
+}
+
+static int
+read_can_tls(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct link *link, int host)
+{
+	static const char *const keys[] = {
+		"host", "on", "run", "in", "expect", "deadline", NULL
+	};
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = link->name, .owner_host = host,
+	};
+	const struct node *on = node_get(node, "host") != NULL ?
+	    node_get(node, "host") : node_get(node, "on");
+
+	link->can_tls = mem_alloc(sizeof(*link->can_tls));
+	if (bind_command(&b, node, "can-tls", keys, link->can_tls) == -1)
+		return -1;
+	link->can_tls->read_only = true;
+	if (on != NULL)
+		return read_hosts(fr, scope, on, &link->can_tls->on);
+	if (host == NONE)
+		return reader_fail(&fr->r, node, "can-tls without a host, expected 'host: …'");
+	return 0;
+}
+
+int
+read_link(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
+{
+	static const char *const keys[] = {
+		"match", "dial", "trust", "can-tls", "driver", "at", "for", NULL
+	};
+	struct link *link = &fr->f->links[i];
+	int host = fr->f->clients[link->client].host;
+	const struct node *v;
+
+	link->trust_cert = link->follows = NONE;
+	link->assumed = DIAL_UNKNOWN;
+	if (reader_keys(&fr->r, node, "a link", keys) == -1)
+		return -1;
+	link->match.pos = link->pos;
+	if ((v = node_get(node, "match")) != NULL && read_match(fr, scope, v, &link->match) == -1)
+		return -1;
+	if (opt_plain(fr, scope, node, "at", "a host name or an address", HOST_CHARACTERS, &link->at) == -1 ||
+	    opt_plain(fr, scope, node, "driver", "a driver", "._-", &link->driver) == -1)
+		return -1;
+	/* Before dial, which may speak of $(ca_file). */
+	if ((v = node_get(node, "trust")) != NULL && read_trust(fr, scope, v, link, host) == -1)
+		return -1;
+	if ((v = node_get(node, "can-tls")) != NULL && read_can_tls(fr, scope, v, link, host) == -1)
+		return -1;
+	if ((v = node_get(node, "dial")) == NULL)
+		return reader_fail(&fr->r, node, "'%s' does not say how it dials, expected 'dial: …'", link->name);
+	return bind_dial(fr, scope, (int)i, v);
+}

@@ -1,0 +1,119 @@
+/*
+ * fleet_read: the parts of the fleet reader, between themselves.
+ *
+ * fleet_read.c declares every name first and reads the bodies afterwards, so
+ * that anything may refer to anything, whatever the order of the file.
+ */
+#ifndef BELAY_CORE_FLEET_READ_H
+#define BELAY_CORE_FLEET_READ_H
+
+#include "core/fleet.h"
+#include "core/reader.h"
+
+extern const char *const kind_words[];
+extern const char *const accept_words[];
+extern const char *const dial_words[];
+extern const char *const proto_words[];
+extern const char *const source_words[];
+extern const char *const evidence_words[];
+extern const char *const edit_kind_words[];
+
+struct fleet_reader {
+	struct reader r;
+	struct fleet *f;
+};
+
+int	fleet_cluster(const struct fleet *, const char *name);
+int	fleet_secret(const struct fleet *, const char *name);
+int	fleet_list(const struct fleet *, const char *name);
+int	fleet_link_between(const struct fleet *, int client, int endpoint);	/* or NONE */
+
+/* What a reference may point to, and how it is called in a message. */
+enum noun {
+	NOUN_HOST, NOUN_CLUSTER, NOUN_SECRET, NOUN_UNIT, NOUN_CERT,
+	NOUN_ENDPOINT, NOUN_CLIENT, NOUN_LINK
+};
+/* Index of what is named; -1 with a message where there is no such thing. */
+int	noun_find(struct reader *, const struct fleet *, enum noun, int line, int col,
+	    const char *name, int *ret);
+/* The host named here; `local` exists where it is first spoken of. */
+int	host_find(struct fleet_reader *, int line, int col, const char *name, int *ret);
+int	read_ref(struct fleet_reader *, const struct scope *, const struct node *,
+	    enum noun, int *ret);
+/* One host or a list of hosts, each once. */
+int	read_hosts(struct fleet_reader *, const struct scope *, const struct node *,
+	    struct indices *ret);
+void	indices_add(struct indices *, int);
+
+/* What may stand in the name of a host, and of a user. */
+#define HOST_CHARACTERS ".:_-"
+#define USER_CHARACTERS "._-"
+
+/* An optional value: 0 and nothing written where the key is not given. */
+int	opt_string(struct fleet_reader *, const struct scope *, const struct node *,
+	    const char *key, char **ret);
+int	opt_bool(struct fleet_reader *, const struct scope *, const struct node *,
+	    const char *key, bool *ret);
+int	opt_duration(struct fleet_reader *, const struct scope *, const struct node *,
+	    const char *key, int64_t *ret_ms);
+int	opt_strings(struct fleet_reader *, const struct scope *, const struct node *,
+	    const char *key, const char *what, struct strings *ret);
+int	opt_path(struct fleet_reader *, const struct scope *, const struct node *,
+	    const char *key, bool home, char **ret);
+int	opt_ref(struct fleet_reader *, const struct scope *, const struct node *,
+	    const char *key, enum noun, int *ret);
+/* A word of letters, digits and `more`, safe as an argument of ssh. */
+int	opt_plain(struct fleet_reader *, const struct scope *, const struct node *,
+	    const char *key, const char *what, const char *more, char **ret);
+/* Notes a key that is read and not built, and sets *ret_not_yet to `what`. */
+void	reserve(struct fleet_reader *, const struct node *, const char *key,
+	    const char **ret_not_yet, const char *what);
+
+/* The bodies.  The names, and where things run, are known by then. */
+int	read_host(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+int	read_cluster(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+int	read_secret(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+int	read_unit(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+int	read_endpoint(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+int	read_cert(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+int	read_client(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+int	read_link(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+
+/*
+ * Bindings.  `owner_host` is where an edit without `on` goes, NONE where that
+ * is nowhere; several hosts (a certificate's) are in `hosts`.
+ */
+struct bind {
+	struct fleet_reader *fr;
+	const struct scope *scope;
+	const char *owner;		/* for messages: "web -> redis" */
+	int	 owner_host;
+	const struct indices *hosts;	/* or NULL */
+	const char *const *run_time;	/* names that stay */
+	bool	 managed;
+	/* said once at the facet, for all its values */
+	char	*file, *in;
+	bool	 in_place;
+	struct indices on;
+};
+/* The edits that one value stands for: a mapping, or a list of mappings. */
+int	bind_value(struct bind *, const struct node *, struct binding *ret);
+/* endpoint.accept and link.dial: per value, or one form for all of them. */
+int	bind_accept(struct fleet_reader *, const struct scope *, int endpoint, const struct node *);
+int	bind_dial(struct fleet_reader *, const struct scope *, int link, const struct node *);
+/* A command with `on`: can-tls, put, undo, a plan's run. */
+int	bind_command(struct bind *, const struct node *, const char *what,
+	    const char *const keys[], struct bedit *ret);
+/* A file whose content is given, for certificates and CA files. */
+void	bind_file(struct binding *, const struct node *at, const char *path,
+	    const char *content, int mode, const char *owner, const struct indices *on);
+void	bedit_release(struct bedit *);
+void	binding_release(struct binding *);
+
+/* The addresses of a match are addresses or ranges. */
+int	match_check_addresses(struct reader *, const struct node *, const struct match *);
+
+/* What only the whole fleet can tell. */
+int	fleet_check(struct fleet_reader *);
+
+#endif
