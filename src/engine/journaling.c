@@ -1,8 +1,8 @@
 /*
  * journaling: see journaling.h.
  *
- * Owns nothing but the calls under way.  After thread_start() the journal
- * belongs to the thread: nobody else may call it while this exists.
+ * Owns nothing but the calls under way.  While this exists the journal
+ * belongs to the thread: nobody else may call it.
  */
 #include "engine/journaling.h"
 

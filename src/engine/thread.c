@@ -117,8 +117,8 @@ woken(uv_async_t *async)
 	collect(async->data);
 }
 
-int
-thread_start(struct thread **ret, struct uv_loop_s *loop, struct err *err)
+struct thread *
+thread_new(struct uv_loop_s *loop, struct err *err)
 {
 	struct thread *th = mem_alloc(sizeof(*th));
 	sigset_t all, was;
@@ -129,7 +129,8 @@ thread_start(struct thread **ret, struct uv_loop_s *loop, struct err *err)
 	rc = uv_async_init(loop, &th->async, woken);
 	if (rc != 0) {
 		free(th);
-		return err_set(err, "cannot start a thread: %s", uv_strerror(rc));
+		err_set(err, "cannot start a thread: %s", uv_strerror(rc));
+		return NULL;
 	}
 	th->async.data = th;
 	uv_unref((uv_handle_t *)&th->async);
@@ -141,8 +142,7 @@ thread_start(struct thread **ret, struct uv_loop_s *loop, struct err *err)
 	(void)pthread_sigmask(SIG_SETMASK, &was, NULL);
 	if (rc != 0)
 		abort();	/* only for want of memory or of a process slot, at the very start */
-	*ret = th;
-	return 0;
+	return th;
 }
 
 static void

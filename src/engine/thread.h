@@ -15,7 +15,7 @@ struct err;
 struct thread;
 struct uv_loop_s;
 
-int	thread_start(struct thread **ret, struct uv_loop_s *, struct err *);
+struct thread *thread_new(struct uv_loop_s *, struct err *);	/* NULL: see the message */
 /*
  * Lets all that was asked for run to its end (this blocks) and calls each of
  * its `done`s; then frees.  The loop has to run once more afterwards, to close a

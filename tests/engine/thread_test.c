@@ -47,7 +47,7 @@ begin(void **state)
 	dir = mem_printf("%s/belay-thread-test.XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	if (mkdtemp(dir) == NULL)
 		return -1;
-	return uv_loop_init(&loop) == 0 && thread_start(&thread, &loop, &err) == 0 ? 0 : -1;
+	return uv_loop_init(&loop) == 0 && (thread = thread_new(&loop, &err)) != NULL ? 0 : -1;
 }
 
 static int
@@ -192,7 +192,7 @@ free_finishes_what_was_asked_for(void **state)
 	assert_int_equal(nworked, 56);
 	assert_int_equal(ndone, 56);
 	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_int_equal(thread_start(&thread, &loop, &err), 0);
+	assert_non_null(thread = thread_new(&loop, &err));
 }
 
 static void
