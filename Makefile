@@ -75,6 +75,17 @@ STORE_SRC = \
 
 # remote: the worker, sessions, streams, probes, edits
 REMOTE_SRC = \
+	src/remote/stream.c \
+	src/remote/session.c \
+	src/remote/session_libssh2.c \
+	src/remote/session_auth.c \
+	src/remote/session_system.c \
+	src/remote/session_local.c \
+	src/remote/session_process.c \
+	src/remote/ssh_config.c \
+	src/remote/known_hosts.c \
+	src/remote/keyring.c \
+	src/remote/opensshkey.c \
 	$(END)
 
 # engine: the loop around the rollout
@@ -114,7 +125,10 @@ TESTS = \
 	engine/thread \
 	core/diff \
 	core/envfile \
+	remote/session \
 	$(END)
+
+EXTRA_remote/session = tests/remote/sshd_fixture.c
 
 # Shell tests that need no server (TAP)
 SHELL_TESTS = \

@@ -54,6 +54,7 @@ struct session_status {
 	enum session_state state;
 	enum session_need need;
 	const char *transport;	/* "libssh2", "ssh", "local" */
+	const char *transport_why;	/* why this one, "" when it is the default */
 	const char *subject;	/* key file, or fingerprints: "SHA256:…" of the key shown (and known) */
 	const char *keytype;	/* of the host key */
 	const char *why;	/* last failure, in words; may hold remote bytes */

@@ -27,6 +27,7 @@
 
 struct keyring;
 struct ssh_config;
+struct ssh_config_query;
 struct transport;
 
 enum chan_kind { CHAN_EXEC, CHAN_DIAL };
@@ -52,10 +53,10 @@ struct chan {
 	bool	 out_eof_sent;
 	bool	 eof_seen;		/* the far side's EOF was told */
 	bool	 detached;		/* the owner closed it: end it quietly */
+	bool	 doomed;		/* about to be ended with the connection */
 	bool	 flooded;		/* more was queued than may wait */
 	int64_t	 deadline_at;		/* loop time; 0: none */
 	int64_t	 deadline_ms;		/* as asked, for the message */
-	int	 holds;
 	void	*impl;			/* the transport's part */
 };
 
@@ -71,8 +72,6 @@ struct transport {
 	void	(*drop)(struct chan *);
 	/* Called when a timer fires; returns the loop time of its next wish, 0: none. */
 	int64_t	(*tick)(struct session *, int64_t now);
-	/* The answer to a need came. */
-	void	(*answered)(struct session *);
 };
 
 extern const struct transport transport_libssh2;
@@ -95,9 +94,13 @@ struct session {
 	const char *step;		/* what is being waited for, for the deadline's message */
 	int	 attempts;
 	int64_t	 retry_at;
+	int64_t	 up_at;
 	int64_t	 attempt_ends_at;
 	bool	 wanted;		/* session_wake(): connect although no stream waits */
 
+	struct ssh_config_query *query;
+	unsigned char *shown_key;	/* the host key that NEED_HOST_KEY is about */
+	size_t	 shown_len;
 	struct ssh_config *target;	/* where to connect; NULL before it is known */
 	const struct transport *transport;
 	bool	 system_only;		/* libssh2 was found not to be enough for this host */
@@ -105,6 +108,7 @@ struct session {
 	char	 address[64];
 
 	struct chan *first, *last;
+	struct chan *gone;		/* ended, freed when no callback is running */
 	int	 execs, dials;		/* channels that the transport has */
 	int	 exec_cap, dial_cap;
 
@@ -114,7 +118,6 @@ struct session {
 	int	 handles;		/* libuv handles not yet closed */
 	int	 depth;			/* callbacks we are inside of */
 	bool	 dead;			/* session_free() was called */
-	bool	 stopping;
 };
 
 void	session_enter(struct session *);
