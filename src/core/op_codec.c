@@ -42,7 +42,6 @@ op_outcome_word(enum op_outcome outcome)
 	case OP_FAILED:		return "failed";
 	case OP_CUT:		return "cut";
 	case OP_UNREACHED:	return "unreached";
-	case OP_UNREACHED:	return "unreached";
 	}
 	return "?";
 }
