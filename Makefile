@@ -63,6 +63,7 @@ WIRE_SRC = \
 
 # pki: certificates and keys
 PKI_SRC = \
+	src/pki/digest.c \
 	$(END)
 
 # store: journal and local lock
@@ -90,6 +91,11 @@ REMOTE_SRC = \
 
 # engine: the loop around the rollout
 ENGINE_SRC = \
+	src/engine/engine.c \
+	src/engine/watch.c \
+	src/engine/judge.c \
+	src/engine/material.c \
+	src/engine/past.c \
 	src/engine/thread.c \
 	src/engine/journaling.c \
 	$(END)

@@ -177,6 +177,7 @@ struct cert {
 	int64_t	 leaf_ms, warn_ms;
 	char	*ca_file;	/* external: PEM of the CA on the operator's machine, or "system" */
 	char	*ca_dir;	/* where the CA's files live; NULL: the state directory */
+	int	 passphrase;	/* the secret that opens the CA's key; NONE: asked for */
 	struct indices serves;	/* endpoints */
 	struct binding install;	/* edits; content and values may hold $(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem) and .b64 */
 	bool	 lands_at_activation;

@@ -222,14 +222,14 @@ int
 read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
-		"profile", "leaf", "warn", "serves", "external", "ca", "ca-dir",
+		"profile", "leaf", "warn", "serves", "external", "ca", "ca-dir", "passphrase",
 		"dir", "key", "install", "put", "version", "undo", "object",
 		"lands", "for", NULL
 	};
 	static const char *const profiles[] = { "ecdsa-p256", "rsa-4096", NULL };
 	static const char *const lands[] = { "activation", NULL };
 	static const char *const ours[] = {
-		"profile", "leaf", "dir", "key", "install", "put", "object", "lands", "ca-dir", NULL
+		"profile", "leaf", "dir", "key", "install", "put", "object", "lands", "ca-dir", "passphrase", NULL
 	};
 	struct cert *c = &fr->f->certs[i];
 	struct indices hosts = { 0 };
@@ -241,6 +241,7 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	size_t k;
 	int word, rc = -1;
 
+	c->passphrase = NONE;
 	c->leaf_ms = INT64_C(90) * 86400000;
 	c->warn_ms = INT64_C(30) * 86400000;
 	if (reader_keys(&fr->r, node, "a certificate", keys) == -1 ||
@@ -248,6 +249,7 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	    opt_duration(fr, scope, node, "warn", &c->warn_ms) == -1 ||
 	    opt_bool(fr, scope, node, "external", &c->external) == -1 ||
 	    opt_path(fr, scope, node, "ca-dir", true, &c->ca_dir) == -1 ||
+	    opt_ref(fr, scope, node, "passphrase", NOUN_SECRET, &c->passphrase) == -1 ||
 	    read_cert_ca(fr, scope, node, c) == -1)
 		return -1;
 	for (k = 0; c->external && ours[k] != NULL; k++)

@@ -166,6 +166,21 @@ host_of_link(const struct fleet *f, const struct link *l)
 	return host == NONE ? "host not known" : f->hosts[host].name;
 }
 
+/* Was the client's host looked at, with success or not, recently enough? */
+static bool
+looked_at_host(const struct judging *j, const struct link *l)
+{
+	int host = link_host(j->fleet, l);
+	const struct reading *good, *bad;
+
+	if (l->how != DIAL_BOUND || host == NONE)
+		return true;
+	good = board_reading(j->board, READING_HOST, host);
+	bad = board_failure(j->board, READING_HOST, host);
+	return (good != NULL && good->at_ms >= j->since_ms) ||
+	    (bad != NULL && bad->at_ms >= j->since_ms);
+}
+
 /* Nobody declared, and nobody undeclared, is on plaintext; and none would be. */
 static void
 judge_census(struct judging *j)
@@ -187,6 +202,10 @@ judge_census(struct judging *j)
 
 		if (l->endpoint != j->check->endpoint)
 			continue;
+		if (!looked_at_host(j, l)) {
+			judge(j, CHECK_PENDING, "%s: its settings were not looked at since", host_of_link(f, l));
+			return;
+		}
 		board_link(j->board, (int)i, r->at_ms, INT64_MAX, &v);
 		one[0] = '\0';
 		if (v.plain > 0) {

@@ -93,6 +93,10 @@ struct running {
 	const char *output;	/* remote bytes; the last 4 KiB */
 };
 bool	engine_running(const struct engine *, struct running *ret);
+/* Is the step being judged (guard, gate, or verify) now? */
+bool	engine_judging(const struct engine *, int step);
+/* Does a verb on this step wait for something (a passphrase, a certificate being made)? */
+bool	engine_waiting(const struct engine *, int step);
 /* Results of the step's guards (gate == false) or gate, in the plan's order; NULL where never judged. */
 const struct check_result *engine_results(const struct engine *, int step, bool gate, size_t *ret_n);
 

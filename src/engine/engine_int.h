@@ -1,0 +1,175 @@
+/*
+ * engine_int: what the files of the engine share.  Private to src/engine.
+ *
+ * engine.c   life, the loop, events and effects, the verbs
+ * watch.c    which probes are due; feeding the board
+ * judge.c    guards and gates: asking for what they need, judging, answering
+ * material.c secrets and certificates
+ * past.c     the journal: writing, replaying, history
+ */
+#ifndef BELAY_ENGINE_ENGINE_INT_H
+#define BELAY_ENGINE_ENGINE_INT_H
+
+#include <uv.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/gate.h"
+#include "core/reader.h"
+#include "engine/engine.h"
+#include "engine/workers.h"
+#include "store/journal.h"
+
+struct journaling;
+struct thread;
+
+/* One thing that is probed again and again. */
+struct slot {
+	enum reading_kind kind;
+	int	 subject;
+	uint64_t id;		/* question out, or 0 */
+	int64_t	 asked_ms;	/* when it went out */
+	int64_t	 answered_ms;	/* asked_ms of the last one answered */
+	int64_t	 due_ms;
+	int64_t	 every_ms;
+	bool	 hopeless;	/* declared not to be seen, or nothing to look at */
+};
+
+enum purpose { JUDGE_GUARD, JUDGE_GATE, JUDGE_VERIFY };
+
+/* A check that has a probe of its own. */
+struct own_probe {
+	uint64_t id;
+	struct reading reading;
+	bool	 have;
+};
+
+struct judging {
+	int	 step;
+	enum purpose purpose;
+	int64_t	 since_ms, deadline_ms, next_ask_ms;
+	int64_t	 failing_since_ms;	/* soaking: a breach has to last */
+	bool	 soaking;
+	struct own_probe *own;
+	size_t	 n;
+};
+
+/* An op that is out with a worker. */
+struct errand {
+	uint64_t id;
+	int	 step, op;
+	enum op_verb verb;
+	int64_t	 since_ms, deadline_ms;
+	struct buf output;
+};
+
+struct step_memory {
+	struct ops ops;		/* with real values only while the step is worked on */
+	bool	 real;		/* values filled in */
+	char	**texts;	/* previews by op */
+	struct check_result *guards, *gates;
+	bool	 guards_judged, gates_judged;
+	char	**waived_guards, **waived_gates;	/* reasons, by check */
+};
+
+struct asked {
+	struct ask ask;
+	bool	 open;
+	char	*subject;	/* key file or fingerprint */
+};
+
+struct cert_memory {
+	char	*ca, *leaf, *key;	/* PEM; key is wiped */
+	size_t	 key_len;
+	bool	 making, failed;
+	char	 why[256];
+};
+
+struct engine {
+	struct engine_options options;
+	char	*fleet_path, *plan_path, *ssh_config, *program;
+	char	*fleet_text;
+	size_t	 fleet_len;
+	char	*state_dir;
+	char	*who;
+	char	*lock_holder;
+	struct fleet *fleet;
+	struct plan *plan;
+	struct board *board;
+	struct rollout *rollout;
+
+	const struct engine_events *events;
+	void	*arg;
+
+	uv_loop_t loop;
+	uv_timer_t timer;	/* due probes, judgings, soak */
+	uv_idle_t changed_idle;	/* coalesces `changed` */
+	bool	 loop_open, started, stopping, dirty;
+
+	struct workers *workers;
+	struct thread *thread;
+	struct journal *journal;
+	struct journal_run run;
+	bool	 run_open, run_beginning;
+	struct journaling *journaling;
+
+	struct slot *slots;
+	size_t	 nslots;
+	struct judging *judgings;
+	size_t	 njudgings;
+	struct errand *errands;
+	size_t	 nerrands;
+	struct step_memory *memory;	/* by step */
+	struct asked *asks;
+	size_t	 nasks;
+	struct cert_memory *certs;
+	bool	*secret_given;
+
+	struct history_line *history;
+	size_t	 nhistory;
+
+	/* What waits for material or for the run to begin: a verb on a step. */
+	int	 waiting_step;
+	enum verb waiting_verb;
+};
+
+/* engine.c */
+void	engine_feed(struct engine *, const struct event *);
+void	engine_dirty(struct engine *);
+void	engine_tell(struct engine *, enum tell, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void	engine_arm(struct engine *);	/* sets the timer to what is due next */
+uint64_t engine_put_ask(struct engine *, enum ask_kind, int subject, const char *subject_text,
+	    const char *title, const char *detail, bool confirm);
+
+/* watch.c */
+void	watch_init(struct engine *);
+int64_t	watch_run(struct engine *, int64_t now_ms);	/* asks what is due; when next */
+bool	watch_answer(struct engine *, uint64_t id);	/* was it one of ours? */
+void	watch_soon(struct engine *, enum reading_kind, int subject, int64_t since_ms);
+void	watch_all_soon(struct engine *);
+
+/* judge.c */
+void	judge_begin(struct engine *, int step, enum purpose, int64_t since_ms);
+void	judge_end(struct engine *, int step);
+int64_t	judge_run(struct engine *, int64_t now_ms);	/* asks and judges; when next */
+bool	judge_answer(struct engine *, uint64_t id, struct reading *);	/* takes it over if ours */
+bool	judge_lost(struct engine *, uint64_t id);
+
+/* material.c */
+void	material_start(struct engine *);	/* secrets that can be had without asking; CA certificates */
+/* 0: ready; 1: being made or asked for, engine_material_ready() follows; -1: cannot */
+int	material_need(struct engine *, int step, struct err *);
+int	material_give(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
+int	material_answer(struct engine *, struct asked *, const char *value, struct err *);
+void	material_release(struct engine *);
+void	engine_material_ready(struct engine *, bool ok, const char *why);
+
+/* past.c */
+int	past_open(struct engine *, bool *ret_locked, struct err *);
+/* 0: it is open; 1: being begun, engine_material_ready() follows; -1: cannot */
+int	past_begin_run(struct engine *, struct err *);
+void	past_write(struct engine *, const struct effect *);
+int	past_note(struct engine *, int step, const char *kind, const char *text, struct err *);
+void	past_release(struct engine *);
+
+#endif

@@ -1,0 +1,559 @@
+/*
+ * material: secrets for the probes, and certificates for the steps.  Owns
+ * where they come from; keeps them no longer than they are needed, in memory
+ * that is wiped.  What must be asked of a person goes through engine_put_ask().
+ *
+ * No secret is ever written, shown or put into words here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "core/text.h"
+#include "engine/engine_int.h"
+#include "engine/thread.h"
+#include "pki/authority.h"
+
+#define SECRET_MAX		((size_t)64 << 10)
+#define COMMAND_DEADLINE_MS	30000
+
+/* ---- secrets ---- */
+
+static void
+trim_line_end(struct buf *b)
+{
+	while (b->len > 0 && (b->data[b->len - 1] == '\n' || b->data[b->len - 1] == '\r'))
+		b->data[--b->len] = '\0';
+}
+
+static void
+give(struct engine *e, int secret, struct buf *value)
+{
+	trim_line_end(value);
+	workers_secret(e->workers, secret, buf_str(value), value->len);
+	e->secret_given[secret] = true;
+	watch_all_soon(e);
+}
+
+/* "~/x" is under the operator's home. */
+static char *
+operators_path(const char *path)
+{
+	const struct passwd *pw;
+
+	if (strncmp(path, "~/", 2) != 0 || (pw = getpwuid(getuid())) == NULL)
+		return mem_strdup(path);
+	return mem_printf("%s%s", pw->pw_dir, path + 1);
+}
+
+static int
+read_secret_fd(int fd, struct buf *out, const char *what, struct err *err)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		if (buf_put(out, chunk, (size_t)n) != 0) {
+			mem_wipe(chunk, sizeof(chunk));
+			return err_set(err, "%s is longer than %zu bytes", what, SECRET_MAX);
+		}
+	mem_wipe(chunk, sizeof(chunk));
+	if (n == -1)
+		return err_set(err, "cannot read %s: %s", what, strerror(errno));
+	return 0;
+}
+
+static int
+secret_from_file(const struct secret *s, struct buf *out, struct err *err)
+{
+	char *path = operators_path(s->file);
+	struct stat st;
+	int fd, rc = -1;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) == -1)
+		(void)err_set(err, "cannot open '%s': %s", path, strerror(errno));
+	else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		(void)err_set(err, "'%s' is not a regular file", path);
+	else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		(void)err_set(err, "'%s' may be read by others; chmod 600 it", path);
+	else
+		rc = read_secret_fd(fd, out, path, err);
+	if (fd != -1)
+		(void)close(fd);
+	free(path);
+	return rc;
+}
+
+/* A secret that a command prints.  The command runs beside the loop. */
+struct fetching {
+	struct engine *engine;
+	int	 secret;
+	uv_process_t process;
+	uv_pipe_t out;
+	uv_timer_t timer;
+	struct buf value;
+	int	 open;		/* handles not closed yet */
+	bool	 timed_out;
+	int64_t	 status;
+};
+
+static void
+fetching_closed(uv_handle_t *handle)
+{
+	struct fetching *f = handle->data;
+	struct engine *e = f->engine;
+
+	if (--f->open > 0)
+		return;
+	if (!e->stopping) {
+		if (f->timed_out)
+			engine_tell(e, TELL_ERROR, "secret '%s': its command did not end within %d s",
+			    e->fleet->secrets[f->secret].name, COMMAND_DEADLINE_MS / 1000);
+		else if (f->status != 0)
+			engine_tell(e, TELL_ERROR, "secret '%s': its command ended with %lld",
+			    e->fleet->secrets[f->secret].name, (long long)f->status);
+		else
+			give(e, f->secret, &f->value);
+		engine_arm(e);
+	}
+	buf_release(&f->value);
+	free(f);
+}
+
+static void
+fetching_end(struct fetching *f)
+{
+	uv_handle_t *handles[3] = { (uv_handle_t *)&f->process, (uv_handle_t *)&f->out,
+	    (uv_handle_t *)&f->timer };
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		if (!uv_is_closing(handles[i]))
+			uv_close(handles[i], fetching_closed);
+}
+
+static void
+on_fetch_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+	(void)handle;
+	(void)suggested;
+	ret->base = mem_alloc(4096);
+	ret->len = 4096;
+}
+
+static void
+on_fetch_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct fetching *f = stream->data;
+
+	if (n > 0)
+		(void)buf_put(&f->value, buf->base, (size_t)n);
+	if (buf->base != NULL)
+		mem_wipe_free(buf->base, buf->len);
+	if (n < 0 && f->status != INT64_MIN)
+		fetching_end(f);
+	else if (n < 0)
+		(void)uv_read_stop(stream);
+}
+
+static void
+on_fetch_exit(uv_process_t *process, int64_t status, int signal)
+{
+	struct fetching *f = process->data;
+
+	f->status = signal != 0 ? 128 + signal : status;
+	if (!uv_is_active((uv_handle_t *)&f->out))
+		fetching_end(f);
+}
+
+static void
+on_fetch_late(uv_timer_t *timer)
+{
+	struct fetching *f = timer->data;
+
+	f->timed_out = true;
+	(void)uv_process_kill(&f->process, SIGKILL);
+	fetching_end(f);
+}
+
+static void
+fetch(struct engine *e, int secret)
+{
+	struct fetching *f = mem_alloc(sizeof(*f));
+	uv_stdio_container_t io[3];
+	uv_process_options_t o;
+	char sh[] = "/bin/sh", c[] = "-c";
+	char *argv[4] = { sh, c, e->fleet->secrets[secret].command, NULL };
+	int rc;
+
+	memset(&o, 0, sizeof(o));
+	memset(io, 0, sizeof(io));
+	f->engine = e;
+	f->secret = secret;
+	f->status = INT64_MIN;
+	buf_init(&f->value, SECRET_MAX);
+	f->value.secret = true;
+	(void)uv_pipe_init(&e->loop, &f->out, 0);
+	(void)uv_timer_init(&e->loop, &f->timer);
+	f->process.data = f->out.data = f->timer.data = f;
+	io[0].flags = UV_IGNORE;
+	io[1].flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_WRITABLE_PIPE);
+	io[1].data.stream = (uv_stream_t *)&f->out;
+	io[2].flags = UV_IGNORE;
+	o.file = sh;
+	o.args = argv;
+	o.stdio = io;
+	o.stdio_count = 3;
+	o.exit_cb = on_fetch_exit;
+	f->open = 3;
+	if ((rc = uv_spawn(&e->loop, &f->process, &o)) != 0) {
+		engine_tell(e, TELL_ERROR, "secret '%s': cannot run its command: %s",
+		    e->fleet->secrets[secret].name, uv_strerror(rc));
+		f->status = 127;
+		fetching_end(f);
+		return;
+	}
+	(void)uv_read_start((uv_stream_t *)&f->out, on_fetch_alloc, on_fetch_read);
+	(void)uv_timer_start(&f->timer, on_fetch_late, COMMAND_DEADLINE_MS, 0);
+}
+
+static void
+start_secret(struct engine *e, int secret)
+{
+	const struct secret *s = &e->fleet->secrets[secret];
+	struct buf value;
+	struct err err = { "" };
+	char title[256];
+	const char *env;
+	int rc = 0;
+
+	buf_init(&value, SECRET_MAX);
+	value.secret = true;
+	switch (s->source) {
+	case SECRET_FILE:
+		rc = secret_from_file(s, &value, &err);
+		break;
+	case SECRET_FD:
+		rc = read_secret_fd(s->fd, &value, "its descriptor", &err);
+		break;
+	case SECRET_ENV:
+		if ((env = getenv(s->key)) == NULL)
+			rc = err_set(&err, "the variable '%s' is not set", s->key);
+		else
+			(void)buf_puts(&value, env);
+		break;
+	case SECRET_COMMAND:
+		fetch(e, secret);
+		return;
+	case SECRET_PROMPT:
+		(void)snprintf(title, sizeof(title), "%s (secret '%s')", s->prompt, s->name);
+		(void)engine_put_ask(e, ASK_SECRET, secret, NULL, title, NULL, false);
+		return;
+	case SECRET_HOST_ENV:		/* the worker reads it where it is */
+		return;
+	case SECRET_OBJECT:
+		return;
+	}
+	if (rc == 0)
+		give(e, secret, &value);
+	else
+		engine_tell(e, TELL_ERROR, "secret '%s': %s", s->name, err.msg);
+	buf_release(&value);
+}
+
+/* ---- certificates ---- */
+
+static char *
+cert_dir(const struct engine *e, int cert)
+{
+	const struct cert *c = &e->fleet->certs[cert];
+	struct buf name = { 0 };
+	char *dir;
+	size_t i;
+
+	if (c->ca_dir != NULL)
+		return operators_path(c->ca_dir);
+	/* One authority for each certificate of each fleet's environment. */
+	buf_printf(&name, "%s-%s", e->fleet->environment == NULL ? "fleet" : e->fleet->environment, c->name);
+	for (i = 0; i < name.len; i++)
+		if (name.data[i] == '/' || (i == 0 && name.data[i] == '.'))
+			name.data[i] = '_';
+	dir = mem_printf("%s/ca-%s", e->state_dir, buf_str(&name));
+	buf_release(&name);
+	return dir;
+}
+
+/* The CA to verify against, where it is known without a passphrase. */
+static void
+tell_ca(struct engine *e, int cert)
+{
+	const struct cert *c = &e->fleet->certs[cert];
+	struct cert_memory *m = &e->certs[cert];
+	struct buf pem;
+	struct err err;
+	char *path;
+	int fd;
+
+	if (m->ca == NULL && c->external && c->ca_file != NULL && strcmp(c->ca_file, "system") != 0) {
+		path = operators_path(c->ca_file);
+		buf_init(&pem, SECRET_MAX);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (fd == -1 || read_secret_fd(fd, &pem, path, &err) != 0)
+			engine_tell(e, TELL_WARN, "certificate '%s': cannot read its CA '%s': %s",
+			    c->name, path, fd == -1 ? strerror(errno) : err.msg);
+		else
+			m->ca = buf_take(&pem, NULL);
+		if (fd != -1)
+			(void)close(fd);
+		buf_release(&pem);
+		free(path);
+	} else if (m->ca == NULL && !c->external) {
+		path = cert_dir(e, cert);
+		(void)authority_ca(path, &m->ca, &err);
+		free(path);
+	}
+	if (m->ca != NULL)
+		workers_ca(e->workers, cert, m->ca, strlen(m->ca));
+}
+
+void
+material_start(struct engine *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->fleet->nsecrets; i++)
+		start_secret(e, (int)i);
+	for (i = 0; i < e->fleet->ncerts; i++)
+		tell_ca(e, (int)i);
+}
+
+/* A certificate in the making, on the thread. */
+struct making {
+	struct engine *engine;
+	int	 cert;
+	char	*dir;
+	struct authority_request request;
+	struct strings names;
+	char	*passphrase;
+	struct authority_material made;
+	struct err err;
+	int	 rc;
+};
+
+static void
+on_make(void *arg)
+{
+	struct making *m = arg;
+
+	m->rc = authority_ensure(&m->request, &m->made, &m->err);
+}
+
+static void
+on_made(void *arg)
+{
+	struct making *m = arg;
+	struct engine *e = m->engine;
+	struct cert_memory *c = &e->certs[m->cert];
+	const char *name = e->fleet->certs[m->cert].name;
+	char why[ERR_MAX + 160];
+	char *text;
+
+	c->making = false;
+	if (m->rc == 0) {
+		free(c->ca);
+		free(c->leaf);
+		mem_wipe_free(c->key, c->key_len);
+		c->ca = mem_strdup(m->made.ca_pem);
+		c->leaf = mem_strdup(m->made.leaf_pem);
+		c->key = mem_strndup(m->made.key_pem, m->made.key_len);
+		c->key_len = m->made.key_len;
+		if (m->made.made_ca || m->made.made_leaf) {
+			text = mem_printf("%s%s%s of '%s'", m->made.made_ca ? "CA" : "",
+			    m->made.made_ca && m->made.made_leaf ? " and " : "",
+			    m->made.made_leaf ? "server certificate" : "", name);
+			(void)past_note(e, NONE, "made", text, NULL);
+			engine_tell(e, TELL_NOTE, "made %s", text);
+			free(text);
+		}
+		if (!e->stopping)
+			tell_ca(e, m->cert);
+	}
+	(void)snprintf(why, sizeof(why), "certificate '%s': %s", name, m->err.msg);
+	if (!e->stopping)
+		engine_material_ready(e, m->rc == 0, why);
+	authority_material_release(&m->made);
+	strings_release(&m->names);
+	if (m->passphrase != NULL)
+		mem_wipe_free(m->passphrase, strlen(m->passphrase));
+	free(m->dir);
+	free(m);
+}
+
+static void
+add_name(struct strings *names, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < names->n; i++)
+		if (strcmp(names->v[i], name) == 0)
+			return;
+	*(char **)mem_push(&names->v, &names->n, sizeof(*names->v)) = mem_strdup(name);
+}
+
+static void
+make(struct engine *e, int cert, const char *passphrase)
+{
+	const struct fleet *f = e->fleet;
+	const struct cert *c = &f->certs[cert];
+	struct making *m = mem_alloc(sizeof(*m));
+	size_t i, k;
+
+	m->engine = e;
+	m->cert = cert;
+	m->dir = cert_dir(e, cert);
+	m->passphrase = mem_strdup(passphrase);
+	/* Every name that is dialled at what it serves. */
+	for (i = 0; i < c->serves.n; i++) {
+		const struct endpoint *ep = &f->endpoints[c->serves.v[i]];
+
+		for (k = 0; k < ep->names.n; k++)
+			add_name(&m->names, ep->names.v[k]);
+		for (k = 0; k < f->nlinks; k++)
+			if (f->links[k].endpoint == c->serves.v[i] &&
+			    link_dials_name(f, &f->links[k]) != NULL)
+				add_name(&m->names, link_dials_name(f, &f->links[k]));
+	}
+	m->request.dir = m->dir;
+	m->request.name = c->name;
+	m->request.profile = c->profile;
+	m->request.names = (const char *const *)m->names.v;
+	m->request.nnames = m->names.n;
+	m->request.leaf_ms = c->leaf_ms;
+	m->request.now_s = engine_now_ms(e) / 1000;
+	m->request.passphrase = m->passphrase;
+	m->request.passphrase_len = strlen(m->passphrase);
+	e->certs[cert].making = true;
+	thread_do(e->thread, on_make, on_made, m);
+}
+
+int
+material_need(struct engine *e, int step, struct err *err)
+{
+	const struct step *s = &e->plan->steps[step];
+	struct buf value;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < s->nmoves; i++) {
+		int cert = s->moves[i].subject;
+		const struct cert *c;
+		char title[256], *dir;
+
+		if (s->moves[i].facet != FACET_CERT)
+			continue;
+		c = &e->fleet->certs[cert];
+		if (c->external)
+			return err_set(err, "certificate '%s' is external: it is watched, not issued", c->name);
+		if (e->certs[cert].key != NULL)
+			continue;
+		if (e->certs[cert].making)
+			return 1;
+		if (c->passphrase != NONE) {
+			const struct secret *secret = &e->fleet->secrets[c->passphrase];
+
+			if (secret->source != SECRET_FILE)
+				return err_set(err, "certificate '%s': its passphrase can be read "
+				    "from a file or asked for, not yet from '%s'", c->name, secret->name);
+			buf_init(&value, SECRET_MAX);
+			value.secret = true;
+			if ((rc = secret_from_file(secret, &value, err)) == 0) {
+				trim_line_end(&value);
+				make(e, cert, buf_str(&value));
+			}
+			buf_release(&value);
+			if (rc != 0)
+				return err_wrap(err, "passphrase of the CA of '%s'", c->name);
+			return 1;
+		}
+		if (e->events == NULL || e->events->ask == NULL)
+			return err_set(err, "the CA key of '%s' needs its passphrase; name a secret "
+			    "for it in the fleet file (certs: %s: passphrase:)", c->name, c->name);
+		dir = cert_dir(e, cert);
+		(void)snprintf(title, sizeof(title), "passphrase of the CA key of '%s'", c->name);
+		(void)engine_put_ask(e, ASK_CA_PASSPHRASE, cert, NULL, title,
+		    authority_exists(dir) ? NULL : "a new CA is made; nobody can renew without this passphrase",
+		    !authority_exists(dir));
+		free(dir);
+		return 1;
+	}
+	return 0;
+}
+
+int
+material_answer(struct engine *e, struct asked *a, const char *value, struct err *err)
+{
+	struct buf secret;
+
+	if (a->ask.kind == ASK_CA_PASSPHRASE) {
+		if (value == NULL || *value == '\0') {
+			engine_material_ready(e, false, "no passphrase was given");
+			return value == NULL ? 0 : err_set(err, "an empty passphrase protects nothing");
+		}
+		make(e, a->ask.subject, value);
+		return 0;
+	}
+	if (value == NULL)
+		return 0;
+	buf_init(&secret, SECRET_MAX);
+	secret.secret = true;
+	(void)buf_puts(&secret, value);
+	give(e, a->ask.subject, &secret);
+	buf_release(&secret);
+	engine_arm(e);
+	return 0;
+}
+
+int
+material_give(void *arg, int cert, const char *what, char **ret, size_t *ret_len, struct err *err)
+{
+	struct engine *e = arg;
+	const struct cert_memory *m = &e->certs[cert];
+	const char *name = e->fleet->certs[cert].name;
+
+	if (m->key == NULL && strcmp(what, "ca.pem") != 0)
+		return err_set(err, "the material of certificate '%s' is not at hand", name);
+	if (strcmp(what, "ca.pem") == 0)
+		*ret = mem_strdup(m->ca);
+	else if (strcmp(what, "leaf.pem") == 0)
+		*ret = mem_strdup(m->leaf);
+	else if (strcmp(what, "key.pem") == 0)
+		*ret = mem_strndup(m->key, m->key_len);
+	else if (strcmp(what, "chain.pem") == 0)
+		*ret = mem_printf("%s%s", m->leaf, m->ca);
+	else
+		return err_set(err, "certificate '%s' has no '%s'", name, what);
+	if (*ret == NULL)
+		return err_set(err, "there is no CA of certificate '%s' yet", name);
+	*ret_len = strlen(*ret);
+	return 0;
+}
+
+void
+material_release(struct engine *e)
+{
+	size_t i;
+
+	for (i = 0; e->certs != NULL && i < e->fleet->ncerts; i++) {
+		free(e->certs[i].ca);
+		free(e->certs[i].leaf);
+		mem_wipe_free(e->certs[i].key, e->certs[i].key_len);
+	}
+	free(e->certs);
+}

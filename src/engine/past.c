@@ -1,0 +1,341 @@
+/*
+ * past: the journal as the engine uses it.  Owns the history shown to
+ * people, the run in progress, and the way of records to disk and back.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "engine/engine_int.h"
+#include "engine/journaling.h"
+#include "pki/digest.h"
+
+struct written {		/* one record on its way to disk */
+	struct engine *engine;
+	uint64_t ticket;
+	struct history_line line;
+};
+
+static void
+line_release(struct history_line *l)
+{
+	/* The strings of a line are its own; it only shows them as constant. */
+	const char *own[5] = { l->run, l->kind, l->step_id, l->op_id, l->text };
+	size_t i;
+
+	for (i = 0; i < 5; i++) {
+		union { const char *c; char *m; } cast = { .c = own[i] };
+
+		free(cast.m);
+	}
+}
+
+static void
+remember(struct engine *e, const struct history_line *from)
+{
+	struct history_line *l = mem_push(&e->history, &e->nhistory, sizeof(*e->history));
+
+	*l = *from;
+	if (l->seq == 0)
+		l->seq = e->nhistory > 1 ? e->history[e->nhistory - 2].seq + 1 : 1;
+}
+
+size_t
+engine_history(const struct engine *e, const struct history_line **ret)
+{
+	*ret = e->history;
+	return e->nhistory;
+}
+
+/* What an op is, in a few words without values. */
+static char *
+op_words(const struct engine *e, int step, int op)
+{
+	const struct ops *ops = &e->memory[step].ops;
+	const struct op *o;
+	struct buf b = { 0 };
+	size_t i;
+
+	if (op < 0 || (size_t)op >= ops->n)
+		return NULL;
+	o = &ops->v[op];
+	buf_printf(&b, "%s: ", e->fleet->hosts[o->host].name);
+	switch (o->kind) {
+	case OP_ENV:
+		buf_puts(&b, o->path);
+		for (i = 0; i < o->set.n; i++)
+			buf_printf(&b, " %s=%s", o->set.v[i].key, o->secret ? "(secret)" : o->set.v[i].value);
+		for (i = 0; i < o->unset.n; i++)
+			buf_printf(&b, " -%s", o->unset.v[i]);
+		break;
+	case OP_FILE:
+		buf_printf(&b, "%s%s", o->path, o->remove ? " removed" : "");
+		break;
+	case OP_RUN:
+	case OP_ACTIVATE:
+		op_command_text(o, false, &b);
+		break;
+	}
+	return buf_take(&b, NULL);
+}
+
+static char *
+record_words_of(const struct engine *e, const struct record *r)
+{
+	char *op = op_words(e, r->step, r->op), *s = NULL;
+
+	switch (r->kind) {
+	case REC_APPLY:
+		s = mem_strdup(e->plan->steps[r->step].title);
+		break;
+	case REC_INTENT:
+	case REC_UNDO_INTENT:
+		s = op;
+		op = NULL;
+		break;
+	case REC_OUTCOME:
+	case REC_UNDO_OUTCOME:
+		s = mem_printf("%s%s%s", op_outcome_word(r->outcome), r->why[0] == '\0' ? "" : ": ", r->why);
+		break;
+	case REC_UNDO:
+		s = mem_strdup(e->who);
+		break;
+	case REC_PHASE:
+		s = mem_printf("%s%s%s", phase_word(r->phase), r->why[0] == '\0' ? "" : ": ", r->why);
+		break;
+	}
+	free(op);
+	return s;
+}
+
+static void
+on_written(void *arg, bool ok, const char *why)
+{
+	struct written *w = arg;
+	struct engine *e = w->engine;
+	struct event ev = { .kind = ok ? EV_JOURNALLED : EV_JOURNAL_FAILED, .ticket = w->ticket, .why = why };
+
+	if (ok)
+		remember(e, &w->line);
+	else {
+		line_release(&w->line);
+		engine_tell(e, TELL_ERROR, "the journal cannot be written: %s", why);
+	}
+	ev.now_ms = engine_now_ms(e);
+	if (w->ticket != 0 && !e->stopping)
+		engine_feed(e, &ev);
+	free(w);
+	engine_dirty(e);
+}
+
+static void
+on_ended(void *arg, bool ok, const char *why)
+{
+	struct engine *e = arg;
+
+	if (!ok)
+		engine_tell(e, TELL_ERROR, "the journal cannot be written: %s", why);
+}
+
+void
+past_write(struct engine *e, const struct effect *x)
+{
+	const struct record *r = &x->record;
+	struct written *w;
+	const char *op_id = NULL;
+
+	if (e->options.read_only || e->journaling == NULL)
+		return;
+	w = mem_alloc(sizeof(*w));
+	w->engine = e;
+	w->ticket = x->ticket;
+	if (r->op != NONE && (size_t)r->op < e->memory[r->step].ops.n)
+		op_id = e->memory[r->step].ops.v[r->op].id;
+	w->line.at_ms = r->at_ms;
+	w->line.run = mem_strdup(e->run.id);
+	w->line.kind = mem_strdup(record_word(r->kind));
+	w->line.step_id = mem_strdup(e->plan->steps[r->step].id);
+	w->line.op_id = mem_strdup(op_id);
+	w->line.text = record_words_of(e, r);
+	journaling_append(e->journaling, r, w->line.step_id, op_id, w->line.text, on_written, w);
+	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && rollout_last(e->rollout) == NONE) {
+		/* All is as it was before: what comes next is another run. */
+		journaling_end(e->journaling, on_ended, e);
+		e->run_open = false;
+	}
+}
+
+int
+past_note(struct engine *e, int step, const char *kind, const char *text, struct err *err)
+{
+	struct written *w;
+	const char *step_id = step == NONE ? NULL : e->plan->steps[step].id;
+
+	if (e->options.read_only || e->journaling == NULL)
+		return err_set(err, "there is no journal to note it in");
+	w = mem_alloc(sizeof(*w));
+	w->engine = e;
+	w->line.at_ms = engine_now_ms(e);
+	w->line.run = mem_strdup(e->run_open ? e->run.id : "");
+	w->line.kind = mem_strdup(kind);
+	w->line.step_id = mem_strdup(step_id);
+	w->line.text = mem_strdup(text);
+	journaling_note(e->journaling, w->line.at_ms, step_id, kind, text, on_written, w);
+	return 0;
+}
+
+static void
+on_begun(void *arg, const struct journal_run *run, const char *why)
+{
+	struct engine *e = arg;
+
+	e->run_beginning = false;
+	if (run != NULL) {
+		e->run = *run;
+		e->run_open = true;
+	}
+	if (!e->stopping)
+		engine_material_ready(e, run != NULL, why);
+}
+
+int
+past_begin_run(struct engine *e, struct err *err)
+{
+	struct journal_run run = { 0 };
+
+	if (e->run_open)
+		return 0;
+	if (e->journaling == NULL)
+		return err_set(err, "there is no journal");
+	if (e->run_beginning)
+		return 1;
+	digest_sha256_hex(e->fleet_text, e->fleet_len, run.fleet_sha);
+	(void)snprintf(run.plan_sha, sizeof(run.plan_sha), "%s", e->plan->sha256);
+	(void)snprintf(run.plan_name, sizeof(run.plan_name), "%s", e->plan->name);
+	(void)snprintf(run.who, sizeof(run.who), "%s", e->who);
+	e->run_beginning = true;
+	journaling_begin(e->journaling, &run, on_begun, e);
+	return 1;
+}
+
+/* ---- coming back ---- */
+
+static bool
+on_entry(void *arg, const struct journal_entry *entry)
+{
+	struct engine *e = arg;
+	struct history_line line = { 0 };
+	struct record rec;
+	int step;
+
+	line.seq = entry->seq;
+	line.at_ms = entry->at_ms;
+	line.run = mem_strdup(entry->run);
+	line.kind = mem_strdup(entry->kind);
+	line.step_id = mem_strdup(entry->step_id);
+	line.op_id = mem_strdup(entry->op_id);
+	line.text = mem_strdup(entry->text);
+	remember(e, &line);
+	if (e->rollout == NULL || entry->step_id == NULL ||
+	    (step = plan_step(e->plan, entry->step_id)) == NONE)
+		return true;
+	if (entry->is_record && e->run_open && strcmp(entry->run, e->run.id) == 0) {
+		rec = entry->record;
+		rec.step = step;
+		rollout_replay(e->rollout, &rec);
+	} else if (!entry->is_record && strcmp(entry->kind, "waive") == 0 && entry->text != NULL &&
+	    (entry->run[0] == '\0' || (e->run_open && strcmp(entry->run, e->run.id) == 0))) {
+		const struct step *s = &e->plan->steps[step];
+		struct step_memory *m = &e->memory[step];
+		size_t i, n;
+
+		for (i = 0; i < s->nrequires + s->ngates; i++) {
+			bool guard = i < s->nrequires;
+			size_t k = guard ? i : i - s->nrequires;
+			const char *name = guard ? s->requires[k].name : s->gates[k].name;
+			char **slot = guard ? &m->waived_guards[k] : &m->waived_gates[k];
+
+			n = strlen(name);
+			if (strncmp(entry->text, name, n) == 0 && entry->text[n] == ':') {
+				free(*slot);
+				*slot = mem_strdup(entry->text + n + 1 + (entry->text[n + 1] == ' '));
+			}
+		}
+	}
+	return true;
+}
+
+/*
+ * Names the journal: the plan's name for people, and the fleet file's place,
+ * so that two fleets under one plan do not share a run.
+ */
+static char *
+journal_name(const struct engine *e)
+{
+	char hex[DIGEST_HEX_SIZE], *real, *name;
+	const char *from = e->plan == NULL ? "status" : e->plan->name;
+	size_t i;
+
+	real = realpath(e->fleet_path, NULL);
+	digest_sha256_hex(real == NULL ? e->fleet_path : real,
+	    strlen(real == NULL ? e->fleet_path : real), hex);
+	free(real);
+	name = mem_printf("%.*s-%.8s", 64, from == NULL || *from == '\0' ? "plan" : from, hex);
+	for (i = 0; name[i] != '\0'; i++)
+		if (!isalnum((unsigned char)name[i]) && strchr("._-", name[i]) == NULL)
+			name[i] = '_';
+	if (name[0] == '.')
+		name[0] = '_';
+	return name;
+}
+
+int
+past_open(struct engine *e, bool *ret_locked, struct err *err)
+{
+	char *name, *by = NULL;
+	struct err none = { "" };
+	int rc;
+
+	if (state_dir(&e->state_dir, err) != 0)
+		return -1;
+	if (e->plan == NULL)
+		return 0;
+	name = journal_name(e);
+	rc = journal_open(&e->journal, e->state_dir, name, e->options.read_only, &by, err);
+	if (rc == 0 && e->options.read_only)
+		by = journal_holder(e->state_dir, name);
+	free(name);
+	free(e->lock_holder);
+	e->lock_holder = by;
+	*ret_locked = rc != 0 && by != NULL;
+	if (rc != 0)
+		return -1;
+	if (journal_current(e->journal, &e->run, &none) == 0)
+		e->run_open = true;
+	else if (none.msg[0] != '\0') {
+		*err = none;
+		return -1;
+	}
+	if (journal_each(e->journal, NULL, on_entry, e, err) != 0)
+		return -1;
+	if (e->run_open && strcmp(e->run.plan_sha, e->plan->sha256) != 0)
+		engine_tell(e, TELL_WARN, "the plan was changed since this run began (%s)", e->run.id);
+	if (!e->options.read_only)
+		e->journaling = journaling_new(e->thread, e->journal);
+	return 0;
+}
+
+void
+past_release(struct engine *e)
+{
+	size_t i;
+
+	journaling_free(e->journaling);
+	journal_close(e->journal);
+	for (i = 0; i < e->nhistory; i++)
+		line_release(&e->history[i]);
+	free(e->history);
+}

@@ -1,0 +1,170 @@
+/*
+ * watch: which probes are due.  Owns the slots; each is one thing that is
+ * looked at again and again, with at most one question out.
+ *
+ * A question that will not be answered (its worker died) makes its slot due
+ * again after a moment; nothing is ever asked twice at once.
+ */
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/op.h"
+#include "engine/engine_int.h"
+
+#define CENSUS_EVERY_MS		2000
+#define SERVED_EVERY_MS		30000
+#define HOST_EVERY_MS		15000
+#define SETTINGS_EVERY_MS	60000
+#define PROBE_DEADLINE_MS	8000
+#define LOST_AGAIN_MS		1000
+
+static int64_t
+every(const struct engine *e, enum reading_kind kind)
+{
+	switch (kind) {
+	case READING_CENSUS:
+		return e->options.census_every_ms > 0 ? e->options.census_every_ms : CENSUS_EVERY_MS;
+	case READING_SERVED:
+		return e->options.served_every_ms > 0 ? e->options.served_every_ms : SERVED_EVERY_MS;
+	case READING_HOST:
+		return e->options.host_every_ms > 0 ? e->options.host_every_ms : HOST_EVERY_MS;
+	case READING_SETTINGS:
+	case READING_CHECK:
+		break;
+	}
+	return SETTINGS_EVERY_MS;
+}
+
+int64_t
+engine_stale_ms(const struct engine *e, enum reading_kind kind)
+{
+	/* Two misses and the time that a probe may take. */
+	return 2 * every(e, kind) + PROBE_DEADLINE_MS;
+}
+
+static void
+add(struct engine *e, enum reading_kind kind, int subject, bool hopeless)
+{
+	struct slot *s = mem_push(&e->slots, &e->nslots, sizeof(*e->slots));
+
+	s->kind = kind;
+	s->subject = subject;
+	s->every_ms = every(e, kind);
+	s->hopeless = hopeless;
+}
+
+void
+watch_init(struct engine *e)
+{
+	const struct fleet *f = e->fleet;
+	struct strings files = { 0 };
+	size_t i;
+
+	for (i = 0; i < f->nendpoints; i++) {
+		const struct endpoint *ep = &f->endpoints[i];
+		bool out = ep->not_yet != NULL || (ep->host == NONE && ep->via == NONE);
+
+		add(e, READING_SERVED, (int)i, out || ep->cannot_see[SOURCE_SERVED] != NULL);
+		add(e, READING_CENSUS, (int)i, out || ep->cannot_see[SOURCE_CENSUS] != NULL);
+		add(e, READING_SETTINGS, (int)i, out || ep->cannot_see[SOURCE_CONFIGURED] != NULL);
+	}
+	for (i = 0; i < f->nhosts; i++) {
+		facets_files(&files, f, (int)i);
+		add(e, READING_HOST, (int)i, files.n == 0);
+		strings_release(&files);
+	}
+}
+
+static void
+ask(struct engine *e, struct slot *s, int64_t now_ms)
+{
+	s->id = workers_probe(e->workers, s->kind, s->subject, PROBE_DEADLINE_MS);
+	s->asked_ms = now_ms;
+	s->due_ms = now_ms + s->every_ms;
+}
+
+int64_t
+watch_run(struct engine *e, int64_t now_ms)
+{
+	int64_t next = INT64_MAX;
+	size_t i;
+
+	for (i = 0; i < e->nslots; i++) {
+		struct slot *s = &e->slots[i];
+
+		if (s->hopeless || s->id != 0 || (!e->options.probe && s->due_ms == 0))
+			continue;
+		if (s->due_ms <= now_ms)
+			ask(e, s, now_ms);
+		else if (e->options.probe && s->due_ms < next)
+			next = s->due_ms;
+	}
+	return next;
+}
+
+bool
+watch_answer(struct engine *e, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < e->nslots; i++) {
+		struct slot *s = &e->slots[i];
+
+		if (s->id != id)
+			continue;
+		s->id = 0;
+		s->answered_ms = s->asked_ms;
+		if (!e->options.probe && s->due_ms > s->asked_ms)
+			s->due_ms = 0;	/* looked at on demand only */
+		return true;
+	}
+	return false;
+}
+
+/* Somebody needs a reading that is not older than since_ms. */
+void
+watch_soon(struct engine *e, enum reading_kind kind, int subject, int64_t since_ms)
+{
+	size_t i;
+
+	for (i = 0; i < e->nslots; i++) {
+		struct slot *s = &e->slots[i];
+
+		if (s->kind != kind || s->subject != subject || s->hopeless)
+			continue;
+		if (s->id != 0 && s->asked_ms >= since_ms)
+			return;		/* on its way */
+		s->due_ms = 1;		/* as soon as the one that is out is back */
+		return;
+	}
+}
+
+void
+watch_all_soon(struct engine *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->nslots; i++)
+		e->slots[i].due_ms = 1;
+}
+
+int64_t
+engine_sweep(struct engine *e)
+{
+	int64_t now_ms = engine_now_ms(e);
+
+	watch_all_soon(e);
+	engine_arm(e);
+	return now_ms;
+}
+
+bool
+engine_swept(const struct engine *e, int64_t since_ms)
+{
+	size_t i;
+
+	for (i = 0; i < e->nslots; i++)
+		if (!e->slots[i].hopeless && e->slots[i].answered_ms < since_ms)
+			return false;
+	return true;
+}
