@@ -5,8 +5,13 @@
  * count).  A worker is a re-exec of this binary (`belay --worker`, its socketpair on
  * descriptor 3), never a bare fork.  It may hang or crash: then its
  * questions in flight end with `lost`, its hosts are reported REACH_LOST, and another is
- * started (backoff 0.1 s doubling to 5 s).  A worker that does not answer
- * its deadline plus a grace is killed (SIGKILL, by the pid that was kept).
+ * started (backoff 0.1 s doubling to 5 s).  A worker that does not answer by a question's
+ * deadline plus a grace is killed (SIGKILL, by the pid that was kept).
+ *
+ * What a worker sends is decoded as if an enemy had written it: an answer to
+ * no question of its own, an index that the fleet does not have, a time from the
+ * future, and it is given up (the time is only put right).  A question asked
+ * while its worker is being started anew waits for it, within its own deadline.
  */
 #ifndef BELAY_ENGINE_WORKERS_H
 #define BELAY_ENGINE_WORKERS_H
@@ -26,12 +31,16 @@ struct workers;
 /* What a host needs a person for; see remote/session.h. */
 enum host_need { HOST_NEEDS_NOTHING, HOST_NEEDS_KEY_ACCEPTED, HOST_NEEDS_PASSPHRASE, HOST_KEY_CHANGED };
 
+/*
+ * All are called from the loop, never from inside a call of the functions
+ * below; they may ask new questions, but not call workers_stop().
+ */
 struct workers_events {		/* strings and readings are valid (and owned) as said */
-	void	(*reading)(void *arg, uint64_t id, struct reading *);	/* takes it over */
+	void	(*reading)(void *arg, uint64_t id, struct reading *);	/* its content is taken over: reading_release() */
 	void	(*op_done)(void *arg, uint64_t id, const struct op_result *);
 	void	(*op_text)(void *arg, uint64_t id, const char *bytes, size_t len_bytes);
 	void	(*host)(void *arg, int host, const struct host_view *, enum host_need,
-		    const char *subject, const char *keytype);
+		    const char *subject, const char *keytype);	/* may be "", may hold remote bytes */
 	/* The question will not be answered: its worker is gone. */
 	void	(*lost)(void *arg, uint64_t id);
 	/* A worker began anew: secrets and CAs were sent again already. */
@@ -45,18 +54,25 @@ struct workers_config {
 	size_t	 fleet_len;
 	const char *ssh_config;		/* or NULL */
 	const char *program;		/* path to re-exec; "/proc/self/exe" */
-	const struct workers_events *events;
+	size_t	 count;			/* 0: as many as there are cores, and no more than hosts */
+	int64_t	 grace_ms;		/* behind a question's deadline; 0: 5000 */
+	const struct workers_events *events;	/* must outlive the workers, as do loop, fleet and fleet_text */
 	void	*arg;
 };
 
 int	workers_start(struct workers **ret, const struct workers_config *, struct err *);
-void	workers_stop(struct workers *);	/* closes, waits at most 1 s, kills; then frees */
+/*
+ * Closes, waits at most 1 s, kills; then frees.  No event follows.  The loop
+ * has to run once more afterwards, to close its handles.  NULL is fine.
+ */
+void	workers_stop(struct workers *);
 
-/* Each returns a fresh id, never 0. */
+/* Each returns a fresh id, never 0.  A deadline is counted from now. */
 uint64_t workers_probe(struct workers *, enum reading_kind, int subject, int64_t deadline_ms);
 uint64_t workers_check(struct workers *, const struct check *, int host, int64_t since_ms, int64_t deadline_ms);
 uint64_t workers_op(struct workers *, enum op_verb, const struct op *, const char *expect_sha,
 	    const char *who, const char *plan_sha, int64_t deadline_ms);
+/* No event follows for this question; an op that has begun on its host is not taken back by it. */
 void	workers_cancel(struct workers *, uint64_t id);
 
 /* Kept (in wiped memory) and given again to a worker that is started anew. */
@@ -67,6 +83,6 @@ void	workers_accept_host_key(struct workers *, int host, const char *fingerprint
 void	workers_wake(struct workers *, int host);
 
 size_t	workers_count(const struct workers *);
-long	workers_pid(const struct workers *, size_t worker);	/* for tests and `doctor` */
+long	workers_pid(const struct workers *, size_t worker);	/* for tests and `doctor`; -1 while there is none */
 
 #endif

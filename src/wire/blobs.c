@@ -101,6 +101,8 @@ wire_fleet_encode(const struct wire_fleet *f, struct buf *out)
 	blob_put_bytes(out, f->text, f->len);
 	blob_put_str(out, f->ssh_config);
 	blob_put_bytes(out, f->key, sizeof(f->key));
+	blob_put_int(out, f->worker);
+	blob_put_int(out, f->workers);
 }
 
 int
@@ -117,7 +119,10 @@ wire_fleet_decode(struct wire_fleet *ret, const void *p, size_t len_bytes, struc
 	f.text = blob_bytes(&r, FLEET_FILE_MAX, &f.len);
 	f.ssh_config = blob_str(&r, 4096);
 	key = blob_bytes(&r, sizeof(f.key), &key_len);
-	good = blob_done(&r) && f.path != NULL && f.text != NULL && key != NULL && key_len == sizeof(f.key);
+	f.worker = (int)blob_int(&r, 0, FLEET_ITEMS_MAX - 1);
+	f.workers = (int)blob_int(&r, 1, FLEET_ITEMS_MAX);
+	good = blob_done(&r) && f.path != NULL && f.text != NULL && key != NULL && key_len == sizeof(f.key) &&
+	    f.worker < f.workers;
 	if (good)
 		memcpy(f.key, key, sizeof(f.key));
 	mem_wipe_free(key, key_len);

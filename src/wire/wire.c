@@ -45,6 +45,7 @@ static const struct {
 	[MSG_HOST_KEY]	 = { "host-key",   false, HAS_SUBJECT, NULL, WIRE_HOST_STRING_MAX },
 	[MSG_PASSPHRASE] = { "passphrase", false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },
 	[MSG_WAKE]	 = { "wake",	   false, HAS_SUBJECT, NULL, 0 },
+	[MSG_ADDRESSES]	 = { "addresses",  false, HAS_SUBJECT, NULL, WIRE_HOST_STRING_MAX },
 	[MSG_READY]	 = { "ready",	   true,  HAS_SUBJECT, NULL, 0 },
 	[MSG_HOST]	 = { "host",	   true,  HAS_SUBJECT | HAS_WHAT | HAS_NEED | HAS_ATTEMPTS | HAS_RETRY, reach_words,
 		5 * (WIRE_HOST_STRING_MAX + 8) },

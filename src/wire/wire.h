@@ -46,6 +46,7 @@ enum message_kind {
 	MSG_HOST_KEY,	/* subject: host; blob: fingerprint accepted */
 	MSG_PASSPHRASE,	/* subject: host; blob: wire_strings_encode() of key file, passphrase */
 	MSG_WAKE,	/* subject: host: connect now */
+	MSG_ADDRESSES,	/* subject: host; blob: its numeric addresses, separated by blanks */
 	/* worker to console */
 	MSG_READY,	/* subject: WIRE_VERSION */
 	MSG_HOST,	/* subject: host, what: enum reach, need, attempts, retry_ms; blob: wire_host_encode() */
@@ -53,7 +54,7 @@ enum message_kind {
 	MSG_OP_DONE,	/* id; blob: op_result_encode() */
 	MSG_OP_TEXT	/* id; blob: output of a running command, as it comes (for progress) */
 };
-#define MESSAGE_COUNT 15
+#define MESSAGE_COUNT 16
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 
@@ -96,6 +97,7 @@ struct wire_fleet {		/* MSG_FLEET */
 	size_t	 len;
 	char	*ssh_config;	/* or NULL */
 	unsigned char key[32];	/* for the fingerprints of secrets; of this run of the console */
+	int	 worker, workers;	/* it owns the hosts with host % workers == worker */
 };
 void	wire_fleet_encode(const struct wire_fleet *, struct buf *out);
 int	wire_fleet_decode(struct wire_fleet *ret, const void *, size_t len_bytes, struct err *);
@@ -114,7 +116,8 @@ void	wire_op_release(struct wire_op *);
 
 #define WIRE_HOST_STRING_MAX 512
 struct wire_host {		/* MSG_HOST; all may hold remote bytes */
-	char	*transport, *subject, *keytype, *why, *address;		/* may be NULL */
+	char	*transport, *subject, *keytype, *why;	/* may be NULL */
+	char	*address;	/* numeric ones, separated by blanks; as far as they are known */
 };
 void	wire_host_encode(const struct wire_host *, struct buf *out);	/* cuts what is too long */
 int	wire_host_decode(struct wire_host *ret, const void *, size_t len_bytes, struct err *);

@@ -33,6 +33,7 @@ a_message(enum message_kind kind)
 	case MSG_SECRET:
 	case MSG_CA:
 	case MSG_HOST_KEY:
+	case MSG_ADDRESSES:
 	case MSG_PASSPHRASE:
 	case MSG_HOST:
 		m.blob = mem_strndup(secret, sizeof(secret) - 1);
@@ -48,6 +49,7 @@ a_message(enum message_kind kind)
 	case MSG_SECRET:
 	case MSG_CA:
 	case MSG_HOST_KEY:
+	case MSG_ADDRESSES:
 	case MSG_PASSPHRASE:
 	case MSG_WAKE:
 		m.subject = 17;
@@ -360,7 +362,7 @@ check_comes_out_as_it_went_in(void **state)
 static void
 fleet_host_and_strings_come_out_as_they_went_in(void **state)
 {
-	struct wire_fleet f = { .path = (char[]){ "f.yaml" }, .text = (char[]){ "belay: fleet/1\n" }, .len = 15 }, fgot;
+	struct wire_fleet f = { .path = (char[]){ "f.yaml" }, .text = (char[]){ "belay: fleet/1\n" }, .len = 15, .workers = 1 }, fgot;
 	struct wire_host h = { .transport = (char[]){ "libssh2" }, .why = mem_alloc(2000) }, hgot;
 	struct buf b = { 0 };
 	struct err err;
@@ -491,7 +493,7 @@ static void
 sample_blob(int which, struct buf *out)
 {
 	struct check c = a_check();
-	struct wire_fleet f = { .path = (char[]){ "f.yaml" }, .text = (char[]){ "belay: fleet/1\n" }, .len = 15 };
+	struct wire_fleet f = { .path = (char[]){ "f.yaml" }, .text = (char[]){ "belay: fleet/1\n" }, .len = 15, .workers = 1 };
 	struct wire_host h = { .transport = (char[]){ "libssh2" }, .address = (char[]){ "10.0.0.1" } };
 	struct wire_op o = an_op();
 
