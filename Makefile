@@ -40,6 +40,10 @@ CORE_SRC = \
 	src/core/fleet_link.c \
 	src/core/fleet_bind.c \
 	src/core/fleet_check.c \
+	src/core/plan.c \
+	src/core/plan_read.c \
+	src/core/plan_check.c \
+	src/core/plan_print.c \
 	src/core/blob.c \
 	src/core/reading.c \
 	src/core/census.c \
@@ -330,15 +334,17 @@ $(BUILD)/gen/version.h: Makefile
 	@touch $@
 
 # The host-side program as bytes (a string literal may not be that long in
-# ISO C), ending in a NUL, and the SHA-256 of its text for the journal.
+# ISO C), ending in a NUL, and the SHA-256 of its text for the journal. Comments
+# and indentation stay here: the program travels with every request.
 $(BUILD)/gen/host_sh.h: src/remote/host.sh
 	@mkdir -p $(@D)
 	@if LC_ALL=C grep -n '[^	-~]' $<; then echo '$<: only ASCII, please' >&2; exit 1; fi
 	$(call say,GEN,$@)
+	$(Q)sed -e '/^[[:space:]]*#/d' -e '/^$$/d' -e 's/^[[:space:]]*//' $< >$(@D)/host.sh
 	$(Q){ echo '/* made from $<: do not edit */'; \
-	  echo "#define HOST_SH_SHA256 \"$$(sha256sum <$< | cut -d' ' -f1)\""; \
+	  echo "#define HOST_SH_SHA256 \"$$(sha256sum <$(@D)/host.sh | cut -d' ' -f1)\""; \
 	  echo 'static const char host_sh[] = {'; \
-	  od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; \
+	  od -An -v -tu1 $(@D)/host.sh | sed 's/[0-9][0-9]*/&,/g'; \
 	  echo '0 };'; } >$@
 
 # ---------------------------------------------------------------------------

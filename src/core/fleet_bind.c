@@ -208,6 +208,11 @@ read_env(struct bind *b, const struct node *node, struct bedit *e)
 		if (check_variable(r, e->set.v[i].pos.line, e->set.v[i].pos.col,
 		    e->set.v[i].key) == -1)
 			return -1;
+		if (reader_has_foreign(e->set.v[i].value, b->run_time))
+			return reader_fail_at(r, e->set.v[i].pos.line,
+			    e->set.v[i].pos.col,
+			    "the value of '%s' has a '$(' that is no name, expected none",
+			    e->set.v[i].key);
 		if (strpbrk(e->set.v[i].value, "\r\n") != NULL)
 			return reader_fail_at(r, e->set.v[i].pos.line,
 			    e->set.v[i].pos.col,
@@ -249,6 +254,8 @@ read_file(struct bind *b, const struct node *node, struct bedit *e)
 		return reader_fail(r, node, e->remove ?
 		    "'remove' and 'content', expected one of them" :
 		    "a file edit without 'content', expected it, or 'remove: yes'");
+	if (e->content != NULL && reader_has_foreign(e->content, b->run_time))
+		return reader_fail(r, v, "the content has a '$(' that is no name, expected none");
 	if ((v = node_get(node, "mode")) != NULL &&
 	    reader_mode(r, b->scope, v, &e->mode) == -1)
 		return -1;
@@ -318,8 +325,8 @@ read_command(struct bind *b, const struct node *node, struct bedit *e)
 	return 0;
 }
 
-static int
-check_way_back(struct bind *b, const struct bedit *e)
+int
+bind_check_way_back(struct bind *b, const struct bedit *e)
 {
 	if (e->read_only && e->undo != NULL)
 		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
@@ -419,7 +426,7 @@ read_kind(struct bind *b, const struct entry *entry, struct binding *ret)
 	}
 	e = push_edit(ret, EDIT_RUN, entry->line, entry->col);
 	return reader_keys(r, entry->value, "a command", command_keys) == -1 ||
-	    read_command(b, entry->value, e) == -1 || check_way_back(b, e) == -1 ||
+	    read_command(b, entry->value, e) == -1 || bind_check_way_back(b, e) == -1 ||
 	    read_place(b, entry->value, e) == -1 ? -1 : 0;
 }
 
@@ -461,7 +468,7 @@ read_edits(struct bind *b, const struct node *node, struct binding *ret)
 		} else if (strcmp(entry->key, "run") == 0 && entry->value->kind != NODE_MAPPING) {
 			run = true;
 			e = push_edit(ret, EDIT_RUN, entry->line, entry->col);
-			if (read_command(b, node, e) == -1 || check_way_back(b, e) == -1 ||
+			if (read_command(b, node, e) == -1 || bind_check_way_back(b, e) == -1 ||
 			    read_place(b, node, e) == -1)
 				return -1;
 		} else if (makes_edit(entry)) {

@@ -104,6 +104,8 @@ int	bind_dial(struct fleet_reader *, const struct scope *, int link, const struc
 /* A command with `on`: can-tls, put, undo, a plan's run. */
 int	bind_command(struct bind *, const struct node *, const char *what,
 	    const char *const keys[], struct bedit *ret);
+/* A command can be undone, or says that it changes nothing. */
+int	bind_check_way_back(struct bind *, const struct bedit *);
 /* A file whose content is given, for certificates and CA files. */
 void	bind_file(struct binding *, const struct node *at, const char *path,
 	    const char *content, int mode, const char *owner, const struct indices *on);

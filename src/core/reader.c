@@ -114,14 +114,23 @@ reader_unknown(struct reader *r, int line, int col, const char *what,
 }
 
 void
-reader_not_yet(struct reader *r, int line, int col, const char *what)
+reader_note(struct reader *r, int line, int col, const char *text)
 {
-	char *s = mem_printf("%s:%d:%d: '%s': not yet", r->path, line, col, what);
+	char *s = mem_printf("%s:%d:%d: %s", r->path, line, col, text);
 
 	if (strings_has(r->not_yet, s))
 		free(s);
 	else
 		strings_push(r->not_yet, s);
+}
+
+void
+reader_not_yet(struct reader *r, int line, int col, const char *what)
+{
+	char *s = mem_printf("'%s': not yet", what);
+
+	reader_note(r, line, col, s);
+	free(s);
 }
 
 void
@@ -249,7 +258,7 @@ fill(struct reader *r, const struct scope *scope, int line, int col,
 
 	while (*s != '\0') {
 		if (strncmp(s, "$$(", 3) == 0) {
-			buf_puts(out, run_time == NULL ? "$(" : "$$(");
+			buf_puts(out, "$(");
 			s += 3;
 			continue;
 		}
@@ -274,6 +283,26 @@ fill(struct reader *r, const struct scope *scope, int line, int col,
 		s += n + 3;
 	}
 	return 0;
+}
+
+bool
+reader_has_foreign(const char *s, const char *const run_time[])
+{
+	char *name;
+	size_t n;
+	bool ours;
+
+	while ((s = strstr(s, "$(")) != NULL) {
+		s += 2;
+		if ((n = variable_length(s)) == 0)
+			return true;
+		name = mem_strndup(s, n);
+		ours = in_words(run_time, name);
+		free(name);
+		if (!ours)
+			return true;
+	}
+	return false;
 }
 
 int

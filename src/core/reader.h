@@ -6,9 +6,9 @@
  * was expected` and returns -1.  Strings handed out are the caller's.
  *
  * $(name): a name bound by a `for` around it is filled in at once.  Some
- * values keep names that are known only at run time (struct names); they stay
- * as they stand, and whoever fills them turns "$$(" into "$(".  In all other
- * values this file does that: "$$(date)" is the shell's own $(date).
+ * values keep names that are known only at run time; they stay as they stand.
+ * Any other name is an error.  "$$(date)" stands for the text "$(date)", for
+ * commands that want the shell's own.
  */
 #ifndef BELAY_CORE_READER_H
 #define BELAY_CORE_READER_H
@@ -64,6 +64,8 @@ int	reader_unknown(struct reader *, int line, int col, const char *what,
 /* Notes "path:line:col: 'what': not yet", once. */
 void	reader_not_yet(struct reader *, int line, int col, const char *what);
 
+/* Notes anything else that people should know, as "path:line:col: text", once. */
+void	reader_note(struct reader *, int line, int col, const char *text);
 /* Puts what was noted into the order of the file. */
 void	reader_sort_not_yet(struct reader *);
 
@@ -72,6 +74,8 @@ int	reader_keys(struct reader *, const struct node *, const char *what,
 	    const char *const keys[]);
 int	reader_is(struct reader *, const struct node *, enum node_kind, const char *what);
 
+/* Whether the text has a "$(" that is none of these names: not for a value that is filled later. */
+bool	reader_has_foreign(const char *, const char *const run_time[]);
 /* Fills $(name) in a string; run_time ends with NULL, or is NULL for none. */
 int	reader_fill(struct reader *, const struct scope *, int line, int col,
 	    const char *s, const char *const run_time[], char **ret);

@@ -163,7 +163,8 @@ check_scalar(struct source *s, const yaml_event_t *event)
 	size_t i, len = event->data.scalar.length;
 
 	for (i = 0; i < len; i++)
-		if ((v[i] < 0x20 && v[i] != '\n' && v[i] != '\t') || v[i] == 0x7f)
+		if ((v[i] < 0x20 && v[i] != '\n' && v[i] != '\t') || v[i] == 0x7f ||
+		    (v[i] == 0xc2 && i + 1 < len && v[i + 1] < 0xa0))
 			return fail(s, event->start_mark,
 			    "an escaped control character, expected text");
 	return 0;

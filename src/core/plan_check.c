@@ -1,0 +1,666 @@
+/*
+ * plan_check: what must be shown, before and after a step.
+ *
+ * Owns the named checks, their keys, and which ones follow from a move
+ * without being written.  Where a check does not say which endpoint it means,
+ * it means the one that the step moves.
+ *
+ * Every check of a step has a name of its own: people waive by name.  A
+ * written check that says no more than an implied one is that one.
+ */
+#include "core/plan_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/mem.h"
+#include "core/text.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+const char *const step_run_time[] = { "step", NULL };
+
+static const char *const refused_words[] = { "plaintext", "tls", NULL };
+
+static struct check *
+push_check(struct check **v, size_t *n, enum check_kind kind)
+{
+	struct check *c = mem_push(v, n, sizeof(*c));
+
+	c->kind = kind;
+	c->endpoint = c->link = c->host = NONE;
+	c->accept = ACCEPT_UNKNOWN;
+	c->dial = DIAL_UNKNOWN;
+	return c;
+}
+
+/* The endpoint that the step is about: NONE where there is none, or several. */
+static int
+step_endpoint(const struct fleet *f, const struct step *s)
+{
+	static const enum facet order[] = {
+		FACET_ACCEPT, FACET_DIAL, FACET_TRUST, FACET_PRESENT, FACET_CERT
+	};
+	const struct move *m;
+	size_t i, k, e;
+	int found = NONE, endpoint;
+
+	for (k = 0; k < LENGTH(order) && found == NONE; k++)
+		for (i = 0; i < s->nmoves; i++) {
+			m = &s->moves[i];
+			if (m->facet != order[k])
+				continue;
+			if (m->facet == FACET_CERT) {
+				for (e = 0; e < f->certs[m->subject].serves.n; e++) {
+					endpoint = f->certs[m->subject].serves.v[e];
+					if (found != NONE && found != endpoint)
+						return NONE;
+					found = endpoint;
+				}
+				continue;
+			}
+			endpoint = m->facet == FACET_ACCEPT ? m->subject :
+			    f->links[m->subject].endpoint;
+			if (found != NONE && found != endpoint)
+				return NONE;
+			found = endpoint;
+		}
+	if (found == NONE && s->drains.n == 1)
+		found = s->drains.v[0];
+	return found;
+}
+
+struct reading_check {
+	struct plan_reader *pr;
+	const struct scope *scope;
+	const struct node *node;	/* what stands after the check's word */
+	const struct entry *entry;
+	const struct step *step;
+	struct check *c;
+};
+
+static int
+put_string(const struct reading_check *rc, const char *key, const char *const run_time[], char **ret)
+{
+	const struct node *v = node_get(rc->node, key);
+	char *what;
+	int r;
+
+	if (v == NULL)
+		return 0;
+	if (v->kind == NODE_SCALAR && v->value[0] == '\0')
+		return reader_fail(&rc->pr->fr.r, v, "nothing, expected '%s: …'", key);
+	what = mem_printf("'%s: …'", key);
+	r = reader_text(&rc->pr->fr.r, rc->scope, v, what, run_time, ret);
+	free(what);
+	return r;
+}
+
+static int
+put_required(const struct reading_check *rc, const char *key, const char *const run_time[], char **ret)
+{
+	if (node_get(rc->node, key) == NULL)
+		return reader_fail(&rc->pr->fr.r, rc->node, "%s without '%s', expected '%s: …'",
+		    rc->entry->key, key, key);
+	return put_string(rc, key, run_time, ret);
+}
+
+static int
+put_deadline(const struct reading_check *rc)
+{
+	const struct node *v = node_get(rc->node, "deadline");
+
+	return v == NULL ? 0 : reader_duration(&rc->pr->fr.r, rc->scope, v, &rc->c->deadline_ms);
+}
+
+/* of or endpoint; else the step's. */
+static int
+put_endpoint(const struct reading_check *rc)
+{
+	const struct node *v = node_get(rc->node, "of");
+
+	if (v == NULL)
+		v = node_get(rc->node, "endpoint");
+	if (v != NULL)
+		return plan_ref(rc->pr, rc->scope, v, NOUN_ENDPOINT, &rc->c->endpoint);
+	rc->c->endpoint = step_endpoint(rc->pr->f, rc->step);
+	if (rc->c->endpoint == NONE)
+		return reader_fail(&rc->pr->fr.r, rc->node,
+		    "%s does not say of which endpoint, and the step does not move just one, expected 'of: ENDPOINT'",
+		    rc->entry->key);
+	return 0;
+}
+
+/* A check of one word: `refused: plaintext`, `served: postgres`. */
+static bool
+is_word(const struct reading_check *rc)
+{
+	return rc->node->kind == NODE_SCALAR && !rc->node->empty;
+}
+
+static int
+put_keys(const struct reading_check *rc, const char *const keys[])
+{
+	return reader_keys(&rc->pr->fr.r, rc->node, rc->entry->key, keys);
+}
+
+static int
+read_served(struct reading_check *rc)
+{
+	static const char *const keys[] = { "of", "endpoint", "min", "cipher", "deadline", NULL };
+	const struct node *v;
+	int word;
+
+	if (is_word(rc))
+		return plan_ref(rc->pr, rc->scope, rc->node, NOUN_ENDPOINT, &rc->c->endpoint);
+	if (put_keys(rc, keys) == -1 || put_endpoint(rc) == -1 ||
+	    put_string(rc, "cipher", NULL, &rc->c->cipher) == -1 || put_deadline(rc) == -1)
+		return -1;
+	if ((v = node_get(rc->node, "min")) != NULL) {
+		if (reader_word(&rc->pr->fr.r, rc->scope, v, "protocol", proto_words + 1, &word) == -1)
+			return -1;
+		rc->c->proto_min = (enum proto)(word + 1);
+	}
+	return 0;
+}
+
+static int
+read_refused(struct reading_check *rc)
+{
+	static const char *const keys[] = { "of", "endpoint", "what", "deadline", NULL };
+	const struct node *what = rc->node;
+	int word;
+
+	if (!is_word(rc)) {
+		if (put_keys(rc, keys) == -1 || put_deadline(rc) == -1)
+			return -1;
+		if ((what = node_get(rc->node, "what")) == NULL)
+			return reader_fail(&rc->pr->fr.r, rc->node,
+			    "refused without 'what', expected 'what: plaintext' or 'what: tls'");
+	}
+	if (reader_word(&rc->pr->fr.r, rc->scope, what, "way to connect:", refused_words, &word) == -1)
+		return -1;
+	rc->c->accept = word == 0 ? ACCEPT_PLAIN : ACCEPT_TLS;
+	return put_endpoint(rc);
+}
+
+static int
+read_setting(struct reading_check *rc)
+{
+	static const char *const keys[] = { "of", "endpoint", "name", "is", "deadline", NULL };
+
+	return put_keys(rc, keys) == -1 || put_endpoint(rc) == -1 ||
+	    put_required(rc, "name", NULL, &rc->c->setting) == -1 ||
+	    put_required(rc, "is", NULL, &rc->c->value) == -1 ||
+	    put_deadline(rc) == -1 ? -1 : 0;
+}
+
+static int
+put_output(const struct reading_check *rc, bool required)
+{
+	if (put_string(rc, "contains", NULL, &rc->c->contains) == -1 ||
+	    put_string(rc, "absent", NULL, &rc->c->absent) == -1)
+		return -1;
+	if (required && rc->c->contains == NULL && rc->c->absent == NULL)
+		return reader_fail(&rc->pr->fr.r, rc->node,
+		    "%s without 'absent' or 'contains', expected one of them", rc->entry->key);
+	return 0;
+}
+
+static int
+read_log_check(struct reading_check *rc)
+{
+	static const char *const keys[] = {
+		"of", "endpoint", "since", "absent", "contains", "deadline", NULL
+	};
+	static const char *const since[] = { "step", NULL };
+	struct reader *r = &rc->pr->fr.r;
+	const struct fleet *f = rc->pr->f;
+	const struct node *v = node_get(rc->node, "of");
+	const struct endpoint *e;
+	char *name;
+	int word, client;
+
+	if (put_keys(rc, keys) == -1 || put_output(rc, true) == -1 || put_deadline(rc) == -1)
+		return -1;
+	if (node_get(rc->node, "since") != NULL &&
+	    reader_word(r, rc->scope, node_get(rc->node, "since"), "time", since, &word) == -1)
+		return -1;
+	/* A client's own log: there is no key for it in the fleet so far. */
+	if (v != NULL && v->kind == NODE_SCALAR) {
+		if (reader_string(r, rc->scope, v, "the name of an endpoint", &name) == -1)
+			return -1;
+		client = fleet_endpoint(f, name) == NONE ? fleet_client(f, name) : NONE;
+		if (client != NONE) {
+			rc->c->host = f->clients[client].host;
+			rc->c->not_yet = "the log of a client";
+			free(rc->c->text);
+			rc->c->text = name;
+			reader_not_yet(r, v->line, v->col, "log of a client");
+			return 0;
+		}
+		free(name);
+	}
+	if (put_endpoint(rc) == -1)
+		return -1;
+	e = &f->endpoints[rc->c->endpoint];
+	if (e->log_run == NULL && e->log_file == NULL) {
+		/* Said here, so that nobody wonders why the check tells nothing. */
+		char *note = mem_printf("the endpoint '%s' has no 'log' in the fleet: the check cannot be conclusive", e->name);
+
+		reader_note(r, rc->entry->line, rc->entry->col, note);
+		free(note);
+	}
+	return 0;
+}
+
+static int
+read_http(struct reading_check *rc)
+{
+	static const char *const keys[] = {
+		"from", "url", "status", "contains", "absent", "deadline", NULL
+	};
+	struct reader *r = &rc->pr->fr.r;
+	const struct node *from = node_get(rc->node, "from"), *v;
+	const char *p;
+
+	rc->c->status = 200;
+	if (put_keys(rc, keys) == -1)
+		return -1;
+	if (from == NULL)
+		return reader_fail(r, rc->node, "http without 'from', expected 'from: HOST'");
+	if (plan_host(rc->pr, rc->scope, from, &rc->c->host) == -1 ||
+	    put_required(rc, "url", NULL, &rc->c->url) == -1 ||
+	    put_output(rc, false) == -1 || put_deadline(rc) == -1)
+		return -1;
+	for (p = rc->c->url; *p > ' ' && *p < 0x7f && *p != '\'' && *p != '\\'; p++)
+		continue;
+	if (*p != '\0' || (strncmp(rc->c->url, "http://", 7) != 0 &&
+	    strncmp(rc->c->url, "https://", 8) != 0))
+		return reader_fail(r, node_get(rc->node, "url"),
+		    "'%s', expected a URL that starts with http:// or https://", rc->c->url);
+	if ((v = node_get(rc->node, "status")) != NULL)
+		return reader_int(r, rc->scope, v, "a status", 100, 599, &rc->c->status);
+	return 0;
+}
+
+static int
+read_command_check(struct reading_check *rc)
+{
+	static const char *const keys[] = {
+		"on", "run", "in", "expect", "contains", "absent", "status", "deadline", NULL
+	};
+	struct reader *r = &rc->pr->fr.r;
+	const struct node *on = node_get(rc->node, "on"), *v;
+
+	if (put_keys(rc, keys) == -1)
+		return -1;
+	if (on == NULL)
+		return reader_fail(r, rc->node, "command without 'on', expected 'on: HOST'");
+	if (plan_host(rc->pr, rc->scope, on, &rc->c->host) == -1 ||
+	    put_required(rc, "run", step_run_time, &rc->c->run) == -1 ||
+	    put_output(rc, false) == -1 || put_deadline(rc) == -1)
+		return -1;
+	if (node_get(rc->node, "expect") != NULL) {
+		if (rc->c->contains != NULL)
+			return reader_fail(r, rc->node, "'expect' and 'contains', expected one of them");
+		if (put_string(rc, "expect", NULL, &rc->c->contains) == -1)
+			return -1;
+	}
+	if ((v = node_get(rc->node, "in")) != NULL &&
+	    reader_path(r, rc->scope, v, NULL, false, &rc->c->in) == -1)
+		return -1;
+	if ((v = node_get(rc->node, "status")) != NULL)
+		return reader_int(r, rc->scope, v, "an exit status", 0, 255, &rc->c->status);
+	return 0;
+}
+
+/* Keeps what is read but not built, so that it can be printed again. */
+static int
+keep(const struct reading_check *rc, const struct node *node, struct buf *out)
+{
+	char *s;
+	size_t i;
+
+	if (node->kind == NODE_SCALAR) {
+		if (reader_fill(&rc->pr->fr.r, rc->scope, node->line, node->col,
+		    node->value, NULL, &s) == -1)
+			return -1;
+		yaml_quote(out, s, NULL);
+		free(s);
+		return 0;
+	}
+	buf_puts(out, node->kind == NODE_SEQUENCE ? "[ " : "{ ");
+	for (i = 0; i < node->n; i++) {
+		if (i > 0)
+			buf_puts(out, ", ");
+		if (node->kind == NODE_MAPPING) {
+			yaml_quote(out, node->entries[i].key, NULL);
+			buf_puts(out, ": ");
+		}
+		if (keep(rc, node->kind == NODE_SEQUENCE ? node->items[i] :
+		    node->entries[i].value, out) == -1)
+			return -1;
+	}
+	buf_puts(out, node->kind == NODE_SEQUENCE ? " ]" : " }");
+	return 0;
+}
+
+static const struct shape file_shape[] = {
+	{ "on", SHAPE_STRING, false, NULL }, { "in-container", SHAPE_STRING, false, NULL },
+	{ "path", SHAPE_PATH, true, NULL }, { "mode", SHAPE_STRING, false, NULL },
+	{ "owner", SHAPE_STRING, false, NULL }, { "contains", SHAPE_STRING, false, NULL },
+	{ "absent", SHAPE_STRING, false, NULL }, { "exists", SHAPE_BOOL, false, NULL },
+	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape job_shape[] = {
+	{ "cluster", SHAPE_STRING, false, NULL }, { "on", SHAPE_STRING, false, NULL },
+	{ "name", SHAPE_STRING, true, NULL }, { "contains", SHAPE_STRING, false, NULL },
+	{ "absent", SHAPE_STRING, false, NULL }, { "deadline", SHAPE_DURATION, false, NULL },
+	{ NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape seen_shape[] = {
+	{ "client", SHAPE_STRING, true, NULL }, { "of", SHAPE_STRING, false, NULL },
+	{ "tls", SHAPE_BOOL, false, NULL }, { "within", SHAPE_DURATION, false, NULL },
+	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape steady_shape[] = {
+	{ "unit", SHAPE_STRING, false, NULL }, { "for", SHAPE_DURATION, false, NULL },
+	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape rehearsal_shape[] = {
+	{ "link", SHAPE_STRING, true, NULL }, { "run", SHAPE_STRING, false, NULL },
+	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
+};
+
+static int
+read_reserved(struct reading_check *rc)
+{
+	static const struct {
+		enum check_kind kind;
+		const struct shape *shape;
+	} shapes[] = {
+		{ CHECK_FILE, file_shape }, { CHECK_JOB, job_shape },
+		{ CHECK_SEEN, seen_shape }, { CHECK_STEADY, steady_shape },
+		{ CHECK_REHEARSAL, rehearsal_shape },
+	};
+	static const struct {
+		const char *key;
+		enum noun noun;
+	} refs[] = {
+		{ "client", NOUN_CLIENT }, { "of", NOUN_ENDPOINT },
+		{ "unit", NOUN_UNIT }, { "link", NOUN_LINK },
+		{ "cluster", NOUN_CLUSTER }, { "on", NOUN_HOST },
+	};
+	struct reader *r = &rc->pr->fr.r;
+	const struct node *v;
+	struct buf b;
+	size_t i;
+	int index, result = 0;
+
+	for (i = 0; i < LENGTH(shapes); i++)
+		if (shapes[i].kind == rc->c->kind && reader_shape(r, rc->scope, rc->node,
+		    rc->entry->key, shapes[i].shape, NULL) == -1)
+			return -1;
+	for (i = 0; i < LENGTH(refs); i++) {
+		if ((v = node_get(rc->node, refs[i].key)) == NULL)
+			continue;
+		if (plan_ref(rc->pr, rc->scope, v, refs[i].noun, &index) == -1)
+			return -1;
+		if (refs[i].noun == NOUN_LINK)
+			rc->c->link = index;
+		else if (refs[i].noun == NOUN_ENDPOINT)
+			rc->c->endpoint = index;
+		else if (refs[i].noun == NOUN_HOST)
+			rc->c->host = index;
+	}
+	buf_init(&b, 0);
+	result = keep(rc, rc->node, &b);
+	rc->c->text = buf_take(&b, NULL);
+	rc->c->not_yet = check_kind_word(rc->c->kind);
+	reader_not_yet(r, rc->entry->line, rc->entry->col, rc->entry->key);
+	return result;
+}
+
+static int
+read_attest(struct reading_check *rc)
+{
+	if (reader_string(&rc->pr->fr.r, rc->scope, rc->node, "what somebody is to confirm",
+	    &rc->c->text) == -1)
+		return -1;
+	rc->c->not_yet = "attest";
+	reader_not_yet(&rc->pr->fr.r, rc->entry->line, rc->entry->col, "attest");
+	return 0;
+}
+
+/* The checks that a plan may write, by their words. */
+static const struct {
+	const char *word;
+	enum check_kind kind;
+	int	(*read)(struct reading_check *);
+} kinds[] = {
+	{ "served", CHECK_SERVED, read_served },
+	{ "refused", CHECK_REFUSED, read_refused },
+	{ "setting", CHECK_SETTING, read_setting },
+	{ "log", CHECK_LOG, read_log_check },
+	{ "http", CHECK_HTTP, read_http },
+	{ "command", CHECK_COMMAND, read_command_check },
+	{ "file", CHECK_FILE, read_reserved },
+	{ "job", CHECK_JOB, read_reserved },
+	{ "seen", CHECK_SEEN, read_reserved },
+	{ "steady", CHECK_STEADY, read_reserved },
+	{ "attest", CHECK_ATTEST, read_attest },
+	{ "rehearsal", CHECK_REHEARSAL, read_reserved },
+};
+
+static char *
+check_name(const struct fleet *f, const struct check *c)
+{
+	const char *endpoint = c->endpoint == NONE ? "" : f->endpoints[c->endpoint].name;
+	const char *link = c->link == NONE ? "" : f->links[c->link].name;
+	const char *host = c->host == NONE ? "" : f->hosts[c->host].name;
+
+	switch (c->kind) {
+	case CHECK_SERVED:
+		return mem_printf("served %s%s%s%s%s", endpoint,
+		    c->proto_min == PROTO_ANY ? "" : ", at least ",
+		    c->proto_min == PROTO_ANY ? "" : proto_word(c->proto_min),
+		    c->cipher == NULL ? "" : ", ", c->cipher == NULL ? "" : c->cipher);
+	case CHECK_REFUSED:
+		return mem_printf("refused %s %s",
+		    c->accept == ACCEPT_PLAIN ? "plaintext" : "tls", endpoint);
+	case CHECK_CENSUS:
+		return mem_printf("nobody on plaintext %s", endpoint);
+	case CHECK_SETTING:
+		return mem_printf("setting %s of %s", c->setting, endpoint);
+	case CHECK_LOG:
+		return mem_printf("log of %s", c->endpoint == NONE ? c->text : endpoint);
+	case CHECK_HTTP:
+		return mem_printf("http %s from %s", c->url, host);
+	case CHECK_COMMAND:
+		return mem_printf("command on %s: %s", host, c->run);
+	case CHECK_CAN_TLS:
+		return mem_printf("can-tls %s", link);
+	case CHECK_LINK_TLS:
+		return mem_printf("sessions of %s", link);
+	case CHECK_LINK_UP:
+		return mem_printf("%s is up", link);
+	case CHECK_DIAL_SET:
+		return mem_printf("written %s", link);
+	case CHECK_REHEARSAL:
+		return mem_printf("rehearsal of %s", link);
+	case CHECK_ATTEST:
+		return mem_printf("attest %s", c->text != NULL ? c->text : link);
+	case CHECK_SEEN:
+		return mem_printf("seen %s", c->text != NULL ? c->text : link);
+	case CHECK_FILE:
+	case CHECK_JOB:
+	case CHECK_STEADY:
+		return mem_printf("%s %s", check_kind_word(c->kind), c->text);
+	}
+	return mem_strdup("check");
+}
+
+/* A name that no check of the step has yet. */
+static void
+name_check(const struct fleet *f, const struct step *s, struct check *c)
+{
+	char *name = check_name(f, c), *numbered = NULL;
+	size_t i, number = 1;
+	const char *wanted = name;
+	bool taken = true;
+
+	while (taken) {
+		taken = false;
+		for (i = 0; i < s->nrequires; i++)
+			taken |= s->requires[i].name != NULL && strcmp(s->requires[i].name, wanted) == 0;
+		for (i = 0; i < s->ngates; i++)
+			taken |= s->gates[i].name != NULL && strcmp(s->gates[i].name, wanted) == 0;
+		if (taken) {
+			free(numbered);
+			numbered = mem_printf("%s #%zu", name, ++number);
+			wanted = numbered;
+		}
+	}
+	c->name = mem_strdup(wanted);
+	free(name);
+	free(numbered);
+}
+
+/* Whether a written check asks for nothing that an implied one does not. */
+static bool
+is_implied(const struct check *c, const struct check *v, size_t n)
+{
+	size_t i;
+
+	if (c->proto_min != PROTO_ANY || c->cipher != NULL || c->deadline_ms != 0 ||
+	    (c->kind != CHECK_SERVED && c->kind != CHECK_REFUSED))
+		return false;
+	for (i = 0; i < n; i++)
+		if (v[i].implied && v[i].kind == c->kind && v[i].endpoint == c->endpoint &&
+		    v[i].accept == c->accept)
+			return true;
+	return false;
+}
+
+static int
+read_one(struct plan_reader *pr, const struct scope *scope, const struct node *node,
+    const char *what, struct step *s, struct check **v, size_t *n)
+{
+	const char *words[LENGTH(kinds) + 1];
+	struct reading_check rc = { .pr = pr, .scope = scope, .step = s };
+	struct check c = { .endpoint = NONE, .link = NONE, .host = NONE, .accept = ACCEPT_UNKNOWN,
+		.dial = DIAL_UNKNOWN };
+	size_t i;
+
+	for (i = 0; i < LENGTH(kinds); i++)
+		words[i] = kinds[i].word;
+	words[i] = NULL;
+	if (reader_keys(&pr->fr.r, node, what, words) == -1)
+		return -1;
+	if (node->n != 1)
+		return reader_fail(&pr->fr.r, node, "%zu checks in one item of %s, expected one: '- served: {}'",
+		    node->n, what);
+	rc.entry = &node->entries[0];
+	rc.node = rc.entry->value;
+	for (i = 0; strcmp(kinds[i].word, rc.entry->key) != 0; i++)
+		continue;
+	c.kind = kinds[i].kind;
+	c.pos.line = rc.entry->line;
+	c.pos.col = rc.entry->col;
+	rc.c = &c;
+	if (kinds[i].read(&rc) == -1) {
+		check_release(&c);
+		return -1;
+	}
+	if (is_implied(&c, *v, *n)) {
+		check_release(&c);
+		return 0;
+	}
+	name_check(pr->f, s, &c);
+	*(struct check *)mem_push(v, n, sizeof(c)) = c;
+	return 0;
+}
+
+int
+read_checks(struct plan_reader *pr, const struct scope *scope, const struct node *node,
+    const char *what, struct step *s, struct check **v, size_t *n)
+{
+	size_t i;
+
+	if (node->kind != NODE_SEQUENCE)
+		return reader_is(&pr->fr.r, node, NODE_SEQUENCE, "a list of checks: [ { served: {} } ]");
+	for (i = 0; i < node->n; i++)
+		if (read_one(pr, scope, node->items[i], what, s, v, n) == -1)
+			return -1;
+	return 0;
+}
+
+static void
+imply(const struct fleet *f, struct step *s, struct check **v, size_t *n,
+    enum check_kind kind, const struct move *m, int endpoint, int link, enum accept accept)
+{
+	struct check *c = push_check(v, n, kind);
+
+	c->implied = true;
+	c->pos = m->pos;
+	c->endpoint = endpoint;
+	c->link = link;
+	c->accept = accept;
+	if (kind == CHECK_CAN_TLS && f->links[link].can_tls->on.n > 0)
+		c->host = f->links[link].can_tls->on.v[0];
+	name_check(f, s, c);
+}
+
+static void
+imply_accept(const struct fleet *f, struct step *s, const struct move *m)
+{
+	enum accept accept = (enum accept)m->value;
+	bool forced = accept == ACCEPT_TLS || accept == ACCEPT_MUTUAL;
+
+	if (forced)
+		imply(f, s, &s->requires, &s->nrequires, CHECK_CENSUS, m, m->subject, NONE, ACCEPT_UNKNOWN);
+	if (accept != ACCEPT_PLAIN)
+		imply(f, s, &s->gates, &s->ngates, CHECK_SERVED, m, m->subject, NONE, ACCEPT_UNKNOWN);
+	if (forced)
+		imply(f, s, &s->gates, &s->ngates, CHECK_REFUSED, m, m->subject, NONE, ACCEPT_PLAIN);
+	if (accept == ACCEPT_PLAIN)
+		imply(f, s, &s->gates, &s->ngates, CHECK_REFUSED, m, m->subject, NONE, ACCEPT_TLS);
+}
+
+static void
+imply_dial(const struct fleet *f, struct step *s, const struct move *m)
+{
+	/* By the client's evidence: what would show that it dials by TLS. */
+	static const enum check_kind shown[] = {
+		[EVIDENCE_SESSION] = CHECK_LINK_TLS, [EVIDENCE_LOG] = CHECK_SEEN,
+		[EVIDENCE_REHEARSAL] = CHECK_REHEARSAL, [EVIDENCE_ATTEST] = CHECK_ATTEST,
+	};
+	const struct link *link = &f->links[m->subject];
+	enum dial dial = (enum dial)m->value;
+	enum check_kind kind = shown[f->clients[link->client].evidence];
+
+	if (link->can_tls != NULL && dial != DIAL_DISABLE)
+		imply(f, s, &s->requires, &s->nrequires, CHECK_CAN_TLS, m, NONE, m->subject, ACCEPT_UNKNOWN);
+	imply(f, s, &s->gates, &s->ngates, CHECK_DIAL_SET, m, link->endpoint, m->subject, ACCEPT_UNKNOWN);
+	s->gates[s->ngates - 1].dial = dial;
+	if (dial != DIAL_REQUIRE && dial != DIAL_VERIFY_CA && dial != DIAL_VERIFY_FULL)
+		return;
+	imply(f, s, &s->gates, &s->ngates, kind, m, link->endpoint, m->subject, ACCEPT_UNKNOWN);
+	if (kind != CHECK_LINK_TLS)
+		s->gates[s->ngates - 1].not_yet = check_kind_word(kind);
+}
+
+void
+imply_checks(const struct fleet *f, struct step *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nmoves; i++) {
+		if (s->moves[i].facet == FACET_ACCEPT)
+			imply_accept(f, s, &s->moves[i]);
+		else if (s->moves[i].facet == FACET_DIAL)
+			imply_dial(f, s, &s->moves[i]);
+	}
+}

@@ -1,0 +1,782 @@
+/*
+ * plan_read: from the text of a plan file to the tree.
+ *
+ * Owns steps, their moves and rows.  A plan is read against a finished fleet:
+ * whatever it names must be there, whatever it moves must be ours to move and
+ * bound to something that can be written.  What is bound to something that
+ * is not built yet is read, and the step says so (not_yet).
+ *
+ * Whether the path is safe is not asked here: that is the proof's.
+ */
+#include "core/plan_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/mem.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+int
+plan_ref(struct plan_reader *pr, const struct scope *scope, const struct node *node,
+    enum noun noun, int *ret)
+{
+	char *name;
+	int rc;
+
+	if (reader_string(&pr->fr.r, scope, node, "a name from the fleet", &name) == -1)
+		return -1;
+	rc = noun_find(&pr->fr.r, pr->f, noun, node->line, node->col, name, ret);
+	free(name);
+	return rc;
+}
+
+/* A host, or a client for the host that it runs on. */
+int
+plan_host(struct plan_reader *pr, const struct scope *scope, const struct node *node, int *ret)
+{
+	char *name;
+	int client, rc = 0;
+
+	if (reader_string(&pr->fr.r, scope, node, "a host", &name) == -1)
+		return -1;
+	client = fleet_host(pr->f, name) == NONE ? fleet_client(pr->f, name) : NONE;
+	if (client != NONE && pr->f->clients[client].host != NONE)
+		*ret = pr->f->clients[client].host;
+	else
+		rc = noun_find(&pr->fr.r, pr->f, NOUN_HOST, node->line, node->col, name, ret);
+	free(name);
+	return rc;
+}
+
+/* The first thing of a binding that is not built, or NULL. */
+static const char *
+binding_not_yet(const struct binding *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (b->v[i].not_yet != NULL)
+			return b->v[i].not_yet;
+	return NULL;
+}
+
+static const char *
+unit_not_yet(const struct fleet *f, int unit)
+{
+	return unit == NONE ? NULL : f->units[unit].not_yet;
+}
+
+static const char *
+move_not_yet(const struct fleet *f, const struct move *m)
+{
+	const struct client *c;
+	const char *why = NULL;
+
+	switch (m->facet) {
+	case FACET_ACCEPT:
+		why = f->endpoints[m->subject].not_yet;
+		if (why == NULL)
+			why = binding_not_yet(&f->endpoints[m->subject].accept[m->value]);
+		return why != NULL ? why : unit_not_yet(f, f->endpoints[m->subject].unit);
+	case FACET_CERT:
+		return f->certs[m->subject].not_yet;
+	case FACET_DIAL:
+	case FACET_TRUST:
+		c = &f->clients[f->links[m->subject].client];
+		why = c->not_yet;
+		if (why == NULL)
+			why = binding_not_yet(m->facet == FACET_TRUST ?
+			    &f->links[m->subject].trust :
+			    &f->links[m->subject].dial[m->value]);
+		return why != NULL ? why : unit_not_yet(f, c->unit);
+	case FACET_PRESENT:
+		return "present";
+	}
+	return NULL;
+}
+
+static void
+push_not_yet(struct plan_reader *pr, struct step *s, struct pos pos, const char *why)
+{
+	if (why == NULL)
+		return;
+	if (s->not_yet == NULL)
+		s->not_yet = why;
+	reader_not_yet(&pr->fr.r, pos.line, pos.col, why);
+}
+
+static int
+push_move(struct plan_reader *pr, struct step *s, enum facet facet, int subject,
+    int value, const struct entry *e)
+{
+	struct move *m;
+	size_t i;
+
+	for (i = 0; i < s->nmoves; i++)
+		if (s->moves[i].facet == facet && s->moves[i].subject == subject)
+			return reader_fail_at(&pr->fr.r, e->line, e->col,
+			    "'%s' is moved twice in one step, expected once", e->key);
+	m = mem_push(&s->moves, &s->nmoves, sizeof(*m));
+	m->facet = facet;
+	m->subject = subject;
+	m->value = value;
+	m->pos.line = e->line;
+	m->pos.col = e->col;
+	push_not_yet(pr, s, m->pos, move_not_yet(pr->f, m));
+	return 0;
+}
+
+/* "'redis' has no binding for 'mutual', it has: plain, both, tls" */
+static int
+fail_unbound(struct plan_reader *pr, const struct node *at, const char *name,
+    const struct binding *bindings, const char *const words[], int value, const char *facet)
+{
+	const char *has[DIAL_COUNT + 1];
+	char *all;
+	size_t i, n = 0;
+
+	for (i = 0; words[i] != NULL; i++)
+		if (bindings[i].bound)
+			has[n++] = words[i];
+	has[n] = NULL;
+	if (n == 0)
+		return reader_fail(&pr->fr.r, at, "'%s' has no '%s' in the fleet, expected bindings there",
+		    name, facet);
+	all = words_joined(has);
+	(void)reader_fail(&pr->fr.r, at, "'%s' has no binding for '%s', it has: %s",
+	    name, words[value], all);
+	free(all);
+	return -1;
+}
+
+static int
+move_accept(struct plan_reader *pr, struct step *s, const struct entry *e, int endpoint, int value)
+{
+	const struct endpoint *ep = &pr->f->endpoints[endpoint];
+
+	if (!ep->accept[value].bound)
+		return fail_unbound(pr, e->value, ep->name, ep->accept, accept_words, value, "accept");
+	return push_move(pr, s, FACET_ACCEPT, endpoint, value, e);
+}
+
+static int
+read_accept(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	struct reader *r = &pr->fr.r;
+	const struct entry *e;
+	char *name;
+	size_t i, k, matched;
+	int value, endpoint, rc = 0;
+
+	for (i = 0; i < node->n && rc == 0; i++) {
+		e = &node->entries[i];
+		if (reader_fill(r, scope, e->line, e->col, e->key, NULL, &name) == -1)
+			return -1;
+		rc = reader_word(r, scope, e->value, "accept", accept_words, &value);
+		if (rc == 0 && strncmp(name, "tag:", 4) == 0) {
+			matched = 0;
+			for (k = 0; k < pr->f->nendpoints && rc == 0; k++)
+				if (strings_has(&pr->f->endpoints[k].tags, name + 4)) {
+					matched++;
+					rc = move_accept(pr, s, e, (int)k, value);
+				}
+			if (matched == 0)
+				rc = reader_fail_at(r, e->line, e->col,
+				    "no endpoint has the tag '%s', expected one", name + 4);
+		} else if (rc == 0) {
+			rc = noun_find(r, pr->f, NOUN_ENDPOINT, e->line, e->col, name, &endpoint);
+			if (rc == 0)
+				rc = move_accept(pr, s, e, endpoint, value);
+		}
+		free(name);
+	}
+	return rc;
+}
+
+static int
+read_certs(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	static const char *const words[] = { "install", NULL };
+	struct reader *r = &pr->fr.r;
+	const struct cert *c;
+	const struct entry *e;
+	char *name;
+	size_t i;
+	int cert, word, rc;
+
+	for (i = 0; i < node->n; i++) {
+		e = &node->entries[i];
+		if (reader_fill(r, scope, e->line, e->col, e->key, NULL, &name) == -1)
+			return -1;
+		rc = noun_find(r, pr->f, NOUN_CERT, e->line, e->col, name, &cert);
+		free(name);
+		if (rc == -1 || reader_word(r, scope, e->value, "way with a certificate:", words, &word) == -1)
+			return -1;
+		c = &pr->f->certs[cert];
+		if (c->external)
+			return reader_fail_at(r, e->line, e->col,
+			    "the certificate '%s' is external, expected one that is ours to install", c->name);
+		if (!c->install.bound)
+			return reader_fail_at(r, e->line, e->col,
+			    "the fleet does not say how '%s' is installed, expected 'dir', 'install' or 'put' there", c->name);
+		if (push_move(pr, s, FACET_CERT, cert, cert, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* The link is ours to move. */
+static int
+check_movable(struct plan_reader *pr, const struct entry *e, const struct link *link)
+{
+	struct reader *r = &pr->fr.r;
+
+	switch (link->how) {
+	case DIAL_BOUND:
+		return 0;
+	case DIAL_FOLLOWS:
+		if (link->follows == NONE)
+			return reader_fail_at(r, e->line, e->col,
+			    "'%s' follows, expected a move of what implies it", link->name);
+		return reader_fail_at(r, e->line, e->col,
+		    "'%s' follows '%s', expected a move of that one", link->name,
+		    pr->f->links[link->follows].name);
+	case DIAL_FIXED:
+		return reader_fail_at(r, e->line, e->col,
+		    "'%s' is fixed, expected a link that a step can move", link->name);
+	case DIAL_ASSUMED:
+		return reader_fail_at(r, e->line, e->col,
+		    "'%s' is assumed and bound to nothing, expected a link that a step can move", link->name);
+	}
+	return -1;
+}
+
+static int
+read_link_move(struct plan_reader *pr, const struct scope *scope, const struct entry *e,
+    enum facet facet, struct step *s)
+{
+	struct reader *r = &pr->fr.r;
+	const struct link *link;
+	char *name;
+	int index, value, rc;
+
+	if (reader_fill(r, scope, e->line, e->col, e->key, NULL, &name) == -1)
+		return -1;
+	rc = noun_find(r, pr->f, NOUN_LINK, e->line, e->col, name, &index);
+	free(name);
+	if (rc == -1)
+		return -1;
+	link = &pr->f->links[index];
+	if (check_movable(pr, e, link) == -1)
+		return -1;
+	if (facet == FACET_DIAL) {
+		if (reader_word(r, scope, e->value, "dial", dial_words, &value) == -1)
+			return -1;
+		if (!link->dial[value].bound)
+			return fail_unbound(pr, e->value, link->name, link->dial, dial_words, value, "dial");
+		return push_move(pr, s, facet, index, value, e);
+	}
+	if (plan_ref(pr, scope, e->value, NOUN_CERT, &value) == -1)
+		return -1;
+	if (facet == FACET_TRUST && link->trust_cert != NONE && link->trust_cert != value)
+		return reader_fail(r, e->value, "'%s' is bound to trust '%s', expected that one",
+		    link->name, pr->f->certs[link->trust_cert].name);
+	return push_move(pr, s, facet, index, value, e);
+}
+
+static int
+read_drain(struct plan_reader *pr, const struct scope *scope, const struct entry *drain, struct step *s)
+{
+	static const char *const words[] = { "plaintext", NULL };
+	const struct node *node = drain->value;
+	struct pos pos = { drain->line, drain->col };
+	const struct entry *e;
+	char *name;
+	size_t i;
+	int endpoint, word, rc;
+
+	for (i = 0; i < node->n; i++) {
+		e = &node->entries[i];
+		if (reader_fill(&pr->fr.r, scope, e->line, e->col, e->key, NULL, &name) == -1)
+			return -1;
+		rc = noun_find(&pr->fr.r, pr->f, NOUN_ENDPOINT, e->line, e->col, name, &endpoint);
+		free(name);
+		if (rc == -1 || reader_word(&pr->fr.r, scope, e->value, "sessions:", words, &word) == -1)
+			return -1;
+		indices_add(&s->drains, endpoint);
+	}
+	push_not_yet(pr, s, pos, "drain");
+	return 0;
+}
+
+static int
+read_run_hosts(struct plan_reader *pr, const struct scope *scope, const struct node *on, struct bedit *e)
+{
+	size_t i;
+	int host;
+
+	if (on->kind != NODE_SEQUENCE) {
+		if (plan_host(pr, scope, on, &host) == -1)
+			return -1;
+		indices_add(&e->on, host);
+		return 0;
+	}
+	for (i = 0; i < on->n; i++) {
+		if (plan_host(pr, scope, on->items[i], &host) == -1)
+			return -1;
+		indices_add(&e->on, host);
+	}
+	return 0;
+}
+
+static int
+read_run(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	static const char *const keys[] = {
+		"on", "run", "undo", "observe", "expect", "in", "touches",
+		"read-only", "idempotent", "deadline", NULL
+	};
+	struct bind b = {
+		.fr = &pr->fr, .scope = scope, .owner = s->id, .owner_host = NONE,
+		.run_time = step_run_time,
+	};
+	struct bedit *e;
+	size_t i;
+
+	if (node->kind == NODE_SEQUENCE) {
+		for (i = 0; i < node->n; i++)
+			if (reader_is(&pr->fr.r, node->items[i], NODE_MAPPING, "'{ on: HOST, run: …, undo: … }'") == -1 ||
+			    read_run(pr, scope, node->items[i], s) == -1)
+				return -1;
+		return 0;
+	}
+	if (reader_is(&pr->fr.r, node, NODE_MAPPING, "'{ on: HOST, run: …, undo: … }'") == -1)
+		return -1;
+	e = mem_push(&s->runs, &s->nruns, sizeof(*e));
+	if (bind_command(&b, node, "run", keys, e) == -1 || bind_check_way_back(&b, e) == -1)
+		return -1;
+	if (node_get(node, "on") == NULL)
+		return reader_fail(&pr->fr.r, node, "run without 'on', expected 'on: HOST'");
+	push_not_yet(pr, s, e->pos, e->not_yet);
+	return read_run_hosts(pr, scope, node_get(node, "on"), e);
+}
+
+static void
+push_excuse(struct step *s, int link, const char *reason)
+{
+	struct excuse *x = mem_push(&s->excuses, &s->nexcuses, sizeof(*x));
+
+	x->link = link;
+	x->reason = mem_strdup(reason);
+}
+
+/* A link, or a client for all its links. */
+static int
+excuse(struct plan_reader *pr, struct step *s, int line, int col, const char *name, const char *reason)
+{
+	const struct fleet *f = pr->f;
+	int client = fleet_client(f, name), link;
+	size_t i;
+
+	for (i = 0; client != NONE && i < f->clients[client].links.n; i++)
+		push_excuse(s, f->clients[client].links.v[i], reason);
+	if (client != NONE)
+		return 0;
+	if (noun_find(&pr->fr.r, f, strstr(name, "->") == NULL ? NOUN_CLIENT : NOUN_LINK,
+	    line, col, name, &link) == -1)
+		return -1;
+	push_excuse(s, link, reason);
+	return 0;
+}
+
+static int
+read_excuses(struct plan_reader *pr, const struct scope *scope, const struct node *step,
+    const struct node *node, struct step *s)
+{
+	struct reader *r = &pr->fr.r;
+	struct strings names = { 0 };
+	struct pairs pairs = { 0 };
+	const struct node *at;
+	char *reason = NULL;
+	size_t i;
+	int rc = -1;
+
+	if (node->kind == NODE_MAPPING) {
+		if (reader_pairs(r, scope, node, "'{ CLIENT: reason }'", NULL, &pairs) == -1)
+			goto out;
+		for (i = 0; i < pairs.n; i++) {
+			if (pairs.v[i].value[0] == '\0') {
+				(void)reader_fail_at(r, pairs.v[i].pos.line, pairs.v[i].pos.col,
+				    "'%s' may refuse without a reason, expected one", pairs.v[i].key);
+				goto out;
+			}
+			if (excuse(pr, s, pairs.v[i].pos.line, pairs.v[i].pos.col,
+			    pairs.v[i].key, pairs.v[i].value) == -1)
+				goto out;
+		}
+		rc = 0;
+		goto out;
+	}
+	if (reader_strings(r, scope, node, "the name of a client or a link", &names) == -1)
+		goto out;
+	if (node_get(step, "reason") == NULL) {
+		(void)reader_fail(r, node, "'may-refuse' without a reason, expected 'reason: …' beside it, or '{ CLIENT: reason }'");
+		goto out;
+	}
+	if (reader_string(r, scope, node_get(step, "reason"), "a reason", &reason) == -1)
+		goto out;
+	for (i = 0; i < names.n; i++) {
+		at = node->kind == NODE_SEQUENCE ? node->items[i] : node;
+		if (excuse(pr, s, at->line, at->col, names.v[i], reason) == -1)
+			goto out;
+	}
+	rc = 0;
+out:
+	strings_release(&names);
+	pairs_release(&pairs);
+	free(reason);
+	return rc;
+}
+
+static int
+read_moves(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	static const struct {
+		const char *key;
+		const char *what;
+	} moves[] = {
+		{ "certs", "'certs: { CERTIFICATE: install }'" },
+		{ "trust", "'trust: { \"client -> endpoint\": CERTIFICATE }'" },
+		{ "dial", "'dial: { \"client -> endpoint\": value }'" },
+		{ "accept", "'accept: { ENDPOINT: value }'" },
+		{ "present", "'present: { \"client -> endpoint\": CERTIFICATE }'" },
+		{ "drain", "'drain: { ENDPOINT: plaintext }'" },
+	};
+	const struct entry *e;
+	size_t i, k, l;
+	int rc = 0;
+
+	for (i = 0; i < node->n && rc == 0; i++) {
+		e = &node->entries[i];
+		for (k = 0; k < LENGTH(moves) && strcmp(moves[k].key, e->key) != 0; k++)
+			continue;
+		if (k == LENGTH(moves))
+			continue;
+		if (reader_is(&pr->fr.r, e->value, NODE_MAPPING, moves[k].what) == -1)
+			return -1;
+		if (strcmp(e->key, "certs") == 0)
+			rc = read_certs(pr, scope, e->value, s);
+		else if (strcmp(e->key, "accept") == 0)
+			rc = read_accept(pr, scope, e->value, s);
+		else if (strcmp(e->key, "drain") == 0)
+			rc = read_drain(pr, scope, e, s);
+		else
+			for (l = 0; l < e->value->n && rc == 0; l++)
+				rc = read_link_move(pr, scope, &e->value->entries[l],
+				    strcmp(e->key, "dial") == 0 ? FACET_DIAL :
+				    strcmp(e->key, "trust") == 0 ? FACET_TRUST :
+				    FACET_PRESENT, s);
+	}
+	return rc;
+}
+
+static int
+read_id(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	const struct node *id = node_get(node, "id");
+	struct reader *r = &pr->fr.r;
+	int other;
+
+	if (id == NULL)
+		return reader_fail(r, node, "a step without an id, expected 'id: …'");
+	if (reader_string(r, scope, id, "a name", &s->id) == -1 ||
+	    reader_check_name(r, id->line, id->col, "a step", s->id) == -1)
+		return -1;
+	/* The step itself is the last one of the plan. */
+	other = plan_step(pr->p, s->id);
+	if (other != (int)pr->p->nsteps - 1)
+		return reader_fail(r, id, "a second step '%s', expected another id (the first stands in line %d)%s",
+		    s->id, pr->p->steps[other].pos.line,
+		    pr->p->steps[other].pos.line == s->pos.line ? "; a 'for' needs its name in the id" : "");
+	return 0;
+}
+
+static const char *const step_keys[] = {
+	"id", "title", "row", "for", "certs", "trust", "dial", "accept", "present",
+	"drain", "run", "requires", "gate", "soak", "optional", "may-refuse",
+	"reason", NULL
+};
+
+static int
+read_step_body(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	struct reader *r = &pr->fr.r;
+	const struct node *v;
+
+	if (read_moves(pr, scope, node, s) == -1)
+		return -1;
+	if ((v = node_get(node, "run")) != NULL && read_run(pr, scope, v, s) == -1)
+		return -1;
+	if (s->nmoves + s->nruns + s->drains.n == 0)
+		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run", s->id);
+	if ((v = node_get(node, "soak")) != NULL && reader_duration(r, scope, v, &s->soak_ms) == -1)
+		return -1;
+	if ((v = node_get(node, "optional")) != NULL && reader_bool(r, scope, v, &s->optional) == -1)
+		return -1;
+	if ((v = node_get(node, "may-refuse")) != NULL && read_excuses(pr, scope, node, v, s) == -1)
+		return -1;
+	if (node_get(node, "reason") != NULL && v == NULL)
+		return reader_fail(r, node_get(node, "reason"), "'reason' without 'may-refuse', expected it beside");
+	if ((v = node_get(node, "title")) != NULL) {
+		if (reader_string(r, scope, v, "a title", &s->title) == -1)
+			return -1;
+	} else
+		s->title = step_title(pr->f, s);
+	imply_checks(pr->f, s);
+	if ((v = node_get(node, "requires")) != NULL &&
+	    read_checks(pr, scope, v, "requires", s, &s->requires, &s->nrequires) == -1)
+		return -1;
+	if ((v = node_get(node, "gate")) != NULL &&
+	    read_checks(pr, scope, v, "gate", s, &s->gates, &s->ngates) == -1)
+		return -1;
+	return 0;
+}
+
+/* The row that the step is shown in: one with the last step's where both say so. */
+static int
+place_in_row(struct plan_reader *pr, const struct scope *scope, const struct node *node, size_t step)
+{
+	struct plan *p = pr->p;
+	const struct node *row = node_get(node, "row");
+	struct group *g;
+	char *name = NULL;
+
+	if (row != NULL) {
+		if (reader_string(&pr->fr.r, scope, row, "what the row is called", &name) == -1)
+			return -1;
+	} else if (node_get(node, "for") != NULL)
+		name = mem_strdup(node_get(node, "id")->value);
+	if (name == NULL || p->ngroups == 0 || pr->rows[p->ngroups - 1] == NULL ||
+	    strcmp(pr->rows[p->ngroups - 1], name) != 0) {
+		g = mem_push(&p->groups, &p->ngroups, sizeof(*g));
+		g->first = step;
+		*(char **)mem_push(&pr->rows, &pr->nrows, sizeof(char *)) = name;
+	} else
+		free(name);
+	p->groups[p->ngroups - 1].n++;
+	p->steps[step].group = (int)p->ngroups - 1;
+	return 0;
+}
+
+struct step_round {
+	struct plan_reader *pr;
+	const struct node *node;
+};
+
+static int
+read_step(void *arg, const struct scope *scope)
+{
+	struct step_round *round = arg;
+	struct plan_reader *pr = round->pr;
+	struct step *s;
+
+	if (pr->p->nsteps >= FLEET_ITEMS_MAX)
+		return reader_fail(&pr->fr.r, round->node, "more than %d steps, expected fewer", FLEET_ITEMS_MAX);
+	s = mem_push(&pr->p->steps, &pr->p->nsteps, sizeof(*s));
+	s->pos.line = round->node->line;
+	s->pos.col = round->node->col;
+	if (read_id(pr, scope, round->node, s) == -1 ||
+	    read_step_body(pr, scope, round->node, s) == -1)
+		return -1;
+	return place_in_row(pr, scope, round->node, pr->p->nsteps - 1);
+}
+
+static int
+read_steps(struct plan_reader *pr, const struct node *node)
+{
+	struct step_round round = { .pr = pr };
+	struct plan *p = pr->p;
+	size_t i;
+
+	if (reader_is(&pr->fr.r, node, NODE_SEQUENCE, "a list of steps: [ { id: …, … } ]") == -1)
+		return -1;
+	if (node->n == 0)
+		return reader_fail(&pr->fr.r, node, "a plan without steps, expected at least one");
+	for (i = 0; i < node->n; i++) {
+		round.node = node->items[i];
+		if (reader_keys(&pr->fr.r, round.node, "a step", step_keys) == -1 ||
+		    reader_for(&pr->fr.r, NULL, node_get(round.node, "for"), read_step, &round) == -1)
+			return -1;
+	}
+	for (i = 0; i < p->ngroups; i++)
+		p->groups[i].title = p->groups[i].n == 1 ?
+		    mem_strdup(p->steps[p->groups[i].first].title) :
+		    mem_printf("%s \xc3\x97 %zu", pr->rows[i], p->groups[i].n);
+	return 0;
+}
+
+/* The endpoint in "clients(pgbouncer)"; NULL where the word is no such call. */
+static char *
+call_argument(const char *word, const char *function)
+{
+	size_t len = strlen(function), all = strlen(word);
+
+	if (strncmp(word, function, len) != 0 || word[len] != '(' || word[all - 1] != ')')
+		return NULL;
+	return mem_strndup(word + len + 1, all - len - 2);
+}
+
+/* The clients of an endpoint that a step can move, or their links. */
+static int
+select_links(struct plan_reader *pr, const struct node *node, const char *endpoint,
+    bool clients, struct strings *ret)
+{
+	const struct fleet *f = pr->f;
+	size_t i;
+	int e;
+
+	if (noun_find(&pr->fr.r, f, NOUN_ENDPOINT, node->line, node->col, endpoint, &e) == -1)
+		return -1;
+	for (i = 0; i < f->nlinks; i++)
+		if (f->links[i].endpoint == e && f->links[i].how == DIAL_BOUND)
+			strings_push(ret, mem_strdup(clients ?
+			    f->clients[f->links[i].client].name : f->links[i].name));
+	return 0;
+}
+
+static int
+select_values(struct reader *r, const struct node *node, const char *word, struct strings *ret)
+{
+	struct plan_reader *pr = r->arg;
+	const struct fleet *f = pr->f;
+	const char **names;
+	char *endpoint;
+	size_t i;
+	bool clients;
+	int list = fleet_list(f, word), rc;
+
+	if (list != NONE) {
+		for (i = 0; i < f->lists[list].items.n; i++)
+			strings_push(ret, mem_strdup(f->lists[list].items.v[i]));
+		return 0;
+	}
+	if (strncmp(word, "tag:", 4) == 0) {
+		for (i = 0; i < f->nendpoints; i++)
+			if (strings_has(&f->endpoints[i].tags, word + 4))
+				strings_push(ret, mem_strdup(f->endpoints[i].name));
+		return ret->n > 0 ? 0 : reader_fail(r, node,
+		    "no endpoint has the tag '%s', expected one", word + 4);
+	}
+	endpoint = call_argument(word, "clients");
+	clients = endpoint != NULL;
+	if (endpoint == NULL)
+		endpoint = call_argument(word, "links");
+	if (endpoint != NULL) {
+		rc = select_links(pr, node, endpoint, clients, ret);
+		free(endpoint);
+		return rc;
+	}
+	names = mem_array(f->nlists + 4, sizeof(*names));
+	for (i = 0; i < f->nlists; i++)
+		names[i] = f->lists[i].name;
+	names[i++] = "clients(ENDPOINT)";
+	names[i++] = "links(ENDPOINT)";
+	names[i++] = "tag:NAME";
+	(void)reader_unknown(r, node->line, node->col, "list", word, names);
+	free(names);
+	return -1;
+}
+
+static int
+read_from(struct plan_reader *pr, const struct node *node)
+{
+	static const char *const keys[] = { "accept", "dial", NULL };
+	const struct node *v;
+	int word;
+
+	if (reader_keys(&pr->fr.r, node, "from", keys) == -1)
+		return -1;
+	if ((v = node_get(node, "accept")) != NULL) {
+		if (reader_word(&pr->fr.r, NULL, v, "accept", accept_words, &word) == -1)
+			return -1;
+		pr->p->from_accept = (enum accept)word;
+	}
+	if ((v = node_get(node, "dial")) != NULL) {
+		if (reader_word(&pr->fr.r, NULL, v, "dial", dial_words, &word) == -1)
+			return -1;
+		pr->p->from_dial = (enum dial)word;
+	}
+	return 0;
+}
+
+static int
+read_plan(struct plan_reader *pr, const struct node *root)
+{
+	static const char *const keys[] = {
+		"belay", "name", "from", "on-fault", "steps", NULL
+	};
+	static const char *const faults[] = { "pause", "undo", NULL };
+	struct reader *r = &pr->fr.r;
+	const struct node *v = node_get(root, "belay");
+	int word;
+
+	if (v == NULL)
+		return reader_fail(r, root, "no 'belay', expected 'belay: plan/1'");
+	if (v->kind != NODE_SCALAR || strcmp(v->value, "plan/1") != 0)
+		return reader_fail(r, v, "'%s', expected 'belay: plan/1'%s",
+		    v->kind == NODE_SCALAR ? v->value : "",
+		    v->kind == NODE_SCALAR && strncmp(v->value, "fleet/", 6) == 0 ?
+		    " (this is a fleet: it goes with -f)" : "");
+	if (reader_keys(r, root, "a plan", keys) == -1)
+		return -1;
+	if ((v = node_get(root, "name")) == NULL)
+		return reader_fail(r, root, "a plan without a name, expected 'name: …'");
+	if (reader_string(r, NULL, v, "the plan's name", &pr->p->name) == -1 ||
+	    reader_check_name(r, v->line, v->col, "a plan", pr->p->name) == -1)
+		return -1;
+	if ((v = node_get(root, "from")) != NULL && read_from(pr, v) == -1)
+		return -1;
+	if ((v = node_get(root, "on-fault")) != NULL) {
+		if (reader_word(r, NULL, v, "policy", faults, &word) == -1)
+			return -1;
+		pr->p->on_fault = word == 0 ? ON_FAULT_PAUSE : ON_FAULT_UNDO;
+	}
+	if ((v = node_get(root, "steps")) == NULL)
+		return reader_fail(r, root, "a plan without steps, expected 'steps: [ … ]'");
+	return read_steps(pr, v);
+}
+
+int
+plan_parse(struct plan **ret, const struct fleet *fleet, const char *path,
+    const char *text, size_t len_bytes, struct err *err)
+{
+	struct plan_reader pr = { .f = fleet };
+	struct node *root;
+	size_t i;
+	int rc;
+
+	if (node_read(&root, path, text, len_bytes, err) == -1)
+		return -1;
+	pr.p = mem_alloc(sizeof(*pr.p));
+	pr.p->path = mem_strdup(path);
+	pr.p->from_accept = ACCEPT_UNKNOWN;
+	pr.p->from_dial = DIAL_UNKNOWN;
+	reader_init(&pr.fr.r, path, &pr.p->not_yet, err);
+	pr.fr.r.select = select_values;
+	pr.fr.r.arg = &pr;
+	rc = read_plan(&pr, root);
+	reader_sort_not_yet(&pr.fr.r);
+	reader_release(&pr.fr.r);
+	for (i = 0; i < pr.nrows; i++)
+		free(pr.rows[i]);
+	free(pr.rows);
+	node_free(root);
+	if (rc == -1) {
+		plan_free(pr.p);
+		return -1;
+	}
+	*ret = pr.p;
+	return 0;
+}
