@@ -24,7 +24,11 @@ struct probe;
 /* What probes of one worker share. */
 struct probes;
 
-/* Takes the reading over (and releases it). */
+/*
+ * Takes over what the reading holds: calls reading_release() on it, or copies the struct and
+ * releases the copy later.  The struct itself is the probe's, and gone when this returns; so
+ * is the probe.  Comes from the loop, never from inside a call of this header.
+ */
 typedef void probe_done(void *arg, struct reading *);
 
 struct probes_config {

@@ -1,0 +1,57 @@
+/*
+ * look: one connection to an endpoint, to see whether it speaks this way.
+ *
+ * Postgres and PgBouncer: for TLS an SSLRequest and the handshake, then, either
+ * way, a start-up packet in the probe's name, without a password; the first
+ * answer decides (a request for authentication: the way is open).  Redis: the
+ * handshake on the TLS port, then PING and QUIT either way.
+ *
+ * A look never judges by itself that plaintext is refused for everybody: that takes two of
+ * them (probe_served.c).
+ */
+#ifndef BELAY_REMOTE_LOOK_H
+#define BELAY_REMOTE_LOOK_H
+
+#include <stdbool.h>
+
+#include "core/err.h"
+#include "core/reading.h"
+#include "remote/tls.h"
+
+struct look;
+struct spot;
+struct stream;
+
+struct look {
+	/* The result; valid once done, and so far as known before. */
+	enum leg leg;
+	char	 why[ERR_MAX];		/* "" where there is nothing to say */
+	bool	 reached;		/* a connection was opened */
+	bool	 welcome;		/* asked to authenticate, or let in */
+	/* An error that may mean "not this way": it counts only where the other way is welcome. */
+	bool	 policy;
+	struct tls_facts facts;
+	enum verified names[READING_NAMES_MAX];
+	size_t	 nnames;
+
+	/* The rest is look.c's. */
+	struct spot *spot;
+	bool	 tls;
+	struct stream *stream;		/* the outermost, NULL when closed */
+	bool	 wrapped;		/* it is a TLS stream */
+	int	 stage;
+	unsigned char answer[1024];
+	size_t	 len;
+	bool	 over;
+	void	(*done)(void *arg, struct look *);
+	void	*arg;
+};
+
+/* `done` comes once, from the loop. */
+struct look *look_new(struct spot *, bool tls, int64_t deadline_ms,
+	    void (*done)(void *arg, struct look *), void *arg);
+/* Ends it where it stands: a connection that never answered is SILENT. */
+void	look_give_up(struct look *);
+void	look_free(struct look *);		/* NULL is fine; no event follows */
+
+#endif

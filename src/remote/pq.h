@@ -1,0 +1,72 @@
+/*
+ * pq: the one door to libpq.  A session with a Postgres server or a PgBouncer
+ * console behind a host, asynchronously, through a forward of its own.
+ *
+ * Every habit that libpq takes from its surroundings is pinned: PG* variables
+ * are taken out of this process's environment, and root.crt, client
+ * certificates, passfile, service files and GSS are given as "none".  No
+ * fallback: the mode asked for is the mode used, or there is no session.
+ *
+ * It has no timers (libpq ignores connect_timeout when polled): the owner's
+ * deadline ends it with pq_close().
+ */
+#ifndef BELAY_REMOTE_PQ_H
+#define BELAY_REMOTE_PQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct pq;
+struct pq_row;
+struct session;
+struct uv_loop_s;
+
+enum pq_mode {
+	PQ_PLAINTEXT,		/* sslmode=disable */
+	PQ_TLS,			/* require, and no root file: encrypted, not verified */
+	PQ_TLS_VERIFIED		/* verify-full */
+};
+
+struct pq_config {
+	struct uv_loop_s *loop;
+	struct session *session;
+	const char *address;	/* dialled from the host */
+	int	 port;
+	const char *name;	/* the name that the certificate must have (VERIFIED) */
+	const char *user, *database;
+	const char *password;	/* may be NULL */
+	enum pq_mode mode;
+	const char *ca_file;	/* VERIFIED: a path that can be read now */
+	const char *options;	/* "-c …", or NULL; a console takes none */
+};
+
+/* What an application_name tells belay's own sessions by. */
+#define PQ_APPLICATION "belay"
+
+struct pq_events {
+	void	(*ready)(void *arg);		/* logged in */
+	void	(*row)(void *arg, const struct pq_row *);
+	/* The end of a query; sqlstate NULL: it went well.  Another may be sent from inside. */
+	void	(*done)(void *arg, const char *sqlstate, const char *why);
+	/* No login, or the connection was lost; the last event, the pointer is dead after it. */
+	void	(*closed)(void *arg, const char *why);
+};
+
+/* Events come from the loop only. NULL with the reason where not even a socket could be had. */
+struct pq *pq_open(const struct pq_config *, const struct pq_events *, void *arg, struct err *);
+/*
+ * One query at a time.  With params the extended protocol is used, which a
+ * PgBouncer console does not have; without, the simple one.  max_bytes bounds
+ * the answer.
+ */
+int	pq_query(struct pq *, const char *sql, const char *const params[], int nparams,
+	    size_t max_bytes);
+void	pq_close(struct pq *);		/* no event follows; NULL is fine */
+
+/* A value by its column's name; NULL for SQL's NULL and for a column that is not there. */
+const char *pq_value(const struct pq_row *, const char *column);
+bool	pq_has(const struct pq_row *, const char *column);
+
+#endif

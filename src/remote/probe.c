@@ -1,0 +1,552 @@
+/*
+ * probe: see probe.h.
+ *
+ * Owns the life of every probe, the lanes of every endpoint, and what probes
+ * share: trust by CA, the hosts' addresses, secrets asked for when needed.
+ * Invariants: a probe gives exactly one reading, from the loop; what it has under way is
+ * dropped before the reading is given away; a probe that waits for its turn
+ * has its deadline running.
+ */
+#define _GNU_SOURCE		/* memfd_create: libpq takes a CA only as a file */
+#include "remote/probe_int.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "remote/session.h"
+
+static void fire(uv_timer_t *);
+
+static int64_t
+wall_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int64_t
+loop_ms(const struct probes *set)
+{
+	return (int64_t)uv_now(set->c.loop);
+}
+
+/* --- the set ------------------------------------------------------------- */
+
+struct probes *
+probes_new(const struct probes_config *config)
+{
+	struct probes *set = mem_alloc(sizeof(*set));
+	const struct fleet *fleet = config->fleet;
+	struct err err;
+	size_t i;
+
+	set->c = *config;
+	set->spots = mem_array(fleet->nendpoints + 1, sizeof(*set->spots));
+	for (i = 0; i < fleet->nendpoints; i++) {
+		set->spots[i].set = set;
+		set->spots[i].endpoint = (int)i;
+	}
+	set->trusts = mem_array(fleet->ncerts + 1, sizeof(*set->trusts));
+	for (i = 0; i < fleet->ncerts; i++)
+		set->trusts[i].fd = -1;
+	set->known.n = fleet->nhosts;
+	set->known.v = mem_array(fleet->nhosts + 1, sizeof(*set->known.v));
+	set->no_trust = tls_trust_new(NULL, 0, &err);
+	if (set->no_trust == NULL)
+		abort();	/* OpenSSL cannot make a context at all: nothing works here */
+	return set;
+}
+
+static void
+trust_drop(struct trust_set *t)
+{
+	tls_trust_free(t->trust);
+	t->trust = NULL;
+	if (t->fd != -1)
+		(void)close(t->fd);
+	t->fd = -1;
+}
+
+static void
+strings_drop(struct strings *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		free(s->v[i]);
+	free(s->v);
+	s->v = NULL;
+	s->n = 0;
+}
+
+void
+probes_free(struct probes *set)
+{
+	size_t i;
+
+	if (set == NULL)
+		return;
+	while (set->first != NULL)
+		probe_cancel(set->first);
+	for (i = 0; i < set->c.fleet->nendpoints; i++) {
+		sql_free(set->spots[i].sql);
+		redis_free(set->spots[i].redis);
+	}
+	for (i = 0; i < set->c.fleet->ncerts; i++)
+		trust_drop(&set->trusts[i]);
+	tls_trust_free(set->no_trust);
+	for (i = 0; i < set->known.n; i++)
+		strings_drop(&set->known.v[i]);
+	free(set->known.v);
+	free(set->spots);
+	free(set->trusts);
+	free(set);
+}
+
+/* The PEM as a file that has no name and no place on any disk. */
+static int
+memory_file(const char *pem, size_t len)
+{
+	int fd = memfd_create("belay-ca", MFD_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	while (len > 0) {
+		n = write(fd, pem, len);
+		if (n <= 0) {
+			(void)close(fd);
+			return -1;
+		}
+		pem += n;
+		len -= (size_t)n;
+	}
+	return fd;
+}
+
+void
+probes_ca(struct probes *set, int cert, const char *pem, size_t len_bytes)
+{
+	struct trust_set *t;
+	struct err err;
+
+	if (cert < 0 || (size_t)cert >= set->c.fleet->ncerts)
+		return;
+	t = &set->trusts[cert];
+	trust_drop(t);
+	if (pem == NULL || len_bytes == 0)
+		return;
+	t->trust = tls_trust_new(pem, len_bytes, &err);
+	if (t->trust == NULL)
+		return;
+	t->fd = memory_file(pem, len_bytes);
+	(void)snprintf(t->path, sizeof(t->path), "/proc/self/fd/%d", t->fd);
+}
+
+void
+probes_addresses(struct probes *set, int host, const struct strings *addresses)
+{
+	struct strings *s;
+	size_t i;
+
+	if (host < 0 || (size_t)host >= set->known.n)
+		return;
+	s = &set->known.v[host];
+	strings_drop(s);
+	s->v = mem_array(addresses->n + 1, sizeof(*s->v));
+	for (i = 0; i < addresses->n; i++)
+		s->v[s->n++] = mem_strdup(addresses->v[i]);
+}
+
+/* --- an endpoint --------------------------------------------------------- */
+
+const struct endpoint *
+spot_endpoint(const struct spot *spot)
+{
+	return &spot->set->c.fleet->endpoints[spot->endpoint];
+}
+
+struct session *
+spot_session(const struct spot *spot)
+{
+	const struct endpoint *ep = spot_endpoint(spot);
+	int host = ep->via != NONE ? ep->via : ep->host;
+
+	return spot->set->c.session(spot->set->c.arg, host);
+}
+
+const char *
+spot_address(const struct spot *spot)
+{
+	const struct endpoint *ep = spot_endpoint(spot);
+
+	return ep->at != NULL ? ep->at : ep->names.n > 0 ? ep->names.v[0] : "localhost";
+}
+
+int
+spot_port(const struct spot *spot, bool tls)
+{
+	const struct endpoint *ep = spot_endpoint(spot);
+
+	if (ep->kind != KIND_REDIS || ep->one_port)	/* Postgres and PgBouncer know one port */
+		return ep->port_plain != 0 ? ep->port_plain : ep->port_tls;
+	return tls ? ep->port_tls : ep->port_plain;
+}
+
+static const struct trust_set *
+trust_of(const struct spot *spot)
+{
+	const struct fleet *fleet = spot->set->c.fleet;
+	size_t i, j;
+
+	for (i = 0; i < fleet->ncerts; i++)
+		for (j = 0; j < fleet->certs[i].serves.n; j++)
+			if (fleet->certs[i].serves.v[j] == spot->endpoint)
+				return &spot->set->trusts[i];
+	return NULL;
+}
+
+const struct tls_trust *
+spot_trust(const struct spot *spot)
+{
+	const struct trust_set *t = trust_of(spot);
+
+	return t == NULL || t->trust == NULL ? spot->set->no_trust : t->trust;
+}
+
+const char *
+spot_ca_file(const struct spot *spot)
+{
+	const struct trust_set *t = trust_of(spot);
+
+	return t == NULL || t->trust == NULL || t->fd == -1 ? NULL : t->path;
+}
+
+int
+spot_password(const struct spot *spot, const char **ret, const char **ret_why)
+{
+	const struct endpoint *ep = spot_endpoint(spot);
+
+	*ret = NULL;
+	if (ep->probe_secret == NONE)
+		return 0;
+	*ret_why = "not given";
+	*ret = spot->set->c.secret(spot->set->c.arg, ep->probe_secret, ret_why);
+	return *ret == NULL ? -1 : 0;
+}
+
+void
+spot_saw(struct spot *spot, const struct look *l)
+{
+	const char *names[READING_NAMES_MAX];
+	size_t i;
+
+	spot->looked_at = loop_ms(spot->set);
+	spot->tls = l->leg;
+	spot->verified = false;
+	if (l->leg != LEG_OPEN || l->facts.chain != VERIFIED_OK)
+		return;
+	(void)served_names(spot->set->c.fleet, spot->endpoint, names);
+	for (i = 0; i < l->nnames && !spot->verified; i++) {
+		if (l->names[i] == VERIFIED_OK) {
+			spot->verified = true;
+			spot->verified_name = names[i];
+		}
+	}
+}
+
+void
+spot_doubts(const struct spot *spot, struct probe *p)
+{
+	const struct fleet *fleet = spot->set->c.fleet;
+	const struct census *c = &p->reading.census;
+	const struct match *m;
+	size_t i, j;
+	int host;
+
+	if (c->undeclared_tls + c->undeclared_plain == 0)
+		return;
+	for (i = 0; i < fleet->nlinks; i++) {
+		if (fleet->links[i].endpoint != spot->endpoint)
+			continue;
+		m = &fleet->links[i].match;
+		for (j = 0; j < m->hosts.n; j++) {
+			host = m->hosts.v[j];
+			if (spot->set->known.v[host].n > 0 || fleet->hosts[host].address != NULL)
+				continue;
+			probe_say(p, SAW_PART, "%u sessions match no link, and the address of host '%s' is not known yet",
+			    (unsigned)(c->undeclared_tls + c->undeclared_plain), fleet->hosts[host].name);
+			return;
+		}
+	}
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static void
+timer_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+/* At the next turn of the loop: from there a probe may fail at once. */
+static void
+start_soon(struct probe *p)
+{
+	(void)uv_timer_start(p->timer, fire, 0, 0);
+}
+
+struct probe *
+probe_new(struct probes *set, const struct probe_ops *ops, struct spot *spot, enum lane_kind lane,
+    enum reading_kind kind, int subject, int64_t deadline_ms, probe_done *done, void *arg)
+{
+	struct probe *p = mem_alloc(ops->size_bytes);
+
+	p->set = set;
+	p->ops = ops;
+	p->spot = spot;
+	p->reading.kind = kind;
+	p->reading.subject = subject;
+	p->reading.outcome = SAW;
+	p->asked_at = loop_ms(set);
+	p->deadline_ms = deadline_ms > 0 ? deadline_ms : 1;
+	p->done = done;
+	p->arg = arg;
+	p->timer = mem_alloc(sizeof(*p->timer));
+	(void)uv_timer_init(set->c.loop, p->timer);
+	p->timer->data = p;
+	p->next = set->first;
+	if (p->next != NULL)
+		p->next->prev = p;
+	set->first = p;
+	if (spot != NULL) {
+		if (spot_endpoint(spot)->kind == KIND_REDIS)
+			lane = LANE_ASK;
+		p->lane = &spot->lanes[lane];
+		if (p->lane->first == NULL)
+			p->lane->first = p;
+		else
+			p->lane->last->lane_next = p;
+		p->lane->last = p;
+	}
+	if (p->lane == NULL || p->lane->first == p)
+		start_soon(p);
+	else
+		(void)uv_timer_start(p->timer, fire, (uint64_t)p->deadline_ms, 0);
+	return p;
+}
+
+int64_t
+probe_left_ms(const struct probe *p)
+{
+	int64_t left = p->asked_at + p->deadline_ms - loop_ms(p->set);
+
+	return left > 1 ? left : 1;
+}
+
+static void
+leave_lane(struct probe *p)
+{
+	struct lane *lane = p->lane;
+	struct probe *q;
+
+	if (lane == NULL)
+		return;
+	if (lane->first == p) {
+		lane->first = p->lane_next;
+		if (lane->first == NULL)
+			lane->last = NULL;
+		else
+			start_soon(lane->first);
+		return;
+	}
+	for (q = lane->first; q->lane_next != p; q = q->lane_next)
+		continue;
+	q->lane_next = p->lane_next;
+	if (lane->last == p)
+		lane->last = q;
+}
+
+/* Takes the probe out of everything; the struct is still there. */
+static void
+detach(struct probe *p)
+{
+	if (p->started)
+		p->ops->stop(p);
+	p->timer->data = NULL;
+	(void)uv_timer_stop(p->timer);
+	uv_close((uv_handle_t *)p->timer, timer_closed);
+	if (p->prev != NULL)
+		p->prev->next = p->next;
+	else
+		p->set->first = p->next;
+	if (p->next != NULL)
+		p->next->prev = p->prev;
+	leave_lane(p);
+}
+
+void
+probe_finish(struct probe *p)
+{
+	struct reading r;
+	probe_done *done = p->done;
+	void *arg = p->arg;
+
+	p->reading.at_ms = wall_ms();
+	p->reading.took_ms = loop_ms(p->set) - p->asked_at;
+	detach(p);
+	r = p->reading;
+	free(p->wants);
+	free(p);
+	done(arg, &r);
+}
+
+void
+probe_cancel(struct probe *p)
+{
+	detach(p);
+	reading_release(&p->reading);
+	free(p->wants);
+	free(p);
+}
+
+static void
+say(struct probe *p, enum outcome outcome, const char *fmt, va_list ap)
+{
+	char *words = mem_vprintf(fmt, ap), *both;
+
+	if (p->reading.why != NULL) {
+		both = mem_printf("%s; %s", p->reading.why, words);
+		free(words);
+		free(p->reading.why);
+		words = both;
+	}
+	p->reading.why = words;
+	if (outcome > p->reading.outcome)
+		p->reading.outcome = outcome;
+}
+
+void
+probe_say(struct probe *p, enum outcome outcome, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(p, outcome, fmt, ap);
+	va_end(ap);
+}
+
+void
+probe_end(struct probe *p, enum outcome outcome, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(p, outcome, fmt, ap);
+	va_end(ap);
+	probe_finish(p);
+}
+
+static void
+fire(uv_timer_t *timer)
+{
+	struct probe *p = timer->data;
+
+	if (p == NULL)
+		return;
+	uv_update_time(p->set->c.loop);
+	if (!p->started && (p->lane == NULL || p->lane->first == p) &&
+	    loop_ms(p->set) < p->asked_at + p->deadline_ms) {
+		p->started = true;
+		(void)uv_timer_start(p->timer, fire, (uint64_t)probe_left_ms(p), 0);
+		p->ops->start(p);
+		return;
+	}
+	if (!p->started) {
+		probe_end(p, SAW_NOT, "an earlier question to '%s' is still without an answer",
+		    spot_endpoint(p->spot)->name);
+		return;
+	}
+	if (p->ops->late != NULL) {
+		p->ops->late(p);
+		probe_finish(p);
+	} else
+		probe_end(p, SAW_NOT, "no answer within %.1f s", (double)p->deadline_ms / 1000);
+}
+
+struct probe *
+probe_endpoint(struct probes *set, enum reading_kind kind, int endpoint, int64_t deadline_ms,
+    probe_done *done, void *arg)
+{
+	static const struct probe_ops *const census[KIND_COUNT] = {
+		[KIND_POSTGRES] = &postgres_census_ops, [KIND_PGBOUNCER] = &pgbouncer_census_ops,
+		[KIND_REDIS] = &redis_census_ops,
+	};
+	static const struct probe_ops *const settings[KIND_COUNT] = {
+		[KIND_POSTGRES] = &postgres_settings_ops, [KIND_PGBOUNCER] = &pgbouncer_settings_ops,
+		[KIND_REDIS] = &redis_settings_ops,
+	};
+	struct spot *spot = &set->spots[endpoint];
+	enum kind of = spot_endpoint(spot)->kind;
+	const struct probe_ops *ops = kind == READING_SERVED ? &served_ops :
+	    kind == READING_CENSUS ? census[of] : settings[of];
+
+	return probe_new(set, ops, spot, kind == READING_SERVED ? LANE_LOOK : LANE_ASK, kind, endpoint,
+	    deadline_ms, done, arg);
+}
+
+/* --- settings ------------------------------------------------------------ */
+
+const char *
+probe_wants(const struct probe *p)
+{
+	return p->wants == NULL ? "" : p->wants;
+}
+
+void
+setting_put(struct probe *p, const char *name, const char *value)
+{
+	struct pairs *s = &p->reading.settings;
+	struct pair *pair;
+
+	/* One more than fits is kept, so that the cut is said. */
+	if (s->n > READING_PAIRS_MAX)
+		return;
+	pair = mem_push(&s->v, &s->n, sizeof(*pair));
+	pair->key = mem_strdup(name);
+	pair->value = mem_strdup(value == NULL ? "" : value);
+}
+
+const char *
+setting_get(const struct reading *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < r->settings.n; i++)
+		if (strcmp(r->settings.v[i].key, name) == 0)
+			return r->settings.v[i].value;
+	return NULL;
+}
+
+void
+setting_forget(struct probe *p)
+{
+	struct pairs *s = &p->reading.settings;
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		free(s->v[i].key);
+		free(s->v[i].value);
+	}
+	free(s->v);
+	s->v = NULL;
+	s->n = 0;
+}

@@ -1,0 +1,135 @@
+/*
+ * probe_int: what the files of probes share.  Nobody else includes it.
+ *
+ * probe.c owns every probe's life: its deadline, its turn, its one reading.
+ * A kind of probe is a struct probe_ops.  What is kept between probes of one
+ * endpoint (held sessions, what was last seen of its TLS) is its spot.
+ *
+ * Turns: an endpoint has two lanes, one for handshakes and one for questions on
+ * the held session; in each, one probe runs at a time, in the order asked
+ * for.  Redis has one lane for both: its census would otherwise count the
+ * handshake next to it.
+ *
+ * Rules: start() and everything after it runs from the loop, never from
+ * inside a caller's call; probe_finish() ends the probe and frees it, so
+ * that nothing may touch it afterwards; stop() drops what the probe has under
+ * way, without events, and is called exactly once, before the reading is given away.
+ */
+#ifndef BELAY_REMOTE_PROBE_INT_H
+#define BELAY_REMOTE_PROBE_INT_H
+
+#include <uv.h>
+
+#include "core/err.h"
+#include "remote/look.h"
+#include "remote/probe.h"
+#include "remote/stream.h"
+#include "remote/tls.h"
+
+struct pq;
+struct redis;
+struct sql;
+
+enum lane_kind { LANE_LOOK, LANE_ASK };
+#define LANE_COUNT 2
+
+struct lane {
+	struct probe *first, *last;	/* first is the one that runs */
+};
+
+struct spot {
+	struct probes *set;
+	int	 endpoint;
+	struct lane lanes[LANE_COUNT];
+	/* What the last TLS look met, for choosing how a held session goes. */
+	int64_t	 looked_at;	/* loop time; 0: never */
+	enum leg tls;
+	bool	 verified;	/* chain, and the name below */
+	const char *verified_name;	/* the fleet's */
+	struct sql *sql;	/* held sessions: one of the two, or NULL */
+	struct redis *redis;
+};
+
+struct probe_ops {
+	size_t	 size_bytes;	/* of the kind's own struct, whose first member is a struct probe */
+	void	(*start)(struct probe *);
+	void	(*stop)(struct probe *);
+	/* The deadline passed: put what is known into the reading.  NULL: nothing is. */
+	void	(*late)(struct probe *);
+};
+
+struct probe {
+	struct probes *set;
+	struct probe *prev, *next;		/* all of the set */
+	struct probe *lane_next;
+	struct lane *lane;			/* NULL: no turn needed */
+	const struct probe_ops *ops;
+	struct spot *spot;			/* NULL where no endpoint is concerned */
+	struct reading reading;
+	uv_timer_t *timer;
+	int64_t	 asked_at, deadline_ms;		/* loop time */
+	bool	 started;
+	char	*wants;				/* see probe_wants() */
+	probe_done *done;
+	void	*arg;
+};
+
+struct trust_set {		/* the CA of one cert of the fleet */
+	struct tls_trust *trust;
+	int	 fd;		/* a memory file with the PEM, for libpq; -1 none */
+	char	 path[32];
+};
+
+struct probes {
+	struct probes_config c;
+	struct spot *spots;
+	struct trust_set *trusts;	/* by cert */
+	struct tls_trust *no_trust;
+	struct host_addresses known;
+	struct probe *first;
+};
+
+/* How old what was seen of TLS may be, to choose a way by it. */
+#define LOOK_FRESH_MS 5000
+
+struct probe *probe_new(struct probes *, const struct probe_ops *, struct spot *, enum lane_kind,
+	    enum reading_kind, int subject, int64_t deadline_ms, probe_done *, void *arg);
+/* The probe is over; the reading is what it is. */
+void	probe_finish(struct probe *);
+/* …with an outcome and the reason; returns for the caller's `return`. */
+void	probe_end(struct probe *, enum outcome, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+/* Sets outcome and reason without ending; a worse outcome is never bettered. */
+void	probe_say(struct probe *, enum outcome, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+int64_t	probe_left_ms(const struct probe *);	/* until its deadline, at least 1 */
+
+/* Of an endpoint. */
+const struct endpoint *spot_endpoint(const struct spot *);
+struct session *spot_session(const struct spot *);
+const char *spot_address(const struct spot *);
+int	spot_port(const struct spot *, bool tls);	/* 0: none is declared */
+const struct tls_trust *spot_trust(const struct spot *);
+const char *spot_ca_file(const struct spot *);		/* NULL: no CA known */
+/* The probe's password: 0 with *ret (NULL: none is declared), or -1 with *ret_why. */
+int	spot_password(const struct spot *, const char **ret, const char **ret_why);
+/* Keeps in mind what a TLS look met. */
+void	spot_saw(struct spot *, const struct look *);
+/* Adds "sessions match no link, and host … has no known address" where that may be why. */
+void	spot_doubts(const struct spot *, struct probe *);
+
+/* The kinds. */
+extern const struct probe_ops served_ops;		/* probe_served.c */
+extern const struct probe_ops postgres_census_ops, postgres_settings_ops;
+extern const struct probe_ops pgbouncer_census_ops, pgbouncer_settings_ops;
+extern const struct probe_ops redis_census_ops, redis_settings_ops;
+void	sql_free(struct sql *);
+void	redis_free(struct redis *);
+
+/* One more setting that a check asks the settings probe for, or "". */
+const char *probe_wants(const struct probe *);
+void	setting_forget(struct probe *);
+void	setting_put(struct probe *, const char *name, const char *value);
+const char *setting_get(const struct reading *, const char *name);
+
+#endif

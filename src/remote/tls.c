@@ -1,0 +1,687 @@
+/*
+ * tls: see tls.h.
+ *
+ * Owns the SSL object and its two memory BIOs: what the inner stream brings
+ * goes into one, what OpenSSL wants to send is drained from the other after
+ * every call.  Invariants: facts.chain is VERIFIED_OK only where
+ * X509_verify_cert() returned 1 with no error for this very handshake;
+ * events are emitted only from the inner stream's events; after the last one
+ * the memory goes when the callback that is running returns.
+ *
+ * It does not judge: whether a bad chain matters is the caller's.
+ */
+#include "remote/tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/text.h"
+
+/* A handshake that brings more than this is a bomb; OpenSSL's own cap on the chain is 100 KiB. */
+#define HANDSHAKE_MAX	((size_t)256 << 10)
+#define SUBJECT_MAX	READING_STRING_MAX
+
+struct tls_trust {
+	SSL_CTX	*ctx;
+	bool	 known;		/* a CA is in it */
+};
+
+struct tls {
+	struct stream base;	/* first: a struct stream * is a struct tls * */
+	struct stream *inner;	/* NULL once it is gone */
+	SSL	*ssl;
+	BIO	*in, *out;	/* owned by ssl */
+	X509	*peer;
+	struct tls_facts facts;
+	enum tls_fault fault;
+	size_t	 fed;		/* bytes of the handshake so far */
+	bool	 trust_known;
+	bool	 reached;
+	bool	 ready;
+	bool	 dead;		/* closed by its owner, or told its end */
+	int	 busy;		/* inside callbacks of the inner stream */
+};
+
+/* --- trust --------------------------------------------------------------- */
+
+/* The oldest of OpenSSL's pending errors, in words. */
+static const char *
+openssl_says(char *ret, size_t size_bytes)
+{
+	unsigned long code = ERR_get_error();
+	const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
+
+	ERR_clear_error();
+	if (reason != NULL)
+		(void)snprintf(ret, size_bytes, "%s", reason);
+	else if (code != 0)
+		ERR_error_string_n(code, ret, size_bytes);
+	else
+		(void)snprintf(ret, size_bytes, "OpenSSL does not say why");
+	return ret;
+}
+
+/*
+ * Called instead of OpenSSL's own verification.  Asks it, writes the answer
+ * down, and lets the handshake go on: the certificate is to be shown.
+ */
+static int
+verify_and_go_on(X509_STORE_CTX *store, void *arg)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *tls = SSL_get_app_data(ssl);
+	int rc, code;
+
+	(void)arg;
+	free(tls->facts.chain_why);
+	tls->facts.chain_why = NULL;
+	if (!tls->trust_known) {
+		tls->facts.chain = VERIFIED_NOT_TRIED;
+		tls->facts.chain_why = mem_strdup("no CA is known for it");
+		return 1;
+	}
+	rc = X509_verify_cert(store);
+	code = X509_STORE_CTX_get_error(store);
+	if (rc == 1 && code == X509_V_OK)
+		tls->facts.chain = VERIFIED_OK;
+	else {
+		tls->facts.chain = VERIFIED_BAD;
+		tls->facts.chain_why = mem_strdup(X509_verify_cert_error_string(
+		    code == X509_V_OK ? X509_V_ERR_UNSPECIFIED : code));
+	}
+	ERR_clear_error();
+	return 1;
+}
+
+/* The server asked for a client certificate; we have none. */
+static int
+no_client_cert(SSL *ssl, X509 **x509, EVP_PKEY **pkey)
+{
+	struct tls *tls = SSL_get_app_data(ssl);
+
+	(void)x509;
+	(void)pkey;
+	tls->facts.client_cert_asked = true;
+	return 0;
+}
+
+static int
+trust_pem(SSL_CTX *ctx, const char *pem, size_t len, struct err *err)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	char says[256];
+	BIO *bio;
+	X509 *x;
+	int n = 0;
+
+	if (len == 0 || len > INT32_MAX)
+		return err_set(err, "a CA file of %zu bytes", len);
+	bio = BIO_new_mem_buf(pem, (int)len);
+	if (bio == NULL)
+		abort();
+	ERR_clear_error();
+	while ((x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		if (X509_STORE_add_cert(store, x) == 1)
+			n++;
+		X509_free(x);
+	}
+	BIO_free(bio);
+	/* The loop ends with "no start line" at the end of the file; anything else is damage. */
+	if (n > 0 && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
+		ERR_clear_error();
+		return 0;
+	}
+	return err_set(err, "cannot read the CA certificate: %s", openssl_says(says, sizeof(says)));
+}
+
+struct tls_trust *
+tls_trust_new(const char *pem, size_t len_bytes, struct err *err)
+{
+	struct tls_trust *trust = mem_alloc(sizeof(*trust));
+	char says[256];
+
+	trust->ctx = SSL_CTX_new(TLS_client_method());
+	if (trust->ctx == NULL || SSL_CTX_set_min_proto_version(trust->ctx, TLS1_2_VERSION) != 1) {
+		(void)err_set(err, "OpenSSL: %s", openssl_says(says, sizeof(says)));
+		tls_trust_free(trust);
+		return NULL;
+	}
+	SSL_CTX_set_session_cache_mode(trust->ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_options(trust->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
+	SSL_CTX_set_verify(trust->ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_cert_verify_callback(trust->ctx, verify_and_go_on, NULL);
+	SSL_CTX_set_client_cert_cb(trust->ctx, no_client_cert);
+	if (pem != NULL) {
+		if (trust_pem(trust->ctx, pem, len_bytes, err) == -1) {
+			tls_trust_free(trust);
+			return NULL;
+		}
+		trust->known = true;
+	}
+	return trust;
+}
+
+void
+tls_trust_free(struct tls_trust *trust)
+{
+	if (trust == NULL)
+		return;
+	SSL_CTX_free(trust->ctx);
+	free(trust);
+}
+
+/* --- what was presented -------------------------------------------------- */
+
+static char *
+name_text(const X509_NAME *name)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data, *s;
+	long len;
+
+	if (bio == NULL)
+		abort();
+	/* Multibyte characters stay UTF-8: the sanitiser looks at them later. */
+	(void)X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
+	len = BIO_get_mem_data(bio, &data);
+	s = mem_strndup(data == NULL ? "" : data, len > SUBJECT_MAX ? SUBJECT_MAX : (size_t)len);
+	BIO_free(bio);
+	return s;
+}
+
+static char *
+alternative_name(const GENERAL_NAME *gen)
+{
+	const ASN1_STRING *s;
+	const unsigned char *p;
+	char text[INET6_ADDRSTRLEN];
+	struct buf b;
+	int type, len;
+
+	buf_init(&b, SUBJECT_MAX);
+	s = GENERAL_NAME_get0_value(gen, &type);
+	switch (type) {
+	case GEN_DNS:
+	case GEN_EMAIL:
+	case GEN_URI:
+		p = ASN1_STRING_get0_data(s);
+		len = ASN1_STRING_length(s);
+		buf_puts(&b, type == GEN_DNS ? "DNS:" : type == GEN_URI ? "URI:" : "email:");
+		/* A NUL inside a name is an old trick; it is shown, not obeyed. */
+		for (; len > 0; len--, p++)
+			if (*p == '\0')
+				buf_puts(&b, "\\0");
+			else
+				buf_putc(&b, (char)*p);
+		break;
+	case GEN_IPADD:
+		p = ASN1_STRING_get0_data(s);
+		len = ASN1_STRING_length(s);
+		if (len == 4 && inet_ntop(AF_INET, p, text, sizeof(text)) != NULL)
+			buf_printf(&b, "IP:%s", text);
+		else if (len == 16 && inet_ntop(AF_INET6, p, text, sizeof(text)) != NULL)
+			buf_printf(&b, "IP:%s", text);
+		else
+			buf_puts(&b, "IP:malformed");
+		break;
+	default:
+		buf_puts(&b, "other name");
+		break;
+	}
+	return buf_take(&b, NULL);
+}
+
+static int64_t
+seconds_since_1970(const ASN1_TIME *t)
+{
+	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+	int days = 0, seconds = 0;
+
+	if (epoch == NULL)
+		abort();
+	if (ASN1_TIME_diff(&days, &seconds, epoch, t) != 1)
+		days = seconds = 0;
+	ASN1_TIME_free(epoch);
+	return (int64_t)days * 86400 + seconds;
+}
+
+static char *
+key_text(X509 *x)
+{
+	EVP_PKEY *key = X509_get0_pubkey(x);
+	char group[64];
+	const char *nist, *name;
+	size_t len;
+
+	if (key == NULL)
+		return mem_strdup("unreadable");
+	switch (EVP_PKEY_get_base_id(key)) {
+	case EVP_PKEY_RSA:
+	case EVP_PKEY_RSA_PSS:
+		return mem_printf("RSA %d", EVP_PKEY_get_bits(key));
+	case EVP_PKEY_EC:
+		if (EVP_PKEY_get_group_name(key, group, sizeof(group), &len) != 1)
+			return mem_printf("ECDSA %d", EVP_PKEY_get_bits(key));
+		nist = EC_curve_nid2nist(OBJ_sn2nid(group));
+		return mem_printf("ECDSA %s", nist != NULL ? nist : group);
+	case EVP_PKEY_ED25519:
+		return mem_strdup("Ed25519");
+	case EVP_PKEY_ED448:
+		return mem_strdup("Ed448");
+	default:
+		name = EVP_PKEY_get0_type_name(key);
+		return mem_printf("%s %d", name != NULL ? name : "key of", EVP_PKEY_get_bits(key));
+	}
+}
+
+static void
+certificate_read(struct certificate *c, X509 *x)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	GENERAL_NAMES *names;
+	unsigned int len = 0;
+	struct buf hex;
+	int i, n;
+
+	c->subject = name_text(X509_get_subject_name(x));
+	c->issuer = name_text(X509_get_issuer_name(x));
+	c->not_before_s = seconds_since_1970(X509_get0_notBefore(x));
+	c->not_after_s = seconds_since_1970(X509_get0_notAfter(x));
+	c->key = key_text(x);
+	c->self_signed = (X509_get_extension_flags(x) & EXFLAG_SS) != 0;
+	if (X509_digest(x, EVP_sha256(), digest, &len) == 1 && len == 32) {
+		buf_init(&hex, 64);
+		text_hex(&hex, digest, len);
+		memcpy(c->sha256, buf_str(&hex), hex.len + 1);
+		buf_release(&hex);
+	}
+	names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	n = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
+	for (i = 0; i < n && c->nnames < READING_NAMES_MAX; i++)
+		c->names[c->nnames++] = alternative_name(sk_GENERAL_NAME_value(names, i));
+	GENERAL_NAMES_free(names);
+	ERR_clear_error();
+}
+
+static void
+facts_read(struct tls *tls)
+{
+	const char *cipher = SSL_get_cipher_name(tls->ssl);
+
+	tls->facts.protocol = mem_strdup(SSL_get_version(tls->ssl));
+	tls->facts.cipher = mem_strdup(cipher == NULL ? "?" : cipher);
+	tls->peer = SSL_get1_peer_certificate(tls->ssl);
+	if (tls->peer != NULL)
+		certificate_read(&tls->facts.cert, tls->peer);
+	else
+		/* An anonymous suite: nothing was proven, whatever the callback saw. */
+		tls->facts.chain = VERIFIED_BAD;
+}
+
+enum verified
+tls_covers(const struct stream *st, const char *name)
+{
+	const struct tls *tls = (const struct tls *)st;
+	const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+	unsigned char ip[16];
+	int rc;
+
+	if (tls->peer == NULL)
+		return VERIFIED_NOT_TRIED;
+	/* OpenSSL reads "" as "do not check" and ".x" as "anything under x". */
+	if (name == NULL || name[0] == '\0' || name[0] == '.')
+		return VERIFIED_BAD;
+	if (inet_pton(AF_INET, name, ip) == 1)
+		rc = X509_check_ip(tls->peer, ip, 4, flags);
+	else if (inet_pton(AF_INET6, name, ip) == 1)
+		rc = X509_check_ip(tls->peer, ip, 16, flags);
+	else
+		rc = X509_check_host(tls->peer, name, strlen(name), flags, NULL);
+	ERR_clear_error();
+	return rc == 1 ? VERIFIED_OK : VERIFIED_BAD;
+}
+
+const struct tls_facts *
+tls_facts(const struct stream *st)
+{
+	return &((const struct tls *)st)->facts;
+}
+
+enum tls_fault
+tls_fault(const struct stream *st)
+{
+	return ((const struct tls *)st)->fault;
+}
+
+bool
+tls_reached(const struct stream *st)
+{
+	return ((const struct tls *)st)->reached;
+}
+
+void
+tls_take_facts(struct stream *st, struct tls_facts *ret)
+{
+	struct tls *tls = (struct tls *)st;
+
+	*ret = tls->facts;
+	memset(&tls->facts, 0, sizeof(tls->facts));
+}
+
+/* --- the stream ---------------------------------------------------------- */
+
+static void
+tls_free(struct tls *tls)
+{
+	struct reading r;
+
+	stream_close(tls->inner);
+	SSL_free(tls->ssl);
+	X509_free(tls->peer);
+	/* The facts are members of a reading; its release knows them all. */
+	memset(&r, 0, sizeof(r));
+	r.served.protocol = tls->facts.protocol;
+	r.served.cipher = tls->facts.cipher;
+	r.served.chain_why = tls->facts.chain_why;
+	r.served.cert = tls->facts.cert;
+	reading_release(&r);
+	free(tls);
+}
+
+static void
+enter(struct tls *tls)
+{
+	tls->busy++;
+}
+
+static void
+leave(struct tls *tls)
+{
+	if (--tls->busy == 0 && tls->dead)
+		tls_free(tls);
+}
+
+static void
+finish(struct tls *tls, enum stream_end end, const struct err *why)
+{
+	struct stream *inner = tls->inner;
+
+	if (tls->dead)
+		return;
+	tls->dead = true;
+	tls->inner = NULL;
+	stream_close(inner);
+	stream_emit_closed(&tls->base, end, -1, why);
+}
+
+/* Sends what OpenSSL wants sent. */
+static int
+flush(struct tls *tls)
+{
+	char chunk[16 << 10];
+	int n;
+
+	while ((n = BIO_read(tls->out, chunk, sizeof(chunk))) > 0)
+		if (tls->inner == NULL || stream_write(tls->inner, chunk, (size_t)n) == -1)
+			return -1;
+	return 0;
+}
+
+/* OpenSSL gave up: sort out why. */
+static void
+fail(struct tls *tls)
+{
+	unsigned long code = ERR_peek_error();
+	int reason = ERR_GET_REASON(code);
+	char says[256];
+	struct err why;
+
+	/* An alert on its way out tells the server's log what we did not like. */
+	(void)flush(tls);
+	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET)
+		tls->fault = TLS_ALERT;
+	else if (ERR_GET_LIB(code) == ERR_LIB_SSL && !tls->ready &&
+	    (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST ||
+	    reason == SSL_R_PACKET_LENGTH_TOO_LONG || reason == SSL_R_UNKNOWN_PROTOCOL))
+		tls->fault = TLS_NOT_TLS;
+	else
+		tls->fault = TLS_BROKEN;
+	(void)err_set(&why, "%s", openssl_says(says, sizeof(says)));
+	if (tls->fault == TLS_NOT_TLS)
+		(void)err_set(&why, "the answer is not TLS");
+	finish(tls, STREAM_LOST, &why);
+}
+
+static void
+handshake(struct tls *tls)
+{
+	int rc, error;
+
+	ERR_clear_error();
+	rc = SSL_do_handshake(tls->ssl);
+	error = SSL_get_error(tls->ssl, rc);
+	if (rc == 1) {
+		struct err why;
+
+		if (flush(tls) == -1) {
+			(void)err_set(&why, "the connection takes no more");
+			finish(tls, STREAM_LOST, &why);
+			return;
+		}
+		tls->ready = true;
+		facts_read(tls);
+		stream_emit_opened(&tls->base);
+		return;
+	}
+	if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
+		fail(tls);
+		return;
+	}
+	(void)flush(tls);
+}
+
+static void
+pump(struct tls *tls)
+{
+	char chunk[16 << 10];
+	int n, error;
+
+	if (!tls->ready && !tls->dead)
+		handshake(tls);
+	while (tls->ready && !tls->dead) {
+		ERR_clear_error();
+		n = SSL_read(tls->ssl, chunk, sizeof(chunk));
+		if (n > 0) {
+			stream_emit_data(&tls->base, chunk, (size_t)n);
+			continue;
+		}
+		error = SSL_get_error(tls->ssl, n);
+		if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+			(void)flush(tls);
+			return;
+		}
+		if (error == SSL_ERROR_ZERO_RETURN) {
+			stream_emit_eof(&tls->base);
+			finish(tls, STREAM_EOF, NULL);
+			return;
+		}
+		fail(tls);
+	}
+}
+
+static void
+inner_opened(void *arg)
+{
+	struct tls *tls = arg;
+
+	enter(tls);
+	tls->reached = true;
+	pump(tls);
+	leave(tls);
+}
+
+static void
+inner_data(void *arg, const unsigned char *p, size_t len)
+{
+	struct tls *tls = arg;
+	struct err why;
+
+	enter(tls);
+	if (!tls->ready) {
+		tls->fed += len;
+		if (tls->fed > HANDSHAKE_MAX) {
+			tls->fault = TLS_BROKEN;
+			(void)err_set(&why, "more than %zu KiB of handshake", HANDSHAKE_MAX >> 10);
+			finish(tls, STREAM_LOST, &why);
+		}
+	}
+	if (!tls->dead && len > 0 && len <= INT32_MAX) {
+		if (BIO_write(tls->in, p, (int)len) != (int)len)
+			abort();	/* a memory BIO fails only for want of memory */
+		pump(tls);
+	}
+	leave(tls);
+}
+
+static void
+inner_eof(void *arg)
+{
+	struct tls *tls = arg;
+	struct err why;
+
+	enter(tls);
+	if (!tls->ready) {
+		tls->fault = TLS_CUT;
+		(void)err_set(&why, "the connection was closed in the middle of the handshake");
+		finish(tls, STREAM_LOST, &why);
+	} else if (!tls->dead) {
+		stream_emit_eof(&tls->base);
+		finish(tls, STREAM_EOF, NULL);
+	}
+	leave(tls);
+}
+
+static void
+inner_closed(void *arg, enum stream_end end, int status, const struct err *why)
+{
+	struct tls *tls = arg;
+	struct err cut;
+
+	(void)status;
+	enter(tls);
+	tls->inner = NULL;
+	if (!tls->ready && tls->fed == 0 && end != STREAM_EOF && end != STREAM_EXITED)
+		finish(tls, end, why);		/* nothing of TLS in it */
+	else if (!tls->ready) {
+		tls->fault = end == STREAM_TIMEOUT ? TLS_FINE : TLS_CUT;
+		(void)err_set(&cut, "the connection was closed in the middle of the handshake");
+		finish(tls, end == STREAM_TIMEOUT ? end : STREAM_LOST,
+		    end == STREAM_TIMEOUT ? why : &cut);
+	} else
+		finish(tls, end == STREAM_EXITED ? STREAM_EOF : end, why);
+	leave(tls);
+}
+
+static const struct stream_events inner_events = {
+	.opened = inner_opened, .data = inner_data, .eof = inner_eof, .closed = inner_closed,
+};
+
+static int
+op_write(struct stream *st, const void *p, size_t len)
+{
+	struct tls *tls = (struct tls *)st;
+
+	if (tls->dead || !tls->ready || len > STREAM_QUEUE_MAX)
+		return -1;
+	if (len == 0)
+		return 0;
+	ERR_clear_error();
+	/* A memory BIO takes everything at once. */
+	if (SSL_write(tls->ssl, p, (int)len) != (int)len) {
+		ERR_clear_error();
+		return -1;
+	}
+	return flush(tls);
+}
+
+static void
+op_write_eof(struct stream *st)
+{
+	struct tls *tls = (struct tls *)st;
+
+	if (tls->dead || !tls->ready)
+		return;
+	(void)SSL_shutdown(tls->ssl);
+	ERR_clear_error();
+	(void)flush(tls);
+}
+
+static void
+op_deadline(struct stream *st, int64_t from_now_ms)
+{
+	struct tls *tls = (struct tls *)st;
+
+	if (tls->inner != NULL)
+		stream_deadline(tls->inner, from_now_ms);
+}
+
+static void
+op_close(struct stream *st)
+{
+	struct tls *tls = (struct tls *)st;
+
+	if (tls->dead)
+		return;
+	op_write_eof(st);	/* close_notify, if there is still somebody to hear it */
+	tls->dead = true;
+	if (tls->busy == 0)
+		tls_free(tls);
+}
+
+static const struct stream_ops ops = { op_write, op_write_eof, op_deadline, op_close };
+
+struct stream *
+tls_over(struct stream *inner, bool open, const struct tls_trust *trust, const char *server_name,
+    const struct stream_events *events, void *arg)
+{
+	struct tls *tls = mem_alloc(sizeof(*tls));
+	unsigned char ip[16];
+
+	stream_init(&tls->base, &ops, events, arg);
+	tls->inner = inner;
+	tls->trust_known = trust->known;
+	tls->facts.chain = VERIFIED_NOT_TRIED;
+	tls->ssl = SSL_new(trust->ctx);
+	tls->in = BIO_new(BIO_s_mem());
+	tls->out = BIO_new(BIO_s_mem());
+	if (tls->ssl == NULL || tls->in == NULL || tls->out == NULL)
+		abort();	/* only for want of memory */
+	SSL_set_bio(tls->ssl, tls->in, tls->out);
+	(void)SSL_set_app_data(tls->ssl, tls);
+	SSL_set_connect_state(tls->ssl);
+	if (server_name != NULL && server_name[0] != '\0' && strlen(server_name) < 256 &&
+	    inet_pton(AF_INET, server_name, ip) != 1 && inet_pton(AF_INET6, server_name, ip) != 1)
+		(void)SSL_set_tlsext_host_name(tls->ssl, server_name);
+	stream_own(inner, &inner_events, tls);
+	if (open) {
+		tls->reached = true;
+		/*
+		 * The hello needs nothing from the far side, and cannot end the stream; a
+		 * failure shows when the answer comes, or does not.
+		 */
+		ERR_clear_error();
+		(void)SSL_do_handshake(tls->ssl);
+		ERR_clear_error();
+		(void)flush(tls);
+	}
+	return &tls->base;
+}
