@@ -63,6 +63,7 @@ struct check {
 	int64_t	 deadline_ms;
 	const char *not_yet;
 };
+void	check_release(struct check *);
 
 struct excuse {			/* may-refuse */
 	int	 link;

@@ -76,22 +76,6 @@ check_decode(struct check *ret, const void *p, size_t len_bytes, struct err *err
 	return 0;
 }
 
-void
-check_release(struct check *c)
-{
-	free(c->name);
-	free(c->cipher);
-	free(c->setting);
-	free(c->value);
-	free(c->contains);
-	free(c->absent);
-	free(c->url);
-	free(c->run);
-	free(c->in);
-	free(c->text);
-	memset(c, 0, sizeof(*c));
-}
-
 /* ---- the fleet ---- */
 
 void

@@ -88,8 +88,7 @@ int	message_decode(struct buf *in, struct message *ret, struct err *);
 /* ---- the blobs that are not core's ---- */
 
 void	check_encode(const struct check *, struct buf *out);
-int	check_decode(struct check *ret, const void *, size_t len_bytes, struct err *);
-void	check_release(struct check *);
+int	check_decode(struct check *ret, const void *, size_t len_bytes, struct err *);	/* check_release() */
 
 struct wire_fleet {		/* MSG_FLEET */
 	char	*path;		/* for messages */
