@@ -106,6 +106,13 @@ ENGINE_SRC = \
 
 # verbs: the headless face
 VERBS_SRC = \
+	src/verbs/out.c \
+	src/verbs/run.c \
+	src/verbs/json.c \
+	src/verbs/status.c \
+	src/verbs/check.c \
+	src/verbs/drive.c \
+	src/verbs/history.c \
 	$(END)
 
 # ui: the curses face
@@ -130,6 +137,7 @@ TESTS = \
 	core/census \
 	core/reading \
 	core/rollout \
+	core/board \
 	wire/wire \
 	store/journal \
 	engine/thread \

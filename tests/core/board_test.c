@@ -1,0 +1,395 @@
+/*
+ * board and gate: what readings say together, and what they do not say.
+ * An unknown is never green, a partial view is never idle, an old one is stale.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/board.h"
+#include "core/err.h"
+#include "core/gate.h"
+#include "core/mem.h"
+#include "core/posture.h"
+
+static const char fleet_text[] =
+    "belay: fleet/1\n"
+    "environment: test\n"
+    "hosts:\n"
+    "  db: { address: 10.0.0.1, user: ops }\n"
+    "  web-1: { address: 10.0.0.2, user: ops }\n"
+    "units:\n"
+    "  pg: { host: db, run: restart-pg, restarts: [postgres] }\n"
+    "  web: { host: web-1, run: restart-web, restarts: [web] }\n"
+    "certs:\n"
+    "  internal: { serves: [postgres], dir: /etc/tls }\n"
+    "endpoints:\n"
+    "  postgres:\n"
+    "    kind: postgres\n"
+    "    unit: pg\n"
+    "    listen: { both: 5432 }\n"
+    "    names: [db.internal]\n"
+    "    probe: { user: probe, database: app }\n"
+    "    accept:\n"
+    "      file: /srv/.env\n"
+    "      plain: { unset: [TLS] }\n"
+    "      both: { set: { TLS: on } }\n"
+    "      tls: { set: { TLS: only } }\n"
+    "clients:\n"
+    "  web:\n"
+    "    unit: web\n"
+    "    links:\n"
+    "      postgres:\n"
+    "        match: { host: web-1 }\n"
+    "        dial:\n"
+    "          disable: { file: /srv/.env, unset: [SSLMODE] }\n"
+    "          verify-full: { file: /srv/.env, set: { SSLMODE: verify-full, CA: \"$(ca_file)\" } }\n"
+    "        trust: { ca: internal, file: /etc/ca.crt, lands: activation }\n";
+
+static const char plan_text[] =
+    "belay: plan/1\n"
+    "name: test\n"
+    "from: { accept: plain, dial: disable }\n"
+    "steps:\n"
+    "  - { id: certs, certs: { internal: install } }\n"
+    "  - { id: both, accept: { postgres: both } }\n"
+    "  - { id: flip, trust: { \"web -> postgres\": internal }, dial: { \"web -> postgres\": verify-full } }\n"
+    "  - { id: force, accept: { postgres: tls } }\n";
+
+struct world {
+	struct fleet *f;
+	struct plan *p;
+	struct board *b;
+};
+
+static int
+setup(void **state)
+{
+	struct world *w = mem_alloc(sizeof(*w));
+	struct err err = { "" };
+
+	if (fleet_parse(&w->f, "fleet.yaml", fleet_text, sizeof(fleet_text) - 1, &err) != 0 ||
+	    plan_parse(&w->p, w->f, "plan.yaml", plan_text, sizeof(plan_text) - 1, &err) != 0)
+		fail_msg("%s", err.msg);
+	w->b = board_new(w->f);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	board_free(w->b);
+	plan_free(w->p);
+	fleet_free(w->f);
+	free(w);
+	return 0;
+}
+
+static void
+feed_census(struct world *w, int64_t at_ms, enum outcome outcome, uint32_t tls, uint32_t plain)
+{
+	struct reading r = { .kind = READING_CENSUS, .subject = 0, .at_ms = at_ms, .outcome = outcome };
+
+	if (outcome != SAW)
+		r.why = mem_strdup("may not see others' sessions");
+	r.census.links = mem_array(1, sizeof(*r.census.links));
+	r.census.nlinks = 1;
+	r.census.links[0] = (struct link_count){ .link = 0, .tls = tls, .plain = plain };
+	r.census.total = tls + plain;
+	r.census.connections_total = -1;
+	board_feed(w->b, &r);
+}
+
+static void
+feed_served(struct world *w, int64_t at_ms, enum leg plain, enum leg tls, enum verified chain, enum verified name)
+{
+	struct reading r = { .kind = READING_SERVED, .subject = 0, .at_ms = at_ms, .outcome = SAW };
+
+	r.served.plain = plain;
+	r.served.tls = tls;
+	r.served.chain = chain;
+	r.served.nnames = 1;
+	r.served.name[0] = name;
+	r.served.protocol = mem_strdup("TLSv1.3");
+	r.served.cipher = mem_strdup("TLS_AES_256_GCM_SHA384");
+	board_feed(w->b, &r);
+}
+
+static void
+feed_host(struct world *w, int host, int64_t at_ms, enum facet facet, int subject, int value)
+{
+	struct reading r = { .kind = READING_HOST, .subject = host, .at_ms = at_ms, .outcome = SAW };
+
+	r.facets = mem_array(1, sizeof(*r.facets));
+	r.nfacets = 1;
+	r.facets[0] = (struct facet_seen){ .facet = (int)facet, .subject = subject, .value = value };
+	board_feed(w->b, &r);
+}
+
+static enum link_state
+state_at(struct world *w, int64_t now_ms)
+{
+	struct link_view v;
+
+	board_link(w->b, 0, now_ms, 5000, &v);
+	return v.state;
+}
+
+static void
+link_states_follow_the_census(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(state_at(w, 1000), LINK_UNKNOWN);
+	feed_census(w, 1000, SAW, 0, 0);
+	assert_int_equal(state_at(w, 1000), LINK_IDLE);
+	feed_census(w, 1001, SAW, 0, 3);
+	assert_int_equal(state_at(w, 1001), LINK_PLAINTEXT);
+	feed_census(w, 1002, SAW, 1, 3);
+	assert_int_equal(state_at(w, 1002), LINK_MIXED);
+	feed_census(w, 1003, SAW, 4, 0);
+	assert_int_equal(state_at(w, 1003), LINK_TLS);
+	feed_served(w, 1004, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(state_at(w, 1004), LINK_PROVEN);
+}
+
+static void
+unknown_is_never_green(void **state)
+{
+	struct world *w = *state;
+
+	/* Partial: plaintext seen is plaintext; tls alone proves nothing of the others. */
+	feed_census(w, 1000, SAW_PART, 4, 0);
+	assert_int_equal(state_at(w, 1000), LINK_UNKNOWN);
+	feed_census(w, 1001, SAW_PART, 0, 0);
+	assert_int_equal(state_at(w, 1001), LINK_UNKNOWN);
+	feed_census(w, 1002, SAW_PART, 0, 1);
+	assert_int_equal(state_at(w, 1002), LINK_PLAINTEXT);
+	/* Old: stale, whatever it said. */
+	feed_census(w, 1003, SAW, 4, 0);
+	feed_served(w, 1003, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(state_at(w, 1003 + 5001), LINK_STALE);
+	/* Unverified in any way: tls, not proven. */
+	feed_census(w, 9000, SAW, 4, 0);
+	feed_served(w, 9000, LEG_OPEN, LEG_OPEN, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	assert_int_equal(state_at(w, 9000), LINK_TLS);
+	feed_served(w, 9001, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_BAD);
+	assert_int_equal(state_at(w, 9001), LINK_TLS);
+	feed_served(w, 9002, LEG_OPEN, LEG_OPEN, VERIFIED_BAD, VERIFIED_OK);
+	assert_int_equal(state_at(w, 9002), LINK_TLS);
+	feed_served(w, 9003, LEG_OPEN, LEG_REFUSED, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	assert_int_equal(state_at(w, 9003), LINK_TLS);
+}
+
+static void
+failure_to_see_keeps_the_last_reading_and_its_age(void **state)
+{
+	struct world *w = *state;
+	struct link_view v;
+
+	feed_census(w, 1000, SAW, 4, 0);
+	feed_census(w, 2000, SAW_NOT, 0, 0);
+	board_link(w->b, 0, 2000, 5000, &v);
+	assert_int_equal(v.state, LINK_TLS);
+	assert_int_equal(v.at_ms, 1000);
+	assert_non_null(board_failure(w->b, READING_CENSUS, 0));
+	board_link(w->b, 0, 7000, 5000, &v);
+	assert_int_equal(v.state, LINK_STALE);
+	/* An older reading that comes late changes nothing. */
+	feed_census(w, 500, SAW, 0, 9);
+	board_link(w->b, 0, 2000, 5000, &v);
+	assert_int_equal(v.tls, 4);
+}
+
+static void
+endpoint_is_what_it_serves_not_what_is_written(void **state)
+{
+	struct world *w = *state;
+	struct endpoint_view v;
+
+	feed_host(w, 0, 1000, FACET_ACCEPT, 0, ACCEPT_BOTH);
+	feed_served(w, 1000, LEG_OPEN, LEG_REFUSED, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	board_endpoint(w->b, 0, 1000, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_PLAIN);
+	assert_string_equal(v.why, "configured both, served plain");
+	feed_served(w, 1001, LEG_SILENT, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	board_endpoint(w->b, 0, 1001, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_UNKNOWN);
+	feed_served(w, 1002, LEG_REFUSED, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	board_endpoint(w->b, 0, 1002, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_TLS);
+}
+
+static const struct check *
+check_of(const struct world *w, const char *step, bool gate, enum check_kind kind)
+{
+	const struct step *s = &w->p->steps[plan_step(w->p, step)];
+	size_t i, n = gate ? s->ngates : s->nrequires;
+
+	for (i = 0; i < n; i++)
+		if ((gate ? s->gates : s->requires)[i].kind == kind)
+			return &(gate ? s->gates : s->requires)[i];
+	fail_msg("step '%s' has no such check", step);
+	return NULL;
+}
+
+static enum judgement
+judged(struct world *w, const struct check *c, int64_t since_ms, const char *says)
+{
+	struct check_result r;
+
+	memset(&r, 0, sizeof(r));
+	check_judge(c, w->f, w->b, NULL, since_ms, &r);
+	if (says != NULL && strstr(r.why, says) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", r.why, says);
+	return r.judgement;
+}
+
+static void
+forcing_needs_everybody_off_plaintext_and_names_who_is_not(void **state)
+{
+	struct world *w = *state;
+	const struct check *c = check_of(w, "force", false, CHECK_CENSUS);
+
+	assert_int_equal(judged(w, c, 1000, "not looked"), CHECK_PENDING);
+	feed_census(w, 1000, SAW, 0, 3);
+	assert_int_equal(judged(w, c, 1000, "not looked"), CHECK_PENDING);	/* its host */
+	feed_host(w, 1, 1000, FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	assert_int_equal(judged(w, c, 1000, "web on web-1: 3 plaintext sessions"), CHECK_FAIL);
+	/* Nobody is connected, but it would come back on plaintext. */
+	feed_census(w, 1001, SAW, 0, 0);
+	feed_host(w, 1, 1001, FACET_DIAL, 0, DIAL_DISABLE);
+	assert_int_equal(judged(w, c, 1001, "web on web-1 dials disable"), CHECK_FAIL);
+	/* Nobody is connected and nobody knows. */
+	feed_host(w, 1, 1002, FACET_DIAL, 0, DIAL_UNKNOWN);
+	assert_int_equal(judged(w, c, 1001, "not known"), CHECK_INCONCLUSIVE);
+	feed_census(w, 1003, SAW_PART, 2, 0);
+	assert_int_equal(judged(w, c, 1001, "may not see"), CHECK_INCONCLUSIVE);
+	feed_census(w, 1004, SAW, 2, 0);
+	assert_int_equal(judged(w, c, 1001, NULL), CHECK_PASS);
+	/* What was seen before the step proves nothing about it. */
+	assert_int_equal(judged(w, c, 1005, NULL), CHECK_PENDING);
+}
+
+static void
+served_gate_passes_only_when_chain_and_every_name_hold(void **state)
+{
+	struct world *w = *state;
+	const struct check *c = check_of(w, "both", true, CHECK_SERVED);
+
+	feed_served(w, 1000, LEG_OPEN, LEG_REFUSED, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_FAIL);
+	feed_served(w, 1001, LEG_OPEN, LEG_SILENT, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_INCONCLUSIVE);
+	feed_served(w, 1002, LEG_OPEN, LEG_OPEN, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_INCONCLUSIVE);
+	feed_served(w, 1003, LEG_OPEN, LEG_OPEN, VERIFIED_BAD, VERIFIED_OK);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_FAIL);
+	feed_served(w, 1004, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_BAD);
+	assert_int_equal(judged(w, c, 1000, "db.internal"), CHECK_FAIL);
+	feed_served(w, 1005, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_NOT_TRIED);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_INCONCLUSIVE);
+	feed_served(w, 1006, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_PASS);
+}
+
+static void
+plaintext_is_refused_only_when_it_was_tried_and_refused(void **state)
+{
+	struct world *w = *state;
+	const struct check *c = check_of(w, "force", true, CHECK_REFUSED);
+
+	feed_served(w, 1000, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_FAIL);
+	feed_served(w, 1001, LEG_UNKNOWN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_INCONCLUSIVE);
+	feed_served(w, 1002, LEG_SILENT, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_INCONCLUSIVE);
+	feed_served(w, 1003, LEG_REFUSED, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(judged(w, c, 1000, NULL), CHECK_PASS);
+}
+
+static void
+flipped_link_needs_a_session_on_tls_and_none_on_plaintext(void **state)
+{
+	struct world *w = *state;
+	const struct check *tls = check_of(w, "flip", true, CHECK_LINK_TLS);
+	const struct check *set = check_of(w, "flip", true, CHECK_DIAL_SET);
+
+	feed_census(w, 1000, SAW, 0, 0);
+	assert_int_equal(judged(w, tls, 1000, NULL), CHECK_INCONCLUSIVE);
+	feed_census(w, 1001, SAW, 3, 1);
+	assert_int_equal(judged(w, tls, 1000, "web-1"), CHECK_FAIL);
+	feed_census(w, 1002, SAW, 3, 0);
+	assert_int_equal(judged(w, tls, 1000, NULL), CHECK_PASS);
+	feed_host(w, 1, 1000, FACET_DIAL, 0, DIAL_DISABLE);
+	assert_int_equal(judged(w, set, 1000, "says disable, not verify-full"), CHECK_FAIL);
+	feed_host(w, 1, 1001, FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	assert_int_equal(judged(w, set, 1000, NULL), CHECK_PASS);
+}
+
+/* accept × dial, without and with trust: the verdict, one letter each. */
+static void
+verdict_of_every_accept_and_dial(void **state)
+{
+	static const char letters[] = "RHUPTCN";
+	static const char *const expected[] = {
+		/*          disable allow prefer require verify-ca verify-full */
+		"plain  - PPPRRR", "both   - PPTTRR", "tls    - RTTTRR", "mutual - RRRRRR",
+		"plain  t PPPRRR", "both   t PPCCCN", "tls    t RCCCCN", "mutual t RRRRRR",
+	};
+	struct world *w = *state;
+	struct posture p;
+	size_t row = 0;
+	int trust, a, d;
+
+	posture_init(&p, w->f);
+	p.cert[0] = 0;
+	for (trust = 0; trust < 2; trust++)
+		for (a = 0; a < ACCEPT_COUNT; a++, row++) {
+			char got[32];
+			size_t at = (size_t)snprintf(got, sizeof(got), "%-6s %c ", accept_word((enum accept)a), trust ? 't' : '-');
+
+			for (d = 0; d < DIAL_COUNT; d++) {
+				const char *why = NULL;
+				enum verdict v;
+
+				p.accept[0] = (enum accept)a;
+				p.dial[0] = (enum dial)d;
+				p.trust[0] = trust ? 0 : NONE;
+				v = posture_verdict(w->f, &p, 0, &why);
+				got[at++] = letters[v];
+				assert_true((v == VERDICT_REFUSED) == (why != NULL));
+			}
+			got[at] = '\0';
+			assert_string_equal(got, expected[row]);
+		}
+	posture_release(&p);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(link_states_follow_the_census), T(unknown_is_never_green),
+		T(failure_to_see_keeps_the_last_reading_and_its_age),
+		T(endpoint_is_what_it_serves_not_what_is_written),
+		T(forcing_needs_everybody_off_plaintext_and_names_who_is_not),
+		T(served_gate_passes_only_when_chain_and_every_name_hold),
+		T(plaintext_is_refused_only_when_it_was_tried_and_refused),
+		T(flipped_link_needs_a_session_on_tls_and_none_on_plaintext),
+		T(verdict_of_every_accept_and_dial),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
