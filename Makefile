@@ -68,6 +68,11 @@ WIRE_SRC = \
 # pki: certificates and keys
 PKI_SRC = \
 	src/pki/digest.c \
+	src/pki/openssl.c \
+	src/pki/key.c \
+	src/pki/certificate.c \
+	src/pki/vault.c \
+	src/pki/authority.c \
 	$(END)
 
 # store: journal and local lock
@@ -133,6 +138,9 @@ MAIN_SRC = \
 TESTS = \
 	core/mem \
 	core/text \
+	core/yaml \
+	core/fleet \
+	core/badfiles \
 	core/blob \
 	core/census \
 	core/reading \
@@ -144,6 +152,7 @@ TESTS = \
 	core/diff \
 	core/envfile \
 	remote/session \
+	pki/authority \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c

@@ -209,6 +209,7 @@ struct endpoint {
 	char	*log_run;	/* command printing the log from now on, on log_host */
 	char	*log_file;
 	int	 log_host;
+	const char *log_not_yet;	/* a log is named that cannot be read yet, or NULL */
 	char	*cannot_see[SOURCE_COUNT];	/* reasons, or NULL */
 	struct binding accept[ACCEPT_COUNT];
 	const char *not_yet;

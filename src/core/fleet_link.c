@@ -70,7 +70,6 @@ read_log(struct fleet_reader *fr, const struct scope *scope, const struct node *
 	static const char *const keys[] = { "host", "on", "run", "file", "every", "unit", NULL };
 	static const char *const run_time[] = { "log", NULL };
 	const struct node *run = node_get(node, "run");
-	const char *ignored;
 	int64_t ms;
 	int unit = NONE;
 
@@ -90,8 +89,8 @@ read_log(struct fleet_reader *fr, const struct scope *scope, const struct node *
 		e->log_host = e->host;
 	if (unit == NONE && e->log_host == NONE)
 		return reader_fail(&fr->r, node, "log without a host, expected 'host: …'");
-	reserve(fr, node, "unit", &ignored, "unit");
-	reserve(fr, node, "every", &ignored, "every");
+	reserve(fr, node, "unit", &e->log_not_yet, "the log of a unit");
+	reserve(fr, node, "every", &e->log_not_yet, "a log that is fetched");
 	return 0;
 }
 

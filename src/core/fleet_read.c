@@ -412,12 +412,19 @@ read_place_of(struct fleet_reader *fr, const struct pending *p)
 {
 	struct fleet *f = fr->f;
 	int unit = NONE, host = NONE;
+	char *kind = NULL;
 
 	if (p->node->kind != NODE_MAPPING)
 		return 0;	/* said with the body */
 	if (opt_ref(fr, p->scope, p->node, "unit", NOUN_UNIT, &unit) == -1)
 		return -1;
 	if (p->noun == NOUN_ENDPOINT) {
+		/* The kind, too: a client asks whether it is a pooler's own side. */
+		if (opt_string(fr, p->scope, p->node, "kind", &kind) == -1)
+			return -1;
+		if (kind != NULL && kind_parse(kind) != -1)
+			f->endpoints[p->index].kind = (enum kind)kind_parse(kind);
+		free(kind);
 		f->endpoints[p->index].unit = unit;
 		f->endpoints[p->index].host = unit == NONE ? NONE : f->units[unit].host;
 		return opt_strings(fr, p->scope, p->node, "tags", "a tag", &f->endpoints[p->index].tags);

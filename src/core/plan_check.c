@@ -245,7 +245,8 @@ read_log_check(struct reading_check *rc)
 	if (put_endpoint(rc) == -1)
 		return -1;
 	e = &f->endpoints[rc->c->endpoint];
-	if (e->log_run == NULL && e->log_file == NULL) {
+	rc->c->not_yet = e->log_not_yet;
+	if (e->log_run == NULL && e->log_file == NULL && e->log_not_yet == NULL) {
 		/* Said here, so that nobody wonders why the check tells nothing. */
 		char *note = mem_printf("the endpoint '%s' has no 'log' in the fleet: the check cannot be conclusive", e->name);
 
@@ -327,7 +328,7 @@ keep(const struct reading_check *rc, const struct node *node, struct buf *out)
 		if (reader_fill(&rc->pr->fr.r, rc->scope, node->line, node->col,
 		    node->value, NULL, &s) == -1)
 			return -1;
-		yaml_quote(out, s, NULL);
+		plan_quote(out, s, NULL);
 		free(s);
 		return 0;
 	}
@@ -336,7 +337,7 @@ keep(const struct reading_check *rc, const struct node *node, struct buf *out)
 		if (i > 0)
 			buf_puts(out, ", ");
 		if (node->kind == NODE_MAPPING) {
-			yaml_quote(out, node->entries[i].key, NULL);
+			plan_quote(out, node->entries[i].key, NULL);
 			buf_puts(out, ": ");
 		}
 		if (keep(rc, node->kind == NODE_SEQUENCE ? node->items[i] :

@@ -23,7 +23,7 @@ struct printer {
 static void
 put_quoted(struct buf *out, const char *s, bool run_time)
 {
-	yaml_quote(out, s, run_time ? "$(step)" : NULL);
+	plan_quote(out, s, run_time ? "$(step)" : NULL);
 }
 
 static void
@@ -323,7 +323,7 @@ put_step(const struct printer *pr, const struct step *s)
 }
 
 void
-yaml_quote(struct buf *out, const char *s, const char *keep)
+plan_quote(struct buf *out, const char *s, const char *keep)
 {
 	int32_t cp;
 	size_t n;

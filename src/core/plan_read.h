@@ -38,7 +38,7 @@ void	imply_checks(const struct fleet *, struct step *);
 void	check_release(struct check *);
 
 /* A quoted string of ours: "$(" is text and doubled, but for `keep`, which may be NULL. */
-void	yaml_quote(struct buf *out, const char *s, const char *keep);
+void	plan_quote(struct buf *out, const char *s, const char *keep);
 
 /* What a step does, in words. */
 char	*step_title(const struct fleet *, const struct step *);

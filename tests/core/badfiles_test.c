@@ -1,0 +1,418 @@
+/*
+ * Broken fleet and plan files, each with the exact message that people get:
+ * where it is, what is wrong, what was expected.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/fleet.h"
+#include "core/plan.h"
+
+/* The beginning of every fleet below, so that each case is one short story. */
+#define HEAD "belay: fleet/1\n"						/* 1 */
+#define GROUND HEAD							\
+	"hosts: { db: { ssh: db }, web: { address: 10.0.0.2 } }\n"	/* 2 */ \
+	"units:\n"							/* 3 */ \
+	"  db: { host: db, run: ./restart }\n"				/* 4 */ \
+	"  web: { host: web, run: ./restart }\n"			/* 5 */
+#define SERVERS GROUND							\
+	"endpoints:\n"							/* 6 */ \
+	"  redis: { kind: redis, unit: db, listen: { plain: 6379, tls: 6380 } }\n" /* 7 */ \
+	"  pg: { kind: postgres, unit: db, listen: { both: 5432 } }\n"	/* 8 */
+#define CLIENTS SERVERS "clients:\n"					/* 9 */
+
+static const struct {
+	const char *text, *message;
+} bad_fleets[] = {
+	/* Not our kind of YAML. */
+	{ "",
+	    "f:1:1: nothing in the file, expected 'belay: …' and what follows it" },
+	{ "- a\n",
+	    "f:1:1: not a mapping, expected 'belay: …' and what follows it" },
+	{ "belay: fleet/1\nhosts: [\n",
+	    "f:3:1: not YAML: did not find expected node content while parsing a flow node, expected 'key: value' lines" },
+	{ "belay: fleet/1\nhosts:\n\tdb: { ssh: db }\n",
+	    "f:3:1: a tab, expected blanks: YAML does not indent with tabs" },
+	{ "belay: fleet/1\nbelay: fleet/1\n",
+	    "f:2:1: duplicate key 'belay', expected it once (it stands in line 1)" },
+	{ "belay: &x fleet/1\n",
+	    "f:1:8: an anchor (&), expected a plain value; quote a value that starts with '&'" },
+	{ "belay: fleet/1\nenvironment: *x\n",
+	    "f:2:14: an alias (*), expected the value itself; quote a value that starts with '*'" },
+	{ "belay: !!str fleet/1\n",
+	    "f:1:8: a tag (!), expected a plain value; quote a value that starts with '!'" },
+	{ "%YAML 1.1\n---\nbelay: fleet/1\n",
+	    "f:1:1: a directive (%), expected none" },
+	{ "belay: fleet/1\nhosts: { db: { <<: { ssh: db } } }\n",
+	    "f:2:16: a merge key (<<), expected the keys themselves" },
+	{ "belay: fleet/1\n---\nbelay: fleet/1\n",
+	    "f:2:1: a second document, expected one" },
+	{ "belay: fleet/1\n? [a, b]\n: c\n",
+	    "f:2:3: a key that is a list or a mapping, expected a word" },
+	{ "belay: fleet/1\nenvironment: caf\xe9\n",
+	    "f:2:17: byte 0xe9 is not UTF-8, expected UTF-8 text" },
+	{ "belay: fleet/1\nenvironment: a\x1b[31mb\n",
+	    "f:2:15: control character U+001B, expected text" },
+	{ "belay: fleet/1\nenvironment: \"a\\eb\"\n",
+	    "f:2:14: an escaped control character, expected text" },
+	{ "belay: fleet/1\nlists: { a: [[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]] }\n",
+	    "f:2:27: nested more than 16 deep, expected less" },
+
+	/* The head. */
+	{ "hosts: {}\n",
+	    "f:1:1: no 'belay', expected 'belay: fleet/1'" },
+	{ "belay: fleet/2\n",
+	    "f:1:8: 'fleet/2', expected 'belay: fleet/1'" },
+	{ "belay: plan/1\n",
+	    "f:1:8: 'plan/1', expected 'belay: fleet/1' (this is a plan: it goes with -p)" },
+	{ HEAD "enpoints: {}\n",
+	    "f:2:1: unknown key in a fleet: 'enpoints', did you mean 'endpoints'?" },
+	{ HEAD "volumes: {}\n",
+	    "f:2:1: unknown key in a fleet: 'volumes', expected one of: belay, environment, lists, hosts, clusters, secrets, units, certs, endpoints, clients" },
+	{ HEAD "hosts: db\n",
+	    "f:2:8: a value, expected a mapping: the name of each host and what it is" },
+
+	/* Hosts. */
+	{ HEAD "hosts: { db: { sssh: db } }\n",
+	    "f:2:16: unknown key in a host: 'sssh', did you mean 'ssh'?" },
+	{ HEAD "hosts: { db: {} }\n",
+	    "f:2:14: the host 'db' has no address, expected one of: 'ssh: ALIAS', 'address: …', 'local: yes'" },
+	{ HEAD "hosts: { db: { ssh: db, address: 10.0.0.1 } }\n",
+	    "f:2:14: the host 'db' has several addresses, expected one of: 'ssh: ALIAS', 'address: …', 'local: yes'" },
+	{ HEAD "hosts: { db: { ssh: -oProxyCommand=id } }\n",
+	    "f:2:21: '-oProxyCommand=id' starts with '-', expected an alias of ssh_config" },
+	{ HEAD "hosts: { db: { address: \"10.0.0.1;id\" } }\n",
+	    "f:2:25: '10.0.0.1;id', expected a host name or an address: letters, digits and .:_-%" },
+	{ HEAD "hosts: { db: { address: 10.0.0.1, user: -l } }\n",
+	    "f:2:41: '-l' starts with '-', expected the name of a user" },
+	{ HEAD "hosts: { db: { address: 10.0.0.1, port: 65536 } }\n",
+	    "f:2:41: '65536', expected a port: a number from 1 to 65535" },
+	{ HEAD "hosts: { db: { address: 10.0.0.1, identity: keys/id } }\n",
+	    "f:2:45: 'keys/id', expected the absolute path of a file, or one that starts with ~/" },
+	{ HEAD "hosts: { db: { ssh: db, port: 22 } }\n",
+	    "f:2:25: 'port' without 'address', expected it in ssh_config beside the alias" },
+	{ HEAD "hosts: { \"a b\": { ssh: db } }\n",
+	    "f:2:10: 'a b', expected the name of a host: letters, digits, '.', '_' and '-', with a letter or digit first" },
+	{ HEAD "hosts: { db: { ssh: db, transport: telnet } }\n",
+	    "f:2:36: unknown transport 'telnet', expected one of: libssh2, ssh" },
+
+	/* for and $(name). */
+	{ HEAD "hosts: { \"$(s)\": { for: { s: servers }, ssh: x } }\n",
+	    "f:2:30: unknown list 'servers', expected none: there are none" },
+	{ HEAD "hosts: { \"$(s)\": { for: { s: [a, b] }, ssh: \"$(t)\" } }\n",
+	    "f:2:45: unknown name '$(t)', expected a name bound by 'for'; '$$(t)' stands for the text itself" },
+	{ HEAD "hosts: { \"$(s)\": { for: { s: [a, a] }, ssh: x } }\n",
+	    "f:2:10: a second host 'a', expected another name" },
+	{ HEAD "hosts: { \"$(s)\": { for: { s: [] }, ssh: x } }\n",
+	    "f:2:30: 'for' has nothing to go through, expected at least one value" },
+	{ HEAD "hosts: { x: { for: { s: [a, b] }, ssh: \"$(s)\" } }\n",
+	    "f:2:10: a second host 'x', expected another name" },
+
+	/* Units and secrets. */
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { host: bd, run: x } }\n",
+	    "f:3:21: unknown host 'bd', did you mean 'db'?" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { host: db } }\n",
+	    "f:3:13: the unit 'u' has no command, expected 'run: …', which restarts or reloads it" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { run: x } }\n",
+	    "f:3:13: the unit 'u' has no host, expected 'host: …' or 'cluster: …'" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { host: db, run: x, deadline: soon } }\n",
+	    "f:3:43: 'soon', expected a duration: 30s, 10m, 7h, 90d" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { host: db, run: x, in: srv } }\n",
+	    "f:3:37: 'srv', expected the absolute path of a file" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { host: db, run: x, kind: reloaded } }\n",
+	    "f:3:39: unknown kind of activation 'reloaded', did you mean 'reload'?" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { host: db, run: x, idempotent: maybe } }\n",
+	    "f:3:45: 'maybe', expected yes or no" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { u: { host: db, run: \"x $(date)\" } }\n",
+	    "f:3:30: unknown name '$(date)', expected a name bound by 'for'; '$$(date)' stands for the text itself" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 } } }\nclients: {}\nsecrets: { s: { fil: /x } }\n",
+	    "f:8:17: unknown key in a secret: 'fil', did you mean 'file'?" },
+	{ HEAD "secrets: { s: {} }\n",
+	    "f:2:15: the secret 's' has no source, expected one of: file, fd, command, prompt, host-env, object, env" },
+	{ HEAD "secrets: { s: { file: /x, env: Y } }\n",
+	    "f:2:15: the secret 's' has several sources, expected one of: file, fd, command, prompt, host-env, object, env" },
+	{ HEAD "secrets: { s: { fd: 0 } }\n",
+	    "f:2:21: '0', expected a file descriptor: a number from 3 to 1023" },
+	{ HEAD "hosts: { db: { ssh: db } }\nsecrets: { s: { host-env: { host: db, key: X } } }\n",
+	    "f:3:27: a host-env secret without 'file', expected 'file: …'" },
+	{ HEAD "hosts: { db: { ssh: db } }\nunits: { db: { host: db, run: x, restarts: [radis] } }\n"
+	    "endpoints: { redis: { kind: redis, unit: db, listen: { plain: 1 } } }\n",
+	    "f:3:45: unknown endpoint or client 'radis', did you mean 'redis'?" },
+
+	/* Endpoints. */
+	{ GROUND "endpoints: { pg: { unit: db, listen: { both: 5432 } } }\n",
+	    "f:6:18: the endpoint 'pg' has no kind, expected 'kind: postgres', 'kind: pgbouncer' or 'kind: redis'" },
+	{ GROUND "endpoints: { pg: { kind: postgre, unit: db, listen: { both: 5432 } } }\n",
+	    "f:6:26: unknown kind 'postgre', did you mean 'postgres'?" },
+	{ GROUND "endpoints: { pg: { kind: postgres, listen: { both: 5432 } } }\n",
+	    "f:6:18: the endpoint 'pg' has no unit, expected 'unit: …' (or 'managed: …')" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db } }\n",
+	    "f:6:18: the endpoint 'pg' has no port, expected 'listen: { both: PORT }' or 'listen: { plain: PORT, tls: PORT }'" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432, tls: 5433 } } }\n",
+	    "f:6:62: 'both' beside 'plain' or 'tls', expected one port for both, or one each" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 0 } } }\n",
+	    "f:6:62: '0', expected a port: a number from 1 to 65535" },
+	{ GROUND "endpoints: { r: { kind: redis, unit: db, listen: { plain: 6379, tls: 6379 } } }\n",
+	    "f:6:70: the same port twice, expected 'both: 6379'" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, probe: { password: pg } } }\n",
+	    "f:6:89: unknown secret 'pg', expected none: there are none" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, protocol: { min: TLSv1.4 } } }\n",
+	    "f:6:87: unknown protocol 'TLSv1.4', did you mean 'TLSv1.1'?" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, names: [\"a b\"] } }\n",
+	    "f:6:78: 'a b', expected a host name or an address: letters, digits and .:_-" },
+
+	/* Bindings. */
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { bth: { file: /e, set: { A: b } } } } }\n",
+	    "f:6:80: unknown key in accept: 'bth', did you mean 'both'?" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { set: { A: b } } } } }\n",
+	    "f:6:88: 'set' or 'unset' without a file, expected 'file: /path' beside it" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { file: env, both: { set: { A: b } } } } }\n",
+	    "f:6:86: 'env', expected the absolute path of a file" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { file: /e } } } }\n",
+	    "f:6:94: a file without a change, expected 'set: { NAME: value }' or 'unset: [NAME]'" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { file: /e, set: { A: b }, unset: [A] } } } }\n",
+	    "f:6:105: 'A' is set and unset, expected one of them" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { file: /e, set: { \"A-B\": c } } } } }\n",
+	    "f:6:105: 'A-B', expected the name of a variable: letters, digits and '_'" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { run: reload } } } }\n",
+	    "f:6:88: a command without a way back, expected 'undo: …', or 'read-only: yes'" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { undo: reload } } } }\n",
+	    "f:6:88: 'undo' without a command, expected 'run: …' beside it" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: [ { file: { path: /x, mode: \"0999\", content: y } } ] } } }\n",
+	    "f:6:114: '0999', expected a mode: \"0600\", \"0644\"" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { object: { deploymnet: x } } } } }\n",
+	    "f:6:98: unknown key in an object edit: 'deploymnet', did you mean 'deployment'?" },
+
+	/* Certificates. */
+	{ SERVERS "certs: { c: { serves: [pgg] } }\n",
+	    "f:9:24: unknown endpoint 'pgg', did you mean 'pg'?" },
+	{ SERVERS "certs: { c: { serves: [tag:db] } }\n",
+	    "f:9:24: no endpoint has the tag 'db', expected one" },
+	{ SERVERS "certs: { c: { serves: [pg], dir: /etc/tls, key: { mode: \"0644\" } } }\n",
+	    "f:9:57: a key that others may read or the group may write, expected \"0600\" or \"0640\"" },
+	{ SERVERS "certs: { c: { external: yes, ca: system, dir: /etc/tls } }\n",
+	    "f:9:42: 'dir' of an external certificate, expected none: it is watched only" },
+	{ SERVERS "certs: { c: { put: { on: local, run: x } } }\n",
+	    "f:9:20: 'put' without a way back, expected 'undo: { on: …, run: … }' beside it" },
+
+	/* Clients and links. */
+	{ CLIENTS "  web: { unit: web }\n",
+	    "f:10:8: the client 'web' dials nothing, expected 'links: { ENDPOINT: … }'" },
+	{ CLIENTS "  web: { unit: web, links: { rediss: { dial: fixed } } }\n",
+	    "f:10:30: unknown endpoint 'rediss', did you mean 'redis'?" },
+	{ CLIENTS "  web: { unit: web, links: { redis: {} } }\n",
+	    "f:10:37: 'web -> redis' does not say how it dials, expected 'dial: …'" },
+	{ CLIENTS "  web: { unit: web, links: { redis: { dial: { prefer: { file: /e, set: { A: b } } } } } }\n",
+	    "f:10:47: 'prefer' of a redis client, expected one of: disable, require, verify-ca, verify-full" },
+	{ CLIENTS "  web: { unit: web, links: { redis: { dial: { file: /e, set: { A: \"$(ca_file)\" } } } } }\n",
+	    "f:10:67: unknown name '$(ca_file)', expected a link with 'trust: { file: … }'" },
+	{ CLIENTS "  web: { unit: web, links: { redis: { dial: followed } } }\n",
+	    "f:10:45: unknown way to dial: 'followed', did you mean 'follows'?" },
+	{ CLIENTS "  web: { unit: web, links: { redis: { dial: follows } } }\n",
+	    "f:10:30: 'web -> redis' follows, and no binding implies it, expected 'implies: { \"web -> redis\": … }' at one, or 'dial: { follows: LINK }'" },
+	{ CLIENTS "  a: { links: { pg: { match: { user: a }, dial: { follows: b -> pg } } } }\n"
+	    "  b: { links: { pg: { match: { user: b }, dial: { follows: a -> pg } } } }\n",
+	    "f:10:17: 'a -> pg' follows itself in a circle, expected a link at the end that a step can move" },
+	{ CLIENTS "  web: { unit: web, links: { pg: { match: { adress: 10.0.0.2 }, dial: fixed } } }\n",
+	    "f:10:45: unknown key in match: 'adress', did you mean 'address'?" },
+	{ CLIENTS "  web: { unit: web, links: { pg: { match: { address: 10.0.0.300 }, dial: fixed } } }\n",
+	    "f:10:54: '10.0.0.300', expected an address or a range: 10.0.0.7, 10.0.0.0/8, fd00::/8" },
+	{ CLIENTS "  web: { unit: web, links: { pg: { match: { address: 10.0.0.2/8 }, dial: fixed } } }\n",
+	    "f:10:54: '10.0.0.2/8' has bits beyond its prefix, expected the first address of the range" },
+	{ CLIENTS "  a: { links: { pg: { match: { user: app }, dial: fixed } } }\n"
+	    "  b: { links: { pg: { match: { user: [app, adm] }, dial: fixed } } }\n",
+	    "f:11:30: 'a -> pg' and 'b -> pg' match the same sessions, expected 'match' to tell them apart (address, host, user, database, application)" },
+	{ CLIENTS "  a: { links: { pg: { match: { user: app }, dial: fixed } } }\n"
+	    "  b: { links: { pg: { match: { address: 10.0.0.0/8 }, dial: fixed } } }\n",
+	    "f:11:30: 'a -> pg' and 'b -> pg' match the same sessions, expected 'match' to tell them apart (address, host, user, database, application)" },
+	{ CLIENTS "  a: { links: { pg: { match: { host: web }, dial: fixed } } }\n"
+	    "  b: { links: { pg: { match: { address: 10.0.0.2 }, dial: fixed } } }\n",
+	    "f:11:30: 'a -> pg' and 'b -> pg' match the same sessions, expected 'match' to tell them apart (address, host, user, database, application)" },
+	{ CLIENTS "  web: { unit: web, links: { pg: { trust: { ca: internal }, dial: fixed } } }\n",
+	    "f:10:49: unknown certificate 'internal', expected none: there are none" },
+	{ CLIENTS "  nobody: { links: { pg: { dial: { file: /e, set: { A: b } } } } }\n",
+	    "f:10:46: 'nobody -> pg' has no host of its own, expected 'on: HOST' here or a unit with a host there" },
+};
+
+/* The fleet that the broken plans are read against. */
+static const char good_fleet[] = CLIENTS
+	"  web:\n"
+	"    unit: web\n"
+	"    links:\n"
+	"      redis: { dial: { disable: { file: /e, unset: [A] }, verify-full: { file: /e, set: { A: b } } }, match: { host: web } }\n"
+	"      pg: { dial: { file: /e, set: { M: \"$(dial)\" } }, trust: { ca: internal, file: /ca } }\n"
+	"  health: { links: { redis: { match: { address: 127.0.0.1 }, dial: { fixed: disable } } } }\n"
+	"  backup: { links: { redis: { match: { host: web, user: backup }, dial: { follows: web -> redis } } } }\n"
+	"certs:\n"
+	"  internal: { serves: [pg], dir: /etc/tls }\n"
+	"  bare: {}\n"
+	"  rds: { external: yes, ca: system }\n"
+	"lists: { svc: [web] }\n";
+
+#define PLAN "belay: plan/1\nname: p\nsteps:\n"		/* 3 lines */
+
+static const struct {
+	const char *text, *message;
+} bad_plans[] = {
+	{ "belay: fleet/1\n",
+	    "p:1:8: 'fleet/1', expected 'belay: plan/1' (this is a fleet: it goes with -f)" },
+	{ "belay: plan/1\nsteps: []\n",
+	    "p:1:1: a plan without a name, expected 'name: …'" },
+	{ "belay: plan/1\nname: p\nstep: []\n",
+	    "p:3:1: unknown key in a plan: 'step', did you mean 'steps'?" },
+	{ "belay: plan/1\nname: p\nsteps: []\n",
+	    "p:3:8: a plan without steps, expected at least one" },
+	{ "belay: plan/1\nname: p\non_fault: undo\nsteps: []\n",
+	    "p:3:1: unknown key in a plan: 'on_fault', did you mean 'on-fault'?" },
+	{ "belay: plan/1\nname: p\nfrom: { accept: plian }\nsteps: []\n",
+	    "p:3:17: unknown accept 'plian', did you mean 'plain'?" },
+	{ PLAN "  - { acept: { pg: both } }\n",
+	    "p:4:7: unknown key in a step: 'acept', did you mean 'accept'?" },
+	{ PLAN "  - { accept: { pg: both } }\n",
+	    "p:4:5: a step without an id, expected 'id: …'" },
+	{ PLAN "  - { id: a }\n",
+	    "p:4:5: the step 'a' moves nothing, expected one of: certs, trust, dial, accept, drain, run" },
+	{ PLAN "  - { id: a/b, dial: { web -> pg: require } }\n",
+	    "p:4:11: 'a/b', expected the name of a step: letters, digits, '.', '_' and '-', with a letter or digit first" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require } }\n  - { id: a, dial: { web -> pg: disable } }\n",
+	    "p:5:11: a second step 'a', expected another id (the first stands in line 4)" },
+	{ PLAN "  - { id: a, for: { s: svc }, dial: { web -> pg: require } }\n  - { id: a, for: { s: [x, y] }, dial: { web -> pg: require } }\n",
+	    "p:5:11: a second step 'a', expected another id (the first stands in line 4)" },
+	{ PLAN "  - { id: a, accept: { pgg: both } }\n",
+	    "p:4:24: unknown endpoint 'pgg', did you mean 'pg'?" },
+	{ PLAN "  - { id: a, accept: { pg: both } }\n",
+	    "p:4:28: 'pg' has no 'accept' in the fleet, expected bindings there" },
+	{ PLAN "  - { id: a, accept: { tag:db: both } }\n",
+	    "p:4:24: no endpoint has the tag 'db', expected one" },
+	{ PLAN "  - { id: a, dial: { web -> rediss: require } }\n",
+	    "p:4:22: unknown link 'web -> rediss', did you mean 'web -> redis'?" },
+	{ PLAN "  - { id: a, dial: { web -> redis: prefer } }\n",
+	    "p:4:36: 'web -> redis' has no binding for 'prefer', it has: disable, verify-full" },
+	{ PLAN "  - { id: a, dial: { web -> redis: verify-ful } }\n",
+	    "p:4:36: unknown dial 'verify-ful', did you mean 'verify-full'?" },
+	{ PLAN "  - { id: a, dial: { health -> redis: verify-full } }\n",
+	    "p:4:22: 'health -> redis' is fixed, expected a link that a step can move" },
+	{ PLAN "  - { id: a, dial: { backup -> redis: verify-full } }\n",
+	    "p:4:22: 'backup -> redis' follows 'web -> redis', expected a move of that one" },
+	{ PLAN "  - { id: a, trust: { web -> pg: interal } }\n",
+	    "p:4:34: unknown certificate 'interal', did you mean 'internal'?" },
+	{ PLAN "  - { id: a, trust: { web -> pg: rds } }\n",
+	    "p:4:34: 'web -> pg' is bound to trust 'internal', expected that one" },
+	{ PLAN "  - { id: a, certs: { rds: install } }\n",
+	    "p:4:23: the certificate 'rds' is external, expected one that is ours to install" },
+	{ PLAN "  - { id: a, certs: { bare: install } }\n",
+	    "p:4:23: the fleet does not say how 'bare' is installed, expected 'dir', 'install' or 'put' there" },
+	{ PLAN "  - { id: a, certs: { internal: instal } }\n",
+	    "p:4:33: unknown way with a certificate: 'instal', did you mean 'install'?" },
+	{ PLAN "  - { id: \"a-$(s)\", for: { s: clients(pgg) }, dial: { web -> pg: require } }\n",
+	    "p:4:31: unknown endpoint 'pgg', did you mean 'pg'?" },
+	{ PLAN "  - { id: \"a-$(s)\", for: { s: scv }, dial: { web -> pg: require } }\n",
+	    "p:4:31: unknown list 'scv', did you mean 'svc'?" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, soak: a while }\n",
+	    "p:4:50: 'a while', expected a duration: 30s, 10m, 7h, 90d" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, optional: on }\n",
+	    "p:4:54: 'on', expected yes or no" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: { served: {} } }\n",
+	    "p:4:50: a mapping, expected a list of checks: [ { served: {} } ]" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { sreved: {} } ] }\n",
+	    "p:4:54: unknown key in gate: 'sreved', did you mean 'served'?" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require, web -> redis: verify-full }, gate: [ { served: {} } ] }\n",
+	    "p:4:89: served does not say of which endpoint, and the step does not move just one, expected 'of: ENDPOINT'" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { refused: plain } ] }\n",
+	    "p:4:63: unknown way to connect: 'plain', expected one of: plaintext, tls" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { log: { of: pg, since: step } } ] }\n",
+	    "p:4:59: log without 'absent' or 'contains', expected one of them" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { log: { of: pg, since: yesterday, absent: x } } ] }\n",
+	    "p:4:76: unknown time 'yesterday', expected step" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { http: { from: web, url: \"file:///etc/passwd\" } } ] }\n",
+	    "p:4:78: 'file:///etc/passwd', expected a URL that starts with http:// or https://" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { http: { url: \"http://x/\" } } ] }\n",
+	    "p:4:60: http without 'from', expected 'from: HOST'" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { setting: { name: ssl } } ] }\n",
+	    "p:4:63: setting without 'is', expected 'is: …'" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { command: { run: x } } ] }\n",
+	    "p:4:63: command without 'on', expected 'on: HOST'" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { seen: { client: webb } } ] }\n",
+	    "p:4:70: unknown client 'webb', did you mean 'web'?" },
+	{ PLAN "  - { id: a, run: { on: web, run: x } }\n",
+	    "p:4:19: a command without a way back, expected 'undo: …', or 'read-only: yes'" },
+	{ PLAN "  - { id: a, run: { run: x, undo: y } }\n",
+	    "p:4:19: run without 'on', expected 'on: HOST'" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, may-refuse: [web] }\n",
+	    "p:4:56: 'may-refuse' without a reason, expected 'reason: …' beside it, or '{ CLIENT: reason }'" },
+	{ PLAN "  - { id: a, dial: { web -> pg: require }, may-refuse: { wbe: no matter } }\n",
+	    "p:4:58: unknown client 'wbe', did you mean 'web'?" },
+};
+
+#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+static void
+every_broken_fleet_has_its_message(void **state)
+{
+	struct fleet *f;
+	struct err err;
+	size_t i, wrong = 0;
+
+	(void)state;
+	for (i = 0; i < LENGTH(bad_fleets); i++) {
+		memset(&err, 0, sizeof(err));
+		if (fleet_parse(&f, "f", bad_fleets[i].text, strlen(bad_fleets[i].text), &err) == 0) {
+			fleet_free(f);
+			(void)snprintf(err.msg, sizeof(err.msg), "(it was taken)");
+		}
+		if (strcmp(err.msg, bad_fleets[i].message) == 0)
+			continue;
+		wrong++;
+		print_error("fleet %zu:\n%s\n  said:     %s\n  expected: %s\n", i,
+		    bad_fleets[i].text, err.msg, bad_fleets[i].message);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static void
+every_broken_plan_has_its_message(void **state)
+{
+	struct fleet *f;
+	struct plan *p;
+	struct err err;
+	size_t i, wrong = 0;
+
+	(void)state;
+	if (fleet_parse(&f, "f", good_fleet, strlen(good_fleet), &err) == -1)
+		fail_msg("%s", err.msg);
+	for (i = 0; i < LENGTH(bad_plans); i++) {
+		memset(&err, 0, sizeof(err));
+		if (plan_parse(&p, f, "p", bad_plans[i].text, strlen(bad_plans[i].text), &err) == 0) {
+			plan_free(p);
+			(void)snprintf(err.msg, sizeof(err.msg), "(it was taken)");
+		}
+		if (strcmp(err.msg, bad_plans[i].message) == 0)
+			continue;
+		wrong++;
+		print_error("plan %zu:\n%s\n  said:     %s\n  expected: %s\n", i,
+		    bad_plans[i].text, err.msg, bad_plans[i].message);
+	}
+	fleet_free(f);
+	assert_int_equal(wrong, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_broken_fleet_has_its_message),
+		cmocka_unit_test(every_broken_plan_has_its_message),
+	};
+
+	return cmocka_run_group_tests_name("badfiles", tests, NULL, NULL);
+}
