@@ -1,11 +1,12 @@
 #!/bin/sh
-# init.sh restart|reload: makes of .env what the servers of this host read.
+# init.sh check|restart|reload: makes of .env what the servers of this host read.
 #
 # The certificate variables are decoded into run/tls (for Postgres, PgBouncer
 # and the clients) and run/redis-tls (Redis has a user of its own, and a key
 # belongs to one user); a variable that is gone takes its file with it. On db it
 # writes the servers' configuration besides. It starts and signals nothing.
 #
+# `check` only says whether that would work.
 # `restart` leaves Postgres's ssl to its command line, as update.sh builds it;
 # `reload` sets it in a file, since a reload cannot change a command line.
 set -u
@@ -18,11 +19,14 @@ mkdir -p "$run/tls" "$run/log" "$run/pids" "$run/restarts"
 
 # decode VARIABLE VALUE FILE MODE OWNER
 decode() {
+	if [ -n "$2" ]; then
+		printf '%s' "$2" | base64 -d >/dev/null 2>&1 || die "$1 is not base64"
+	fi
+	[ "$mode" != check ] || return 0
 	if [ -z "$2" ]; then
 		rm -f "$3"
 		return
 	fi
-	printf '%s' "$2" | base64 -d >/dev/null 2>&1 || die "$1 is not base64"
 	printf '%s' "$2" | base64 -d | put "$3" "$4" "$5"
 }
 
@@ -36,6 +40,8 @@ decode INTERNAL_TLS_KEY_B64 "$E_INTERNAL_TLS_KEY_B64" "$run/tls/server.key" 0600
 decode INTERNAL_CA_CRT_B64 "$E_INTERNAL_CA_CRT_B64" "$run/redis-tls/ca.crt" 0644 "$LAB_REDIS_USER"
 decode INTERNAL_TLS_CERT_B64 "$E_INTERNAL_TLS_CERT_B64" "$run/redis-tls/server.crt" 0644 "$LAB_REDIS_USER"
 decode INTERNAL_TLS_KEY_B64 "$E_INTERNAL_TLS_KEY_B64" "$run/redis-tls/server.key" 0600 "$LAB_REDIS_USER"
+
+[ "$mode" != check ] || exit 0
 
 # ---- Postgres
 

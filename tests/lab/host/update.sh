@@ -135,6 +135,7 @@ wait_back() {
 }
 
 restart_db() {
+	./init.sh restart || die "init.sh failed; nothing was restarted"
 	# Followers first: they must not wait for a Redis that waits for them.
 	stop otel &
 	a=$!
@@ -158,8 +159,11 @@ restart_db() {
 	wait_back redis-health
 }
 
+# The old client is stopped before its files change under it: a CA file that is
+# to go is still needed by whoever verifies with it.
 restart_client() {
 	stop "$LAB_NAME"
+	./init.sh restart || die "init.sh failed; $LAB_NAME is stopped"
 	start_client
 	wait_back "$LAB_NAME"
 }
@@ -262,7 +266,7 @@ flock -w 60 9 || die "another update.sh is still at work on this host"
 t0=$(now)
 case $1 in
 --restart-only)
-	./init.sh restart || die "init.sh failed; nothing was restarted"
+	./init.sh check || die "init.sh failed; nothing was restarted"
 	env_load
 	restart_"$LAB_ROLE"
 	echo "update.sh: $LAB_NAME restarted in $(($(now) - t0)) ms"
