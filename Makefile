@@ -85,6 +85,7 @@ STORE_SRC = \
 
 # remote: the worker, sessions, streams, probes, edits
 REMOTE_SRC = \
+	src/remote/addresses.c \
 	src/remote/stream.c \
 	src/remote/session.c \
 	src/remote/session_libssh2.c \
@@ -100,6 +101,7 @@ REMOTE_SRC = \
 
 # engine: the loop around the rollout
 ENGINE_SRC = \
+	src/engine/workers.c \
 	src/engine/engine.c \
 	src/engine/watch.c \
 	src/engine/judge.c \
@@ -122,6 +124,27 @@ VERBS_SRC = \
 
 # ui: the curses face
 UI_SRC = \
+	ui/command.c \
+	ui/field.c \
+	ui/glyph.c \
+	ui/grid.c \
+	ui/input.c \
+	ui/keys.c \
+	ui/look.c \
+	ui/page.c \
+	ui/pane_dashboard.c \
+	ui/pane_fleet.c \
+	ui/pane_step.c \
+	ui/pane_words.c \
+	ui/question.c \
+	ui/render.c \
+	ui/scene.c \
+	ui/scene_engine.c \
+	ui/steps.c \
+	ui/term.c \
+	ui/theme.c \
+	ui/ui.c \
+	ui/view.c \
 	$(END)
 
 # The program itself, on top of all layers
@@ -140,6 +163,7 @@ TESTS = \
 	core/text \
 	core/yaml \
 	core/fleet \
+	core/plan \
 	core/badfiles \
 	core/blob \
 	core/census \
@@ -153,9 +177,17 @@ TESTS = \
 	core/envfile \
 	remote/session \
 	pki/authority \
+	ui/grid \
+	ui/keys \
+	ui/input \
+	ui/view \
+	ui/render \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c
+
+EXTRA_ui/view = tests/ui/fixture.c
+EXTRA_ui/render = tests/ui/fixture.c tests/ui/screens.c
 
 # Shell tests that need no server (TAP)
 SHELL_TESTS = \
@@ -168,6 +200,7 @@ SHELL_TESTS = \
 
 # The real program on real servers (TAP)
 E2E = \
+	tests/lab/test-lab.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.

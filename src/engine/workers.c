@@ -901,8 +901,11 @@ workers_start(struct workers **ret, const struct workers_config *config, struct 
 {
 	struct workers *ws = mem_alloc(sizeof(*ws));
 	const struct fleet *fleet = config->fleet;
+	struct sigaction sa = { .sa_handler = SIG_IGN };
 	size_t i;
 
+	/* A worker may be dead by the time it is written to: that is EPIPE, and no reason to die with it. */
+	(void)sigaction(SIGPIPE, &sa, NULL);
 	ws->config = *config;
 	ws->fleet.path = mem_strdup(fleet->path);
 	ws->fleet.text = mem_strndup(config->fleet_text, config->fleet_len);

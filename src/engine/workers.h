@@ -60,6 +60,7 @@ struct workers_config {
 	void	*arg;
 };
 
+/* Has the process ignore SIGPIPE from here on. */
 int	workers_start(struct workers **ret, const struct workers_config *, struct err *);
 /*
  * Closes, waits at most 1 s, kills; then frees.  No event follows.  The loop
