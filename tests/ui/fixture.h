@@ -1,0 +1,54 @@
+/*
+ * fixture: a small fleet with a plan, and a scene of it at chosen moments:
+ * what the screen is tested against.  The board and the rollout are core's own,
+ * fed through core's functions; only what an engine would answer (previews, results of
+ * checks, history) is put down here.
+ */
+#ifndef TESTS_UI_FIXTURE_H
+#define TESTS_UI_FIXTURE_H
+
+#include "ui/scene.h"
+#include "ui/view.h"
+
+#define FIXTURE_STEPS_MAX 32
+#define FIXTURE_NOW_MS INT64_C(1767225751000)	/* 2026-01-01 00:02:31 UTC */
+
+struct fixture {
+	struct fleet *fleet;
+	struct plan *plan;
+	struct board *board;
+	struct rollout *rollout;
+	struct scene scene;
+	struct ops ops[FIXTURE_STEPS_MAX];
+	const char *texts[FIXTURE_STEPS_MAX][8];	/* previews of ops */
+	struct check_result *results[FIXTURE_STEPS_MAX][2];
+	size_t	 nresults[FIXTURE_STEPS_MAX][2];
+	struct running running;
+	bool	 runs;
+	struct history_line history[16];
+	size_t	 nhistory;
+	int	 waiting;		/* step, or NONE */
+};
+
+/* with_plan false: as `belay -f FLEET` alone. */
+void	fixture_init(struct fixture *, bool with_plan);
+void	fixture_release(struct fixture *);
+int	fixture_step(const struct fixture *, const char *id);
+/* Puts a step in a phase, as the journal would. */
+void	fixture_phase(struct fixture *, const char *id, enum phase, const char *why);
+void	fixture_op(struct fixture *, const char *id, int op, enum record_kind, enum op_outcome, const char *why);
+/* The result of the i-th check of a step. */
+void	fixture_result(struct fixture *, const char *id, bool gate, size_t i, enum judgement, const char *why);
+
+/* Readings, each `ago_ms` old. */
+void	fixture_census(struct fixture *, const char *endpoint, int64_t ago_ms, const char *spec);
+void	fixture_served(struct fixture *, const char *endpoint, int64_t ago_ms, bool plain, bool tls, bool verified);
+void	fixture_dial(struct fixture *, const char *link, enum dial);
+void	fixture_accept(struct fixture *, const char *endpoint, enum accept);
+/* Sends the dials and accepts gathered so far as readings of their hosts. */
+void	fixture_hosts(struct fixture *, int64_t ago_ms);
+
+/* The moment that most screens are of: four steps done, one `for` begun. */
+void	fixture_halfway(struct fixture *);
+
+#endif

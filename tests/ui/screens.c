@@ -1,0 +1,404 @@
+/*
+ * screens: see screens.h.  Each is a function that brings fixture and view to
+ * the moment; keys are pressed where keys bring one there.
+ */
+#include "tests/ui/screens.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "tests/ui/fixture.h"
+#include "ui/render.h"
+
+static void
+press(struct fixture *f, struct view *v, const char *keys)
+{
+	struct wishes wishes;
+
+	for (; *keys != '\0'; keys++) {
+		memset(&wishes, 0, sizeof(wishes));
+		view_key(v, &f->scene, *keys == '\n' ? K_ENTER : *keys == '\t' ? K_TAB :
+		    (unsigned char)*keys, &wishes);
+	}
+}
+
+static void
+settle(struct fixture *f, struct view *v)
+{
+	struct wishes wishes;
+
+	memset(&wishes, 0, sizeof(wishes));
+	view_update(v, &f->scene, &wishes);
+}
+
+static void
+dashboard(struct fixture *f, struct view *v)
+{
+	(void)v;
+	fixture_halfway(f);
+}
+
+static void
+empty(struct fixture *f, struct view *v)
+{
+	(void)f;
+	(void)v;
+}
+
+static void
+unfolded(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	v->open_group = 4;
+	v->armed = true;
+}
+
+static void
+links(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	v->on_links = true;
+	v->links.sel = 3;
+}
+
+static void
+locked(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	f->scene.lock_holder = "eve@bastion-2 since 13:58, step flip-web-pg";
+	v->read_only = f->scene.read_only = true;
+}
+
+static void
+running_step(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	v->armed = true;
+	fixture_phase(f, "flip-web-pg", PHASE_APPLYING, NULL);
+	fixture_op(f, "flip-web-pg", 0, REC_INTENT, OP_FRESH, NULL);
+	fixture_op(f, "flip-web-pg", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "flip-web-pg", 1, REC_INTENT, OP_FRESH, NULL);
+	f->runs = true;
+	f->running.step = fixture_step(f, "flip-web-pg");
+	f->running.op = 1;
+	f->running.verb = OPV_APPLY;
+	f->running.since_ms = FIXTURE_NOW_MS - 8000;
+	f->running.deadline_ms = FIXTURE_NOW_MS + 112000;
+	f->running.output = "stopping web\nweb stopped\nstarting web\nwaiting for web to answer\n";
+}
+
+static void
+progress(struct fixture *f, struct view *v)
+{
+	running_step(f, v);
+	settle(f, v);
+	press(f, v, "p");
+}
+
+static void
+faulted(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	fixture_phase(f, "flip-web-pg", PHASE_FAULTED,
+	    "gate: link web -> pgbouncer: 6 of 6 sessions from web-1 (10.0.0.12) are still plaintext");
+	fixture_op(f, "flip-web-pg", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "flip-web-pg", 1, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_result(f, "flip-web-pg", true, 0, CHECK_FAIL,
+	    "6 of 6 sessions from web-1 (10.0.0.12) are still plaintext");
+	settle(f, v);
+}
+
+static void
+stuck(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	fixture_phase(f, "flip-web-pg", PHASE_STUCK,
+	    "web-1 cannot be reached: its edit is still there, its unit was not activated");
+	fixture_op(f, "flip-web-pg", 0, REC_UNDO_OUTCOME, OP_FAILED,
+	    "host 'web-1': connection timed out after 10 s");
+	fixture_op(f, "flip-web-pg", 1, REC_OUTCOME, OP_APPLIED, NULL);
+	settle(f, v);
+	press(f, v, "p");
+}
+
+static void
+preview(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	press(f, v, "d");
+}
+
+static void
+apply_question(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	press(f, v, "Aa");
+	fixture_phase(f, "flip-web-pg", PHASE_READY, NULL);
+	settle(f, v);
+}
+
+static void
+apply_production(struct fixture *f, struct view *v)
+{
+	/* The name is all that makes it protected. */
+	char *name = f->fleet->environment;
+
+	f->fleet->environment = mem_strdup("production");
+	mem_wipe_free(name, strlen(name));
+	apply_question(f, v);
+	press(f, v, "produ");
+}
+
+static void
+undo_question(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	fixture_op(f, "flip-api-pg", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "flip-api-pg", 1, REC_OUTCOME, OP_APPLIED, NULL);
+	settle(f, v);
+	press(f, v, "u");
+	f->scene.now_ms += 1200;
+}
+
+static void
+gate(struct fixture *f, struct view *v)
+{
+	static const enum judgement all[] = {
+		CHECK_PASS, CHECK_FAIL, CHECK_INCONCLUSIVE, CHECK_WAIVED, CHECK_PENDING,
+	};
+	static const char *const whys[] = {
+		"belay's own handshake from web-1: TLSv1.3, chain and db.internal verified",
+		"6 of 6 sessions from web-1 (10.0.0.12) are still plaintext; oldest since 5 min, user app",
+		"the probe's role may not see other roles' sessions: grant pg_monitor",
+		"waived by ops@bastion: agreed with the dba on call",
+		"",
+	};
+	const struct step *st;
+	size_t i;
+	int step;
+
+	faulted(f, v);
+	step = fixture_step(f, "flip-web-pg");
+	st = &f->plan->steps[step];
+	for (i = 0; i < st->nrequires; i++)
+		fixture_result(f, "flip-web-pg", false, i, CHECK_PASS, "");
+	for (i = 0; i < st->ngates; i++)
+		fixture_result(f, "flip-web-pg", true, i, all[i % 5], whys[i % 5]);
+	press(f, v, "v");
+}
+
+static void
+sessions(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	press(f, v, "s");
+}
+
+static void
+certs(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	fixture_served(f, "redis", 500, true, true, false);
+	settle(f, v);
+	press(f, v, "c");
+}
+
+static void
+hosts(struct fixture *f, struct view *v)
+{
+	struct host_view lost = { .reach = REACH_LOST, .transport = "libssh2",
+	    .why = "no answer for 10 s; the last command was cut",
+	    .since_ms = FIXTURE_NOW_MS - 42000, .retry_at_ms = FIXTURE_NOW_MS + 4000 };
+	struct host_view blocked = { .reach = REACH_BLOCKED, .transport = "ssh",
+	    .why = "the host key is not the one in known_hosts: SHA256:qR1… was SHA256:9xT…",
+	    .since_ms = FIXTURE_NOW_MS - 7200000 };
+
+	fixture_halfway(f);
+	board_host(f->board, 2, &lost);
+	board_host(f->board, 3, &blocked);
+	settle(f, v);
+	press(f, v, "o");
+}
+
+static void
+history(struct fixture *f, struct view *v)
+{
+	static const struct { const char *kind, *step, *text; } lines[] = {
+		{ "apply", "pg-both", "ops@bastion" },
+		{ "intent", "pg-both", "RUN/pg-both/1 env db:/srv/app/.env" },
+		{ "outcome", "pg-both", "applied" },
+		{ "phase", "pg-both", "proving" },
+		{ "phase", "pg-both", "done" },
+		{ "waive", "leg2", "link pgbouncer -> postgres: agreed with the dba on call; the pool is drained by hand, "
+		    "and the ticket says so" },
+		{ "undo", "leg2", "ops@bastion" },
+	};
+	size_t i;
+
+	fixture_halfway(f);
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct history_line *l = &f->history[f->nhistory++];
+
+		l->seq = (int64_t)i + 1;
+		l->at_ms = FIXTURE_NOW_MS - 600000 + (int64_t)i * 7000;
+		l->run = "20260101T000000Z-4f2a";
+		l->kind = lines[i].kind;
+		l->step_id = lines[i].step;
+		l->op_id = "";
+		l->text = lines[i].text;
+	}
+	settle(f, v);
+	press(f, v, "H");
+}
+
+static void
+notes(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	view_tell(v, FIXTURE_NOW_MS - 60000, TELL_NOTE, "the worker of 3 hosts was started anew");
+	view_tell(v, FIXTURE_NOW_MS - 30000, TELL_WARN, "host 'web-1' has not answered for 10 s");
+	view_tell(v, FIXTURE_NOW_MS - 3000, TELL_ERROR, "cannot write the journal: no space left on device");
+	press(f, v, "m");
+}
+
+static void
+help(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	press(f, v, "?");
+}
+
+static void
+host_key(struct fixture *f, struct view *v)
+{
+	struct ask ask = { .kind = ASK_HOST_KEY, .id = 7, .subject = 1 };
+
+	fixture_halfway(f);
+	snprintf(ask.title, sizeof(ask.title), "host 'web-1' (web.example:22) is not in known_hosts");
+	snprintf(ask.detail, sizeof(ask.detail),
+	    "ED25519 SHA256:qR1lm0n0gGzJb5CqkXz8rV4mC7vX3kq2Jx6yZ8w1aBc");
+	view_ask(v, &ask);
+	ask.id = 8;
+	view_ask(v, &ask);
+	settle(f, v);
+	press(f, v, "ye");
+}
+
+static void
+passphrase(struct fixture *f, struct view *v)
+{
+	struct ask ask = { .kind = ASK_PASSPHRASE, .id = 7, .subject = 1 };
+
+	fixture_halfway(f);
+	snprintf(ask.title, sizeof(ask.title), "passphrase for /home/ops/.ssh/id_ed25519 (host 'db')");
+	view_ask(v, &ask);
+	settle(f, v);
+	press(f, v, "correct horse");
+}
+
+static void
+command_line(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	press(f, v, ":waive served pgbouncer");
+}
+
+static void
+filtered(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	press(f, v, "\t/redis");
+}
+
+static void
+hostile(struct fixture *f, struct view *v)
+{
+	struct host_view hv = { .reach = REACH_LOST, .transport = "libssh2",
+	    .since_ms = FIXTURE_NOW_MS - 1000 };
+
+	fixture_halfway(f);
+	snprintf(hv.why, sizeof(hv.why), "banner: \033[2J\033]0;owned\007\r\nroot\xe2\x80\xae" "cod\x9b" "31m\xff"
+	    "e\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81 \xe6\x9d\xb1\xe4\xba\xac");
+	board_host(f->board, 0, &hv);
+	view_tell(v, FIXTURE_NOW_MS, TELL_WARN, hv.why);
+	settle(f, v);
+	press(f, v, "o");
+	view_tell(v, FIXTURE_NOW_MS, TELL_WARN, hv.why);
+}
+
+static void
+no_plan(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+}
+
+static const struct {
+	const char *name;
+	void	(*prepare)(struct fixture *, struct view *);
+	bool	 without_plan;
+} screens[] = {
+	{ "dashboard", dashboard, false },
+	{ "empty", empty, false },
+	{ "unfolded", unfolded, false },
+	{ "links", links, false },
+	{ "locked", locked, false },
+	{ "applying", running_step, false },
+	{ "progress", progress, false },
+	{ "faulted", faulted, false },
+	{ "stuck", stuck, false },
+	{ "preview", preview, false },
+	{ "apply", apply_question, false },
+	{ "production", apply_production, false },
+	{ "undo", undo_question, false },
+	{ "gate", gate, false },
+	{ "sessions", sessions, false },
+	{ "certs", certs, false },
+	{ "hosts", hosts, false },
+	{ "history", history, false },
+	{ "messages", notes, false },
+	{ "help", help, false },
+	{ "host-key", host_key, false },
+	{ "passphrase", passphrase, false },
+	{ "command", command_line, false },
+	{ "filter", filtered, false },
+	{ "hostile", hostile, false },
+	{ "status", no_plan, true },
+};
+#define SCREENS (sizeof(screens) / sizeof(screens[0]))
+
+const char *
+screen_name(size_t i)
+{
+	return i < SCREENS ? screens[i].name : NULL;
+}
+
+bool
+screen_draw(struct grid *ret, const char *name, int h, int w, bool ascii)
+{
+	struct fixture f;
+	struct view v;
+	size_t i;
+
+	for (i = 0; i < SCREENS && strcmp(screens[i].name, name) != 0; i++)
+		;
+	if (i == SCREENS)
+		return false;
+	fixture_init(&f, !screens[i].without_plan);
+	view_init(&v, ascii, false);
+	screens[i].prepare(&f, &v);
+	settle(&f, &v);
+	grid_init(ret, h, w, ascii);
+	/* Twice: the first paint finds out how far things scroll. */
+	render(ret, &v, &f.scene);
+	render(ret, &v, &f.scene);
+	view_release(&v);
+	fixture_release(&f);
+	return true;
+}

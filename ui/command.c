@@ -1,0 +1,181 @@
+/*
+ * command: see command.h.  Reads; does nothing.
+ */
+#include "ui/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/text.h"
+#include "ui/keys.h"
+
+#define COMMAND_ROW(command, name, arguments, help) { name, arguments, help },
+static const struct {
+	const char *name, *arguments, *help;
+} rows[COMMAND_COUNT] = { COMMANDS(COMMAND_ROW) };
+#undef COMMAND_ROW
+
+const char *
+command_name(enum command_kind kind)
+{
+	return rows[kind].name;
+}
+
+const char *
+command_arguments(enum command_kind kind)
+{
+	return rows[kind].arguments;
+}
+
+const char *
+command_help(enum command_kind kind)
+{
+	return rows[kind].help;
+}
+
+static int
+find(const char *word, struct err *err)
+{
+	const char *names[COMMAND_COUNT + 1], *nearest;
+	int i, found = -1, matches = 0;
+
+	if (strcmp(word, "q") == 0)
+		return CMD_QUIT;
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		names[i] = rows[i].name;
+		if (strcmp(word, rows[i].name) == 0)
+			return i;
+		if (strncmp(word, rows[i].name, strlen(word)) == 0) {
+			found = i;
+			matches++;
+		}
+	}
+	names[COMMAND_COUNT] = NULL;
+	/* What changes something is named in full. */
+	if (matches == 1 && found > CMD_WAIVE)
+		return found;
+	if ((nearest = text_nearest(word, names)) == NULL && matches > 0)
+		nearest = rows[found].name;
+	if (nearest != NULL)
+		return err_set(err, "there is no command '%s'; did you mean '%s'?", word, nearest);
+	return err_set(err, "there is no command '%s'; ? lists them", word);
+}
+
+static int
+find_step(const struct scene *s, const char *id, int *ret, struct err *err)
+{
+	const char **ids, *nearest;
+	size_t i;
+
+	if (s->plan == NULL)
+		return err_set(err, "there is no plan");
+	if ((*ret = plan_step(s->plan, id)) != NONE)
+		return 0;
+	ids = mem_array(s->plan->nsteps + 1, sizeof(*ids));
+	for (i = 0; i < s->plan->nsteps; i++)
+		ids[i] = s->plan->steps[i].id;
+	nearest = text_nearest(id, ids);
+	free(ids);
+	if (nearest != NULL)
+		return err_set(err, "there is no step '%s'; did you mean '%s'?", id, nearest);
+	return err_set(err, "there is no step '%s'", id);
+}
+
+/* Check names have blanks in them: the longest one that the text begins with. */
+static int
+split_waive(struct command *c, const char *rest, const struct scene *s, int step, struct err *err)
+{
+	const struct step *st;
+	const char *name, *best = NULL;
+	size_t i, len = 0;
+
+	if (s->plan == NULL || step == NONE)
+		return err_set(err, "there is no step whose check could be waived");
+	st = &s->plan->steps[step];
+	for (i = 0; i < st->nrequires + st->ngates; i++) {
+		name = i < st->nrequires ? st->requires[i].name : st->gates[i - st->nrequires].name;
+		if (strncmp(rest, name, strlen(name)) == 0 && strlen(name) > len &&
+		    (rest[strlen(name)] == ' ' || rest[strlen(name)] == '\0')) {
+			best = name;
+			len = strlen(name);
+		}
+	}
+	if (best == NULL)
+		return err_set(err, "step '%s' has no check named so; v shows their names", st->id);
+	rest += len;
+	rest += strspn(rest, " ");
+	if (*rest == '\0')
+		return err_set(err, "waiving '%s' needs a reason behind it", best);
+	if (len >= sizeof(c->check) || strlen(rest) >= sizeof(c->text))
+		return err_set(err, "that is too long; at most %d bytes", COMMAND_TEXT_MAX - 1);
+	memcpy(c->check, best, len + 1);
+	memcpy(c->text, rest, strlen(rest) + 1);
+	c->step = step;
+	return 0;
+}
+
+int
+command_parse(struct command *ret, const char *line, const struct scene *s, int step,
+    struct err *err)
+{
+	struct command c = { .step = NONE };
+	char word[64];
+	const char *rest;
+	size_t len;
+	int kind;
+
+	line += strspn(line, " ");
+	len = strcspn(line, " ");
+	if (len == 0)
+		return err_set(err, "a command is missing; ? lists them");
+	if (len >= sizeof(word))
+		return err_set(err, "there is no such command; ? lists them");
+	memcpy(word, line, len);
+	word[len] = '\0';
+	if ((kind = find(word, err)) < 0)
+		return -1;
+	c.kind = (enum command_kind)kind;
+	rest = line + len + strspn(line + len, " ");
+	len = strlen(rest);
+	while (len > 0 && rest[len - 1] == ' ')
+		len--;
+	if (len >= sizeof(c.text))
+		return err_set(err, "that is too long; at most %d bytes", COMMAND_TEXT_MAX - 1);
+	memcpy(c.text, rest, len);
+	c.text[len] = '\0';
+	if (rows[kind].arguments[0] == '\0' && len > 0)
+		return err_set(err, "'%s' takes no argument", rows[kind].name);
+	if (kind == CMD_WRITE && len == 0)
+		return err_set(err, "w needs a file to write to");
+	if (kind == CMD_WAIVE) {
+		char text[COMMAND_TEXT_MAX];
+
+		memcpy(text, c.text, sizeof(text));
+		if (split_waive(&c, text, s, step, err) != 0)
+			return -1;
+	} else if (strcmp(rows[kind].arguments, "[STEP]") == 0 && len > 0 &&
+	    find_step(s, c.text, &c.step, err) != 0)
+		return -1;
+	*ret = c;
+	return 0;
+}
+
+void
+commands_print_mdoc(FILE *out)
+{
+	int i;
+
+	fputs(".Bl -tag -width \"waive CHECK REASON\" -compact\n", out);
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		fprintf(out, ".It Ic : Ns Ic %s", rows[i].name);
+		if (strcmp(rows[i].arguments, "[STEP]") == 0)
+			fputs(" Op Ar STEP", out);
+		else if (rows[i].arguments[0] != '\0')
+			fprintf(out, " Ar %s", rows[i].arguments);
+		fputc('\n', out);
+		print_mdoc_text(out, rows[i].help);
+	}
+	fputs(".El\n", out);
+}

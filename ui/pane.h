@@ -1,0 +1,40 @@
+/*
+ * pane: what fills the body of the screen.  The dashboard draws itself into
+ * its area; the others are pages (page.h).  Pure: scene in, cells out.
+ */
+#ifndef BELAY_UI_PANE_H
+#define BELAY_UI_PANE_H
+
+#include "ui/page.h"
+#include "ui/scene.h"
+#include "ui/view.h"
+
+/*
+ * Draws the rule under the title, steps, links, endpoints and the detail below them.  Writes back into
+ * the view how many rows there are and fit (struct scroll).
+ */
+void	dashboard_draw(struct area, struct view *, const struct scene *);
+
+void	preview_page(struct page *, const struct scene *, int step);
+void	progress_page(struct page *, const struct scene *, int step);
+void	gate_page(struct page *, const struct scene *, int step);
+void	sessions_page(struct page *, const struct scene *);
+void	certs_page(struct page *, const struct scene *);
+void	hosts_page(struct page *, const struct scene *);
+void	history_page(struct page *, const struct scene *);
+void	notes_page(struct page *, const struct view *);
+void	help_page(struct page *);
+
+/* "STEP 5.1  flip api" and what it means for the fleet: the first lines of a step's panes. */
+void	step_head(struct page *, const struct scene *, int step);
+/* "1 host, 2 edits, 1 activation (8 sessions)"; the caller frees. */
+char	*impact_words(const struct scene *, int step);
+/* "./update.sh --restart-only in /srv/app", as shown; the caller frees. */
+char	*command_words(const char *run, const char *in);
+/* One operation in words: "env api-1:/srv/app/.env"; the caller frees. */
+char	*op_words(const struct scene *, const struct op *);
+
+/* The box of the question that is being asked, over the lower part of the area. */
+void	question_draw(struct area, const struct view *, const struct scene *);
+
+#endif

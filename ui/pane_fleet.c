@@ -1,0 +1,304 @@
+/*
+ * pane_fleet: sessions, certificates and hosts: what was seen of the fleet,
+ * in full.  Every remote string is cleaned by page.c.
+ */
+#include "ui/pane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/text.h"
+#include "ui/look.h"
+
+/* When it was seen, and what went wrong since. */
+static void
+add_seen(struct page *p, const struct scene *s, enum reading_kind kind, int subject)
+{
+	const struct reading *good = board_reading(s->board, kind, subject);
+	const struct reading *bad = board_failure(s->board, kind, subject);
+	char age[LOOK_MAX], *text;
+
+	if (good == NULL && bad == NULL) {
+		page_add(p, ROLE_DIM, "  never seen");
+		return;
+	}
+	if (good != NULL) {
+		look_age(age, s->now_ms, good->at_ms);
+		page_add(p, s->now_ms - good->at_ms > s->stale_ms[kind] ? ROLE_WARN : ROLE_DIM,
+		    "  seen %s ago", age);
+		if (good->outcome == SAW_PART) {
+			text = mem_printf("inconclusive: %s", good->why == NULL ? "" : good->why);
+			page_wrap(p, 2, ROLE_WARN, text);
+			free(text);
+		}
+	}
+	if (bad != NULL) {
+		look_age(age, s->now_ms, bad->at_ms);
+		text = mem_printf("could not look %s ago: %s", age, bad->why == NULL ? "" : bad->why);
+		page_wrap(p, 2, ROLE_WARN, text);
+		free(text);
+	}
+}
+
+/* ---- sessions ---- */
+
+static void
+add_straggler(struct page *p, const struct scene *s, const struct straggler *g)
+{
+	char age[LOOK_MAX], *name;
+
+	page_line(p);
+	page_add(p, g->tls ? ROLE_FAIR : ROLE_WARN, "    %s %s", glyph(p->ascii, g->tls ? G_TLS : G_PLAIN),
+	    g->tls ? "tls" : "plain");
+	if (g->link == NONE)
+		page_col(p, 14, 24, ROLE_WARN, "undeclared");
+	else {
+		name = look_link_name(s->fleet, g->link, p->ascii);
+		page_col(p, 14, 24, ROLE_TEXT, name);
+		free(name);
+	}
+	page_col(p, 39, 18, ROLE_TEXT, g->address == NULL || *g->address == '\0' ? "(socket)" : g->address);
+	page_add(p, ROLE_DIM, "  %s%s%s%s%s", g->user == NULL ? "" : g->user,
+	    g->database == NULL ? "" : "@", g->database == NULL ? "" : g->database,
+	    g->application == NULL || *g->application == '\0' ? "" : "  ",
+	    g->application == NULL ? "" : g->application);
+	if (g->age_s >= 0) {
+		text_age(age, sizeof(age), g->age_s * 1000);
+		page_add(p, ROLE_DIM, "  %s old", age);
+	}
+}
+
+void
+sessions_page(struct page *p, const struct scene *s)
+{
+	const struct reading *r;
+	const struct census *c;
+	char *name;
+	size_t i, j;
+	uint32_t plain, tls;
+
+	for (i = 0; i < s->fleet->nendpoints; i++) {
+		const struct endpoint *e = &s->fleet->endpoints[i];
+
+		r = board_reading(s->board, READING_CENSUS, (int)i);
+		page_line(p);
+		p->v[p->n - 1].heading = true;
+		page_add(p, ROLE_STRONG, " %s", e->name);
+		page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
+		if (r != NULL)
+			page_add(p, ROLE_TEXT, "  %u sessions", (unsigned)r->census.total);
+		add_seen(p, s, READING_CENSUS, (int)i);
+		if (e->cannot_see[SOURCE_CENSUS] != NULL) {
+			page_line(p);
+			page_add(p, ROLE_DIM, "  declared as not to be seen: %s", e->cannot_see[SOURCE_CENSUS]);
+		}
+		if (r == NULL)
+			continue;
+		c = &r->census;
+		for (j = 0; j < c->nlinks; j++) {
+			plain = c->links[j].plain;
+			tls = c->links[j].tls;
+			if (c->links[j].link == NONE)
+				continue;
+			name = look_link_name(s->fleet, c->links[j].link, p->ascii);
+			page_line(p);
+			page_col(p, 2, 36, ROLE_TEXT, name);
+			free(name);
+			page_at(p, 39, plain > 0 ? ROLE_WARN : ROLE_DIM, "%u plain", (unsigned)plain);
+			page_at(p, 50, tls > 0 ? ROLE_FAIR : ROLE_DIM, "%u tls", (unsigned)tls);
+		}
+		page_line(p);
+		page_at(p, 2, c->undeclared_plain + c->undeclared_tls > 0 ? ROLE_WARN : ROLE_DIM,
+		    "unaccounted for");
+		page_at(p, 39, c->undeclared_plain > 0 ? ROLE_WARN : ROLE_DIM, "%u plain",
+		    (unsigned)c->undeclared_plain);
+		page_at(p, 50, c->undeclared_tls > 0 ? ROLE_WARN : ROLE_DIM, "%u tls",
+		    (unsigned)c->undeclared_tls);
+		if (c->upstream_seen) {
+			page_line(p);
+			page_at(p, 2, ROLE_TEXT, "its own server side");
+			page_at(p, 39, c->upstream_plain > 0 ? ROLE_WARN : ROLE_DIM, "%u plain",
+			    (unsigned)c->upstream_plain);
+			page_at(p, 50, ROLE_DIM, "%u tls", (unsigned)c->upstream_tls);
+		}
+		for (j = 0; j < c->nstragglers; j++)
+			add_straggler(p, s, &c->stragglers[j]);
+		if (c->nstragglers == READING_STRAGGLERS_MAX) {
+			page_line(p);
+			page_add(p, ROLE_DIM, "    and perhaps more: the first %d are named",
+			    READING_STRAGGLERS_MAX);
+		}
+	}
+}
+
+/* ---- certificates ---- */
+
+static void
+add_verified(struct page *p, const char *what, enum verified verified, const char *why)
+{
+	page_line(p);
+	page_at(p, 2, ROLE_DIM, "%s", what);
+	switch (verified) {
+	case VERIFIED_OK:
+		page_at(p, 14, ROLE_GOOD, "%s verified", glyph(p->ascii, G_DONE));
+		break;
+	case VERIFIED_BAD:
+		page_at(p, 14, ROLE_BAD, "%s %s", glyph(p->ascii, G_FAIL), why == NULL ? "not verified" : why);
+		break;
+	case VERIFIED_NOT_TRIED:
+		page_at(p, 14, ROLE_DIM, "%s not tried%s%s", glyph(p->ascii, G_DOUBT),
+		    why == NULL ? "" : ": ", why == NULL ? "" : why);
+		break;
+	}
+}
+
+static const char *
+leg_words(enum leg leg)
+{
+	static const char *const words[] = {
+		[LEG_UNKNOWN] = "not known", [LEG_OPEN] = "open", [LEG_REFUSED] = "refused",
+		[LEG_CLOSED] = "nothing listens", [LEG_SILENT] = "no answer",
+	};
+
+	return words[leg];
+}
+
+static void
+add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const struct served *v)
+{
+	const struct certificate *c = &v->cert;
+	char date[LOOK_MAX], left[LOOK_MAX];
+	size_t i;
+
+	page_line(p);
+	page_at(p, 2, ROLE_DIM, "subject");
+	page_at(p, 14, ROLE_TEXT, "%s", c->subject == NULL ? "" : c->subject);
+	page_line(p);
+	page_at(p, 2, ROLE_DIM, "issuer");
+	page_at(p, 14, ROLE_TEXT, "%s%s", c->issuer == NULL ? "" : c->issuer,
+	    c->self_signed ? "  (self-signed)" : "");
+	page_line(p);
+	page_at(p, 2, ROLE_DIM, "valid");
+	look_date(date, c->not_before_s * 1000);
+	page_at(p, 14, c->not_before_s * 1000 > s->now_ms ? ROLE_BAD : ROLE_TEXT, "from %s", date);
+	look_date(date, c->not_after_s * 1000);
+	text_age(left, sizeof(left), c->not_after_s * 1000 - s->now_ms);
+	page_add(p, c->not_after_s * 1000 < s->now_ms ? ROLE_BAD : ROLE_TEXT, " to %s", date);
+	page_add(p, ROLE_DIM, c->not_after_s * 1000 < s->now_ms ? "  expired" : "  %s left", left);
+	page_line(p);
+	page_at(p, 2, ROLE_DIM, "key");
+	page_at(p, 14, ROLE_TEXT, "%s", c->key == NULL ? "" : c->key);
+	page_add(p, ROLE_DIM, "  sha256 %.16s%s", c->sha256, p->ascii ? "..." : "\xe2\x80\xa6");
+	page_line(p);
+	page_at(p, 2, ROLE_DIM, "names");
+	page_at(p, 14, ROLE_TEXT, "%s", "");
+	for (i = 0; i < c->nnames; i++) {
+		char *name = mem_printf("%s%s", c->names[i], i + 1 < c->nnames ? ", " : "");
+
+		page_flow(p, 14, ROLE_TEXT, name);
+		free(name);
+	}
+	add_verified(p, "chain", v->chain, v->chain_why);
+	for (i = 0; i < v->nnames && i < e->names.n; i++) {
+		char *what = mem_printf("dialled as %s", e->names.v[i]);
+
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "%s", what);
+		page_at(p, 40, v->name[i] == VERIFIED_OK ? ROLE_GOOD : v->name[i] == VERIFIED_BAD ?
+		    ROLE_BAD : ROLE_DIM, v->name[i] == VERIFIED_OK ? "%s covered" :
+		    v->name[i] == VERIFIED_BAD ? "%s not covered: verify-full clients refuse it" :
+		    "%s not tried", glyph(p->ascii, v->name[i] == VERIFIED_OK ? G_DONE :
+		    v->name[i] == VERIFIED_BAD ? G_FAIL : G_DOUBT));
+		free(what);
+	}
+	if (v->client_cert_asked) {
+		page_line(p);
+		page_at(p, 2, ROLE_WARN, "asks clients for a certificate");
+	}
+}
+
+void
+certs_page(struct page *p, const struct scene *s)
+{
+	const struct reading *r;
+	struct endpoint_view ev;
+	size_t i;
+
+	for (i = 0; i < s->fleet->nendpoints; i++) {
+		const struct endpoint *e = &s->fleet->endpoints[i];
+
+		r = board_reading(s->board, READING_SERVED, (int)i);
+		scene_endpoint(s, (int)i, &ev);
+		page_line(p);
+		p->v[p->n - 1].heading = true;
+		page_add(p, ROLE_STRONG, " %s", e->name);
+		page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
+		page_add(p, ROLE_TEXT, "  accepts %s", accept_word(ev.served));
+		if (ev.configured != ACCEPT_UNKNOWN && ev.configured != ev.served)
+			page_add(p, ROLE_WARN, ", though set to %s", accept_word(ev.configured));
+		add_seen(p, s, READING_SERVED, (int)i);
+		if (ev.why[0] != '\0')
+			page_wrap(p, 2, ROLE_WARN, ev.why);
+		if (r == NULL)
+			continue;
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "plaintext");
+		page_at(p, 14, ROLE_TEXT, "%s", leg_words(r->served.plain));
+		if (r->served.plain_why != NULL)
+			page_add(p, ROLE_DIM, ": %s", r->served.plain_why);
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "tls");
+		page_at(p, 14, ROLE_TEXT, "%s", leg_words(r->served.tls));
+		if (r->served.tls_why != NULL)
+			page_add(p, ROLE_DIM, ": %s", r->served.tls_why);
+		if (r->served.protocol != NULL)
+			page_add(p, ROLE_TEXT, ", %s %s", r->served.protocol,
+			    r->served.cipher == NULL ? "" : r->served.cipher);
+		if (r->served.tls == LEG_OPEN)
+			add_cert(p, s, e, &r->served);
+	}
+}
+
+/* ---- hosts ---- */
+
+void
+hosts_page(struct page *p, const struct scene *s)
+{
+	const struct host_view *hv;
+	struct look look;
+	char age[LOOK_MAX];
+	size_t i;
+
+	page_line(p);
+	p->v[p->n - 1].heading = true;
+	page_at(p, 1, ROLE_HEADING, "HOST");
+	page_at(p, 20, ROLE_HEADING, "REACHED AS");
+	page_at(p, 40, ROLE_HEADING, "STATE");
+	page_at(p, 54, ROLE_HEADING, "BY");
+	page_at(p, 66, ROLE_HEADING, "FOR");
+	for (i = 0; i < s->fleet->nhosts; i++) {
+		const struct host *h = &s->fleet->hosts[i];
+
+		hv = board_host_view(s->board, (int)i);
+		look = look_reach(hv == NULL ? REACH_UNKNOWN : hv->reach);
+		page_line(p);
+		page_col(p, 1, 18, ROLE_STRONG, h->name);
+		page_col(p, 20, 19, ROLE_TEXT, h->local ? "this machine" : h->ssh != NULL ? h->ssh :
+		    h->address != NULL ? h->address : "");
+		page_at(p, 40, look.role, "%s %s", glyph(p->ascii, look.glyph), look.word);
+		if (hv == NULL)
+			continue;
+		page_at(p, 54, ROLE_DIM, "%s", hv->transport);
+		look_age(age, s->now_ms, hv->since_ms);
+		page_at(p, 66, ROLE_DIM, "%s", age);
+		if (hv->why[0] != '\0')
+			page_wrap(p, 4, look.role == ROLE_GOOD ? ROLE_DIM : look.role, hv->why);
+		if (hv->retry_at_ms > s->now_ms) {
+			text_age(age, sizeof(age), hv->retry_at_ms - s->now_ms);
+			page_line(p);
+			page_at(p, 4, ROLE_DIM, "tried again in %s", age);
+		}
+	}
+}

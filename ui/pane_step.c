@@ -1,0 +1,397 @@
+/*
+ * pane_step: the three panes of one step: what it would change, what its
+ * operations are doing, and what its checks were shown.
+ *
+ * Commands are shown literally.  Values that are secret come as fingerprints
+ * already (the preview is made where the file is); they are not known here.
+ */
+#include "ui/pane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/mem.h"
+#include "core/text.h"
+#include "ui/look.h"
+#include "ui/steps.h"
+
+static void
+count(struct buf *b, size_t n, const char *one, const char *many)
+{
+	if (n == 0)
+		return;
+	buf_printf(b, "%s%zu %s", b->len > 0 ? ", " : "", n, n == 1 ? one : many);
+}
+
+char *
+impact_words(const struct scene *s, int step)
+{
+	struct impact im;
+	struct buf b;
+
+	scene_impact(s, step, &im);
+	buf_init(&b, 0);
+	count(&b, im.hosts, "host", "hosts");
+	count(&b, im.edits, "edit", "edits");
+	count(&b, im.runs, "command", "commands");
+	count(&b, im.activations, "activation", "activations");
+	if (im.activations > 0)
+		buf_printf(&b, ", cuts %u session%s%s", (unsigned)im.sessions,
+		    im.sessions == 1 ? "" : "s", im.uncounted ? " at least" : "");
+	if (im.loses_data)
+		buf_puts(&b, ", loses data");
+	if (b.len == 0)
+		buf_puts(&b, "changes nothing by itself");
+	return buf_take(&b, NULL);
+}
+
+char *
+command_words(const char *run, const char *in)
+{
+	return in == NULL ? mem_strdup(run) : mem_printf("%s  (in %s)", run, in);
+}
+
+static const char *
+host_name(const struct scene *s, int host)
+{
+	return host >= 0 && (size_t)host < s->fleet->nhosts ? s->fleet->hosts[host].name : "?";
+}
+
+char *
+op_words(const struct scene *s, const struct op *op)
+{
+	char *command, *words;
+
+	switch (op->kind) {
+	case OP_ENV:
+		return mem_printf("%s:%s", host_name(s, op->host), op->path == NULL ? "?" : op->path);
+	case OP_FILE:
+		return mem_printf("%s:%s%s", host_name(s, op->host), op->path == NULL ? "?" : op->path,
+		    op->remove ? " (removed)" : "");
+	case OP_RUN:
+	case OP_ACTIVATE:
+		command = command_words(op->run == NULL ? "?" : op->run, op->in);
+		words = mem_printf("%s %s: %s", op->kind == OP_RUN ? "run on" :
+		    op->unit >= 0 && (size_t)op->unit < s->fleet->nunits &&
+		    s->fleet->units[op->unit].kind == UNIT_RELOAD ? "then reload on" :
+		    "then restart on", host_name(s, op->host), command);
+		free(command);
+		return words;
+	}
+	return mem_strdup("");
+}
+
+void
+step_head(struct page *p, const struct scene *s, int step)
+{
+	const struct step_view *sv = rollout_step(s->rollout, step);
+	const struct step *st = &s->plan->steps[step];
+	struct look look = look_phase(sv->phase);
+	char number[STEP_NUMBER_MAX], age[LOOK_MAX], *title = look_title(st->title, p->ascii);
+
+	step_number(number, s->plan, step);
+	page_line(p);
+	p->v[p->n - 1].heading = true;
+	page_add(p, ROLE_HEADING, " STEP %s", number);
+	page_add(p, ROLE_STRONG, "  %s", st->id);
+	page_add(p, ROLE_TEXT, "  %s", title);
+	free(title);
+	look_age(age, s->now_ms, sv->since_ms);
+	page_line(p);
+	p->v[p->n - 1].heading = true;
+	if (look.blank)
+		page_add(p, ROLE_DIM, " not applied");
+	else {
+		page_add(p, look.role, " %s %s", glyph(p->ascii, look.glyph), look.word);
+		if (age[0] != '\0')
+			page_add(p, ROLE_DIM, "  for %s", age);
+	}
+	if (st->optional)
+		page_add(p, ROLE_DIM, "  optional");
+	if (sv->undo_wanted)
+		page_add(p, ROLE_WARN, "  undo begins when the operation that runs has ended");
+	if (st->not_yet != NULL)
+		page_wrap(p, 1, ROLE_WARN, st->not_yet);
+	if (sv->why[0] != '\0')
+		page_wrap(p, 1, look.role == ROLE_STRONG || look.role == ROLE_TEXT ? ROLE_WARN :
+		    look.role, sv->why);
+}
+
+/* ---- what it would change ---- */
+
+/* Whom an activation hits: the names, and how many sessions that ends. */
+static void
+add_activation(struct page *p, const struct scene *s, const struct op *op)
+{
+	const struct unit *u;
+	bool uncounted;
+	uint32_t sessions;
+	struct buf b;
+	size_t i;
+
+	if (op->unit < 0 || (size_t)op->unit >= s->fleet->nunits)
+		return;
+	u = &s->fleet->units[op->unit];
+	buf_init(&b, 0);
+	for (i = 0; i < u->restarts.n; i++)
+		buf_printf(&b, "%s%s", i == 0 ? "" : ", ", u->restarts.v[i]);
+	page_line(p);
+	page_add(p, ROLE_TEXT, "     unit %s", u->name);
+	if (b.len > 0)
+		page_add(p, ROLE_TEXT, ": %s %s", u->kind == UNIT_RELOAD ? "reloads" : "restarts",
+		    buf_str(&b));
+	buf_release(&b);
+	if (u->kind == UNIT_RELOAD) {
+		page_add(p, ROLE_DIM, "  (ends no session by itself)");
+		return;
+	}
+	sessions = scene_unit_sessions(s, op->unit, &uncounted);
+	page_add(p, sessions > 0 || uncounted ? ROLE_WARN : ROLE_DIM, "  cuts %u session%s%s",
+	    (unsigned)sessions, sessions == 1 ? "" : "s", uncounted ? ", and some not counted" : "");
+	if (!u->idempotent)
+		page_add(p, ROLE_WARN, "  not repeated if it is cut");
+}
+
+static void
+add_op(struct page *p, const struct scene *s, int step, int i, const struct op *op)
+{
+	const struct op_view *ov = NULL;
+	const char *text = s->op_text(s->arg, step, i);
+	char *words = op_words(s, op), *undo;
+	const struct step_view *sv = rollout_step(s->rollout, step);
+
+	if ((size_t)i < sv->nops)
+		ov = &sv->ops[i];
+	page_line(p);
+	page_add(p, ROLE_DIM, " %2d  ", i + 1);
+	page_flow(p, 5, ROLE_STRONG, words);
+	free(words);
+	if (op->kind == OP_FILE && op->mode >= 0)
+		page_add(p, ROLE_DIM, "  mode %04o%s%s", (unsigned)op->mode & 07777,
+		    op->owner == NULL ? "" : ", owner ", op->owner == NULL ? "" : op->owner);
+	if (op->kind != OP_ACTIVATE && ov != NULL && ov->observed_known) {
+		if (ov->observed == OP_IN_PLACE)
+			page_add(p, ROLE_FAIR, "  in place already");
+		else if (ov->observed != OP_FRESH)
+			page_add(p, ROLE_WARN, "  %s", op_outcome_word(ov->observed));
+	}
+	switch (op->kind) {
+	case OP_ENV:
+	case OP_FILE:
+		if (text != NULL)
+			page_text(p, 5, ROLE_DIM, true, text);
+		else {
+			page_line(p);
+			page_add(p, ROLE_DIM, "     not observed yet");
+		}
+		break;
+	case OP_RUN:
+		if (op->undo != NULL) {
+			undo = command_words(op->undo, op->in);
+			page_line(p);
+			page_add(p, ROLE_DIM, "     undone by: ");
+			page_flow(p, 7, ROLE_TEXT, undo);
+			free(undo);
+		} else if (!op->read_only) {
+			page_line(p);
+			page_add(p, ROLE_WARN, "     has no undo");
+		}
+		break;
+	case OP_ACTIVATE:
+		add_activation(p, s, op);
+		break;
+	}
+	if (ov != NULL && ov->why[0] != '\0')
+		page_wrap(p, 5, ROLE_WARN, ov->why);
+}
+
+static void
+add_moves(struct page *p, const struct scene *s, const struct step *st)
+{
+	struct posture now;
+	const char *from;
+	char *words;
+	size_t i;
+
+	posture_init(&now, s->fleet);
+	board_posture(s->board, &now);
+	page_heading(p, "MOVES");
+	for (i = 0; i < st->nmoves; i++) {
+		const struct move *m = &st->moves[i];
+
+		from = NULL;
+		if (m->facet == FACET_ACCEPT && now.accept[m->subject] != ACCEPT_UNKNOWN)
+			from = accept_word(now.accept[m->subject]);
+		else if (m->facet == FACET_DIAL && now.dial[m->subject] != DIAL_UNKNOWN)
+			from = dial_word(now.dial[m->subject]);
+		words = look_move(s->fleet, m, p->ascii);
+		page_line(p);
+		page_add(p, ROLE_TEXT, "  %s", words);
+		free(words);
+		if (from != NULL)
+			page_add(p, ROLE_DIM, "  (now %s)", from);
+	}
+	posture_release(&now);
+}
+
+static void
+add_checks(struct page *p, const char *title, const struct check *checks, size_t n)
+{
+	size_t i;
+
+	if (n == 0)
+		return;
+	page_heading(p, "%s", title);
+	page_line(p);
+	for (i = 0; i < n; i++) {
+		char *name = mem_printf("%s%s", checks[i].name, i + 1 < n ? ", " : "");
+
+		page_flow(p, 2, ROLE_TEXT, name);
+		free(name);
+		if (i + 1 < n)
+			page_add(p, ROLE_TEXT, " ");
+	}
+}
+
+void
+preview_page(struct page *p, const struct scene *s, int step)
+{
+	const struct step *st = &s->plan->steps[step];
+	const struct ops *ops = s->ops(s->arg, step);
+	struct impact im;
+	char *words;
+	size_t i;
+
+	step_head(p, s, step);
+	words = impact_words(s, step);
+	page_line(p);
+	p->v[p->n - 1].heading = true;
+	page_add(p, ROLE_TEXT, " %s", words);
+	free(words);
+	scene_impact(s, step, &im);
+	if (im.loses_data)
+		page_wrap(p, 1, ROLE_BAD,
+		    "a redis that keeps nothing on disk is restarted: what it holds is lost, and undo cannot bring it back");
+	if (st->nmoves > 0)
+		add_moves(p, s, st);
+	if (ops != NULL && ops->n > 0) {
+		page_heading(p, "OPERATIONS, IN ORDER");
+		for (i = 0; i < ops->n; i++)
+			add_op(p, s, step, (int)i, &ops->v[i]);
+	}
+	add_checks(p, "GUARDS, BEFORE", st->requires, st->nrequires);
+	add_checks(p, "GATE, AFTER", st->gates, st->ngates);
+	if (st->soak_ms > 0) {
+		char soak[LOOK_MAX];
+
+		text_age(soak, sizeof(soak), st->soak_ms);
+		page_line(p);
+		page_add(p, ROLE_TEXT, "  then it has to hold for %s", soak);
+	}
+	for (i = 0; i < st->nexcuses; i++) {
+		words = look_link_name(s->fleet, st->excuses[i].link, p->ascii);
+		page_line(p);
+		page_add(p, ROLE_WARN, "  may refuse %s: %s", words, st->excuses[i].reason);
+		free(words);
+	}
+}
+
+/* ---- what its operations are doing ---- */
+
+void
+progress_page(struct page *p, const struct scene *s, int step)
+{
+	const struct step_view *sv = rollout_step(s->rollout, step);
+	const struct ops *ops = s->ops(s->arg, step);
+	struct running run;
+	bool runs = s->running(s->arg, &run) && run.step == step;
+	char age[LOOK_MAX], limit[LOOK_MAX], *words;
+	struct look look;
+	size_t i;
+
+	step_head(p, s, step);
+	if (ops == NULL || sv->nops == 0) {
+		page_line(p);
+		page_add(p, ROLE_DIM, " it has no operations");
+		return;
+	}
+	page_heading(p, "OPERATIONS");
+	for (i = 0; i < ops->n && i < sv->nops; i++) {
+		look = look_op(sv->ops[i].state);
+		words = op_words(s, &ops->v[i]);
+		page_line(p);
+		page_add(p, ROLE_DIM, " %2zu ", i + 1);
+		page_add(p, look.role, "%s %s", glyph(p->ascii, look.glyph), look.word);
+		page_at(p, 18, ROLE_TEXT, "%s", words);
+		free(words);
+		if (runs && run.op == (int)i) {
+			look_age(age, s->now_ms, run.since_ms);
+			text_age(limit, sizeof(limit), run.deadline_ms - run.since_ms);
+			page_line(p);
+			page_at(p, 18, ROLE_BUSY, "%s of %s", age, limit);
+			if (run.deadline_ms < s->now_ms)
+				page_add(p, ROLE_WARN, "  past its deadline");
+		}
+		if (sv->ops[i].why[0] != '\0')
+			page_wrap(p, 18, look.role == ROLE_GOOD ? ROLE_DIM : look.role, sv->ops[i].why);
+	}
+	if (runs && run.output != NULL && run.output[0] != '\0') {
+		page_heading(p, "OUTPUT OF %d", run.op + 1);
+		page_text(p, 2, ROLE_TEXT, false, run.output);
+	}
+}
+
+/* ---- what its checks were shown ---- */
+
+static void
+add_results(struct page *p, const char *title, const struct check *checks, size_t nchecks,
+    const struct check_result *r, size_t n)
+{
+	struct look look;
+	size_t i;
+
+	if (nchecks == 0)
+		return;
+	page_heading(p, "%s", title);
+	for (i = 0; i < nchecks; i++) {
+		page_line(p);
+		if (r == NULL || i >= n) {
+			page_add(p, ROLE_DIM, "  %s not judged", glyph(p->ascii, G_PENDING));
+			page_at(p, 18, ROLE_DIM, "%s", checks[i].name);
+			continue;
+		}
+		look = look_judgement(r[i].judgement);
+		page_add(p, look.role, "  %s %s", glyph(p->ascii, look.glyph), look.word);
+		page_at(p, 18, ROLE_STRONG, "%s", checks[i].name);
+		if (checks[i].not_yet != NULL)
+			page_add(p, ROLE_DIM, "  not yet: %s", checks[i].not_yet);
+		if (r[i].why[0] != '\0')
+			page_wrap(p, 20, r[i].judgement == CHECK_PASS ? ROLE_DIM : ROLE_TEXT, r[i].why);
+	}
+}
+
+void
+gate_page(struct page *p, const struct scene *s, int step)
+{
+	const struct step *st = &s->plan->steps[step];
+	const struct check_result *r;
+	size_t n = 0;
+
+	step_head(p, s, step);
+	if (st->nrequires + st->ngates == 0) {
+		page_line(p);
+		page_add(p, ROLE_DIM, " it has no checks");
+		return;
+	}
+	r = s->results(s->arg, step, false, &n);
+	add_results(p, "GUARDS, BEFORE", st->requires, st->nrequires, r, n);
+	n = 0;
+	r = s->results(s->arg, step, true, &n);
+	add_results(p, "GATE, AFTER", st->gates, st->ngates, r, n);
+	page_line(p);
+	page_line(p);
+	page_add(p, ROLE_DIM,
+	    "  v judges again   :waive CHECK REASON lets one count as passed; the mark stays");
+}

@@ -1,0 +1,224 @@
+/*
+ * question: the box over the lower part of the body: apply? undo! leave? and
+ * what only a person can give.  What is typed as a secret is drawn as dots.
+ */
+#include "ui/pane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/text.h"
+#include "ui/look.h"
+#include "ui/steps.h"
+
+static void
+title(struct page *p, enum role role, const char *word, const struct scene *s, int step)
+{
+	char number[STEP_NUMBER_MAX], *words = look_title(s->plan->steps[step].title, p->ascii);
+
+	step_number(number, s->plan, step);
+	page_line(p);
+	page_add(p, role, "%s step %s", word, number);
+	page_add(p, ROLE_STRONG, "  %s", s->plan->steps[step].id);
+	page_add(p, ROLE_TEXT, "  %s", words);
+	free(words);
+}
+
+static void
+key(struct page *p, const char *name, const char *what)
+{
+	page_add(p, ROLE_KEY, "%s", name);
+	page_add(p, ROLE_TEXT, strcmp(what, "or") == 0 ? " %s " : " %s   ", what);
+}
+
+static void
+field(struct page *p, const struct view *v, const char *prompt)
+{
+	const char *cursor = glyph(v->ascii, G_CURSOR), *text = v->field.text;
+	size_t room = (size_t)p->width / 2, width, i;
+	int32_t cp;
+
+	page_line(p);
+	page_add(p, ROLE_TEXT, "%s ", prompt);
+	if (v->field.secret) {
+		char *dots;
+		size_t n = v->field.chars < room ? v->field.chars : room;
+		size_t len = strlen(glyph(v->ascii, G_MASK));
+
+		dots = mem_alloc(n * len + 1);
+		for (i = 0; i < n; i++)
+			memcpy(dots + i * len, glyph(v->ascii, G_MASK), len);
+		page_add(p, ROLE_FIELD, "%s", dots);
+		free(dots);
+	} else {
+		/* The end of what was typed is what matters. */
+		for (width = text_width(text); width > room; width = text_width(text))
+			text += text_next(text, &cp);
+		page_add(p, ROLE_FIELD, "%s", text);
+	}
+	page_add(p, ROLE_CURSOR, "%s", cursor);
+}
+
+/* What the undo takes back, in the words of the moves and of the operations done. */
+static void
+undo_words(struct page *p, const struct scene *s, int step)
+{
+	const struct step *st = &s->plan->steps[step];
+	const struct step_view *sv = rollout_step(s->rollout, step);
+	const struct ops *ops = s->ops(s->arg, step);
+	size_t i, shown = 0, edits = 0, begun = 0;
+	char *words;
+
+	for (i = 0; i < sv->nops; i++) {
+		if (sv->ops[i].state == OPS_WAITING || sv->ops[i].state == OPS_UNDONE)
+			continue;
+		begun++;
+		if (!sv->shapes[i].activates)
+			edits++;
+	}
+	if (begun == 0) {
+		page_line(p);
+		page_add(p, ROLE_TEXT, "nothing of it was carried out; it only stops");
+		return;
+	}
+	for (i = 0; i < st->nmoves && shown < 3; i++, shown++) {
+		words = look_move(s->fleet, &st->moves[i], p->ascii);
+		page_line(p);
+		page_add(p, ROLE_REMOVED, "- %s", words);
+		free(words);
+	}
+	if (st->nmoves > shown)
+		page_add(p, ROLE_DIM, "  and %zu more", st->nmoves - shown);
+	page_line(p);
+	page_add(p, ROLE_TEXT, "%zu operation%s taken back", edits, edits == 1 ? " is" : "s are");
+	for (i = sv->nops; ops != NULL && i-- > 0;) {
+		bool uncounted;
+		uint32_t cut;
+
+		if (i >= ops->n || ops->v[i].kind != OP_ACTIVATE || ops->v[i].unit == NONE ||
+		    sv->ops[i].state == OPS_WAITING)
+			continue;
+		cut = scene_unit_sessions(s, ops->v[i].unit, &uncounted);
+		words = op_words(s, &ops->v[i]);
+		page_line(p);
+		page_add(p, ROLE_TEXT, "%s", words);
+		page_add(p, ROLE_WARN, "  cuts %u session%s%s", (unsigned)cut, cut == 1 ? "" : "s",
+		    uncounted ? " at least" : "");
+		free(words);
+	}
+}
+
+static void
+ask_words(struct page *p, const struct view *v)
+{
+	const struct ask *ask = &v->asks[0];
+
+	page_wrap(p, 0, ROLE_STRONG, ask->title);
+	if (ask->detail[0] != '\0')
+		page_wrap(p, 0, ROLE_TEXT, ask->detail);
+	if (ask->kind == ASK_HOST_KEY) {
+		page_wrap(p, 0, ROLE_WARN,
+		    "Compare the fingerprint with one from a source that you trust. It is kept from then on.");
+		field(p, v, "type yes to accept:");
+	} else
+		field(p, v, v->again ? "once more:" : ask->kind == ASK_SECRET ? "secret:" : "passphrase:");
+	page_line(p);
+	key(p, "Enter", "takes it");
+	key(p, "Esc", "refuses");
+	if (v->nasks > 1)
+		page_add(p, ROLE_DIM, "%zu more question%s", v->nasks - 1, v->nasks == 2 ? "" : "s");
+}
+
+static void
+question_page(struct page *p, const struct view *v, const struct scene *s)
+{
+	char *words;
+	int64_t left;
+
+	switch (v->question) {
+	case Q_APPLY:
+	case Q_APPLY_NAMED:
+		title(p, ROLE_BUSY, "apply", s, v->subject);
+		words = impact_words(s, v->subject);
+		page_wrap(p, 0, ROLE_TEXT, words);
+		free(words);
+		if (v->question == Q_APPLY_NAMED) {
+			words = mem_printf("type %s to apply:", s->fleet->environment);
+			field(p, v, words);
+			free(words);
+			page_line(p);
+			key(p, "Enter", "applies");
+		} else {
+			page_line(p);
+			key(p, "y", "or");
+			key(p, "Enter", "applies");
+		}
+		key(p, "Esc", "does not");
+		break;
+	case Q_UNDO:
+		title(p, ROLE_BUSY, "undo", s, v->subject);
+		undo_words(p, s, v->subject);
+		left = v->fire_at_ms - s->now_ms;
+		page_line(p);
+		page_add(p, ROLE_WARN, "starts in %d s   ", left > 0 ? (int)((left + 999) / 1000) : 0);
+		key(p, "u", "or");
+		key(p, "Enter", "now");
+		key(p, "Esc", "cancels");
+		break;
+	case Q_LEAVE:
+		title(p, ROLE_WARN, "in the middle of", s, v->subject);
+		page_wrap(p, 0, ROLE_TEXT,
+		    "What runs on a host runs on; the next start finds out what became of it. "
+		    "Ctrl-C stops the step where it is safe.");
+		page_line(p);
+		key(p, "y", "leaves now");
+		key(p, "Esc", "stays");
+		break;
+	case Q_ASK:
+		ask_words(p, v);
+		break;
+	case Q_NONE:
+	case Q_FILTER:
+	case Q_COMMAND:
+		break;
+	}
+}
+
+static void
+draw_frame(struct area a, bool ascii)
+{
+	int y;
+
+	grid_fill(a, 0, 1, a.w - 2, ROLE_BOX, glyph(ascii, G_HLINE));
+	grid_fill(a, a.h - 1, 1, a.w - 2, ROLE_BOX, glyph(ascii, G_HLINE));
+	for (y = 1; y < a.h - 1; y++) {
+		grid_fill(a, y, 0, a.w, ROLE_TEXT, " ");
+		grid_put(a, y, 0, 1, ROLE_BOX, glyph(ascii, G_VLINE));
+		grid_put(a, y, a.w - 1, 1, ROLE_BOX, glyph(ascii, G_VLINE));
+	}
+	grid_put(a, 0, 0, 1, ROLE_BOX, glyph(ascii, G_TOP_LEFT));
+	grid_put(a, 0, a.w - 1, 1, ROLE_BOX, glyph(ascii, G_TOP_RIGHT));
+	grid_put(a, a.h - 1, 0, 1, ROLE_BOX, glyph(ascii, G_END_LEFT));
+	grid_put(a, a.h - 1, a.w - 1, 1, ROLE_BOX, glyph(ascii, G_END_RIGHT));
+}
+
+void
+question_draw(struct area a, const struct view *v, const struct scene *s)
+{
+	struct page p;
+	int w = a.w < 104 ? a.w - 2 : 100, h;
+	struct area box;
+
+	page_init(&p, w - 3, v->ascii);
+	question_page(&p, v, s);
+	if (p.n > 0) {
+		h = (int)p.n + 2 < a.h ? (int)p.n + 2 : a.h;
+		box = area_part(a, a.h - h, (a.w - w) / 2, h, w);
+		draw_frame(box, v->ascii);
+		/* What does not fit is the beginning: the answer's keys stand at the end. */
+		page_draw(&p, area_part(box, 1, 2, h - 2, w - 4), (int)p.n - (h - 2));
+	}
+	page_release(&p);
+}
