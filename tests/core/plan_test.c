@@ -26,7 +26,8 @@ read_file(const char *path)
 
 	if (file == NULL)
 		fail_msg("cannot open '%s': run from the top of the tree", path);
-	(void)fread(text, 1, FLEET_FILE_MAX - 1, file);
+	if (fread(text, 1, FLEET_FILE_MAX - 1, file) == 0)
+		fail_msg("'%s' is empty", path);
 	(void)fclose(file);
 	return text;
 }
