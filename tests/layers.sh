@@ -52,7 +52,7 @@ libssh2*.h          src/remote/session_libssh2.c src/remote/session_auth.h src/r
 libpq-fe.h          src/remote/pq.c
 hiredis/*           src/remote/resp.c
 openssl/*           src/pki/ src/remote/tls.c src/remote/keyring.c src/remote/known_hosts.c src/store/chain.c
-uv.h                src/engine/ src/remote/
+uv.h                src/engine/ src/remote/ ui/ui.c
 curses.h            ui/term.c
 term.h              ui/term.c
 '
