@@ -97,6 +97,7 @@ REMOTE_SRC = \
 	src/remote/known_hosts.c \
 	src/remote/keyring.c \
 	src/remote/opensshkey.c \
+	src/remote/hostproto.c \
 	$(END)
 
 # engine: the loop around the rollout
@@ -182,6 +183,7 @@ TESTS = \
 	ui/input \
 	ui/view \
 	ui/render \
+	remote/host_sh \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c

@@ -1,0 +1,775 @@
+# belay-host: what belay does on a host.
+#
+# Embedded into belay at build time without these comments, and run as
+#
+#	sh -c PROGRAM belay-host VERB NONCE [OP]
+#
+# in whatever POSIX shell `sh` is there (dash, bash, busybox), with nothing but
+# coreutils or busybox.  What is asked comes by stdin, so that no content, hash
+# or value is ever an argument: anything up to the line
+#
+#	belay-payload NONCE
+#
+# is thrown away (a `sudo -S` may leave its password unread), then lines "name
+# value" up to an empty one, then bytes up to the end.  The answer is a row of
+# lines "NONCE WORD ...", each with a newline before it; what stands between two
+# of them is the data of the first.  The last one is "NONCE end OUTCOME ...".
+# Without it the answer is none.
+#
+# The state directory (0700, ours):
+#
+#	lock			flock; "held" is a symlink to a pid where there is no flock
+#	token			the highest fencing token seen, and whose
+#	runs/RUN/STEP/SEQ/	the record of one op:
+#	  state			intent applied undoing undone | started, ended N,
+#				undo-started, undo-ended N
+#	  meta			what, where, who, when, and the two hashes
+#	  before after		the file as it was, the file as it was to be
+#	  back			what a per-key undo is writing
+#	  out pid		of a command
+#
+# Invariants:
+#  1. A target is written only while its record says intent or undoing, and
+#     that is on disk before the first byte is.  So after a kill at any point
+#     the record says which two contents the target can have, and a target
+#     written by rename has one of them.  One written in place may be torn: a
+#     beginning of what was being written; then it is written again.
+#  2. Everything is written under the lock, by a token not older than the
+#     last, onto the content that the caller expects.
+#  3. state changes by rename.  A record appears by rename, whole.
+#
+# No apostrophes and no doubled backslashes outside comments, please: the
+# program travels inside single quotes, through login shells of several kinds.
+
+set -f
+if [ "${LC_ALL+x}" ]; then lc_was=$LC_ALL; fi
+umask_was=$(umask)
+LC_ALL=C
+export LC_ALL
+umask 077
+
+verb=${1-}
+nonce=${2-}
+op=${3-}
+held=
+ifs=$IFS
+lf="
+"
+
+say() { printf "\n%s %s\n" "$nonce" "$*"; }
+
+finish()
+{
+	unlock
+	say "end $*"
+	exit 0
+}
+
+fail() { finish "fail $(printf "%s" "$*" | tr "\n\r" "  ")"; }
+
+# try WHAT COMMAND...: or fail, with what it said
+try()
+{
+	what=$1
+	shift
+	why=$("$@" 2>&1) || fail "$what: $why"
+}
+
+# ---------------------------------------------------------------- request
+
+path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
+h_state= max=1048576 dir_in= idempotent= phase= images= always= live= keep_empty=
+
+begun=
+while IFS= read -r line; do
+	if [ "$line" = "belay-payload $nonce" ]; then begun=1; break; fi
+done
+[ "$begun" ] || fail "the request was cut short"
+begun=
+while IFS= read -r line; do
+	value=${line#* }
+	case $line in
+	"") begun=1; break ;;
+	"path "*) path=$value paths=$paths$value$lf ;;
+	"expect "*) expect=$value ;;
+	"after "*) after=$value ;;
+	"mode "*) mode=$value ;;
+	"owner "*) owner=$value ;;
+	"in-place "*) inplace=$value ;;
+	"remove "*) remove=$value ;;
+	"token "*) token=$value ;;
+	"who "*) who=$value ;;
+	"plan "*) plan=$value ;;
+	"when "*) when=$value ;;
+	"kind "*) kind_of=$value ;;
+	"state "*) h_state=$value ;;
+	"max "*) max=$value ;;
+	"in "*) dir_in=$value ;;
+	"idempotent "*) idempotent=$value ;;
+	"phase "*) phase=$value ;;
+	"images "*) images=$value ;;
+	"always "*) always=$value ;;
+	"live "*) live=$value ;;
+	"keep "*) keep_empty=$value ;;
+	*) fail "unknown header: ${line%% *}" ;;
+	esac
+done
+[ "$begun" ] || fail "the request was cut short"
+
+case $op in
+*[!A-Za-z0-9._/-]*|*..*|/*|*/|*//*|*/.*|.*) fail "not an op id: $op" ;;
+"") ;;
+*/*/*/*) fail "not an op id: $op" ;;
+*/*/*) ;;
+*) fail "not an op id: $op" ;;
+esac
+case $token in ""|*[!0-9]*) fail "not a token: $token" ;; esac
+
+[ "$h_state${HOME-}" ] || fail "no HOME, and no state directory given"
+state=${h_state:-${HOME-}/.local/state/belay}
+case $state in
+"~/"*) state=${HOME-}/${state#"~/"} ;;
+esac
+case $state in
+/*) ;;
+*) fail "the state directory is not an absolute path: $state" ;;
+esac
+rec=$state/runs/$op
+
+# ---------------------------------------------------------------- lock, token
+
+own_state()
+{
+	[ ! -L "$state" ] || fail "$state: a symbolic link; it must be a directory of our own"
+	[ -d "$state/runs" ] || try "cannot make the state directory" mkdir -p "$state/runs"
+	me=$(id -u) || fail "id: does not say who we are"
+	set -- $(stat -c "%u %a" "$state")
+	[ "${1-}" = "$me" ] || fail "$state: belongs to somebody else"
+	[ "${2-}" = 700 ] || try "$state" chmod 700 "$state"
+}
+
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
+
+lock()
+{
+	own_state
+	tries=0
+	if command -v flock >/dev/null 2>&1; then
+		[ -f "$state/lock" ] || : >"$state/lock" || fail "$state/lock: cannot be made"
+		exec 9>>"$state/lock"
+		until flock -n 9 2>/dev/null; do
+			tries=$((tries + 1))
+			[ $tries -lt 100 ] || finish busy
+			nap
+		done
+		return
+	fi
+	until ln -s "$$" "$state/held" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || finish busy
+		owner_pid=$(readlink "$state/held") || continue
+		if ! kill -0 "$owner_pid" 2>/dev/null; then
+			# Taken aside by rename, so that of two who find it stale only
+			# one takes it; and put back if it was not the stale one.
+			mv "$state/held" "$state/held.$$" 2>/dev/null || continue
+			if [ "$(readlink "$state/held.$$")" != "$owner_pid" ]; then
+				mv "$state/held.$$" "$state/held"
+				nap
+				continue
+			fi
+			rm -f "$state/held.$$"
+			continue
+		fi
+		nap
+	done
+	held=1
+}
+
+unlock()
+{
+	if [ "$held" ]; then
+		held=
+		rm -f "$state/held"
+	fi
+	exec 9>&-
+}
+
+fence()
+{
+	seen=0 seen_who=
+	[ -f "$state/token" ] && IFS=" " read -r seen seen_who <"$state/token"
+	case $seen in ""|*[!0-9]*) seen=0 ;; esac
+	[ "$token" -ge "$seen" ] || finish "fenced $seen $seen_who"
+	[ "$token" -gt "$seen" ] || return 0
+	printf "%s %s\n" "$token" "$who" >"$state/token.new" &&
+	sync "$state/token.new" && mv -f "$state/token.new" "$state/token" && sync "$state" ||
+	fail "the fencing token cannot be kept in $state"
+}
+
+# ---------------------------------------------------------------- files
+
+sha_of()
+{
+	sha=$(sha256sum <"$1") || fail "cannot read $1"
+	sha=${sha%% *}
+}
+
+# inspect PATH: kind (file, absent), mode_is uid gid links, dir dmode.
+# "Is not there" is said only where we could have seen it.
+inspect()
+{
+	case $1 in
+	*/) fail "$1: not a file" ;;
+	/*) ;;
+	*) fail "$1: not an absolute path" ;;
+	esac
+	dir=${1%/*}
+	[ -n "$dir" ] || dir=/
+	kind=absent mode_is= uid= gid= links=1 names= dmode=
+	if [ -e "$1" ]; then
+		[ -f "$1" ] || return 1
+		attrs=$(stat -L -c "%a %u %g %h %U:%G" "$1" "$dir" 2>&1) || fail "$attrs"
+		dmode=${attrs##*$lf}
+		dmode=${dmode%% *}
+		attrs=${attrs%%$lf*}
+		set -- $attrs
+		kind=file mode_is=$1 uid=$2 gid=$3 links=$4
+		# Last, since a directory service has groups with blanks in their names.
+		names=${attrs#* * * * }
+		return 0
+	fi
+	[ ! -L "$1" ] || fail "$1: a symbolic link to nothing"
+	up=$dir
+	while [ ! -e "$up" ] && [ "$up" != / ]; do
+		up=${up%/*}
+		[ -n "$up" ] || up=/
+	done
+	[ -d "$up" ] || fail "$up: not a directory"
+	[ -x "$up" ] || fail "$up: permission denied"
+	[ ! -d "$dir" ] || dmode=$(stat -L -c %a "$dir")
+	return 0
+}
+
+put_state()
+{
+	printf "%s\n" "$1" >"$rec/state.new" && sync "$rec/state.new" &&
+	mv -f "$rec/state.new" "$rec/state" && sync "$rec"
+}
+
+set_state() { put_state "$1" || fail "the record cannot be kept in $rec"; }
+
+# A record that was making room for its successor counts until that is there.
+get_state()
+{
+	was=none
+	if [ ! -d "$rec" ] && [ -d "$rec.gone" ]; then rec=$rec.gone; fi
+	[ -f "$rec/state" ] && IFS= read -r was <"$rec/state"
+	return 0
+}
+
+# The record's meta: m_* for what an undo and a replay have to know.
+get_meta()
+{
+	m_path= m_before= m_after= m_mode= m_uid= m_gid= m_inplace=
+	[ -f "$rec/meta" ] || return 0
+	while IFS= read -r line; do
+		value=${line#* }
+		case $line in
+		"path "*) m_path=$value ;;
+		"before "*) m_before=$value ;;
+		"after "*) m_after=$value ;;
+		"mode "*) m_mode=$value ;;
+		"uid "*) m_uid=$value ;;
+		"gid "*) m_gid=$value ;;
+		"in-place "*) m_inplace=$value ;;
+		esac
+	done <"$rec/meta"
+}
+
+# For those who write: under its own name again.
+keep_gone()
+{
+	if [ ! -d "$rec" ] && [ -d "$rec.gone" ]; then
+		try "cannot take the record up again" mv "$rec.gone" "$rec"
+	fi
+}
+
+# The old record makes room for a new one: kept under the next free number.
+set_aside()
+{
+	n=1
+	while [ -e "$rec~$n" ]; do n=$((n + 1)); done
+	try "cannot set the old record aside" mv "$rec" "$rec~$n"
+}
+
+temp_name()
+{
+	one=${op%%/*} two=${op#*/} three=${op##*/}
+	temp=$dir/.belay-$one-${two%%/*}-$three
+}
+
+no_temp() { [ ! -e "$temp" ] && [ ! -L "$temp" ] || rm -f "$temp"; }
+
+# Is what stands there a beginning of FILE, and so our own write in place cut short?
+torn()
+{
+	[ "$kind" = file ] && [ -f "$rec/how" ] || return 1
+	size=$(wc -c <"$path") && head -c "$((size))" "$1" 2>/dev/null | cmp -s - "$path"
+}
+
+# write_file SOURCE EXPECT MODE OWNER: onto path, as inspected.  Empty MODE
+# or OWNER: as it is, or 600 and ours for a new file.
+write_file()
+{
+	how=rename
+	if [ "$kind" = file ]; then
+		if [ -L "$path" ] || [ "$inplace" = 1 ] || [ "$links" -gt 1 ]; then
+			how=in-place
+		elif [ "$me" != 0 ] && [ "$uid" != "$me" ] && [ -z "$4" ]; then
+			# A renamed file would be ours: the owner could not be kept.
+			how=in-place
+		fi
+	fi
+	temp_name
+	no_temp
+	if [ $how = rename ]; then
+		case $dmode in
+		[1357]???) ;;
+		*[2367]) fail "$dir: everyone may write there; a file is not safe in it" ;;
+		esac
+		(set -C && cat "$1" >"$temp") 2>/dev/null || fail "cannot write in $dir"
+		to_owner=${4:-${uid:+$uid:$gid}}
+		if [ "$to_owner" ]; then
+			why=$(chown -h "$to_owner" "$temp" 2>&1) ||
+			{ rm -f "$temp"; fail "cannot give it to $to_owner: $why"; }
+		fi
+		why=$(chmod "${3:-${mode_is:-600}}" "$temp" 2>&1 && sync "$temp" 2>&1) ||
+		{ rm -f "$temp"; fail "$temp: $why"; }
+		# The last look before the rename.
+		if [ "$2" = - ]; then
+			[ ! -e "$path" ] || { rm -f "$temp"; finish "drift ?"; }
+		else
+			sha_of "$path"
+			[ "$sha" = "$2" ] || { rm -f "$temp"; finish "drift $sha"; }
+		fi
+		if why=$(mv -f "$temp" "$path" 2>&1); then
+			sync "$dir" 2>/dev/null
+			return 0
+		fi
+		rm -f "$temp"
+		# A file mounted over cannot be renamed onto.
+		grep -q -F " $path " /proc/self/mountinfo 2>/dev/null || fail "$path: $why"
+	fi
+	echo in-place >"$rec/how" && sync "$rec/how" "$rec" || fail "the record cannot be kept in $rec"
+	(cat "$1" >"$path") 2>/dev/null || fail "$path: cannot be written"
+	[ -z "$4" ] || try "cannot give it to $4" chown "$4" "$path"
+	[ -z "$3" ] || [ "$3" = "$mode_is" ] || try "$path" chmod "$3" "$path"
+	try "$path" sync "$path"
+}
+
+remove_file()
+{
+	temp_name
+	no_temp
+	[ "$kind" = absent ] && return 0
+	try "cannot remove it" rm -f "$path"
+	sync "$dir" 2>/dev/null
+	return 0
+}
+
+# Directories that are not there yet, deepest first, one a line.
+missing_dirs()
+{
+	up=$dir
+	while [ ! -d "$up" ]; do
+		printf "%s\n" "$up"
+		up=${up%/*}
+		[ -n "$up" ] || up=/
+	done
+}
+
+current_sha() { if [ "$kind" = absent ]; then sha=-; else sha_of "$path"; fi; }
+
+# ---------------------------------------------------------------- verbs
+
+give_file()
+{
+	if ! inspect "$1"; then
+		say "error $2 not a regular file"
+		return
+	fi
+	if [ "$kind" = absent ]; then
+		say "absent $2"
+	elif [ ! -r "$1" ]; then
+		say "error $2 permission denied"
+	else
+		say "file $2 $mode_is $uid $gid $links $names"
+		head -c "$((max + 1))" "$1" 2>/dev/null || say "error $2 cannot be read"
+	fi
+}
+
+# Each file's content and attributes.
+verb_read()
+{
+	n=0
+	IFS=$lf
+	for p in $paths; do
+		IFS=$ifs
+		# In a subshell, so that one bad path does not end the others.
+		answer=$(inspect "$p" >/dev/null 2>&1; echo "$?:$kind" 2>/dev/null)
+		case $answer in
+		0:*) give_file "$p" $n ;;
+		1:*) say "error $n not a regular file" ;;
+		*) say "error $n permission denied, or nothing that can be looked at" ;;
+		esac
+		n=$((n + 1))
+	done
+	IFS=$ifs
+	finish ok
+}
+
+alive()
+{
+	[ -f "$rec/pid" ] || return 1
+	while read -r pid; do
+		kill -0 "$pid" 2>/dev/null &&
+		grep -q belay-host "/proc/$pid/cmdline" 2>/dev/null && return 0
+	done <"$rec/pid"
+	return 1
+}
+
+give_record()
+{
+	get_state
+	if [ "$was" = none ]; then
+		say "record none"
+		return
+	fi
+	get_meta
+	say "record $was"
+	say meta
+	cat "$rec/meta" 2>/dev/null
+	case $was in
+	started|undo-started)
+		if alive; then say running; fi ;;
+	esac
+	if [ -f "$rec/out" ]; then
+		say out
+		tail -c 60000 "$rec/out"
+	fi
+	if [ "$images" = 1 ]; then
+		if [ -f "$rec/before" ]; then say before; cat "$rec/before"; fi
+		if [ -f "$rec/after" ]; then say after; cat "$rec/after"; fi
+		if [ -f "$rec/back" ]; then say back; cat "$rec/back"; fi
+	fi
+}
+
+# The record of an op, and the file it is about.  Changes nothing.
+verb_look()
+{
+	[ -z "$op" ] || give_record
+	if [ "$path" ]; then
+		inspect "$path" || fail "$path: not a regular file"
+		if [ "$was" = intent ] && [ -f "$rec/after" ] && torn "$rec/after"; then say torn; fi
+		if [ "$was" = undoing ] && [ -f "$rec/back" ] && torn "$rec/back"; then say torn; fi
+		if [ "$was" = undoing ] && [ ! -f "$rec/back" ] && [ -f "$rec/before" ] &&
+		   torn "$rec/before"; then say torn; fi
+		give_file "$path" 0
+	fi
+	finish ok
+}
+
+note_after()
+{
+	inspect "$path" || fail "$path: not a regular file"
+	if [ "$kind" = file ]; then
+		printf "after-attr %s %s:%s\n" "$mode_is" "$uid" "$gid" >"$rec/attr"
+		[ -z "$1" ] || [ "$1" = "$mode_is" ] || fail "$path: its mode became $mode_is, not $1"
+	fi
+	set_state applied
+}
+
+# Writes path: after (its hash; "-" removes it), mode, owner; over expect.
+verb_put()
+{
+	lock
+	fence
+	inspect "$path" || fail "$path: not a regular file"
+	keep_gone
+	get_state
+	get_meta
+	case $was in
+	none|undone|intent) ;;
+	applied)
+		current_sha
+		[ "$m_path" = "$path" ] && [ "$sha" = "$m_after" ] && [ "$m_after" = "$after" ] ||
+		finish "drift $sha"
+		say "sha $m_before $m_after"
+		finish again ;;
+	*) fail "its record says $was: undo first" ;;
+	esac
+	if [ "$was" = intent ]; then
+		# Cut short before.  Either nothing was written yet, or all of it,
+		# or, in place, a part of it.
+		[ "$m_path" = "$path" ] || fail "its record is about $m_path"
+		current_sha
+		if [ "$sha" != "$m_before" ]; then
+			[ "$m_after" = "$after" ] || finish "drift $sha"
+			inplace=$m_inplace
+			if [ "$sha" != "$after" ]; then
+				torn "$rec/after" || finish "drift $sha"
+				inplace=1
+				write_file "$rec/after" "$sha" "$mode" "$owner"
+			elif [ "$kind" = file ]; then
+				[ -z "$owner" ] || try "cannot give it to $owner" chown "$owner" "$path"
+				[ -z "$mode" ] || try "$path" chmod "$mode" "$path"
+			fi
+			temp_name
+			no_temp
+			note_after "$mode"
+			say "sha $m_before $m_after"
+			finish applied
+		fi
+		temp_name
+		no_temp
+	elif [ "$was" = undone ]; then
+		set_aside
+	fi
+
+	# The record, whole, before anything is touched.
+	new=$rec.new
+	rm -rf "$new"
+	try "cannot begin a record" mkdir -p "$new"
+	if [ "$after" != - ]; then
+		cat >"$new/after" || fail "no room for what is to be written"
+		sha_of "$new/after"
+		[ "$sha" = "$after" ] || fail "what arrived is not what was sent"
+	fi
+	before=-
+	if [ "$kind" = file ]; then
+		cat "$path" >"$new/before" || fail "$path: cannot be read"
+		sha_of "$new/before"
+		before=$sha
+	fi
+	if [ "$before" != "$expect" ]; then
+		rm -rf "$new"
+		finish "drift $before"
+	fi
+	{ missing_dirs; cat "$rec/dirs" 2>/dev/null; } >"$new/dirs"
+	{
+		printf "belay-record 1\nop %s\nkind %s\npath %s\n" "$op" "$kind_of" "$path"
+		printf "before %s\nafter %s\n" "$before" "$after"
+		printf "mode %s\nuid %s\ngid %s\nin-place %s\n" "$mode_is" "$uid" "$gid" "$inplace"
+		printf "set-mode %s\nset-owner %s\n" "$mode" "$owner"
+		printf "who %s\nplan %s\nwhen %s\n" "$who" "$plan" "$when"
+	} >"$new/meta" && echo intent >"$new/state" || fail "no room for the record"
+	set +f
+	why=$(sync "$new"/* "$new" 2>&1) || fail "the record cannot be kept: $why"
+	set -f
+	if [ -d "$rec" ]; then
+		rm -rf "$rec.gone"
+		try "cannot begin the record anew" mv "$rec" "$rec.gone"
+	fi
+	try "cannot begin a record" mv "$new" "$rec"
+	sync "${rec%/*}" 2>/dev/null
+	[ ! -d "$rec.gone" ] || rm -rf "$rec.gone"
+
+	say "sha $before $after"
+	if [ "$after" = - ]; then
+		remove_file
+	elif [ "$before" = "$after" ] && [ -z "$owner" ] && { [ -z "$mode" ] || [ "$mode" = "$mode_is" ]; }; then
+		: nothing to write
+	else
+		if [ ! -d "$dir" ]; then
+			(umask 022 && mkdir -p "$dir") 2>/dev/null || fail "$dir: cannot be made"
+			dmode=755
+		fi
+		write_file "$rec/after" "$before" "$mode" "$owner"
+	fi
+	note_after "$mode"
+	finish applied
+}
+
+# The way back.  Without `after` the before-image, else the payload, which
+# is what a per-key undo came to; over expect.
+verb_restore()
+{
+	lock
+	fence
+	keep_gone
+	get_state
+	case $was in
+	none) finish none ;;
+	undone) finish again ;;
+	intent|applied|undoing) ;;
+	*) fail "its record says $was" ;;
+	esac
+	get_meta
+	[ -z "$path" ] || [ "$path" = "$m_path" ] || fail "its record is about $m_path"
+	path=$m_path
+	inplace=$m_inplace
+	inspect "$path" || fail "$path: not a regular file"
+	current_sha
+	[ "$sha" = "$expect" ] || finish "drift $sha"
+	if [ "$after" = "" ]; then
+		rm -f "$rec/back"
+		source=$rec/before
+		after=$m_before
+	elif [ "$after" != - ]; then
+		cat >"$rec/back.new" || fail "no room for what is to be written"
+		sha_of "$rec/back.new"
+		[ "$sha" = "$after" ] || fail "what arrived is not what was sent"
+		sync "$rec/back.new" && mv -f "$rec/back.new" "$rec/back" || fail "$rec: cannot be kept"
+		source=$rec/back
+	fi
+	set_state undoing
+
+	# Mode and owner go back where they are still what we left.
+	to_mode=$mode_is to_owner=
+	if [ -n "$m_mode" ] && [ "$kind" = file ]; then
+		a_mode= a_owner=
+		if [ -f "$rec/attr" ]; then
+			IFS=" " read -r word a_mode a_owner <"$rec/attr"
+		fi
+		if [ -z "$a_mode" ] || [ "$a_mode" = "$mode_is" ]; then to_mode=$m_mode; fi
+		if [ -z "$a_owner" ] || [ "$a_owner" = "$uid:$gid" ]; then
+			[ "$m_uid:$m_gid" = "$uid:$gid" ] || to_owner=$m_uid:$m_gid
+		fi
+	elif [ -n "$m_mode" ]; then
+		to_mode=$m_mode
+		[ "$me" != 0 ] || to_owner=$m_uid:$m_gid
+	fi
+	if [ "$after" = - ]; then
+		remove_file
+		if [ -f "$rec/dirs" ]; then
+			while IFS= read -r d; do rmdir "$d" 2>/dev/null; done <"$rec/dirs"
+		fi
+	elif [ "$after" = "$expect" ]; then
+		temp_name
+		no_temp
+		[ -z "$to_owner" ] || try "cannot give it to $to_owner" chown "$to_owner" "$path"
+		[ "$to_mode" = "$mode_is" ] || try "$path" chmod "$to_mode" "$path"
+	else
+		write_file "$source" "$expect" "$to_mode" "$to_owner"
+	fi
+	say "sha $expect $after"
+	set_state undone
+	rm -f "$rec/back"
+	finish undone
+}
+
+# Raises the token, so that nobody with an older one writes here any more.
+verb_fence()
+{
+	lock
+	fence
+	finish ok
+}
+
+# In the environment that a login would have given it.
+run_command()
+{
+	umask "$umask_was"
+	if [ "${lc_was+x}" ]; then LC_ALL=$lc_was; else unset LC_ALL; fi
+	[ -z "$dir_in" ] || cd "$dir_in" || return 127
+	set +f
+	sh -c "$1" </dev/null
+}
+
+# A command that changes nothing: no record.
+verb_try()
+{
+	command=$(cat)
+	[ "$command" ] || fail "no command"
+	say out
+	(run_command "$command") 2>&1
+	finish "exit $?"
+}
+
+# phase do or undo.  The record says started before the command is, and ended
+# with its status after; in between it is cut, unless it still runs.
+verb_run()
+{
+	command=$(cat)
+	[ "$command" ] || fail "no command"
+	lock
+	fence
+	get_state
+	case $phase:$was in
+	do:none) ;;
+	do:"ended 0") give_out; finish again ;;
+	do:"ended "*|do:undone|do:"undo-ended 0") set_aside ;;
+	do:started)
+		if alive; then finish running; fi
+		[ "$idempotent" = 1 ] || finish cut
+		set_aside ;;
+	do:*) fail "its record says $was: undo first" ;;
+	undo:none) [ "$always" ] || finish none ;;
+	undo:"undo-ended 0"|undo:undone) give_out; finish again ;;
+	undo:started)
+		if alive; then finish running; fi ;;
+	undo:undo-started)
+		if alive; then finish running; fi
+		[ "$idempotent" = 1 ] || finish cut ;;
+	undo:"ended "*|undo:"undo-ended "*) ;;
+	*) fail "its record says $was" ;;
+	esac
+	tag=
+	[ "$phase" = do ] || tag=undo-
+	try "cannot begin a record" mkdir -p "$rec"
+	{
+		printf "belay-record 1\nop %s\nkind %s\nwho %s\nplan %s\nwhen %s\nin %s\n" "$op" \
+			"$kind_of" "$who" "$plan" "$when" "$dir_in"
+	} >"$rec/meta" && printf "%s\n" "$command" >"$rec/${tag}command" &&
+	printf "%s\n" "$$" >"$rec/pid" && : >"$rec/out" || fail "no room for the record"
+	sync "$rec/meta" "$rec/pid" 2>/dev/null
+	set_state "${tag}started"
+	sync "${rec%/*}" 2>/dev/null
+	unlock
+
+	# This one sees the command through, even if whoever waits for it is gone.
+	(
+		trap "" HUP
+		(trap - HUP; run_command "$command")
+		code=$?
+		put_state "${tag}ended $code"
+		exit "$code"
+	) >"$rec/out" 2>&1 </dev/null &
+	runner=$!
+	printf "%s\n" "$runner" >>"$rec/pid"
+	follower=
+	if [ "$live" ]; then
+		say live
+		timeout "$live" tail -c +1 -f "$rec/out" 2>/dev/null &
+		follower=$!
+	fi
+	wait "$runner"
+	code=$?
+	if [ "$follower" ]; then
+		kill "$follower" 2>/dev/null
+		wait "$follower" 2>/dev/null
+	fi
+	give_out
+	get_state
+	[ "$was" = "${tag}ended $code" ] || fail "the record of its end cannot be kept"
+	finish "exit $code"
+}
+
+give_out()
+{
+	if [ -f "$rec/out" ]; then
+		say out
+		tail -c 60000 "$rec/out"
+	fi
+}
+
+case $verb in
+read) verb_read ;;
+look) verb_look ;;
+fence) verb_fence ;;
+try) verb_try ;;
+put|restore|run)
+	[ "$op" ] || fail "no op id"
+	"verb_$verb" ;;
+*) fail "unknown verb: $verb" ;;
+esac

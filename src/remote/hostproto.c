@@ -1,0 +1,164 @@
+/*
+ * hostproto: see hostproto.h.
+ */
+#include "remote/hostproto.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/text.h"
+#include "host_sh.h"
+
+void
+host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id)
+{
+	(void)buf_puts(out, "exec sh -c ");
+	text_shell_quote(out, host_sh);
+	(void)buf_printf(out, " belay-host %s %s", verb, nonce);
+	if (op_id != NULL) {
+		(void)buf_putc(out, ' ');
+		text_shell_quote(out, op_id);
+	}
+}
+
+const char *
+host_program_sha256(void)
+{
+	return HOST_SH_SHA256;
+}
+
+void
+host_begin(struct buf *out, const char *nonce)
+{
+	out->secret = true;
+	(void)buf_printf(out, "belay-payload %s\n", nonce);
+}
+
+int
+host_header(struct buf *out, const char *name, const char *value, struct err *err)
+{
+	if (value == NULL)
+		return 0;
+	if (strpbrk(value, "\r\n") != NULL)
+		return err_set(err, "%s: a line break cannot stand here", name);
+	(void)buf_printf(out, "%s ", name);
+	(void)buf_puts(out, value);
+	(void)buf_putc(out, '\n');
+	return 0;
+}
+
+void
+host_headers_end(struct buf *out)
+{
+	(void)buf_putc(out, '\n');
+}
+
+/* memmem() for a mark that is a string. */
+static char *
+find(char *p, char *end, const char *mark)
+{
+	size_t len = strlen(mark);
+	char *at;
+
+	for (; (size_t)(end - p) >= len; p = at + 1) {
+		at = memchr(p, mark[0], (size_t)(end - p) - len + 1);
+		if (at == NULL)
+			return NULL;
+		if (memcmp(at, mark, len) == 0)
+			return at;
+	}
+	return NULL;
+}
+
+int
+host_answer_parse(struct host_answer *ret, const char *nonce, const char *bytes,
+    size_t len_bytes, struct err *err)
+{
+	struct host_answer a;
+	struct host_item *item;
+	char mark[HOST_NONCE_MAX + 3], *p, *end, *line_end, *next, *space;
+	bool ended = false;
+
+	memset(&a, 0, sizeof(a));
+	a.bytes = mem_strndup(bytes, len_bytes);
+	a.len = len_bytes;
+	end = a.bytes + len_bytes;
+	(void)strcpy(mark, "\n");
+	(void)strncat(mark, nonce, HOST_NONCE_MAX - 1);
+	(void)strcat(mark, " ");
+	for (p = find(a.bytes, end, mark); p != NULL && !ended; p = next) {
+		p += strlen(mark);
+		line_end = memchr(p, '\n', (size_t)(end - p));
+		if (line_end == NULL || a.nitems == HOST_ITEMS_MAX)
+			break;
+		*line_end = '\0';
+		item = mem_push(&a.items, &a.nitems, sizeof(*a.items));
+		item->word = p;
+		if ((space = strchr(p, ' ')) != NULL) {
+			*space = '\0';
+			item->rest = space + 1;
+		} else
+			item->rest = line_end;
+		item->data = line_end + 1;
+		/* The newline before the next mark may be the one that ended this line. */
+		*line_end = '\n';
+		next = find(line_end, end, mark);
+		*line_end = '\0';
+		if (next == line_end)
+			item->data = line_end;	/* nothing, NUL-terminated */
+		else if (next != NULL) {
+			item->len = (size_t)(next - item->data);
+			*next = '\0';
+		} else
+			item->len = (size_t)(end - item->data);
+		if (strcmp(item->word, "end") == 0)
+			ended = true;
+	}
+	if (!ended) {
+		host_answer_release(&a);
+		return err_set(err, len_bytes == 0 ? "no answer" : "the answer was cut short");
+	}
+	*ret = a;
+	return 0;
+}
+
+void
+host_answer_release(struct host_answer *a)
+{
+	mem_wipe_free(a->bytes, a->len);
+	free(a->items);
+	memset(a, 0, sizeof(*a));
+}
+
+const struct host_item *
+host_item(const struct host_answer *a, const char *word, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < a->nitems; i++)
+		if (strcmp(a->items[i].word, word) == 0 && n-- == 0)
+			return &a->items[i];
+	return NULL;
+}
+
+const char *
+host_outcome(const struct host_answer *a)
+{
+	return a->nitems == 0 ? "" : a->items[a->nitems - 1].rest;
+}
+
+bool
+host_outcome_is(const struct host_answer *a, const char *word, const char **ret_rest)
+{
+	const char *outcome = host_outcome(a);
+	size_t len = strlen(word);
+
+	if (strncmp(outcome, word, len) != 0 || (outcome[len] != '\0' && outcome[len] != ' '))
+		return false;
+	if (ret_rest != NULL)
+		*ret_rest = outcome[len] == ' ' ? outcome + len + 1 : "";
+	return true;
+}

@@ -1,0 +1,58 @@
+/*
+ * hostproto: how belay and its host-side program speak.  Pure: bytes in and
+ * out; host.sh's first comment is the other half of this.
+ */
+#ifndef BELAY_REMOTE_HOSTPROTO_H
+#define BELAY_REMOTE_HOSTPROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct err;
+
+#define HOST_NONCE_MAX		65
+#define HOST_FILE_MAX		((size_t)1 << 20)	/* of one file that is read */
+#define HOST_ANSWER_MAX		((size_t)5 << 20)
+#define HOST_ITEMS_MAX		4096
+
+/* The command for session_exec(): the whole program, quoted, and its arguments. */
+void	host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id);
+const char *host_program_sha256(void);
+
+/* The request, in this order: begin, headers, end, payload (by buf_put()). */
+void	host_begin(struct buf *out, const char *nonce);
+/* -1 where the value has a line break, which a header cannot carry. NULL writes nothing. */
+int	host_header(struct buf *out, const char *name, const char *value, struct err *);
+void	host_headers_end(struct buf *out);
+
+/* One line of the answer and the data behind it; all point into the answer. */
+struct host_item {
+	const char *word, *rest;	/* NUL-terminated; rest may be "" */
+	const char *data;		/* NUL-terminated, may hold NULs */
+	size_t	 len;
+};
+
+struct host_answer {
+	char	*bytes;
+	size_t	 len;
+	struct host_item *items;
+	size_t	 nitems;
+};
+
+/*
+ * Takes what the command printed apart.  Noise before the answer (a login
+ * shell's start-up files) and behind it does not matter; an answer without its end
+ * is none.  Copies the bytes; release wipes them.
+ */
+int	host_answer_parse(struct host_answer *ret, const char *nonce, const char *bytes,
+	    size_t len_bytes, struct err *);
+void	host_answer_release(struct host_answer *);
+/* The n-th item of that word, from 0, or NULL. */
+const struct host_item *host_item(const struct host_answer *, const char *word, size_t n);
+/* The words behind "end", as one string: "applied", "drift SHA", "fail WHY". */
+const char *host_outcome(const struct host_answer *);
+/* Does the outcome's first word equal this?  *ret_rest (may be NULL) is what follows. */
+bool	host_outcome_is(const struct host_answer *, const char *word, const char **ret_rest);
+
+#endif
