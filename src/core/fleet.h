@@ -7,7 +7,7 @@
  * index into the arrays below; NONE is "not given".  Names are unique within
  * their kind.  `for`, lists and $(name) are expanded while reading; what is
  * only known later ($(dial), $(ca_file), $(ca.b64), $(step)) stays in the strings and is
- * filled in by edit.h.
+ * filled in by fill.h.  $(accept) is filled in while reading; "$$(" has become "$(".
  *
  * The format is documented in belay-fleet(5).
  */
@@ -141,7 +141,7 @@ struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	struct pos pos;
 	struct indices on;	/* hosts; empty: the host of the owner's unit */
 	char	*file;
-	struct pairs set;
+	struct pairs set;	/* EDIT_RUN: what its stdin holds (not yet) */
 	struct strings unset;
 	char	*content;	/* EDIT_FILE; NULL with remove */
 	bool	 remove;
@@ -194,7 +194,7 @@ struct endpoint {
 	struct pos pos;
 	struct strings tags;
 	enum kind kind;
-	int	 unit;
+	int	 unit;		/* NONE where `managed` */
 	int	 host;		/* the unit's host, or NONE */
 	/* Ports, 0 where not given.  `both` stands for one port that does both. */
 	int	 port_plain, port_tls;

@@ -59,7 +59,7 @@ struct check {
 	char	*url;		/* HTTP */
 	int	 status;	/* HTTP 200, COMMAND exit status 0 */
 	char	*run, *in;	/* COMMAND */
-	char	*text;		/* ATTEST */
+	char	*text;		/* ATTEST; LOG of a client: its name; not yet: as written */
 	int64_t	 deadline_ms;
 	const char *not_yet;
 };
