@@ -97,6 +97,19 @@ REMOTE_SRC = \
 	src/remote/known_hosts.c \
 	src/remote/keyring.c \
 	src/remote/opensshkey.c \
+	src/remote/tls.c \
+	src/remote/forward.c \
+	src/remote/pq.c \
+	src/remote/resp.c \
+	src/remote/look.c \
+	src/remote/follow.c \
+	src/remote/probe.c \
+	src/remote/probe_served.c \
+	src/remote/probe_sql.c \
+	src/remote/probe_postgres.c \
+	src/remote/probe_pgbouncer.c \
+	src/remote/probe_redis.c \
+	src/remote/probe_check.c \
 	src/remote/hostproto.c \
 	$(END)
 
@@ -177,6 +190,9 @@ TESTS = \
 	core/diff \
 	core/envfile \
 	remote/session \
+	remote/probe \
+	remote/probe_check \
+	remote/probe_hostile \
 	pki/authority \
 	ui/grid \
 	ui/keys \
@@ -187,6 +203,9 @@ TESTS = \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c
+EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
+EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
+EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
 
 EXTRA_ui/view = tests/ui/fixture.c
 EXTRA_ui/render = tests/ui/fixture.c tests/ui/screens.c

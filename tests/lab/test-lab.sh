@@ -1,5 +1,5 @@
 #!/bin/sh
-# time limit: 240
+# time limit: 600
 # The lab itself, by hand: .env edited with sed over real ssh, update.sh run, and
 # what the servers then say asked of psql, redis-cli and PgBouncer's console. The
 # whole way to TLS and back, once restarting and once reloading, under the

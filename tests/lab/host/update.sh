@@ -149,8 +149,9 @@ restart_db() {
 	wait $! && wait $a && wait $b || exit 1
 	start_postgres
 	start_redis
-	start_pgbouncer
 	wait_back postgres
+	# Not before: it would wait a second after its first login that fails.
+	start_pgbouncer
 	wait_back pgbouncer
 	wait_back redis
 	start_follower otel
