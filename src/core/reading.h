@@ -112,7 +112,7 @@ struct facet_seen {		/* one facet as written in the files of one host */
 struct reading {
 	enum reading_kind kind;
 	int	 subject;	/* endpoint; host for READING_HOST; request id for READING_CHECK */
-	int64_t	 at_ms;		/* when it was seen, since 1970; set by the worker, checked by the console */
+	int64_t	 at_ms;		/* when the looking began, since 1970 (what was seen is no older); set by the worker, checked by the console */
 	int64_t	 took_ms;
 	enum outcome outcome;
 	char	*why;		/* words for anything but SAW; may be NULL */

@@ -9,6 +9,7 @@
  */
 #include "remote/look.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -346,7 +347,7 @@ static void
 ended(struct look *l, enum stream_end end, const struct err *why)
 {
 	bool redis_end = is_redis(l);
-	char text[ERR_MAX];
+	char text[ERR_MAX], reset[64];
 
 	(void)snprintf(text, sizeof(text), "%s", why != NULL ? why->msg : "the connection was closed");
 	l->stream = NULL;
@@ -364,7 +365,9 @@ ended(struct look *l, enum stream_end end, const struct err *why)
 		finish_with(l, end == STREAM_REFUSED && nothing_listens(why) ? LEG_CLOSED : LEG_UNKNOWN, text);
 		return;
 	}
-	if (end == STREAM_LOST && !l->wrapped) {
+	/* A TLS port that is talked to in plaintext may reset the connection: that is its answer. */
+	(void)snprintf(reset, sizeof(reset), "port %d: connection reset", spot_port(l->spot, l->tls));
+	if (end == STREAM_LOST && !l->wrapped && strstr(text, reset) == NULL) {
 		finish_with(l, LEG_UNKNOWN, text);
 		return;
 	}

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "remote/follow.h"
 #include "remote/session.h"
 
 static void fire(uv_timer_t *);
@@ -99,6 +100,7 @@ probes_free(struct probes *set)
 	for (i = 0; i < set->c.fleet->nendpoints; i++) {
 		sql_free(set->spots[i].sql);
 		redis_free(set->spots[i].redis);
+		follow_free(set->spots[i].follow);
 	}
 	for (i = 0; i < set->c.fleet->ncerts; i++)
 		trust_drop(&set->trusts[i]);
@@ -400,7 +402,11 @@ probe_finish(struct probe *p)
 	probe_done *done = p->done;
 	void *arg = p->arg;
 
-	p->reading.at_ms = wall_ms();
+	/*
+	 * When it began to look: what it met along the way may be that old, and who asks
+	 * for something newer than a change must not be given it.
+	 */
+	p->reading.at_ms = p->began_ms != 0 ? p->began_ms : wall_ms();
 	p->reading.took_ms = loop_ms(p->set) - p->asked_at;
 	detach(p);
 	r = p->reading;
@@ -417,6 +423,9 @@ probe_cancel(struct probe *p)
 	free(p->wants);
 	free(p);
 }
+
+static void say(struct probe *, enum outcome, const char *fmt, va_list)
+    __attribute__((format(printf, 3, 0)));
 
 static void
 say(struct probe *p, enum outcome outcome, const char *fmt, va_list ap)
@@ -466,6 +475,7 @@ fire(uv_timer_t *timer)
 	if (!p->started && (p->lane == NULL || p->lane->first == p) &&
 	    loop_ms(p->set) < p->asked_at + p->deadline_ms) {
 		p->started = true;
+		p->began_ms = wall_ms();
 		(void)uv_timer_start(p->timer, fire, (uint64_t)probe_left_ms(p), 0);
 		p->ops->start(p);
 		return;
@@ -480,6 +490,25 @@ fire(uv_timer_t *timer)
 		probe_finish(p);
 	} else
 		probe_end(p, SAW_NOT, "no answer within %.1f s", (double)p->deadline_ms / 1000);
+}
+
+/* A log that can only be read from now on is read from the first time anybody looks here. */
+static void
+follow_log(struct spot *spot)
+{
+	const struct endpoint *ep = spot_endpoint(spot);
+	struct probes *set = spot->set;
+
+	if (spot->follow == NULL && ep->log_run != NULL && ep->log_host != NONE &&
+	    strstr(ep->log_run, "$(since)") == NULL)
+		spot->follow = follow_new(set->c.loop, set->c.session(set->c.arg, ep->log_host), ep->log_run);
+}
+
+void
+probe_hurry(struct probe *p, int64_t from_now_ms)
+{
+	if (from_now_ms < probe_left_ms(p))
+		(void)uv_timer_start(p->timer, fire, (uint64_t)from_now_ms, 0);
 }
 
 struct probe *
@@ -499,6 +528,7 @@ probe_endpoint(struct probes *set, enum reading_kind kind, int endpoint, int64_t
 	const struct probe_ops *ops = kind == READING_SERVED ? &served_ops :
 	    kind == READING_CENSUS ? census[of] : settings[of];
 
+	follow_log(spot);
 	return probe_new(set, ops, spot, kind == READING_SERVED ? LANE_LOOK : LANE_ASK, kind, endpoint,
 	    deadline_ms, done, arg);
 }

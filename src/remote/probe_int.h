@@ -26,6 +26,7 @@
 #include "remote/stream.h"
 #include "remote/tls.h"
 
+struct follow;
 struct pq;
 struct redis;
 struct sql;
@@ -48,6 +49,7 @@ struct spot {
 	const char *verified_name;	/* the fleet's */
 	struct sql *sql;	/* held sessions: one of the two, or NULL */
 	struct redis *redis;
+	struct follow *follow;	/* its log, where the fleet gives a command that follows it */
 };
 
 struct probe_ops {
@@ -68,6 +70,7 @@ struct probe {
 	struct reading reading;
 	uv_timer_t *timer;
 	int64_t	 asked_at, deadline_ms;		/* loop time */
+	int64_t	 began_ms;			/* since 1970; 0: not yet */
 	bool	 started;
 	char	*wants;				/* see probe_wants() */
 	probe_done *done;
@@ -103,6 +106,8 @@ void	probe_end(struct probe *, enum outcome, const char *fmt, ...)
 void	probe_say(struct probe *, enum outcome, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 int64_t	probe_left_ms(const struct probe *);	/* until its deadline, at least 1 */
+/* Brings the deadline nearer: late() comes then. */
+void	probe_hurry(struct probe *, int64_t from_now_ms);
 
 /* Of an endpoint. */
 const struct endpoint *spot_endpoint(const struct spot *);

@@ -146,21 +146,9 @@ const struct probe_ops pgbouncer_census_ops = {
 static void
 config_row(struct probe *p, const struct pq_row *row)
 {
-	static const char *const wanted[] = {
-		"client_tls_sslmode", "client_tls_ca_file", "client_tls_cert_file", "client_tls_key_file",
-		"client_tls_protocols", "client_tls_ciphers", "server_tls_sslmode", "server_tls_ca_file",
-		"server_tls_cert_file", "server_tls_key_file", "server_tls_protocols",
-		"server_tls_ciphers", "auth_type", "auth_hba_file", "pool_mode", "listen_addr",
-		"listen_port", "so_reuseport", "max_client_conn", "conffile", NULL
-	};
 	const char *key = pq_value(row, "key");
-	size_t i;
 
-	if (key == NULL)
-		return;
-	for (i = 0; wanted[i] != NULL && strcmp(wanted[i], key) != 0; i++)
-		continue;
-	if (wanted[i] != NULL || strcmp(key, probe_wants(p)) == 0)
+	if (key != NULL)
 		setting_put(p, key, pq_value(row, "value"));
 }
 

@@ -120,14 +120,16 @@ const struct probe_ops postgres_census_ops = {
 
 /* --- settings ------------------------------------------------------------ */
 
+/*
+ * What has to do with TLS, what a check asked for, and then what somebody
+ * set: a reading has room for about eighty names with their sources.
+ */
 static const char settings_sql[] =
 	"SELECT name, setting, source, sourcefile, pending_restart FROM pg_catalog.pg_settings"
-	" WHERE name IN ('ssl', 'ssl_min_protocol_version', 'ssl_max_protocol_version', 'ssl_cert_file',"
-	" 'ssl_key_file', 'ssl_ca_file', 'ssl_crl_file', 'ssl_ciphers', 'ssl_ecdh_curve',"
-	" 'ssl_prefer_server_ciphers', 'hba_file', 'password_encryption', 'listen_addresses', 'port',"
-	" 'log_connections', 'server_version', 'config_file', 'data_directory', 'max_connections')"
-	" OR name = $1"
-	" ORDER BY name";
+	" WHERE name LIKE 'ssl%' OR name = $1 OR name IN ('hba_file', 'password_encryption',"
+	" 'listen_addresses', 'port', 'log_connections', 'server_version', 'config_file')"
+	" OR source NOT IN ('default', 'override', 'client', 'session')"
+	" ORDER BY name = $1 DESC, name LIKE 'ssl%' DESC, name LIMIT 60";
 
 /* Needs EXECUTE on pg_hba_file_rules(), which only superusers have to begin with. */
 static const char hba_sql[] =

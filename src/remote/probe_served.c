@@ -15,11 +15,26 @@
 #include "core/mem.h"
 #include "remote/probe_int.h"
 
+/*
+ * A Redis that speaks plaintext only waits for the end of the line that it takes
+ * a TLS hello for.  Where it has answered in plaintext on the very same port, this
+ * long without an answer is one.
+ */
+#define HELLO_GRACE_MS	2000
+
 struct served_probe {
 	struct probe base;
 	struct look *plain, *tls;
 	int	 open;		/* looks that are not done */
 };
+
+static bool
+takes_hello_for_a_line(const struct served_probe *p)
+{
+	const struct endpoint *ep = spot_endpoint(p->base.spot);
+
+	return ep->kind == KIND_REDIS && ep->one_port;
+}
 
 static char *
 reason(const struct look *l, const char *otherwise)
@@ -119,9 +134,11 @@ looked(void *arg, struct look *l)
 {
 	struct served_probe *p = arg;
 
-	(void)l;
-	if (--p->open > 0)
+	if (--p->open > 0) {
+		if (l == p->plain && l->leg == LEG_OPEN && takes_hello_for_a_line(p))
+			probe_hurry(&p->base, HELLO_GRACE_MS);
 		return;
+	}
 	judge(p);
 	probe_finish(&p->base);
 }
@@ -164,6 +181,12 @@ late(struct probe *base)
 		look_give_up(p->plain);
 	if (p->tls != NULL)
 		look_give_up(p->tls);
+	if (p->tls != NULL && p->tls->leg == LEG_SILENT && p->plain != NULL && p->plain->leg == LEG_OPEN &&
+	    takes_hello_for_a_line(p)) {
+		p->tls->leg = LEG_REFUSED;
+		(void)snprintf(p->tls->why, sizeof(p->tls->why),
+		    "it speaks plaintext there, and leaves a TLS hello without an answer");
+	}
 	judge(p);
 }
 

@@ -9,72 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <libpq-fe.h>
 
-#include "core/buf.h"
-#include "core/err.h"
 #include "core/mem.h"
 #include "probe_fixture.h"
 
-static struct servers sv;
-static struct bench bench;
-
-#define HBA_BOTH	"host all all 127.0.0.1/32 scram-sha-256"
+#define HBA_BOTH	BENCH_HBA_BOTH
 #define HBA_TLS		"hostssl all all 127.0.0.1/32 scram-sha-256"
-
-static const char *
-leg_word(enum leg leg)
-{
-	static const char *const words[] = { "unknown", "open", "refused", "closed", "silent" };
-
-	return words[leg];
-}
-
-static const char *
-verified_word(enum verified v)
-{
-	static const char *const words[] = { "not tried", "ok", "bad" };
-
-	return words[v];
-}
-
-static const char *
-outcome_word(enum outcome o)
-{
-	static const char *const words[] = { "saw", "part", "not" };
-
-	return words[o];
-}
-
-/* One line: "saw: plain open, tls open, chain ok, names ok ok". */
-static const char *
-served_line(const struct reading *r)
-{
-	static char line[2048];
-	struct buf b = { 0 };
-	size_t i;
-
-	buf_printf(&b, "%s: plain %s, tls %s, chain %s, names", outcome_word(r->outcome),
-	    leg_word(r->served.plain), leg_word(r->served.tls), verified_word(r->served.chain));
-	for (i = 0; i < r->served.nnames; i++)
-		buf_printf(&b, " %s", verified_word(r->served.name[i]));
-	(void)snprintf(line, sizeof(line), "%s", buf_str(&b));
-	buf_release(&b);
-	return line;
-}
-
-static void
-expect_served(int endpoint, const char *line)
-{
-	struct reading r = bench_look(&bench, READING_SERVED, endpoint, 10000);
-
-	if (strcmp(served_line(&r), line) != 0)
-		fail_msg("'%s'\n  but expected '%s'\n  (%s; plain: %s; tls: %s; chain: %s)", served_line(&r),
-		    line, r.why, r.served.plain_why, r.served.tls_why, r.served.chain_why);
-	reading_release(&r);
-}
 
 /* --- Postgres ------------------------------------------------------------ */
 
@@ -83,7 +28,7 @@ postgres_without_tls_is_seen_as_plain(void **state)
 {
 	(void)state;
 	servers_postgres(&sv, NULL, HBA_BOTH, "");
-	expect_served(EP_POSTGRES, "saw: plain open, tls refused, chain not tried, names");
+	bench_expect_served(EP_POSTGRES, "saw: plain open, tls refused, chain not tried, names");
 }
 
 static void
@@ -95,7 +40,7 @@ postgres_with_tls_is_verified_by_chain_and_every_name(void **state)
 	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, "");
 	r = bench_look(&bench, READING_SERVED, EP_POSTGRES, 10000);
-	assert_string_equal(served_line(&r), "saw: plain open, tls open, chain ok, names ok ok");
+	assert_string_equal(bench_served_line(&r), "saw: plain open, tls open, chain ok, names ok ok");
 	assert_string_equal(r.served.protocol, "TLSv1.3");
 	assert_string_equal(r.served.cipher, "TLS_AES_256_GCM_SHA384");
 	assert_string_equal(r.served.cert.subject, "CN=db.internal");
@@ -117,24 +62,6 @@ postgres_with_tls_is_verified_by_chain_and_every_name(void **state)
 	reading_release(&r);
 }
 
-/* Every bad certificate: what is said of the chain, and of db.internal and 127.0.0.1. */
-static const struct {
-	const char *cert, *said;
-} bad[] = {
-	{ "good",	"chain ok, names ok ok" },
-	{ "rsa",	"chain ok, names ok ok" },
-	{ "expired",	"chain bad, names ok ok" },
-	{ "future",	"chain bad, names ok ok" },
-	{ "wrongname",	"chain ok, names bad bad" },
-	{ "cnonly",	"chain ok, names bad bad" },
-	{ "wildcard",	"chain ok, names bad bad" },
-	{ "ipasdns",	"chain ok, names bad bad" },
-	{ "clientonly",	"chain bad, names ok ok" },
-	{ "stranger",	"chain bad, names ok ok" },
-	{ "selfsigned",	"chain bad, names ok ok" },
-	{ "deep",	"chain bad, names ok ok" },
-};
-
 static void
 postgres_never_passes_a_bad_certificate(void **state)
 {
@@ -142,20 +69,20 @@ postgres_never_passes_a_bad_certificate(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		print_message("  %s\n", bad[i].cert);
-		servers_postgres(&sv, bad[i].cert, HBA_BOTH, "");
-		(void)snprintf(line, sizeof(line), "saw: plain open, tls open, %s", bad[i].said);
-		expect_served(EP_POSTGRES, line);
+	for (i = 0; i < BENCH_BAD_COUNT; i++) {
+		print_message("  %s\n", bench_bad[i].cert);
+		servers_postgres(&sv, bench_bad[i].cert, HBA_BOTH, "");
+		(void)snprintf(line, sizeof(line), "saw: plain open, tls open, %s", bench_bad[i].said);
+		bench_expect_served(EP_POSTGRES, line);
 	}
 	/* Without a CA, or with another one, the good certificate proves nothing. */
 	servers_postgres(&sv, "good", HBA_BOTH, "");
 	bench_ca(&bench, &sv, NULL);
-	expect_served(EP_POSTGRES, "saw: plain open, tls open, chain not tried, names ok ok");
+	bench_expect_served(EP_POSTGRES, "saw: plain open, tls open, chain not tried, names ok ok");
 	bench_ca(&bench, &sv, "otherca");
-	expect_served(EP_POSTGRES, "saw: plain open, tls open, chain bad, names ok ok");
+	bench_expect_served(EP_POSTGRES, "saw: plain open, tls open, chain bad, names ok ok");
 	bench_ca(&bench, &sv, "ca");
-	expect_served(EP_POSTGRES, "saw: plain open, tls open, chain ok, names ok ok");
+	bench_expect_served(EP_POSTGRES, "saw: plain open, tls open, chain ok, names ok ok");
 }
 
 static void
@@ -163,7 +90,7 @@ postgres_that_demands_tls_refuses_plaintext(void **state)
 {
 	(void)state;
 	servers_postgres(&sv, "good", HBA_TLS, "");
-	expect_served(EP_POSTGRES, "saw: plain refused, tls open, chain ok, names ok ok");
+	bench_expect_served(EP_POSTGRES, "saw: plain refused, tls open, chain ok, names ok ok");
 }
 
 static void
@@ -174,7 +101,7 @@ refusal_of_the_role_is_not_refusal_of_plaintext(void **state)
 	(void)state;
 	servers_postgres(&sv, "good", "host all app 127.0.0.1/32 scram-sha-256", "");
 	r = bench_look(&bench, READING_SERVED, EP_POSTGRES, 10000);
-	assert_string_equal(served_line(&r), "part: plain unknown, tls open, chain ok, names ok ok");
+	assert_string_equal(bench_served_line(&r), "part: plain unknown, tls open, chain ok, names ok ok");
 	assert_non_null(strstr(r.why, "says nothing about plaintext"));
 	reading_release(&r);
 }
@@ -202,7 +129,7 @@ nothing_listening_is_not_plaintext_refused(void **state)
 	(void)state;
 	servers_stop(&sv, &sv.postgres);
 	r = bench_look(&bench, READING_SERVED, EP_POSTGRES, 10000);
-	assert_string_equal(served_line(&r), "not: plain unknown, tls unknown, chain not tried, names");
+	assert_string_equal(bench_served_line(&r), "not: plain unknown, tls unknown, chain not tried, names");
 	assert_non_null(strstr(r.why, "refused"));
 	reading_release(&r);
 	r = bench_look(&bench, READING_CENSUS, EP_POSTGRES, 10000);
@@ -220,7 +147,7 @@ stopped_postgres_is_silent_within_the_deadline(void **state)
 	servers_postgres(&sv, "good", HBA_BOTH, "");
 	(void)kill(sv.postgres, SIGSTOP);
 	r = bench_look(&bench, READING_SERVED, EP_POSTGRES, 300);
-	assert_string_equal(served_line(&r), "not: plain silent, tls silent, chain not tried, names");
+	assert_string_equal(bench_served_line(&r), "not: plain silent, tls silent, chain not tried, names");
 	assert_true(r.took_ms >= 300 && r.took_ms < 1300);
 	reading_release(&r);
 	r = bench_look(&bench, READING_CENSUS, EP_POSTGRES, 300);
@@ -228,7 +155,7 @@ stopped_postgres_is_silent_within_the_deadline(void **state)
 	assert_true(r.took_ms >= 300 && r.took_ms < 1300);
 	reading_release(&r);
 	(void)kill(sv.postgres, SIGCONT);
-	expect_served(EP_POSTGRES, "saw: plain open, tls open, chain ok, names ok ok");
+	bench_expect_served(EP_POSTGRES, "saw: plain open, tls open, chain ok, names ok ok");
 }
 
 static PGconn *
@@ -242,35 +169,6 @@ client(int port, const char *user, const char *sslmode, const char *application)
 	if (PQstatus(c) != CONNECTION_OK)
 		fail_msg("%s", PQerrorMessage(c));
 	return c;
-}
-
-/* "saw over tls, verified: 0: 2 tls 1 plain; …; undeclared 0 tls 1 plain". */
-static const char *
-census_line(const struct reading *r)
-{
-	static char line[2048];
-	struct buf b = { 0 };
-	size_t i;
-
-	buf_printf(&b, "%s over %s:", outcome_word(r->outcome), r->over == NULL ? "nothing" : r->over);
-	for (i = 0; i < r->census.nlinks; i++)
-		buf_printf(&b, " link %d %u tls %u plain;", r->census.links[i].link,
-		    (unsigned)r->census.links[i].tls, (unsigned)r->census.links[i].plain);
-	buf_printf(&b, " undeclared %u tls %u plain", (unsigned)r->census.undeclared_tls,
-	    (unsigned)r->census.undeclared_plain);
-	(void)snprintf(line, sizeof(line), "%s", buf_str(&b));
-	buf_release(&b);
-	return line;
-}
-
-static void
-expect_census(int endpoint, const char *line)
-{
-	struct reading r = bench_look(&bench, READING_CENSUS, endpoint, 10000);
-
-	if (strcmp(census_line(&r), line) != 0)
-		fail_msg("'%s'\n  but expected '%s'\n  (%s)", census_line(&r), line, r.why);
-	reading_release(&r);
 }
 
 static void
@@ -304,7 +202,7 @@ census_counts_what_the_server_sees(void **state)
 
 	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, "");
-	expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 	c[0] = client(sv.postgres_port, "app", "require", "x");
 	c[1] = client(sv.postgres_port, "app", "require", "belay");	/* not ours: another role */
 	c[2] = client(sv.postgres_port, "app", "disable", "odd\\'\x01\xc3name");
@@ -312,7 +210,7 @@ census_counts_what_the_server_sees(void **state)
 	servers_sql(&sv, "CREATE ROLE nobody LOGIN PASSWORD 'pw'");
 	c[4] = client(sv.postgres_port, "nobody", "disable", "x");
 	r = bench_look(&bench, READING_CENSUS, EP_POSTGRES, 10000);
-	assert_string_equal(census_line(&r), "saw over tls, verified: link 0 2 tls 1 plain; link 1 0 tls 1 plain; undeclared 0 tls 1 plain");
+	assert_string_equal(bench_census_line(&r), "saw over tls, verified: link 0 2 tls 1 plain; link 1 0 tls 1 plain; undeclared 0 tls 1 plain");
 	assert_int_equal(r.census.total, 5);
 	assert_int_equal(r.census.nstragglers, 3);
 	for (i = 0; i < r.census.nstragglers; i++) {
@@ -334,9 +232,9 @@ warm_census_keeps_its_session_and_a_restart_does_not_matter(void **state)
 
 	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, "");
-	expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 	before = servers_ask(&sv, pid_sql);
-	expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 	after = servers_ask(&sv, pid_sql);
 	assert_true(strlen(before) > 1);
 	assert_string_equal(before, after);
@@ -344,12 +242,12 @@ warm_census_keeps_its_session_and_a_restart_does_not_matter(void **state)
 	free(after);
 	/* Terminated behind our back: the next question opens another. */
 	servers_sql(&sv, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'belay_probe'");
-	expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 	/* Restarted as another server: what was known of its TLS is not believed. */
 	servers_postgres(&sv, NULL, HBA_BOTH, "");
-	expect_census(EP_POSTGRES, "saw over plaintext: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over plaintext: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 	servers_postgres(&sv, "stranger", HBA_TLS, "");
-	expect_census(EP_POSTGRES, "saw over tls, not verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over tls, not verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 }
 
 static void
@@ -371,7 +269,7 @@ wrong_password_is_told_and_the_right_one_works_later(void **state)
 	assert_non_null(strstr(r.why, "not given yet"));
 	reading_release(&r);
 	bench.password = "probe pw";
-	expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 }
 
 static void
@@ -384,19 +282,8 @@ inherited_habits_do_not_reach_libpq(void **state)
 	(void)setenv("PGSERVICE", "none", 1);
 	(void)setenv("PGOPTIONS", "-c nonsense=1", 1);
 	(void)setenv("PGREQUIREPEER", "nobody", 1);
-	expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
 	assert_null(getenv("PGSERVICE"));
-}
-
-static const char *
-setting(const struct reading *r, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < r->settings.n; i++)
-		if (strcmp(r->settings.v[i].key, name) == 0)
-			return r->settings.v[i].value;
-	return "(none)";
 }
 
 static void
@@ -409,78 +296,344 @@ postgres_settings_are_read_with_their_source(void **state)
 	r = bench_look(&bench, READING_SETTINGS, EP_POSTGRES, 10000);
 	if (r.outcome != SAW)
 		fail_msg("%s", r.why);
-	assert_string_equal(setting(&r, "ssl"), "on");
-	assert_string_equal(setting(&r, "ssl@source"), "configuration file");
-	assert_string_equal(setting(&r, "ssl_min_protocol_version"), "TLSv1.3");
-	assert_non_null(strstr(setting(&r, "pg_hba@unseen"), "permission denied"));
+	assert_string_equal(bench_setting(&r, "ssl"), "on");
+	assert_string_equal(bench_setting(&r, "ssl@source"), "configuration file");
+	assert_string_equal(bench_setting(&r, "ssl_min_protocol_version"), "TLSv1.3");
+	assert_non_null(strstr(bench_setting(&r, "pg_hba@unseen"), "permission denied"));
 	reading_release(&r);
 	servers_sql(&sv, "GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO belay_probe");
 	servers_sql(&sv, "GRANT SELECT ON pg_hba_file_rules TO belay_probe");
 	r = bench_look(&bench, READING_SETTINGS, EP_POSTGRES, 10000);
 	assert_int_equal(r.outcome, SAW);
-	assert_string_equal(setting(&r, "pg_hba:2"), "host {all} {all} 127.0.0.1 255.255.255.255 scram-sha-256");
+	assert_string_equal(bench_setting(&r, "pg_hba:2"), "host {all} {all} 127.0.0.1 255.255.255.255 scram-sha-256");
 	reading_release(&r);
 }
 
-static int
-group_up(void **state)
+/* --- PgBouncer ----------------------------------------------------------- */
+
+static void
+pgbouncer_modes_are_seen_for_what_they_do(void **state)
 {
+	struct reading r;
+
 	(void)state;
-	servers_up(&sv);
-	/* Starts once, so that ports and roles are there. */
+	servers_pgbouncer(&sv, "stats_users = belay_probe");
+	bench_expect_served(EP_PGBOUNCER, "saw: plain open, tls refused, chain not tried, names");
+	bench_pgbouncer("allow", "good", "");
+	bench_expect_served(EP_PGBOUNCER, "saw: plain open, tls open, chain ok, names ok ok");
+	bench_pgbouncer("require", "good", "");
+	r = bench_look(&bench, READING_SERVED, EP_PGBOUNCER, 10000);
+	assert_string_equal(bench_served_line(&r), "saw: plain refused, tls open, chain ok, names ok ok");
+	assert_string_equal(r.served.plain_why, "SSL required");
+	reading_release(&r);
+	/* verify-full on the client side is mutual TLS. */
+	bench_pgbouncer("verify-full", "good", "");
+	r = bench_look(&bench, READING_SERVED, EP_PGBOUNCER, 10000);
+	assert_string_equal(bench_served_line(&r), "saw: plain refused, tls refused, chain ok, names ok ok");
+	assert_true(r.served.client_cert_asked);
+	assert_non_null(strstr(r.served.tls_why, "needs a client certificate"));
+	assert_string_equal(r.served.cert.subject, "CN=db.internal");
+	reading_release(&r);
+}
+
+static void
+pgbouncer_never_passes_a_bad_certificate(void **state)
+{
+	char line[200];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < BENCH_BAD_COUNT; i++) {
+		bench_pgbouncer("allow", bench_bad[i].cert, "");
+		(void)snprintf(line, sizeof(line), "saw: plain open, tls open, %s", bench_bad[i].said);
+		bench_expect_served(EP_PGBOUNCER, line);
+	}
+}
+
+static void
+pgbouncer_console_counts_clients_and_its_own_servers(void **state)
+{
+	struct reading r;
+	PGconn *c[3];
+	size_t i;
+
+	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, "");
-	servers_sql(&sv, "GRANT pg_monitor TO belay_probe");
-	sv.pgbouncer_port = servers_free_port();
-	sv.redis_port = servers_free_port();
-	sv.redis_tls_port = servers_free_port();
-	return 0;
+	bench_pgbouncer("allow", "good", "server_tls_sslmode = require");
+	bench_expect_census(EP_PGBOUNCER, "saw over tls, verified: link 2 0 tls 0 plain; undeclared 0 tls 0 plain");
+	c[0] = client(sv.pgbouncer_port, "app", "require", "x");
+	c[1] = client(sv.pgbouncer_port, "app", "disable", "x");
+	c[2] = client(sv.pgbouncer_port, "other", "disable", "x");
+	for (i = 0; i < 3; i++)
+		PQclear(PQexec(c[i], "SELECT 1"));
+	r = bench_look(&bench, READING_CENSUS, EP_PGBOUNCER, 10000);
+	assert_string_equal(bench_census_line(&r), "saw over tls, verified: link 2 1 tls 1 plain; undeclared 0 tls 1 plain");
+	assert_true(r.census.upstream_seen);
+	assert_true(r.census.upstream_tls >= 1);
+	assert_int_equal(r.census.upstream_plain, 0);
+	reading_release(&r);
+	for (i = 0; i < 3; i++)
+		PQfinish(c[i]);
+	/* The server leg in plaintext shows as such. */
+	bench_pgbouncer("allow", "good", "server_tls_sslmode = disable");
+	c[0] = client(sv.pgbouncer_port, "app", "require", "x");
+	PQclear(PQexec(c[0], "SELECT 1"));
+	r = bench_look(&bench, READING_CENSUS, EP_PGBOUNCER, 10000);
+	assert_int_equal(r.census.upstream_tls, 0);
+	assert_int_equal(r.census.upstream_plain, 1);
+	reading_release(&r);
+	PQfinish(c[0]);
 }
 
-static int
-group_down(void **state)
+static void
+pgbouncer_console_closed_to_the_role_is_told(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	servers_pgbouncer(&sv, "");
+	r = bench_look(&bench, READING_CENSUS, EP_PGBOUNCER, 10000);
+	assert_int_equal(r.outcome, SAW_NOT);
+	assert_non_null(strstr(r.why, "stats_users"));
+	reading_release(&r);
+}
+
+static void
+pgbouncer_settings_come_from_show_config(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	bench_pgbouncer("allow", "good", "");
+	r = bench_look(&bench, READING_SETTINGS, EP_PGBOUNCER, 10000);
+	assert_int_equal(r.outcome, SAW);
+	assert_string_equal(bench_setting(&r, "client_tls_sslmode"), "allow");
+	assert_string_equal(bench_setting(&r, "server_tls_sslmode"), "disable");
+	reading_release(&r);
+}
+
+/* --- Redis --------------------------------------------------------------- */
+
+static void
+redis_listeners_are_seen_for_what_they_are(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	bench_redis(true, false, NULL, NULL, NULL);
+	bench_expect_served(EP_REDIS, "saw: plain open, tls closed, chain not tried, names");
+	bench_redis(true, true, "good", NULL, NULL);
+	bench_expect_served(EP_REDIS, "saw: plain open, tls open, chain ok, names ok ok");
+	bench_redis(false, true, "good", NULL, NULL);
+	bench_expect_served(EP_REDIS, "saw: plain closed, tls open, chain ok, names ok ok");
+	bench_redis(true, true, "good", "--tls-auth-clients", "yes");
+	r = bench_look(&bench, READING_SERVED, EP_REDIS, 10000);
+	assert_string_equal(bench_served_line(&r), "saw: plain open, tls refused, chain ok, names ok ok");
+	assert_non_null(strstr(r.served.tls_why, "needs a client certificate"));
+	reading_release(&r);
+	servers_stop(&sv, &sv.redis);
+	bench_expect_served(EP_REDIS, "not: plain unknown, tls unknown, chain not tried, names");
+}
+
+static void
+redis_on_one_port_is_tried_both_ways(void **state)
+{
+	struct endpoint *e = &bench.endpoints[EP_REDIS];
+
+	(void)state;
+	e->one_port = true;
+	e->port_plain = e->port_tls = sv.redis_tls_port;
+	bench_redis(false, true, "good", NULL, NULL);
+	bench_expect_served(EP_REDIS, "saw: plain refused, tls open, chain ok, names ok ok");
+	e->port_plain = e->port_tls = sv.redis_port;
+	bench_redis(true, false, NULL, NULL, NULL);
+	bench_expect_served(EP_REDIS, "saw: plain open, tls refused, chain not tried, names");
+}
+
+static void
+redis_never_passes_a_bad_certificate(void **state)
+{
+	char line[200];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < BENCH_BAD_COUNT; i++) {
+		bench_redis(true, true, bench_bad[i].cert, NULL, NULL);
+		(void)snprintf(line, sizeof(line), "saw: plain open, tls open, %s", bench_bad[i].said);
+		bench_expect_served(EP_REDIS, line);
+	}
+}
+
+/* redis-cli that stays: connected and named, until its stdin closes. */
+static FILE *
+redis_client(bool tls, const char *name)
+{
+	char *cmd = mem_printf("exec redis-cli -h 127.0.0.1 -p %d %s%s%s --no-auth-warning -a 'probe pw' >%s/cli.%s 2>&1",
+	    tls ? sv.redis_tls_port : sv.redis_port, tls ? "--tls --cacert " : "", tls ? sv.dir : "",
+	    tls ? "/ca.crt" : "", sv.dir, name);
+	FILE *f = popen(cmd, "w");
+	char *said = NULL;
+	int i;
+
+	assert_non_null(f);
+	free(cmd);
+	fprintf(f, "CLIENT SETNAME %s\n", name);
+	fflush(f);
+	cmd = mem_printf("cli.%s", name);
+	for (i = 0; i < 2000 && (said == NULL || strstr(said, "OK") == NULL); i++) {
+		free(said);
+		(void)usleep(5000);
+		said = servers_read(&sv, cmd);
+	}
+	assert_non_null(strstr(said, "OK"));
+	free(said);
+	free(cmd);
+	return f;
+}
+
+static void
+redis_census_tells_tls_by_the_local_port(void **state)
+{
+	struct reading r;
+	FILE *a, *b, *c;
+
+	(void)state;
+	bench_redis(true, true, "good", NULL, NULL);
+	bench_expect_census(EP_REDIS, "saw over tls, verified: link 3 0 tls 0 plain; undeclared 0 tls 0 plain");
+	a = redis_client(true, "one");
+	b = redis_client(false, "two");
+	c = redis_client(false, "three");
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_string_equal(bench_census_line(&r), "saw over tls, verified: link 3 1 tls 2 plain; undeclared 0 tls 0 plain");
+	assert_int_equal(r.census.total, 3);
+	assert_true(r.census.connections_total >= 4);
+	assert_string_equal(r.census.stragglers[0].address, "127.0.0.1");
+	assert_string_equal(r.census.stragglers[0].database, "0");
+	assert_string_equal(r.census.stragglers[0].user, "default");
+	assert_true(r.census.stragglers[0].age_s >= 0);
+	reading_release(&r);
+	/* Looking at what is served leaves no trace in the next count. */
+	bench_expect_served(EP_REDIS, "saw: plain open, tls open, chain ok, names ok ok");
+	bench_expect_census(EP_REDIS, "saw over tls, verified: link 3 1 tls 2 plain; undeclared 0 tls 0 plain");
+	/* Forced to TLS: what is connected stays, and stays plaintext. */
+	servers_run("redis-cli --no-auth-warning -a 'probe pw' -p %d CONFIG SET port 0 >/dev/null", sv.redis_port);
+	bench_expect_census(EP_REDIS, "saw over tls, verified: link 3 1 tls 2 plain; undeclared 0 tls 0 plain");
+	(void)pclose(b);
+	(void)pclose(c);
+	/* The TLS port moved to where plaintext was: old sessions there are not taken for TLS. */
+	servers_run("redis-cli --no-auth-warning --tls --cacert %s/ca.crt -a 'probe pw' -h 127.0.0.1 -p %d "
+	    "CONFIG SET tls-port %d >/dev/null", sv.dir, sv.redis_tls_port, sv.redis_port);
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_string_equal(bench_census_line(&r), "saw over tls, verified: link 3 1 tls 0 plain; undeclared 0 tls 0 plain");
+	reading_release(&r);
+	(void)pclose(a);
+}
+
+static void
+redis_census_without_permission_is_inconclusive(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	bench_redis(true, false, NULL, NULL, NULL);
+	servers_run("redis-cli --no-auth-warning -a 'probe pw' -p %d ACL SETUSER belay_probe on '>probe pw' "
+	    "+auth '+client|setname' '+client|id' >/dev/null", sv.redis_port);
+	bench.endpoints[EP_REDIS].probe_user = (char *)(uintptr_t)"belay_probe";
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_int_equal(r.outcome, SAW_PART);
+	assert_non_null(strstr(r.why, "ACL SETUSER"));
+	reading_release(&r);
+	r = bench_look(&bench, READING_SETTINGS, EP_REDIS, 10000);
+	assert_int_equal(r.outcome, SAW_PART);
+	assert_non_null(strstr(r.why, "NOPERM"));
+	reading_release(&r);
+}
+
+static void
+redis_wrong_or_missing_password_is_told(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	bench_redis(true, false, NULL, NULL, NULL);
+	bench.password = "wrong";
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_int_equal(r.outcome, SAW_NOT);
+	assert_non_null(strstr(r.why, "WRONGPASS"));
+	reading_release(&r);
+	bench.endpoints[EP_REDIS].probe_secret = NONE;
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_int_equal(r.outcome, SAW_NOT);
+	assert_non_null(strstr(r.why, "wants a password"));
+	reading_release(&r);
+	bench.endpoints[EP_REDIS].probe_secret = 0;
+	bench.password = "probe pw";
+	bench_expect_census(EP_REDIS, "saw over plaintext: link 3 0 tls 0 plain; undeclared 0 tls 0 plain");
+}
+
+static void
+redis_restart_is_survived_by_the_next_question(void **state)
 {
 	(void)state;
-	servers_down(&sv);
-	return 0;
+	bench_redis(true, true, "good", NULL, NULL);
+	bench_expect_census(EP_REDIS, "saw over tls, verified: link 3 0 tls 0 plain; undeclared 0 tls 0 plain");
+	bench_redis(true, false, NULL, NULL, NULL);
+	bench_expect_census(EP_REDIS, "saw over plaintext: link 3 0 tls 0 plain; undeclared 0 tls 0 plain");
 }
 
-static int
-up(void **state)
+static void
+redis_settings_are_read_but_no_password(void **state)
 {
-	(void)state;
-	bench_up(&bench, &sv);
-	return 0;
-}
+	struct reading r;
+	size_t i;
 
-static int
-down(void **state)
-{
 	(void)state;
-	bench_down(&bench);
-	return 0;
+	bench_redis(true, true, "good", NULL, NULL);
+	r = bench_look(&bench, READING_SETTINGS, EP_REDIS, 10000);
+	if (r.outcome != SAW)
+		fail_msg("%s", r.why);
+	assert_string_equal(bench_setting(&r, "tls-auth-clients"), "no");
+	assert_string_equal(bench_setting(&r, "appendonly"), "no");
+	assert_string_equal(bench_setting(&r, "save"), "");
+	assert_string_equal(bench_setting(&r, "role"), "master");
+	assert_non_null(strstr(bench_setting(&r, "tls-cert-file"), "good.crt"));
+	for (i = 0; i < r.settings.n; i++)
+		assert_null(strstr(r.settings.v[i].value, "probe pw"));
+	reading_release(&r);
 }
-
-#define CASE(name)	cmocka_unit_test_setup_teardown(name, up, down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(postgres_without_tls_is_seen_as_plain),
-		CASE(postgres_with_tls_is_verified_by_chain_and_every_name),
-		CASE(postgres_never_passes_a_bad_certificate),
-		CASE(postgres_that_demands_tls_refuses_plaintext),
-		CASE(refusal_of_the_role_is_not_refusal_of_plaintext),
-		CASE(postgres_asking_for_client_certificates_is_noticed),
-		CASE(nothing_listening_is_not_plaintext_refused),
-		CASE(stopped_postgres_is_silent_within_the_deadline),
-		CASE(census_without_privilege_is_inconclusive),
-		CASE(census_counts_what_the_server_sees),
-		CASE(warm_census_keeps_its_session_and_a_restart_does_not_matter),
-		CASE(wrong_password_is_told_and_the_right_one_works_later),
-		CASE(inherited_habits_do_not_reach_libpq),
-		CASE(postgres_settings_are_read_with_their_source),
+		BENCH_CASE(postgres_without_tls_is_seen_as_plain),
+		BENCH_CASE(postgres_with_tls_is_verified_by_chain_and_every_name),
+		BENCH_CASE(postgres_never_passes_a_bad_certificate),
+		BENCH_CASE(postgres_that_demands_tls_refuses_plaintext),
+		BENCH_CASE(refusal_of_the_role_is_not_refusal_of_plaintext),
+		BENCH_CASE(postgres_asking_for_client_certificates_is_noticed),
+		BENCH_CASE(nothing_listening_is_not_plaintext_refused),
+		BENCH_CASE(stopped_postgres_is_silent_within_the_deadline),
+		BENCH_CASE(census_without_privilege_is_inconclusive),
+		BENCH_CASE(census_counts_what_the_server_sees),
+		BENCH_CASE(warm_census_keeps_its_session_and_a_restart_does_not_matter),
+		BENCH_CASE(wrong_password_is_told_and_the_right_one_works_later),
+		BENCH_CASE(inherited_habits_do_not_reach_libpq),
+		BENCH_CASE(postgres_settings_are_read_with_their_source),
+		BENCH_CASE(pgbouncer_modes_are_seen_for_what_they_do),
+		BENCH_CASE(pgbouncer_never_passes_a_bad_certificate),
+		BENCH_CASE(pgbouncer_console_counts_clients_and_its_own_servers),
+		BENCH_CASE(pgbouncer_console_closed_to_the_role_is_told),
+		BENCH_CASE(pgbouncer_settings_come_from_show_config),
+		BENCH_CASE(redis_listeners_are_seen_for_what_they_are),
+		BENCH_CASE(redis_on_one_port_is_tried_both_ways),
+		BENCH_CASE(redis_never_passes_a_bad_certificate),
+		BENCH_CASE(redis_census_tells_tls_by_the_local_port),
+		BENCH_CASE(redis_census_without_permission_is_inconclusive),
+		BENCH_CASE(redis_wrong_or_missing_password_is_told),
+		BENCH_CASE(redis_restart_is_survived_by_the_next_question),
+		BENCH_CASE(redis_settings_are_read_but_no_password),
 	};
 
-	return cmocka_run_group_tests_name("probes", tests, group_up, group_down);
+	return cmocka_run_group_tests_name("probe", tests, bench_group_up, bench_group_down);
 }

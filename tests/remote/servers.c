@@ -117,7 +117,7 @@ servers_read(const struct servers *s, const char *name)
 	char *text = mem_alloc(1 << 20);
 
 	assert_non_null(f);
-	(void)fread(text, 1, (1 << 20) - 1, f);
+	text[fread(text, 1, (1 << 20) - 1, f)] = '\0';
 	(void)fclose(f);
 	return text;
 }
