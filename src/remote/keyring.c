@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +25,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "remote/agent.h"
 #include "remote/known_hosts.h"
 #include "remote/ssh_config.h"
 
@@ -52,6 +54,7 @@ struct keyring {
 	struct entry **keys;
 	size_t	 nkeys;
 	struct secrets *secrets;
+	struct agent *agent;
 	struct known_hosts *known_hosts;
 	struct ssh_config_cache *ssh_config;
 };
@@ -61,6 +64,7 @@ keyring_new(struct uv_loop_s *loop)
 {
 	struct keyring *kr = mem_alloc(sizeof(*kr));
 
+	kr->agent = agent_new(loop);
 	kr->known_hosts = known_hosts_new();
 	kr->ssh_config = ssh_config_cache_new(loop);
 	return kr;
@@ -99,9 +103,16 @@ keyring_free(struct keyring *kr)
 		mem_wipe(kr->secrets, sizeof(*kr->secrets));
 		munmap(kr->secrets, sizeof(*kr->secrets));
 	}
+	agent_free(kr->agent);
 	known_hosts_free(kr->known_hosts);
 	ssh_config_cache_free(kr->ssh_config);
 	free(kr);
+}
+
+struct agent *
+keyring_agent(struct keyring *kr)
+{
+	return kr->agent;
 }
 
 struct known_hosts *
@@ -184,7 +195,7 @@ fail(struct entry *e, enum userkey_state state, const char *why)
 static void
 set_blob(struct entry *e, const char *type, const void *blob, size_t len)
 {
-	strncpy(e->pub.type, type, sizeof(e->pub.type) - 1);
+	snprintf(e->pub.type, sizeof(e->pub.type), "%s", type);
 	e->blob = mem_alloc(len + 1);
 	memcpy(e->blob, blob, len);
 	e->pub.blob = e->blob;

@@ -19,6 +19,7 @@
 
 struct buf;
 struct err;
+struct agent;
 struct known_hosts;
 struct ssh_config_cache;
 struct uv_loop_s;
@@ -60,6 +61,7 @@ const char *keyring_passphrase_of(struct keyring *, const char *path);	/* NULL: 
 /* The whole private key file, for libssh2.  The buf is secret. */
 int	keyring_read_file(const char *path, struct buf *out, struct err *);
 
+struct agent *keyring_agent(struct keyring *);
 struct known_hosts *keyring_known_hosts(struct keyring *);
 struct ssh_config_cache *keyring_ssh_config(struct keyring *);
 

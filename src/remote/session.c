@@ -316,6 +316,7 @@ session_begin(struct session *s)
 {
 	struct err e;
 
+	uv_update_time(s->loop);
 	s->wanted = false;
 	s->need = NEED_NOTHING;
 	set_string(&s->subject, NULL);
@@ -519,8 +520,10 @@ chan_requeue(struct chan *c)
 {
 	c->state = CHAN_WAITING;
 	chan_count(c, -1);
+	/* The host has room for fewer than we thought; try one more after a while. */
 	if (c->kind == CHAN_EXEC && c->session->execs > 0)
 		c->session->exec_cap = c->session->execs;
+	c->session->exec_streak = 0;
 }
 
 void
@@ -563,6 +566,10 @@ chan_ended(struct chan *c, enum stream_end end, int exit_status, const struct er
 	c->impl = NULL;
 	if (c->state != CHAN_WAITING)
 		chan_count(c, -1);
+	if (end == STREAM_EXITED && s->exec_cap < EXECS_MAX && ++s->exec_streak >= 4 * EXECS_MAX) {
+		s->exec_cap++;
+		s->exec_streak = 0;
+	}
 	chan_unlink(c);
 	c->state = CHAN_GONE;
 	stream_emit_closed(&c->stream, end, exit_status, why);
@@ -625,6 +632,8 @@ op_deadline(struct stream *st, int64_t from_now_ms)
 {
 	struct chan *c = (struct chan *)st;
 
+	/* The loop may be busy since long: its idea of now is of when it woke up. */
+	uv_update_time(c->session->loop);
 	c->deadline_ms = from_now_ms;
 	c->deadline_at = from_now_ms <= 0 ? 0 : session_now(c->session) + from_now_ms;
 	session_timer(c->session, c->deadline_at);

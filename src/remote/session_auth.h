@@ -32,6 +32,8 @@ enum auth_result auth_run(struct auth *, struct err *);
 const char *auth_subject(const struct auth *);
 /* While a thread has the session in hand nobody else may touch it. */
 bool	auth_busy(const struct auth *);
+/* Ends what is asked of the agent: no wake comes any more, but for the one after a thread. */
+void	auth_stop(struct auth *);
 /* Not while busy. */
 void	auth_free(struct auth *);
 

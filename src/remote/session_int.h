@@ -111,6 +111,7 @@ struct session {
 	struct chan *gone;		/* ended, freed when no callback is running */
 	int	 execs, dials;		/* channels that the transport has */
 	int	 exec_cap, dial_cap;
+	int	 exec_streak;		/* commands ended since the host last had no room */
 
 	uv_timer_t timer;
 	int64_t	 timer_at;		/* 0: not set */

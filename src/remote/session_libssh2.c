@@ -108,6 +108,7 @@ struct conn {
 	char	 said[256];		/* the host's farewell */
 
 	struct auth *auth;
+	bool	 thread;		/* a thread has the libssh2 session in hand */
 	struct chan *opening;
 	bool	 opening_any;		/* libssh2 is opening something: `opening`, an orphan or a probe */
 	enum chan_kind opening_kind;
@@ -190,12 +191,16 @@ conn_stop(struct conn *c)
 	if (c->stopped)
 		return;
 	c->stopped = true;
-	say_goodbye(c);
-	conn_close_socket(c);
+	if (!c->thread) {
+		say_goodbye(c);
+		conn_close_socket(c);
+	}
 	if (c->addresses != NULL)
 		freeaddrinfo(c->addresses);
 	c->addresses = NULL;
-	if (c->auth == NULL || !auth_busy(c->auth))
+	if (c->auth != NULL)
+		auth_stop(c->auth);
+	if (!c->thread)
 		conn_release(c);
 	conn_unref(c);
 }
@@ -241,7 +246,6 @@ take(struct conn *c, void *p, size_t len)
 		c->rx_dry = true;
 	c->rx_total += (size_t)n;
 	c->rx_turn += (size_t)n;
-	c->rx_at = (int64_t)uv_now(c->loop);
 	return n;
 }
 
@@ -364,7 +368,7 @@ watch(struct conn *c)
 		return;
 	if (c->phase > PHASE_TCP && c->tx.len > c->tx_off)
 		want |= UV_WRITABLE;
-	if (c->auth != NULL && auth_busy(c->auth))
+	if (c->thread)
 		want = 0;
 	if (want == c->polled)
 		return;
@@ -687,7 +691,19 @@ host_key_is_good(struct conn *c)
 static void
 auth_wake(void *arg)
 {
-	conn_turn(arg);
+	struct conn *c = arg;
+
+	if (!c->thread) {
+		conn_turn(c);
+		return;
+	}
+	c->thread = false;
+	if (c->stopped) {
+		conn_close_socket(c);
+		conn_release(c);
+	} else
+		conn_turn(c);
+	conn_unref(c);
 }
 
 static void
@@ -726,7 +742,10 @@ turn_auth(struct conn *c)
 
 	switch (auth_run(c->auth, &e)) {
 	case AUTH_AGAIN:
-		if (broken(c) && !auth_busy(c->auth))
+		if (auth_busy(c->auth)) {
+			c->thread = true;
+			c->refs++;
+		} else if (broken(c))
 			conn_failed(c, "login");
 		return;
 	case AUTH_IN:
@@ -841,6 +860,7 @@ serve_opening(struct conn *c)
 	LIBSSH2_CHANNEL *ch;
 	struct chan *chan;
 	struct lane *lane;
+	struct err e;
 	int rc;
 
 	if (!c->opening_any) {
@@ -879,11 +899,17 @@ serve_opening(struct conn *c)
 		c->opening = NULL;
 		if (chan == NULL)
 			return true;
-		if (chan->kind == CHAN_EXEC && c->s->execs > 1 && rc == LIBSSH2_ERROR_CHANNEL_FAILURE) {
+		if (chan->kind == CHAN_EXEC && rc == LIBSSH2_ERROR_CHANNEL_FAILURE &&
+		    (c->s->execs > 1 || c->ending != NULL)) {
 			/* MaxSessions: it has room again when one of the others ends. */
 			free(chan->impl);
 			chan->impl = NULL;
 			chan_requeue(chan);
+			if (c->s->execs == 0) {
+				err_set(&e, "host '%s': has no room for another command: those that "
+				    "were given up still run there", c->s->config.name);
+				session_failed(c->s, &e);
+			}
 			return false;
 		}
 		refused(c, chan);
@@ -1043,14 +1069,17 @@ turn_up(struct conn *c)
 
 	do {
 		rx = c->rx_total;
-		moved = serve_opening(c);
+		/* Ends before openings: sshd counts a session until it has our CLOSE. */
+		moved = serve_ending(c);
+		moved |= serve_opening(c);
+		if (c->stopped || s->dead)
+			return;
 		for (ch = s->first; ch != NULL && !c->stopped && !s->dead; ch = next) {
 			next = ch->next;
 			moved |= serve(c, ch);
 		}
 		if (c->stopped || s->dead)
 			return;
-		moved |= serve_ending(c);
 		if (c->drain != NULL)
 			libssh2_channel_read_ex(c->drain, 0, &byte, 1);
 		flush(c);
@@ -1072,7 +1101,9 @@ conn_turn(struct conn *c)
 	struct session *s = c->s;
 	enum phase before;
 
-	if (c->stopped)
+	size_t rx = c->rx_total;
+
+	if (c->stopped || c->thread)
 		return;
 	session_enter(s);
 	c->refs++;
@@ -1096,7 +1127,9 @@ conn_turn(struct conn *c)
 			break;
 		}
 	} while (!c->stopped && c->phase > before);
-	if (!c->stopped && c->phase > PHASE_TCP && (c->auth == NULL || !auth_busy(c->auth))) {
+	if (rx != c->rx_total)
+		c->rx_at = (int64_t)uv_now(c->loop);
+	if (!c->stopped && c->phase > PHASE_TCP && !c->thread) {
 		flush(c);
 		if (c->tx_errno != 0)
 			conn_failed(c, "connection lost");

@@ -157,7 +157,7 @@ run_command(struct session *s, const char *command, struct seen *seen)
 	memset(seen, 0, sizeof(*seen));
 	seen->stream = session_exec(s, command, &events, seen);
 	stream_write_eof(seen->stream);
-	until(&seen->closed, 40000);
+	until(&seen->closed, 60000);
 }
 
 static void
@@ -232,6 +232,7 @@ session_runs_a_command_and_tells_its_exit_status(void **state)
 static void
 session_runs_200_commands_at_once_and_loses_none(void **state)
 {
+	int64_t start = (int64_t)uv_hrtime();
 	enum { N = 200 };
 	struct session *s = session_to(&plain, NULL);
 	struct seen *seen = mem_array(N, sizeof(*seen));
@@ -243,9 +244,12 @@ session_runs_200_commands_at_once_and_loses_none(void **state)
 		snprintf(command, sizeof(command), "echo %d; exit %d", i, i % 100);
 		seen[i].stream = session_exec(s, command, &events, &seen[i]);
 		stream_write_eof(seen[i].stream);
+		stream_deadline(seen[i].stream, 180000);
 	}
 	for (i = 0; i < N; i++) {
-		until(&seen[i].closed, 60000);
+		until(&seen[i].closed, 180000);
+		if (seen[i].end != STREAM_EXITED)
+			fail_msg("command %d: %s: %s", i, stream_end_word(seen[i].end), seen[i].why.msg);
 		snprintf(want, sizeof(want), "%d\n", i);
 		assert_string_equal(buf_str(&seen[i].out), want);
 		assert_int_equal(seen[i].end, STREAM_EXITED);
@@ -253,6 +257,8 @@ session_runs_200_commands_at_once_and_loses_none(void **state)
 		seen_release(&seen[i]);
 	}
 	free(seen);
+	print_message("200 commands over one session: %lld ms\n",
+	    (long long)((int64_t)uv_hrtime() - start) / 1000000);
 	settle(s);
 }
 
@@ -315,7 +321,7 @@ stream_fails_when_more_is_queued_than_may_wait(void **state)
 	seen.stream = session_exec(s, "sleep 100", &events, &seen);
 	assert_int_equal(stream_write(seen.stream, p, STREAM_QUEUE_MAX), 0);
 	assert_int_equal(stream_write(seen.stream, p, 1), -1);
-	until(&seen.closed, 5000);
+	until(&seen.closed, 30000);
 	assert_int_equal(seen.end, STREAM_LOST);
 	assert_non_null(strstr(seen.why.msg, "2048 KiB"));
 	free(p);
@@ -453,7 +459,7 @@ converse(struct session *s, int port)
 	assert_memory_equal(d.seen.out.data, "hello", 5);
 	assert_memory_equal(d.seen.out.data + 5, p, n);
 	stream_write_eof(d.seen.stream);
-	until(&d.seen.closed, 5000);
+	until(&d.seen.closed, 30000);
 	assert_int_equal(d.seen.end, STREAM_EOF);
 	assert_int_equal(d.seen.status, -1);
 	free(p);
@@ -482,7 +488,7 @@ session_tells_a_refused_port(void **state)
 	(void)state;
 	memset(&seen, 0, sizeof(seen));
 	seen.stream = session_dial(s, "127.0.0.1", fixture_free_port(), &events, &seen);
-	until(&seen.closed, 5000);
+	until(&seen.closed, 30000);
 	assert_int_equal(seen.end, STREAM_REFUSED);
 	assert_false(seen.opened);
 	assert_non_null(strstr(seen.why.msg, "host 'plain': cannot reach 127.0.0.1 port "));
@@ -501,7 +507,7 @@ stream_closed_by_its_owner_says_nothing_more(void **state)
 	memset(&d, 0, sizeof(d));
 	d.want = 1;
 	d.seen.stream = session_exec(s, "yes", &dialog_events, &d);
-	until(&d.enough, 5000);
+	until(&d.enough, 30000);
 	stream_close(d.seen.stream);
 	d.enough = false;
 	run_command(s, "echo after", &other);
@@ -554,12 +560,12 @@ session_may_be_freed_from_inside_an_event(void **state)
 
 	(void)state;
 	c.stream = session_exec(s, "yes", &ev, &c);
-	until(&c.done, 5000);
+	until(&c.done, 30000);
 	assert_int_equal(c.events, 1);
 	c.done = false;
 	c.session = s;
 	c.stream = session_exec(s, "yes", &ev, &c);
-	until(&c.done, 5000);
+	until(&c.done, 30000);
 	for (i = 0; i < 50; i++)
 		uv_run(&loop, UV_RUN_NOWAIT);
 	assert_int_equal(c.events, 2);
@@ -578,8 +584,8 @@ stream_deadline_ends_a_command_that_says_nothing(void **state)
 	seen.stream = session_exec(s, "sleep 60", &events, &seen);
 	stream_deadline(seen.stream, 300);
 	start = (int64_t)uv_hrtime();
-	until(&seen.closed, 5000);
-	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 250, 1300);
+	until(&seen.closed, 30000);
+	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 290, 3300);
 	assert_int_equal(seen.end, STREAM_TIMEOUT);
 	assert_string_equal(seen.why.msg, "host 'plain': no answer within 1 s");
 	run_command(s, "echo still here", &seen);
@@ -605,10 +611,10 @@ stream_deadline_holds_while_the_host_is_stopped(void **state)
 	fresh.stream = session_dial(s, "127.0.0.1", 1, &events, &fresh);
 	stream_deadline(fresh.stream, 900);
 	start = (int64_t)uv_hrtime();
-	until(&seen.closed, 5000);
-	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 450, 1500);
-	until(&fresh.closed, 5000);
-	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 850, 1900);
+	until(&seen.closed, 30000);
+	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 490, 3500);
+	until(&fresh.closed, 30000);
+	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 890, 3900);
 	assert_int_equal(seen.end, STREAM_TIMEOUT);
 	assert_int_equal(fresh.end, STREAM_TIMEOUT);
 	sshd_signal(&plain, SIGCONT);
@@ -636,8 +642,8 @@ connecting_to_a_stopped_host_ends_at_its_deadline(void **state)
 	memset(&seen, 0, sizeof(seen));
 	seen.stream = session_exec(s, "true", &events, &seen);
 	start = (int64_t)uv_hrtime();
-	until(&seen.closed, 5000);
-	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 650, 1700);
+	until(&seen.closed, 30000);
+	assert_in_range(((int64_t)uv_hrtime() - start) / 1000000, 690, 3700);
 	assert_int_equal(seen.end, STREAM_REFUSED);
 	assert_string_equal(seen.why.msg, "host 'plain': no answer within 1 s (key exchange)");
 	sshd_signal(&plain, SIGCONT);
@@ -657,9 +663,9 @@ session_lost_in_the_middle_reconnects(void **state)
 	memset(&d, 0, sizeof(d));
 	d.want = 6;
 	d.seen.stream = session_exec(s, "echo begun; sleep 100; echo never", &dialog_events, &d);
-	until(&d.enough, 5000);
+	until(&d.enough, 30000);
 	sshd_signal_connections(&plain, SIGKILL);
-	until(&d.seen.closed, 5000);
+	until(&d.seen.closed, 30000);
 	assert_int_equal(d.seen.end, STREAM_LOST);
 	assert_true(w.reached);
 	session_status(s, &st);
@@ -828,7 +834,7 @@ session_gives_way_to_max_sessions(void **state)
 	for (i = 0; i < N; i++)
 		seen[i].stream = session_exec(s, "sleep 0.05; echo x", &events, &seen[i]);
 	for (i = 0; i < N; i++) {
-		until(&seen[i].closed, 10000);
+		until(&seen[i].closed, 30000);
 		assert_int_equal(seen[i].end, STREAM_EXITED);
 		assert_string_equal(buf_str(&seen[i].out), "x\n");
 		seen_release(&seen[i]);
@@ -930,13 +936,13 @@ local_session_runs_commands_and_dials(void **state)
 	converse(s, port);
 	seen_release(&seen);
 	seen.stream = session_dial(s, "127.0.0.1", fixture_free_port(), &events, &seen);
-	until(&seen.closed, 5000);
+	until(&seen.closed, 30000);
 	assert_int_equal(seen.end, STREAM_REFUSED);
 	assert_non_null(strstr(seen.why.msg, "connection refused"));
 	memset(&seen, 0, sizeof(seen));
 	seen.stream = session_exec(s, "sleep 100 & sleep 100", &events, &seen);
 	stream_deadline(seen.stream, 200);
-	until(&seen.closed, 3000);
+	until(&seen.closed, 30000);
 	assert_int_equal(seen.end, STREAM_TIMEOUT);
 	settle(s);
 	echo_down(&echo);

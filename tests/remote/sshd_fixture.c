@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -84,6 +85,7 @@ spawn(const char *const argv[], const char *log)
 	if (pid == -1)
 		die("cannot fork", argv[0]);
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a test that aborts leaves no server */
 		fd = open("/dev/null", O_RDONLY);
 		dup2(fd, 0);
 		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -243,7 +245,7 @@ sshd_up(struct sshd *d, struct fixture *f, const char *name, const char *host_ke
 	sshd_again(d);
 }
 
-/* Calls kill for every descendant of pid, children first seen first. */
+/* Calls kill for every descendant of pid: those further down first, but SIGSTOP from above. */
 static void
 signal_below(pid_t pid, int signo)
 {
@@ -264,8 +266,11 @@ signal_below(pid_t pid, int signo)
 			continue;
 		if (fgets(text, sizeof(text), fp) != NULL && (p = strrchr(text, ')')) != NULL &&
 		    sscanf(p, ") %*c %d", &ppid) == 1 && ppid == pid) {
+			if (signo == SIGSTOP)
+				kill((pid_t)atoi(de->d_name), signo);
 			signal_below((pid_t)atoi(de->d_name), signo);
-			kill((pid_t)atoi(de->d_name), signo);
+			if (signo != SIGSTOP)
+				kill((pid_t)atoi(de->d_name), signo);
 		}
 		fclose(fp);
 	}
@@ -275,6 +280,9 @@ signal_below(pid_t pid, int signo)
 void
 sshd_signal_connections(const struct sshd *d, int signo)
 {
+	/* Stopped first, so that no sshd lives to report how its child ended. */
+	if (signo == SIGKILL)
+		signal_below(d->pid, SIGSTOP);
 	signal_below(d->pid, signo);
 }
 
