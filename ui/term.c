@@ -47,6 +47,7 @@
 
 static SCREEN *screen;
 static bool is_open, is_ascii, full_redraw;
+static int wait_fd = -1;		/* the same terminal, opened by us alone */
 static struct grid shown;		/* cells == NULL: nothing yet */
 static struct input input;
 static enum scheme scheme;
@@ -54,6 +55,7 @@ static short pairs[ROLE_COUNT][2];
 
 /* For the handlers. */
 static struct termios before, during;
+static int flags_in, flags_out;	/* O_NONBLOCK is shared with the shell that started us */
 static char restore_bytes[256];
 static size_t restore_len;
 static volatile sig_atomic_t taken;
@@ -81,6 +83,8 @@ restore_raw(void)
 			break;
 		done += (size_t)n;
 	}
+	(void)fcntl(STDIN_FILENO, F_SETFL, flags_in);
+	(void)fcntl(STDOUT_FILENO, F_SETFL, flags_out);
 	(void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
 
@@ -134,6 +138,14 @@ add_capability(const char *name)
 	}
 	plain[n] = '\0';
 	add_restore(plain);
+}
+
+static bool
+has_other_screen(void)
+{
+	const char *rmcup = tigetstr((NCURSES_CONST char *)"rmcup");
+
+	return rmcup != NULL && rmcup != (char *)-1;
 }
 
 /* A real vt100 and the plainest terminals know no private mode 2004. */
@@ -192,10 +204,28 @@ term_ascii(void)
 	return is_ascii;
 }
 
+/*
+ * Whoever waits on it sets O_NONBLOCK, which belongs to the open file and not to the
+ * descriptor: on the one that the shell gave us, curses would lose output and the
+ * shell's next program would read errors.
+ */
+static int
+open_wait_fd(void)
+{
+	const char *name = ttyname(STDIN_FILENO);
+	int fd = -1;
+
+	if (name != NULL)
+		fd = open(name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	return fd;
+}
+
 int
 term_fd(void)
 {
-	return STDIN_FILENO;
+	return wait_fd >= 0 ? wait_fd : STDIN_FILENO;
 }
 
 static void
@@ -271,6 +301,9 @@ term_open(struct err *err)
 		return err_set(err, "there is no description of the terminal '%s'; "
 		    "set TERM to one that is here, for example vt100", term);
 	is_open = true;
+	flags_in = fcntl(STDIN_FILENO, F_GETFL);
+	flags_out = fcntl(STDOUT_FILENO, F_GETFL);
+	wait_fd = open_wait_fd();
 	restore_len = 0;
 	if (knows_paste())
 		add_restore("\033[?2004l");
@@ -279,7 +312,8 @@ term_open(struct err *err)
 	add_capability("op");
 	add_capability("cnorm");
 	add_capability("rmcup");
-	add_restore("\r");
+	/* Where there is no other screen to go back from, the last one stays, and the shell goes on below. */
+	add_restore(has_other_screen() ? "\r" : "\r\n");
 	start_colours();
 	set_modes();
 	taken = 1;
@@ -297,18 +331,28 @@ term_open(struct err *err)
 void
 term_close(void)
 {
+	bool other_screen;
+
 	if (!is_open)
 		return;
+	other_screen = has_other_screen();
 	is_open = false;
 	if (knows_paste())
 		write_out("\033[?2004l");
 	(void)curs_set(1);
 	(void)endwin();
+	if (!other_screen)
+		write_out("\n");
 	delscreen(screen);
 	screen = NULL;
 	catch_fatal(false);
 	/* Typed ahead for a program that is gone: not for the shell. */
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	(void)fcntl(STDIN_FILENO, F_SETFL, flags_in);
+	(void)fcntl(STDOUT_FILENO, F_SETFL, flags_out);
+	if (wait_fd >= 0)
+		(void)close(wait_fd);
+	wait_fd = -1;
 	taken = 0;
 	grid_release(&shown);
 }

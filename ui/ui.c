@@ -482,8 +482,8 @@ ui_run(const struct ui_options *options, struct engine *engine)
 	open_handles(&ui);
 	dirty(&ui, true);
 	engine_run(engine);
-	term_close();
 	close_handles(&ui);
+	term_close();
 	code = farewell(&ui);
 	grid_release(&ui.grid);
 	view_release(&ui.view);
