@@ -61,14 +61,14 @@ start_redis() {
 start_follower() {
 	cp -p "$run/$1/env" "$run/$1/env.live"
 	serve "$1" root "$LAB_SRV/bin/labclient" -n "$1" -e "$run/$1/env.live" \
-		-s "$run/$1/stats.json" -r "$run/$1/ready" -R 1 -c 0
+		-s "$run/$1/stats.json" -r "$run/$1/ready" -R 1 -i 100 -c 0
 }
 
 start_client() {
 	pg=4
 	[ "$LAB_NAME" != telpro ] || pg=0
 	serve "$LAB_NAME" root "$LAB_SRV/bin/labclient" -n "$LAB_NAME" -e "$app/.env" \
-		-s "$run/stats.json" -r "$run/ready" -l "$app/build/libs" -P $pg -R 2
+		-s "$run/stats.json" -r "$run/ready" -l "$app/build/libs" -P $pg -R 2 -i 100
 }
 
 # A running operation is finished first; nothing is cut that can end by itself.
