@@ -16,6 +16,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/text.h"
 #include "remote/session.h"
 #include "remote/stream.h"
 
@@ -135,13 +136,35 @@ start(uv_timer_t *timer)
 		f->stream = session_exec(f->session, f->command, &events, f);
 }
 
+/*
+ * The command, tied to our end: a command without a terminal outlives its
+ * channel.  When stdin ends it is killed; when it ends, so does the whole.
+ */
+static char *
+tied(const char *command)
+{
+	/* A simple command takes the shell's place, so that the kill reaches it. */
+	bool simple = strpbrk(command, ";|&<>()`\n'\"$\\") == NULL && strncmp(command, "exec ", 5) != 0;
+	struct buf script, out;
+
+	buf_init(&script, 0);
+	buf_init(&out, 0);
+	buf_printf(&script, "exec 3<&0\n{ %s%s\n} </dev/null 3<&- & p=$!\n"
+	    "{ cat <&3 >/dev/null; kill $p; } 2>/dev/null & c=$!\n"
+	    "exec 3<&-; wait $p; s=$?; kill $c 2>/dev/null; exit $s", simple ? "exec " : "", command);
+	buf_puts(&out, "sh -c ");
+	text_shell_quote(&out, buf_str(&script));
+	buf_release(&script);
+	return buf_take(&out, NULL);
+}
+
 struct follow *
 follow_new(struct uv_loop_s *loop, struct session *session, const char *command)
 {
 	struct follow *f = mem_alloc(sizeof(*f));
 
 	f->session = session;
-	f->command = mem_strdup(command);
+	f->command = tied(command);
 	f->from_ms = INT64_MAX;
 	f->timer = mem_alloc(sizeof(*f->timer));
 	(void)uv_timer_init(loop, f->timer);

@@ -253,6 +253,8 @@ forward_new(struct uv_loop_s *loop, struct session *session, const char *address
 	}
 	f->port = ntohs(((const struct sockaddr_in *)(const void *)&name)->sin_port);
 	f->remote = session_dial(session, address, port, &remote_events, f);
+	/* Held for as long as its owner likes; the owner has the deadlines. */
+	stream_deadline(f->remote, 0);
 	return f;
 }
 
@@ -272,13 +274,6 @@ void
 forward_allow(struct forward *f, size_t len_bytes)
 {
 	f->allowed = len_bytes;
-}
-
-void
-forward_deadline(struct forward *f, int64_t from_now_ms)
-{
-	if (f->remote != NULL)
-		stream_deadline(f->remote, from_now_ms);
 }
 
 const char *

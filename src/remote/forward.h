@@ -31,8 +31,6 @@ void	forward_expect(struct forward *, int peer_port);
  * ends the connection: libpq itself reads whatever it is sent into memory.
  */
 void	forward_allow(struct forward *, size_t len_bytes);
-/* Deadline of the stream underneath; 0: none. */
-void	forward_deadline(struct forward *, int64_t from_now_ms);
 /* Why the far side is gone, or NULL while it is not, or went in good order. */
 const char *forward_why(const struct forward *);
 /* Whether the far side was reached at all. */

@@ -476,6 +476,10 @@ fire(uv_timer_t *timer)
 	    loop_ms(p->set) < p->asked_at + p->deadline_ms) {
 		p->started = true;
 		p->began_ms = wall_ms();
+		if (p->spot != NULL && spot_endpoint(p->spot)->host == NONE && spot_endpoint(p->spot)->via == NONE) {
+			probe_end(p, SAW_NOT, "no host to look at '%s' from", spot_endpoint(p->spot)->name);
+			return;
+		}
 		(void)uv_timer_start(p->timer, fire, (uint64_t)probe_left_ms(p), 0);
 		p->ops->start(p);
 		return;

@@ -168,10 +168,17 @@ session_on(struct check_probe *p, int host)
 	return p->base.set->c.session(p->base.set->c.arg, host);
 }
 
+/* Whatever the user's login shell is, the command is read by sh. */
 static void
 run(struct check_probe *p, int host, const char *command)
 {
-	p->stream = session_exec(session_on(p, host), command, &events, p);
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_puts(&b, "sh -c ");
+	text_shell_quote(&b, command);
+	p->stream = session_exec(session_on(p, host), buf_str(&b), &events, p);
+	buf_release(&b);
 	stream_deadline(p->stream, probe_left_ms(&p->base) + 1000);
 }
 
