@@ -1,0 +1,405 @@
+/*
+ * certificate: see certificate.h.
+ *
+ * Makes no decision about what to keep and touches no file.  What comes in by
+ * certificate_read() may be anything; what goes out was made by OpenSSL from
+ * its parsed form.
+ */
+#include "pki/certificate.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include <openssl/asn1.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+#include "pki/openssl.h"
+
+#define SERIAL_BITS 128
+#define COMMON_NAME_MAX 64		/* X.520 ub-common-name */
+#define DNS_NAME_MAX 253		/* RFC 1035 2.3.4, without the dot at the end */
+#define DNS_LABEL_MAX 63
+
+/* ---- names ---- */
+
+/* The address in network order; returns its length in bytes, 0: it is none. */
+static int
+address(const char *name, unsigned char ret[16])
+{
+	if (inet_pton(AF_INET, name, ret) == 1)
+		return 4;
+	return inet_pton(AF_INET6, name, ret) == 1 ? 16 : 0;
+}
+
+int
+certificate_check_name(const char *name, struct err *err)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned char raw[16];
+	const char *label = name, *last = name;
+	size_t len;
+
+	if (name == NULL || *name == '\0')
+		return err_set(err, "an empty name cannot be certified");
+	if (address(name, raw) != 0)
+		return 0;
+	if (strlen(name) > DNS_NAME_MAX)
+		return err_set(err, "the name '%.40s…' is longer than the %d bytes of a DNS name",
+		    name, DNS_NAME_MAX);
+	for (;; label += len + 1) {
+		len = strcspn(label, ".");
+		last = label;
+		if (len == 0)
+			return err_set(err, "'%s' has an empty label: no DNS name in a certificate "
+			    "begins or ends with a dot", name);
+		if (len > DNS_LABEL_MAX)
+			return err_set(err, "'%s' has a label of more than %d bytes", name, DNS_LABEL_MAX);
+		if (strspn(label, letters) < len &&
+		    !(label == name && len == 1 && *label == '*' && label[len] == '.'))
+			return err_set(err, "'%s' is neither an address nor a DNS name "
+			    "(letters, digits, '-', '_'; '*' as its whole first label)", name);
+		if (label[len] == '\0')
+			break;
+	}
+	/* Clients read that as an address, or as part of one. */
+	if (strspn(last, "0123456789") == strlen(last))
+		return err_set(err, "'%s' is neither an address nor a DNS name: its last label is a number", name);
+	return 0;
+}
+
+static GENERAL_NAME *
+general_name(const char *name)
+{
+	GENERAL_NAME *g = GENERAL_NAME_new();
+	ASN1_STRING *s;
+	unsigned char raw[16];
+	int len = address(name, raw);
+
+	s = ASN1_STRING_type_new(len == 0 ? V_ASN1_IA5STRING : V_ASN1_OCTET_STRING);
+	if (g == NULL || s == NULL ||
+	    ASN1_STRING_set(s, len == 0 ? (const void *)name : raw, len == 0 ? -1 : len) != 1)
+		abort();	/* memory is all that these can want */
+	GENERAL_NAME_set0_value(g, len == 0 ? GEN_DNS : GEN_IPADD, s);
+	return g;
+}
+
+bool
+certificate_has_name(const X509 *x, const char *name)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	GENERAL_NAME *want = general_name(name);
+	const ASN1_STRING *a, *b;
+	const char *s, *t;
+	bool has = false;
+	int type, i, len;
+
+	b = GENERAL_NAME_get0_value(want, &type);
+	t = (const char *)ASN1_STRING_get0_data(b);
+	len = ASN1_STRING_length(b);
+	for (i = 0; !has && i < sk_GENERAL_NAME_num(all); i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
+
+		if (g->type != type)
+			continue;
+		a = GENERAL_NAME_get0_value(g, NULL);
+		s = (const char *)ASN1_STRING_get0_data(a);
+		if (ASN1_STRING_length(a) == len)
+			has = type == GEN_DNS ? strncasecmp(s, t, (size_t)len) == 0 :
+			    memcmp(s, t, (size_t)len) == 0;
+	}
+	GENERAL_NAME_free(want);
+	GENERAL_NAMES_free(all);
+	return has;
+}
+
+/* ---- making ---- */
+
+static int
+add_extension(X509 *x, X509 *issuer, int nid, const char *value)
+{
+	X509_EXTENSION *ext;
+	X509V3_CTX ctx;
+	int rc;
+
+	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
+	if ((ext = X509V3_EXT_nconf_nid(NULL, &ctx, nid, value)) == NULL)
+		return -1;
+	rc = X509_add_ext(x, ext, -1) == 1 ? 0 : -1;
+	X509_EXTENSION_free(ext);
+	return rc;
+}
+
+static int
+add_serial(X509 *x)
+{
+	BIGNUM *n = BN_new();
+	int rc = -1;
+
+	/* The highest bit is set: never zero, and positive once encoded (17 of the 20 octets allowed). */
+	if (n != NULL && BN_rand(n, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+	    BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) != NULL)
+		rc = 0;
+	BN_free(n);
+	return rc;
+}
+
+static int
+add_common_name(X509 *x, const char *text)
+{
+	return X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName, MBSTRING_UTF8,
+	    (const unsigned char *)text, -1, -1, 0) == 1 ? 0 : -1;
+}
+
+/* What all of them have: version 3, a serial, times, the public key. */
+static X509 *
+begin(EVP_PKEY *key, int64_t now_s, int64_t until_s)
+{
+	X509 *x = X509_new();
+
+	if (x != NULL && X509_set_version(x, X509_VERSION_3) == 1 && add_serial(x) == 0 &&
+	    ASN1_TIME_set(X509_getm_notBefore(x), (time_t)(now_s - CERTIFICATE_BACK_S)) != NULL &&
+	    ASN1_TIME_set(X509_getm_notAfter(x), (time_t)until_s) != NULL &&
+	    X509_set_pubkey(x, key) == 1)
+		return x;
+	X509_free(x);
+	return NULL;
+}
+
+X509 *
+certificate_make_ca(EVP_PKEY *key, const char *name, int64_t now_s, struct err *err)
+{
+	char *subject = NULL;
+	X509 *x = NULL;
+
+	if (name == NULL || *name == '\0') {
+		(void)err_set(err, "a CA needs a name");
+		return NULL;
+	}
+	if (strlen(name) > CERTIFICATE_NAME_MAX) {
+		(void)err_set(err, "the name '%s' is too long for a CA, expected at most %d bytes",
+		    name, CERTIFICATE_NAME_MAX);
+		return NULL;
+	}
+	ERR_clear_error();
+	subject = mem_printf("%s CA", name);
+	if ((x = begin(key, now_s, now_s + CERTIFICATE_CA_S)) == NULL ||
+	    add_common_name(x, subject) == -1 ||
+	    X509_set_issuer_name(x, X509_get_subject_name(x)) != 1 ||
+	    add_extension(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") == -1 ||
+	    add_extension(x, x, NID_key_usage, "critical,keyCertSign,cRLSign") == -1 ||
+	    add_extension(x, x, NID_subject_key_identifier, "hash") == -1 ||
+	    add_extension(x, x, NID_authority_key_identifier, "keyid:always") == -1 ||
+	    X509_sign(x, key, EVP_sha256()) == 0) {
+		(void)openssl_failed(err, "make the CA's certificate");
+		X509_free(x);
+		x = NULL;
+	}
+	free(subject);
+	return x;
+}
+
+/*
+ * The subject is for people: clients go by the names below it.  It stays empty
+ * where the first name does not fit or is the CA's own subject (the leaf would
+ * look self-issued); the names are critical then (RFC 5280, 4.2.1.6).
+ */
+static int
+add_names(X509 *x, X509 *ca, const char *const *names, size_t nnames)
+{
+	GENERAL_NAMES *all = sk_GENERAL_NAME_new_null();
+	X509_NAME *subject = X509_get_subject_name(x);
+	size_t i, k;
+	int rc;
+
+	if (strlen(names[0]) <= COMMON_NAME_MAX && add_common_name(x, names[0]) == -1) {
+		sk_GENERAL_NAME_free(all);
+		return -1;
+	}
+	if (X509_NAME_cmp(subject, X509_get_subject_name(ca)) == 0)
+		X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, 0));
+	for (i = 0; i < nnames; i++) {
+		for (k = 0; k < i && strcasecmp(names[k], names[i]) != 0; k++)
+			continue;
+		if (k == i && sk_GENERAL_NAME_push(all, general_name(names[i])) == 0)
+			abort();
+	}
+	rc = X509_add1_ext_i2d(x, NID_subject_alt_name, all, X509_NAME_entry_count(subject) == 0,
+	    X509V3_ADD_DEFAULT) == 1 ? 0 : -1;
+	GENERAL_NAMES_free(all);
+	return rc;
+}
+
+X509 *
+certificate_make_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const char *const *names,
+    size_t nnames, int64_t now_s, int64_t lives_s, struct err *err)
+{
+	int64_t until_s = certificate_not_after_s(ca);
+	X509 *x = NULL;
+	size_t i;
+
+	if (nnames == 0) {
+		(void)err_set(err, "there is no name to certify");
+		return NULL;
+	}
+	for (i = 0; i < nnames; i++)
+		if (certificate_check_name(names[i], err) == -1)
+			return NULL;
+	if (lives_s < until_s - now_s)
+		until_s = now_s + lives_s;
+	ERR_clear_error();
+	if ((x = begin(key, now_s, until_s)) == NULL ||
+	    X509_set_issuer_name(x, X509_get_subject_name(ca)) != 1 ||
+	    add_names(x, ca, names, nnames) == -1 ||
+	    add_extension(x, ca, NID_basic_constraints, "critical,CA:FALSE") == -1 ||
+	    /* Before TLS 1.3, a client may encrypt its secret to an RSA key. */
+	    add_extension(x, ca, NID_key_usage, EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ?
+	    "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature") == -1 ||
+	    add_extension(x, ca, NID_ext_key_usage, "serverAuth") == -1 ||
+	    add_extension(x, ca, NID_subject_key_identifier, "hash") == -1 ||
+	    add_extension(x, ca, NID_authority_key_identifier, "keyid:always") == -1 ||
+	    X509_sign(x, ca_key, EVP_sha256()) == 0) {
+		(void)openssl_failed(err, "make the server certificate");
+		X509_free(x);
+		return NULL;
+	}
+	/* A CA that came from somewhere else may have constraints of its own. */
+	if (certificate_verify(x, ca, now_s, err) == -1) {
+		(void)err_wrap(err, "the server certificate just made is not valid");
+		X509_free(x);
+		return NULL;
+	}
+	return x;
+}
+
+/* ---- reading and judging ---- */
+
+X509 *
+certificate_read(const char *pem, size_t len_bytes, const char *path, struct err *err)
+{
+	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(pem, (int)len_bytes);
+	X509 *x, *second;
+
+	ERR_clear_error();
+	x = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	if (x == NULL)
+		(void)err_set(err, "'%s' is no certificate in PEM, or a damaged one: bring it back from a backup", path);
+	else if ((second = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		(void)err_set(err, "'%s' has more than one certificate, expected one alone", path);
+		X509_free(second);
+		X509_free(x);
+		x = NULL;
+	}
+	ERR_clear_error();
+	BIO_free(bio);
+	return x;
+}
+
+char *
+certificate_pem(X509 *x)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text, *pem;
+	long len;
+
+	if (bio == NULL || PEM_write_bio_X509(bio, x) != 1)
+		abort();
+	len = BIO_get_mem_data(bio, &text);
+	pem = mem_strndup(text, len > 0 ? (size_t)len : 0);
+	BIO_free(bio);
+	return pem;
+}
+
+bool
+certificate_is_of(X509 *x, EVP_PKEY *key)
+{
+	bool is = X509_check_private_key(x, key) == 1;
+
+	ERR_clear_error();
+	return is;
+}
+
+/* A time that cannot be read has passed. */
+static int64_t
+seconds(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return t == NULL || ASN1_TIME_to_tm(t, &tm) != 1 ? INT64_MIN : (int64_t)timegm(&tm);
+}
+
+int64_t
+certificate_not_after_s(const X509 *x)
+{
+	return seconds(X509_get0_notAfter(x));
+}
+
+static const char *
+date(int64_t at_s, char ret[32])
+{
+	time_t t = (time_t)at_s;
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) == NULL || strftime(ret, 32, "%Y-%m-%d", &tm) == 0)
+		(void)snprintf(ret, 32, "an unreadable date");
+	return ret;
+}
+
+int
+certificate_check_ca(X509 *x, const char *path, int64_t now_s, struct err *err)
+{
+	int64_t from_s = seconds(X509_get0_notBefore(x)), until_s = certificate_not_after_s(x);
+	char text[32];
+
+	/* 1: by its extensions (X509_check_ca(3)); the others are guesses for old ones. */
+	if (X509_check_ca(x) != 1)
+		return err_set(err, "'%s' is not the certificate of a CA", path);
+	if (X509_self_signed(x, 1) != 1) {
+		ERR_clear_error();
+		return err_set(err, "'%s' is not self-signed: clients that trust it alone would refuse "
+		    "what it signs", path);
+	}
+	if (now_s < from_s)
+		return err_set(err, "'%s' is valid from %s on only: is this machine's clock right?", path,
+		    date(from_s, text));
+	if (now_s >= until_s)
+		return err_set(err, "'%s' has expired on %s: move its directory away and a new CA is made, "
+		    "which every client has to trust first", path, date(until_s, text));
+	return 0;
+}
+
+int
+certificate_verify(X509 *x, X509 *ca, int64_t now_s, struct err *err)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509_STORE *store = X509_STORE_new();
+	int rc = -1;
+
+	ERR_clear_error();
+	if (ctx == NULL || store == NULL || X509_STORE_add_cert(store, ca) != 1 ||
+	    X509_STORE_CTX_init(ctx, store, x, NULL) != 1 ||
+	    X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER) != 1) {
+		(void)openssl_failed(err, "verify a certificate");
+		goto out;
+	}
+	X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), (time_t)now_s);
+	if (X509_verify_cert(ctx) == 1)
+		rc = 0;
+	else
+		(void)err_set(err, "%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+out:
+	ERR_clear_error();
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	return rc;
+}

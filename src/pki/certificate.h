@@ -1,0 +1,52 @@
+/*
+ * certificate: X.509 certificates (RFC 5280), made, read and judged.
+ *
+ * A CA lives 10 years and signs server certificates only (pathlen 0).  All
+ * begin five minutes before they are made, since the clocks of the hosts are
+ * not ours.  Serials are 128 random bits.
+ */
+#ifndef BELAY_PKI_CERTIFICATE_H
+#define BELAY_PKI_CERTIFICATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/types.h>
+
+struct err;
+
+#define CERTIFICATE_CA_S ((int64_t)3652 * 86400)	/* 10 years with their leap days */
+#define CERTIFICATE_BACK_S ((int64_t)300)
+#define CERTIFICATE_NAME_MAX 61		/* bytes; " CA" follows, and X.520 has 64 */
+
+/*
+ * Can a certificate be made for this name?  An address (as inet_pton(3) reads
+ * it) becomes an IP name, everything else a DNS name: labels of letters,
+ * digits, `-` and `_`, the first of them may be `*`.
+ */
+int	certificate_check_name(const char *name, struct err *);
+
+/* Its subject is "NAME CA", so that no server's name can be equal to it. */
+X509	*certificate_make_ca(EVP_PKEY *, const char *name, int64_t now_s, struct err *);
+/*
+ * A server certificate for all the names, by this CA; it does not outlive the
+ * CA.  It is verified before it is given out.
+ */
+X509	*certificate_make_leaf(EVP_PKEY *, X509 *ca, EVP_PKEY *ca_key, const char *const *names,
+	    size_t nnames, int64_t now_s, int64_t lives_s, struct err *);
+
+/* The one certificate of a PEM file; `path` only names it in messages. */
+X509	*certificate_read(const char *pem, size_t len_bytes, const char *path, struct err *);
+/* For the caller to free; nothing but the certificate itself is in it. */
+char	*certificate_pem(X509 *);
+
+bool	certificate_has_name(const X509 *, const char *name);
+bool	certificate_is_of(X509 *, EVP_PKEY *);
+int64_t	certificate_not_after_s(const X509 *);
+/* May it sign others now?  `path` only names it in messages. */
+int	certificate_check_ca(X509 *, const char *path, int64_t now_s, struct err *);
+/* Does a client that trusts this CA alone take it for a server's now? */
+int	certificate_verify(X509 *, X509 *ca, int64_t now_s, struct err *);
+
+#endif

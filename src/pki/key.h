@@ -1,0 +1,53 @@
+/*
+ * key: private keys, made, sealed for the disk and opened again.
+ *
+ * Sealed means PKCS#8 EncryptedPrivateKeyInfo (RFC 5958) in PEM: PBES2 with
+ * scrypt (RFC 7914) and AES-256-CBC.  Any `openssl pkey` opens it.
+ */
+#ifndef BELAY_PKI_KEY_H
+#define BELAY_PKI_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <openssl/types.h>
+
+struct buf;
+struct err;
+
+/*
+ * 16 MiB and some 50 ms for each guess; the largest power of two that stays
+ * below what OpenSSL grants scrypt without being asked (32 MiB).
+ */
+#define KEY_SCRYPT_N 16384
+#define KEY_SCRYPT_R 8
+#define KEY_SCRYPT_P 1
+
+#define KEY_PASSPHRASE_MAX 1024		/* bytes; openssl(1) reads no more than that */
+
+struct passphrase {
+	const char *bytes;
+	size_t	 len;
+};
+
+/* The profile by that name, or the first for NULL; NULL when there is none such. */
+const char *key_profile(const char *name);
+/* NULL when it cannot be made.  RSA takes seconds. */
+EVP_PKEY *key_make(const char *profile, struct err *);
+/* Is it a key of this kind and size? */
+bool	key_fits(const EVP_PKEY *, const char *profile);
+
+/* Appends the sealed key.  A new salt each time, so the text differs each time. */
+int	key_seal(EVP_PKEY *, const struct passphrase *, struct buf *ret, struct err *);
+/*
+ * Opens what key_seal() wrote; `path` only names it in messages.  A key in
+ * the clear, or sealed in another way, is refused with the way to seal it.
+ * A wrong passphrase and a ciphertext that was tampered with look alike.
+ */
+int	key_open(const char *pem, size_t len_bytes, const char *path, const struct passphrase *,
+	    EVP_PKEY **ret, struct err *);
+
+/* PKCS#8 in the clear, for memory only; the caller wipes it. */
+int	key_pem(EVP_PKEY *, char **ret, size_t *ret_len, struct err *);
+
+#endif
