@@ -112,6 +112,10 @@ REMOTE_SRC = \
 	src/remote/probe_redis.c \
 	src/remote/probe_check.c \
 	src/remote/hostproto.c \
+	src/remote/hostcall.c \
+	src/remote/hostops.c \
+	src/remote/hostops_file.c \
+	src/remote/hostops_read.c \
 	$(END)
 
 # engine: the loop around the rollout

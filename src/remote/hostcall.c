@@ -1,0 +1,224 @@
+/*
+ * hostcall: see hostcall.h.
+ *
+ * An answer whose "end" line is there is waited for no longer than LINGER_MS: a
+ * daemon that a command left behind may hold the channel open for ever.  It is
+ * not closed at once either, since closing ends what still runs of a local
+ * command's process group.
+ */
+#include "remote/hostcall.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/mem.h"
+#include "remote/session.h"
+#include "remote/stream.h"
+
+#define SAID_MAX	1024
+#define LINGER_MS	500
+
+static void
+finish(struct hostcall *c, enum hostcall_end end, const struct err *why)
+{
+	const struct hostcall_events *events = c->events;
+	struct host_answer answer;
+	struct err err;
+	void *arg = c->arg;
+
+	stream_close(c->stream);
+	c->stream = NULL;
+	memset(&answer, 0, sizeof(answer));
+	if (end == HOSTCALL_ANSWERED && host_answer_parse(&answer, c->nonce, buf_str(&c->out),
+	    c->out.len, &err) != 0) {
+		end = HOSTCALL_LOST;
+		if (c->out.over)
+			(void)err_set(&err, "the answer is longer than %zu bytes", c->out.max);
+		else if (c->said.len > 0)
+			(void)err_set(&err, "no answer; it said: %s", buf_str(&c->said));
+		why = &err;
+	}
+	buf_release(&c->request);
+	buf_release(&c->out);
+	buf_release(&c->said);
+	events->done(arg, end, end == HOSTCALL_ANSWERED ? &answer : NULL,
+	    end == HOSTCALL_ANSWERED ? NULL : why);
+	host_answer_release(&answer);
+}
+
+static void
+on_opened(void *arg)
+{
+	struct hostcall *c = arg;
+
+	c->sent = true;
+	(void)stream_write(c->stream, c->request.data, c->request.len);
+	stream_write_eof(c->stream);
+	buf_release(&c->request);
+}
+
+/* The mark at or behind `from`, or SIZE_MAX; "\nNONCE " and a word. */
+static size_t
+find_mark(const struct hostcall *c, size_t from, const char *word)
+{
+	char mark[HOST_NONCE_MAX + 32];
+	const char *p, *end;
+	size_t len;
+
+	len = (size_t)snprintf(mark, sizeof(mark), "\n%s %s", c->nonce, word);
+	if (c->out.len < len)
+		return SIZE_MAX;
+	end = c->out.data + c->out.len - len + 1;
+	for (p = c->out.data + from; p < end; p++) {
+		p = memchr(p, '\n', (size_t)(end - p));
+		if (p == NULL)
+			break;
+		if (memcmp(p, mark, len) == 0)
+			return (size_t)(p - c->out.data);
+	}
+	return SIZE_MAX;
+}
+
+static void
+follow_live(struct hostcall *c)
+{
+	size_t at, keep = strlen(c->nonce) + 2, n;
+
+	if (!c->live) {
+		if (c->live_over || (at = find_mark(c, 0, "live\n")) == SIZE_MAX)
+			return;
+		c->live = true;
+		buf_drop(&c->out, at + strlen(c->nonce) + 2 + 5);
+	}
+	at = find_mark(c, 0, "");
+	n = at != SIZE_MAX ? at : c->out.len > keep ? c->out.len - keep : 0;
+	if (n > 0) {
+		c->events->text(c->arg, c->out.data, n);
+		buf_drop(&c->out, n);
+	}
+	if (at != SIZE_MAX) {
+		c->live = false;
+		c->live_over = true;
+	}
+	c->searched = 0;
+}
+
+static void
+on_data(void *arg, const unsigned char *p, size_t len_bytes)
+{
+	struct hostcall *c = arg;
+	size_t at, back = strlen(c->nonce) + 8;
+
+	(void)buf_put(&c->out, p, len_bytes);
+	if (c->events->text != NULL && !c->live_over)
+		follow_live(c);
+	at = find_mark(c, c->searched, "end ");
+	if (at != SIZE_MAX && memchr(c->out.data + at + 1, '\n', c->out.len - at - 1) != NULL) {
+		if (!c->ended)
+			stream_deadline(c->stream, LINGER_MS);
+		c->ended = true;
+	} else if (c->out.over) {
+		/* A flood; nothing of it will be an answer. */
+		finish(c, HOSTCALL_ANSWERED, NULL);
+	} else if (at == SIZE_MAX)
+		c->searched = c->out.len > back ? c->out.len - back : 0;
+	else
+		c->searched = at;
+}
+
+static void
+on_errdata(void *arg, const unsigned char *p, size_t len_bytes)
+{
+	struct hostcall *c = arg;
+
+	(void)buf_put(&c->said, p, len_bytes);
+}
+
+static void
+on_closed(void *arg, enum stream_end end, int exit_status, const struct err *why)
+{
+	struct hostcall *c = arg;
+	struct err err;
+
+	c->stream = NULL;
+	if (c->ended) {
+		finish(c, HOSTCALL_ANSWERED, NULL);
+		return;
+	}
+	switch (end) {
+	case STREAM_EOF:
+	case STREAM_EXITED:
+		/* Ended without an answer: 127 is a host without the shell that we need. */
+		if (c->out.len == 0 && c->said.len == 0 && exit_status > 0)
+			(void)buf_printf(&c->said, "exit status %d", exit_status);
+		finish(c, HOSTCALL_ANSWERED, NULL);
+		return;
+	case STREAM_REFUSED:
+		finish(c, HOSTCALL_NOT_SENT, why);
+		return;
+	case STREAM_TIMEOUT:
+		finish(c, c->sent ? HOSTCALL_LATE : HOSTCALL_NOT_SENT, why);
+		return;
+	case STREAM_LOST:
+		if (why == NULL) {
+			(void)err_set(&err, "the connection broke");
+			why = &err;
+		}
+		finish(c, c->sent ? HOSTCALL_LOST : HOSTCALL_NOT_SENT, why);
+		return;
+	}
+}
+
+struct buf *
+hostcall_headers(struct hostcall *c)
+{
+	unsigned char random[16];
+	size_t i;
+
+	hostcall_release(c);
+	if (getentropy(random, sizeof(random)) != 0)
+		abort();
+	for (i = 0; i < sizeof(random); i++)
+		(void)snprintf(c->nonce + 2 * i, 3, "%02x", random[i]);
+	buf_init(&c->request, STREAM_QUEUE_MAX);
+	buf_init(&c->out, HOST_ANSWER_MAX);
+	buf_init(&c->said, SAID_MAX);
+	c->out.secret = true;
+	host_begin(&c->request, c->nonce);
+	return &c->request;
+}
+
+void
+hostcall_begin(struct hostcall *c, struct session *session, const char *verb, const char *op_id,
+    const void *payload, size_t payload_len, int64_t deadline_ms,
+    const struct hostcall_events *events, void *arg)
+{
+	static const struct stream_events stream_events = {
+		.opened = on_opened, .data = on_data, .errdata = on_errdata, .closed = on_closed,
+	};
+	struct buf command;
+
+	host_headers_end(&c->request);
+	(void)buf_put(&c->request, payload, payload_len);
+	c->events = events;
+	c->arg = arg;
+	c->sent = c->live = c->live_over = c->ended = false;
+	c->searched = 0;
+	buf_init(&command, 0);
+	host_command(&command, verb, c->nonce, op_id);
+	c->stream = session_exec(session, buf_str(&command), &stream_events, c);
+	buf_release(&command);
+	stream_deadline(c->stream, deadline_ms < 1 ? 1 : deadline_ms);
+}
+
+void
+hostcall_release(struct hostcall *c)
+{
+	stream_close(c->stream);
+	c->stream = NULL;
+	buf_release(&c->request);
+	buf_release(&c->out);
+	buf_release(&c->said);
+}

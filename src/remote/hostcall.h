@@ -1,0 +1,50 @@
+/*
+ * hostcall: one run of the host-side program over a session.  Sends the
+ * request, collects the answer, hands it on; knows nothing of what is asked.
+ */
+#ifndef BELAY_REMOTE_HOSTCALL_H
+#define BELAY_REMOTE_HOSTCALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "remote/hostproto.h"
+
+struct session;
+struct stream;
+
+enum hostcall_end {
+	HOSTCALL_ANSWERED,	/* the answer is whole */
+	HOSTCALL_NOT_SENT,	/* the host was not reached: it knows nothing of it */
+	HOSTCALL_LATE,		/* sent, and no answer within the deadline */
+	HOSTCALL_LOST		/* sent, and the way to the host broke, or the answer is none */
+};
+
+struct hostcall;
+struct hostcall_events {
+	/* The last event.  answer: only for ANSWERED, borrowed; why: for the others. */
+	void	(*done)(void *arg, enum hostcall_end, const struct host_answer *, const struct err *why);
+	/* Behind a "live" line, as it comes; may be NULL. */
+	void	(*text)(void *arg, const char *bytes, size_t len_bytes);
+};
+
+struct hostcall {		/* zero it before the first use */
+	struct stream *stream;	/* NULL: none under way */
+	char	 nonce[HOST_NONCE_MAX];
+	struct buf request, out, said;	/* said: the far side's stderr */
+	size_t	 searched;	/* of out: the end is not before this */
+	bool	 sent, live, live_over, ended;
+	const struct hostcall_events *events;
+	void	*arg;
+};
+
+/* The headers come by host_header() into hostcall_headers(), then begin sends it all. */
+struct buf *hostcall_headers(struct hostcall *);
+void	hostcall_begin(struct hostcall *, struct session *, const char *verb, const char *op_id,
+	    const void *payload, size_t payload_len, int64_t deadline_ms,
+	    const struct hostcall_events *, void *arg);
+void	hostcall_release(struct hostcall *);	/* ends it without an event */
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * hostops_file: what an ENV or FILE op makes of a file, and how it is shown.
+ *
+ * What is shown: of an env file the lines of our keys only, since the others'
+ * values may be anything; values of a `secret` op as fingerprints.  Of a whole
+ * file the line diff, unless it is secret or was a private key.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/diff.h"
+#include "core/envfile.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/reader.h"
+#include "remote/hostops_int.h"
+
+#define VALUE_SHOWN_MAX	200
+#define DIFF_CONTEXT	2
+
+int
+file_after(const struct op *op, const struct looked *l, struct buf *out, bool *ret_there,
+    struct err *err)
+{
+	size_t i;
+
+	out->secret = true;
+	if (op->kind == OP_FILE) {
+		*ret_there = !op->remove;
+		if (op->content != NULL)
+			(void)buf_put(out, op->content, op->len);
+		else if (!op->remove && !l->there)
+			return err_set(err, "'%s' does not exist, and no content is given", op->path);
+		else if (!op->remove)
+			(void)buf_put(out, l->content, l->len);
+		return 0;
+	}
+	for (i = 0; i < op->set.n; i++)
+		if (!envfile_key_valid(op->set.v[i].key))
+			return err_set(err, "'%s' is no name of a variable", op->set.v[i].key);
+		else if (strpbrk(op->set.v[i].value, "\r\n") != NULL)
+			return err_set(err, "'%s': a line break cannot stand in an env file",
+			    op->set.v[i].key);
+	if (!envfile_edit(out, l->content, l->len, &op->set, &op->unset))
+		return err_set(err, "'%s' has a quote that is left open: what would be written "
+		    "there would not be read back; close the quote first", op->path);
+	/* Nothing to take away from a file that is not there, and nothing to put into it. */
+	*ret_there = l->there || out->len > 0;
+	if (out->len > HOST_FILE_MAX)
+		return err_set(err, "'%s' would be larger than %zu bytes", op->path, HOST_FILE_MAX);
+	return 0;
+}
+
+/* chown(1)'s "user:group" by number or by name; an empty group is the user's own, and not compared. */
+static bool
+owner_as_wanted(const char *owner, const struct looked *l)
+{
+	const char *colon = strchr(owner, ':'), *id_colon = strchr(l->ids, ':');
+	const char *name_colon = strchr(l->names, ':');
+	size_t user = colon == NULL ? strlen(owner) : (size_t)(colon - owner);
+
+	if (id_colon == NULL || name_colon == NULL)
+		return false;
+	if (user > 0 &&
+	    !(user == (size_t)(id_colon - l->ids) && memcmp(owner, l->ids, user) == 0) &&
+	    !(user == (size_t)(name_colon - l->names) && memcmp(owner, l->names, user) == 0))
+		return false;
+	return colon == NULL || colon[1] == '\0' || strcmp(colon + 1, id_colon + 1) == 0 ||
+	    strcmp(colon + 1, name_colon + 1) == 0;
+}
+
+bool
+file_mode_as_wanted(const struct op *op, const struct looked *l)
+{
+	if (op->kind != OP_FILE || op->remove)
+		return true;
+	if (!l->there)
+		return false;
+	if (op->mode >= 0 && strtol(l->mode, NULL, 8) != op->mode)
+		return false;
+	return op->owner == NULL || owner_as_wanted(op->owner, l);
+}
+
+static void
+put_print(const struct hostops *set, const char *p, size_t len, struct buf *out)
+{
+	char print[DIGEST_PRINT_SIZE];
+
+	digest_print(set->c.key, sizeof(set->c.key), p, len, print);
+	(void)buf_printf(out, "hmac:%s", print);
+}
+
+struct showing {
+	const struct hostops *set;
+	const struct op *op;
+};
+
+static bool
+ours(const struct op *op, const char *key, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < op->set.n; i++)
+		if (strlen(op->set.v[i].key) == len && memcmp(op->set.v[i].key, key, len) == 0)
+			return true;
+	for (i = 0; i < op->unset.n; i++)
+		if (strlen(op->unset.v[i]) == len && memcmp(op->unset.v[i], key, len) == 0)
+			return true;
+	return false;
+}
+
+static void
+show_env_line(void *arg, const char *line, size_t len, struct buf *out)
+{
+	const struct showing *s = arg;
+	const char *key;
+	size_t key_len, value_at;
+	struct buf name, value;
+
+	key = envfile_line_key(line, len, &key_len, &value_at);
+	if (key == NULL) {
+		/* A comment may hold a value that was once in use. */
+		(void)buf_puts(out, len == 0 ? "" : "…");
+		return;
+	}
+	if (!ours(s->op, key, key_len)) {
+		(void)buf_put(out, line, value_at);
+		(void)buf_puts(out, "…");
+		return;
+	}
+	(void)buf_put(out, line, value_at);
+	if (s->op->secret) {
+		buf_init(&name, 0);
+		buf_init(&value, 0);
+		value.secret = true;
+		(void)buf_put(&name, key, key_len);
+		(void)envfile_get(line, len, buf_str(&name), &value);
+		put_print(s->set, buf_str(&value), value.len, out);
+		buf_release(&name);
+		buf_release(&value);
+	} else if (len - value_at > VALUE_SHOWN_MAX) {
+		(void)buf_put(out, line + value_at, VALUE_SHOWN_MAX);
+		(void)buf_printf(out, "… (%zu bytes)", len - value_at);
+	} else
+		(void)buf_put(out, line + value_at, len - value_at);
+}
+
+static bool
+is_key(const char *p, size_t len)
+{
+	static const char mark[] = "PRIVATE KEY-----";
+	size_t i;
+
+	for (i = 0; i + sizeof(mark) - 1 <= len; i++)
+		if (memcmp(p + i, mark, sizeof(mark) - 1) == 0)
+			return true;
+	return false;
+}
+
+static void
+put_whole(const struct hostops *set, char sign, const char *p, size_t len, struct buf *out)
+{
+	(void)buf_printf(out, "%ccontent ", sign);
+	put_print(set, p, len, out);
+	(void)buf_printf(out, ", %zu bytes\n", len);
+}
+
+static void
+preview_file(const struct hostops *set, const struct op *op, const struct looked *l,
+    const char *after, size_t after_len, bool there, struct buf *out)
+{
+	bool secret = op->secret || is_key(l->content, l->len) || is_key(after, after_len);
+
+	if (!l->there && there)
+		(void)buf_puts(out, "+ a new file\n");
+	if (l->there && !there)
+		(void)buf_puts(out, "- the file is removed\n");
+	if (!secret)
+		diff_text(out, l->content, l->len, after, after_len, DIFF_CONTEXT, NULL, NULL);
+	else if (l->len != after_len || memcmp(l->content, after, after_len) != 0 ||
+	    l->there != there) {
+		if (l->there)
+			put_whole(set, '-', l->content, l->len, out);
+		if (there)
+			put_whole(set, '+', after, after_len, out);
+	}
+	if (!there)
+		return;
+	if (l->there && op->mode >= 0 && strtol(l->mode, NULL, 8) != op->mode)
+		(void)buf_printf(out, "-mode %s\n+mode %o\n", l->mode, (unsigned)op->mode);
+	else if (!l->there)
+		(void)buf_printf(out, "+mode %o\n", op->mode >= 0 ? (unsigned)op->mode : 0600u);
+	if (op->owner != NULL && !(l->there && owner_as_wanted(op->owner, l))) {
+		if (l->there)
+			(void)buf_printf(out, "-owner %s\n", l->ids);
+		(void)buf_printf(out, "+owner %s\n", op->owner);
+	}
+}
+
+void
+file_preview(const struct hostops *set, const struct op *op, const struct looked *l,
+    const char *after, size_t after_len, bool there, struct buf *out)
+{
+	struct showing s = { set, op };
+
+	if (op->kind == OP_FILE) {
+		preview_file(set, op, l, after, after_len, there, out);
+		return;
+	}
+	if (!l->there && there)
+		(void)buf_puts(out, "+ a new file\n");
+	diff_text(out, l->content, l->len, after, after_len, 0, show_env_line, &s);
+}
+
+static void
+wrote_key(const struct looked *l, const char *key, struct pairs *set, struct strings *unset)
+{
+	struct pair *pair;
+	struct buf value;
+	size_t len;
+
+	buf_init(&value, 0);
+	value.secret = true;
+	if (envfile_get(l->after, l->after_len, key, &value)) {
+		pair = mem_push(&set->v, &set->n, sizeof(*set->v));
+		pair->key = mem_strdup(key);
+		(void)buf_puts(&value, "");
+		pair->value = buf_take(&value, &len);
+	} else
+		*(char **)mem_push(&unset->v, &unset->n, sizeof(*unset->v)) = mem_strdup(key);
+	buf_release(&value);
+}
+
+void
+file_wrote(const struct op *op, const struct looked *l, struct pairs *set, struct strings *unset)
+{
+	size_t i;
+
+	memset(set, 0, sizeof(*set));
+	memset(unset, 0, sizeof(*unset));
+	for (i = 0; i < op->set.n; i++)
+		wrote_key(l, op->set.v[i].key, set, unset);
+	for (i = 0; i < op->unset.n; i++)
+		wrote_key(l, op->unset.v[i], set, unset);
+}
+
+void
+file_wrote_release(struct pairs *set, struct strings *unset)
+{
+	size_t i;
+
+	for (i = 0; i < set->n; i++) {
+		free(set->v[i].key);
+		mem_wipe_free(set->v[i].value, strlen(set->v[i].value));
+	}
+	free(set->v);
+	set->v = NULL;
+	set->n = 0;
+	strings_release(unset);
+}
+
+static void
+put_value(const struct hostops *set, const struct op *op, const char *text, size_t len,
+    const char *key, struct buf *out)
+{
+	struct buf value;
+
+	buf_init(&value, 0);
+	value.secret = true;
+	if (!envfile_get(text, len, key, &value))
+		(void)buf_puts(out, "not set");
+	else if (op->secret)
+		put_print(set, buf_str(&value), value.len, out);
+	else
+		(void)buf_printf(out, "'%.*s'", VALUE_SHOWN_MAX, buf_str(&value));
+	buf_release(&value);
+}
+
+void
+file_three_ways(const struct hostops *set, const struct op *op, const struct looked *l,
+    const struct strings *keys, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < keys->n; i++) {
+		(void)buf_printf(out, "%s: was ", keys->v[i]);
+		put_value(set, op, l->before, l->before_len, keys->v[i], out);
+		(void)buf_puts(out, ", we wrote ");
+		put_value(set, op, l->after, l->after_len, keys->v[i], out);
+		(void)buf_puts(out, ", now ");
+		put_value(set, op, l->content, l->len, keys->v[i], out);
+		(void)buf_puts(out, "\n");
+	}
+}

@@ -1,0 +1,102 @@
+/*
+ * hostops_int: what the files of hostops share.  Nobody else includes it.
+ */
+#ifndef BELAY_REMOTE_HOSTOPS_INT_H
+#define BELAY_REMOTE_HOSTOPS_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <uv.h>
+
+#include "pki/digest.h"
+#include "remote/hostcall.h"
+#include "remote/hostops.h"
+
+struct ca {
+	char	*pem;
+	size_t	 len;
+};
+
+struct hostops {
+	struct hostops_config c;
+	struct ca *cas;			/* by cert */
+	struct hostop *ops;
+};
+
+/* A file and the record of an op, as a look found them.  Points into the answer. */
+struct looked {
+	const char *record;		/* "none", "applied", "ended 0" … */
+	bool	 running, torn;
+	/* meta of the record */
+	char	 m_before[DIGEST_HEX_SIZE], m_after[DIGEST_HEX_SIZE];	/* "" not there */
+	bool	 has_before, has_after, has_back;
+	const char *before, *after, *back, *out;
+	size_t	 before_len, after_len, back_len, out_len;
+	/* the file */
+	bool	 there;
+	const char *content;		/* "" where it is not there */
+	size_t	 len;
+	char	 sha[DIGEST_HEX_SIZE];	/* "-" where it is not there */
+	char	 mode[8];		/* octal */
+	char	 ids[32];		/* "uid:gid" */
+	const char *names;		/* "user:group" */
+};
+
+struct hostop {
+	struct hostop *prev, *next;
+	struct hostops *set;
+	uv_timer_t timer;		/* for answers that need no host */
+	int	 host;
+	int64_t	 due;			/* loop time */
+	struct hostcall call;
+	void	*arg;
+	/* an op */
+	enum op_verb verb;
+	const struct wire_op *order;
+	const struct op *op;
+	hostop_done *done;
+	hostop_text *text;
+	struct op_result result;
+	bool	 wrote;			/* a call that may change something was sent */
+	int	 rounds;
+	/* a read */
+	hostop_read *read;
+	struct strings paths;
+	int64_t	 began;
+	/* a secret */
+	hostop_secret *secret;
+	int	 which;
+};
+
+/* hostops.c */
+struct hostop *hostop_new(struct hostops *, int host, int64_t deadline_ms, void *arg);
+/* Takes it off the list; its memory lives until the timer is closed. */
+void	hostop_drop(struct hostop *);
+/* The headers that every request has; then hostop_call() sends it. */
+struct buf *hostop_request(struct hostop *);
+void	hostop_call(struct hostop *, const char *verb, const char *op_id, const void *payload,
+	    size_t payload_len, const struct hostcall_events *);
+/* Runs `later` from the loop. */
+void	hostop_later(struct hostop *, uv_timer_cb later);
+
+/* hostops_file.c: pure */
+/*
+ * What the file would hold after an ENV or FILE op; *ret_there is false where
+ * there would be none.  -1: it cannot be written so.
+ */
+int	file_after(const struct op *, const struct looked *, struct buf *out, bool *ret_there,
+	    struct err *);
+/* Are the mode and the owner as the op wants them? */
+bool	file_mode_as_wanted(const struct op *, const struct looked *);
+/* The preview of an ENV or FILE op. */
+void	file_preview(const struct hostops *, const struct op *, const struct looked *,
+	    const char *after, size_t after_len, bool there, struct buf *out);
+/* Our keys by name with the value that our after-image has of them. */
+void	file_wrote(const struct op *, const struct looked *, struct pairs *set, struct strings *unset);
+void	file_wrote_release(struct pairs *, struct strings *);
+/* Of keys that drifted: what was before, what we wrote, what is there. */
+void	file_three_ways(const struct hostops *, const struct op *, const struct looked *,
+	    const struct strings *keys, struct buf *out);
+
+#endif

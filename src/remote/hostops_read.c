@@ -1,0 +1,233 @@
+/*
+ * hostops_read: what is written on a host: the files that facets are bound
+ * to, and single variables that are secrets.  Changes nothing; one round
+ * trip for all of a host's files.
+ */
+#include "remote/hostops.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/buf.h"
+#include "core/envfile.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/reader.h"
+#include "remote/hostops_int.h"
+
+static int64_t
+wall_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The item about path number n: "file N …", "absent N", "error N why". */
+static const struct host_item *
+about(const struct host_answer *a, size_t n)
+{
+	const char *const words[] = { "file", "absent", "error" };
+	const struct host_item *item, *found = NULL;
+	size_t i, k;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (k = 0; (item = host_item(a, words[i], k)) != NULL; k++)
+			/* An error behind a file says that reading it broke off. */
+			if (strtoul(item->rest, NULL, 10) == n)
+				found = item;
+	return found;
+}
+
+static const char *
+words_of(const struct host_item *item)
+{
+	const char *blank = strchr(item->rest, ' ');
+
+	return blank == NULL ? "cannot be read" : blank + 1;
+}
+
+struct lookup {
+	const struct hostop *h;
+	const struct host_answer *answer;
+};
+
+static int
+lookup(void *arg, const char *path, const char **ret, size_t *ret_len, const char **ret_why)
+{
+	const struct lookup *l = arg;
+	const struct host_item *item;
+	size_t i;
+
+	for (i = 0; i < l->h->paths.n && strcmp(l->h->paths.v[i], path) != 0; i++)
+		;
+	item = i == l->h->paths.n ? NULL : about(l->answer, i);
+	if (item == NULL) {
+		*ret_why = "not read";
+		return -1;
+	}
+	if (strcmp(item->word, "error") == 0) {
+		*ret_why = words_of(item);
+		return -1;
+	}
+	if (strcmp(item->word, "file") == 0 && item->len > HOST_FILE_MAX) {
+		*ret_why = "too large";
+		return -1;
+	}
+	*ret = strcmp(item->word, "file") == 0 ? item->data : NULL;
+	*ret_len = *ret == NULL ? 0 : item->len;
+	return 0;
+}
+
+static const char *
+ca_of(void *arg, int cert, size_t *ret_len)
+{
+	const struct lookup *l = arg;
+	const struct ca *ca = &l->h->set->cas[cert];
+
+	*ret_len = ca->len;
+	return ca->pem;
+}
+
+static void
+give(struct hostop *h, struct reading *r)
+{
+	hostop_read *read = h->read;
+	void *arg = h->arg;
+
+	r->kind = READING_HOST;
+	r->subject = h->host;
+	r->at_ms = wall_ms();
+	r->took_ms = (int64_t)uv_now(h->set->c.loop) - h->began;
+	hostop_drop(h);
+	read(arg, r);
+}
+
+static void
+read_done(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
+{
+	struct hostop *h = arg;
+	struct lookup l = { h, a };
+	struct reading r;
+	const char *words;
+
+	memset(&r, 0, sizeof(r));
+	if (end != HOSTCALL_ANSWERED) {
+		r.outcome = SAW_NOT;
+		r.why = mem_strdup(why == NULL ? "the host did not answer" : why->msg);
+	} else if (!host_outcome_is(a, "ok", NULL)) {
+		r.outcome = SAW_NOT;
+		r.why = mem_strdup(host_outcome_is(a, "fail", &words) ? words : "malformed answer");
+	} else {
+		r.outcome = SAW;
+		facets_seen(&r, h->set->c.fleet, h->host, lookup, ca_of, &l);
+	}
+	give(h, &r);
+}
+
+static void
+begin_read(uv_timer_t *timer)
+{
+	static const struct hostcall_events events = { .done = read_done };
+	struct hostop *h = timer->data;
+	struct buf *q;
+	struct reading r;
+	struct err err;
+	size_t i;
+
+	h->began = (int64_t)uv_now(h->set->c.loop);
+	facets_files(&h->paths, h->set->c.fleet, h->host);
+	q = hostop_request(h);
+	for (i = 0; i < h->paths.n; i++)
+		if (host_header(q, "path", h->paths.v[i], &err) != 0) {
+			memset(&r, 0, sizeof(r));
+			r.outcome = SAW_NOT;
+			r.why = mem_strdup(err.msg);
+			give(h, &r);
+			return;
+		}
+	hostop_call(h, "read", NULL, NULL, 0, &events);
+}
+
+struct hostop *
+hostops_read(struct hostops *set, int host, int64_t deadline_ms, hostop_read *read, void *arg)
+{
+	struct hostop *h = hostop_new(set, host, deadline_ms, arg);
+
+	h->read = read;
+	hostop_later(h, begin_read);
+	return h;
+}
+
+/* ------------------------------------------------------------------ secrets */
+
+static void
+tell(struct hostop *h, const char *value, size_t len, const char *why)
+{
+	hostop_secret *secret = h->secret;
+	void *arg = h->arg;
+
+	hostop_drop(h);
+	secret(arg, value, len, why);
+}
+
+static void
+secret_done(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
+{
+	struct hostop *h = arg;
+	const struct secret *s = &h->set->c.fleet->secrets[h->which];
+	const struct host_item *item;
+	struct buf value;
+	char words[512];
+
+	item = end == HOSTCALL_ANSWERED ? about(a, 0) : NULL;
+	buf_init(&value, OP_VALUE_MAX);
+	value.secret = true;
+	if (end != HOSTCALL_ANSWERED)
+		(void)snprintf(words, sizeof(words), "%.500s", why == NULL ? "no answer" : why->msg);
+	else if (item == NULL)
+		(void)snprintf(words, sizeof(words), "%.500s", host_outcome(a));
+	else if (strcmp(item->word, "error") == 0)
+		(void)snprintf(words, sizeof(words), "'%.300s': %.180s", s->file, words_of(item));
+	else if (strcmp(item->word, "absent") == 0)
+		(void)snprintf(words, sizeof(words), "'%.300s' does not exist", s->file);
+	else if (!envfile_get(item->data, item->len, s->key, &value))
+		(void)snprintf(words, sizeof(words), "'%.300s' does not set '%.100s'", s->file, s->key);
+	else {
+		tell(h, buf_str(&value), value.len, NULL);
+		buf_release(&value);
+		return;
+	}
+	buf_release(&value);
+	tell(h, NULL, 0, words);
+}
+
+static void
+begin_secret(uv_timer_t *timer)
+{
+	static const struct hostcall_events events = { .done = secret_done };
+	struct hostop *h = timer->data;
+	const struct secret *s = &h->set->c.fleet->secrets[h->which];
+	struct buf *q;
+	struct err err;
+
+	q = hostop_request(h);
+	if (host_header(q, "path", s->file, &err) != 0)
+		tell(h, NULL, 0, err.msg);
+	else
+		hostop_call(h, "read", NULL, NULL, 0, &events);
+}
+
+struct hostop *
+hostops_secret(struct hostops *set, int secret, int64_t deadline_ms, hostop_secret *done, void *arg)
+{
+	struct hostop *h = hostop_new(set, set->c.fleet->secrets[secret].host, deadline_ms, arg);
+
+	h->which = secret;
+	h->secret = done;
+	hostop_later(h, begin_secret);
+	return h;
+}
