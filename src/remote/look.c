@@ -231,7 +231,8 @@ redis_answer(struct look *l)
 	*nl = '\0';
 	if (nl > l->answer && nl[-1] == '\r')
 		nl[-1] = '\0';
-	say(l, LEG_OPEN, l->answer[0] == '-' ? (const char *)l->answer + 1 : "");
+	say(l, LEG_OPEN, l->answer[0] == '-' && memcmp(l->answer, "-NOAUTH", 7) != 0 ?
+	    (const char *)l->answer + 1 : "");
 	l->stage = STAGE_FAREWELL;
 }
 

@@ -301,6 +301,10 @@ start(struct probe *p, const struct redis_script *script)
 	r->probe = p;
 	r->script = script;
 	r->tried_again = false;
+	/* The server has come to serve TLS, or a certificate that verifies, since then. */
+	if (r->resp != NULL && r->ready && p->spot->tls == LEG_OPEN &&
+	    (!r->tls || (!r->verified && p->spot->verified)))
+		hang_up(r);
 	if (r->resp != NULL && r->ready) {
 		stream_deadline(resp_stream(r->resp), probe_left_ms(p) + 1000);
 		begin(r);

@@ -243,6 +243,14 @@ connect_or_look(struct sql *s)
 		s->look = look_new(spot, true, probe_left_ms(s->probe), looked, s);
 }
 
+/* The server has come to serve TLS, or a certificate that verifies, since this session was opened. */
+static bool
+better_way(const struct sql *s)
+{
+	return s->spot->tls == LEG_OPEN && (s->mode == PQ_PLAINTEXT ||
+	    (s->mode == PQ_TLS && s->spot->verified && spot_ca_file(s->spot) != NULL));
+}
+
 void
 sql_start(struct probe *p, const struct sql_script *script)
 {
@@ -261,6 +269,8 @@ sql_start(struct probe *p, const struct sql_script *script)
 	s->script = script;
 	s->at = 0;
 	s->tried_again = false;
+	if (s->pq != NULL && s->ready && better_way(s))
+		hang_up(s);
 	if (s->pq != NULL && s->ready)
 		begin(s);
 	else

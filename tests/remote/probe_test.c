@@ -251,6 +251,29 @@ warm_census_keeps_its_session_and_a_restart_does_not_matter(void **state)
 }
 
 static void
+held_session_moves_to_tls_once_it_is_served(void **state)
+{
+	struct reading r;
+	int i;
+
+	(void)state;
+	servers_postgres(&sv, NULL, HBA_BOTH, "");
+	bench_expect_census(EP_POSTGRES, "saw over plaintext: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	servers_sql(&sv, "ALTER SYSTEM SET ssl = on");
+	servers_sql(&sv, "SELECT pg_reload_conf()");
+	for (i = 0; i < 500; i++) {
+		r = bench_look(&bench, READING_SERVED, EP_POSTGRES, 10000);
+		if (r.served.tls == LEG_OPEN)
+			break;
+		reading_release(&r);
+	}
+	assert_int_equal(r.served.tls, LEG_OPEN);
+	reading_release(&r);
+	bench_expect_census(EP_POSTGRES, "saw over tls, verified: link 0 0 tls 0 plain; link 1 0 tls 0 plain; undeclared 0 tls 0 plain");
+	servers_sql(&sv, "ALTER SYSTEM RESET ssl");
+}
+
+static void
 wrong_password_is_told_and_the_right_one_works_later(void **state)
 {
 	struct reading r;
@@ -617,6 +640,7 @@ main(void)
 		BENCH_CASE(census_without_privilege_is_inconclusive),
 		BENCH_CASE(census_counts_what_the_server_sees),
 		BENCH_CASE(warm_census_keeps_its_session_and_a_restart_does_not_matter),
+		BENCH_CASE(held_session_moves_to_tls_once_it_is_served),
 		BENCH_CASE(wrong_password_is_told_and_the_right_one_works_later),
 		BENCH_CASE(inherited_habits_do_not_reach_libpq),
 		BENCH_CASE(postgres_settings_are_read_with_their_source),
