@@ -54,6 +54,8 @@ CORE_SRC = \
 	src/core/board.c \
 	src/core/gate.c \
 	src/core/rollout.c \
+	src/core/rollout_may.c \
+	src/core/rollout_replay.c \
 	src/core/diff.c \
 	src/core/envfile.c \
 	src/core/facets.c \
@@ -85,6 +87,7 @@ STORE_SRC = \
 
 # remote: the worker, sessions, streams, probes, edits
 REMOTE_SRC = \
+	src/remote/worker.c \
 	src/remote/addresses.c \
 	src/remote/stream.c \
 	src/remote/session.c \
@@ -192,9 +195,13 @@ TESTS = \
 	wire/wire \
 	store/journal \
 	engine/thread \
+	engine/workers \
 	core/diff \
 	core/envfile \
 	remote/session \
+	remote/known_hosts \
+	remote/opensshkey \
+	remote/login \
 	remote/probe \
 	remote/probe_check \
 	remote/probe_hostile \
@@ -208,6 +215,9 @@ TESTS = \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c
+EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
+EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c
+EXTRA_remote/login = tests/remote/sshd_fixture.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
@@ -234,9 +244,11 @@ E2E = \
 TOOLS = \
 	lab/labclient \
 	lab/labproc \
+	ui/mdoc \
 	$(END)
 
 LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
+LIBS_tool_ui/mdoc = $(BUILD)/ui.a $(BUILD)/core.a $(LIBS_core)
 
 # Manuals, by section
 MANUALS = \
@@ -395,6 +407,7 @@ $(BUILD)/tests/$(1): $(BUILD)/tests/$(1).o
 	$$(Q)$$(LINK) -o $$@ $$< $$(LIBS_tool_$(1)) $$(LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+$(BUILD)/tests/ui/mdoc: $(BUILD)/ui.a $(BUILD)/core.a
 
 # Other flags than last time: everything is compiled again.
 $(BUILD)/gen/flags: export FLAGS = $(CC) $(CPPFLAGS) $(MODE_CFLAGS) $(CFLAGS) $(LIB_CFLAGS)

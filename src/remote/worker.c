@@ -53,6 +53,7 @@
 #define READ_CHUNK	((size_t)64 << 10)
 #define TEXT_QUEUE_MAX	((size_t)4 << 20)	/* progress is dropped while more than this waits to be read */
 #define SECRET_FRESH_MS	60000			/* a secret kept on a host is read again after that long */
+#define SECRET_READ_MS	20000			/* at least; others may want it that are more patient */
 #define MEMORY_MAX	((rlim_t)2 << 30)
 #define FILES_PER_HOST	8
 
@@ -84,6 +85,7 @@ struct job {
 	int	 what, subject;
 	int64_t	 since_ms, due;		/* due: loop time */
 	int	 awaits;		/* a secret that is being read first, or NONE */
+	uv_timer_t *wait;		/* until then; or NULL */
 	bool	 op;			/* hostop is what runs it, else probe */
 	struct probe *probe;
 	struct hostop *hostop;
@@ -224,8 +226,34 @@ job_free(struct job *j)
 }
 
 static void
+free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void
+job_await(struct job *j, int secret, uv_timer_cb late, int64_t left_ms)
+{
+	j->awaits = secret;
+	j->wait = mem_alloc(sizeof(*j->wait));
+	(void)uv_timer_init(&j->worker->loop, j->wait);
+	j->wait->data = j;
+	(void)uv_timer_start(j->wait, late, (uint64_t)left_ms, 0);
+}
+
+static void
+job_await_no_more(struct job *j)
+{
+	j->awaits = NONE;
+	if (j->wait != NULL)
+		uv_close((uv_handle_t *)j->wait, free_handle);
+	j->wait = NULL;
+}
+
+static void
 job_cancel(struct job *j)
 {
+	job_await_no_more(j);
 	if (j->probe != NULL)
 		probe_cancel(j->probe);
 	if (j->hostop != NULL)
@@ -532,10 +560,23 @@ secret_read(void *arg, const char *value, size_t len, const char *why)
 	for (j = w->jobs; j != NULL; j = next) {
 		next = j->next;
 		if (j->awaits == s->secret) {
-			j->awaits = NONE;
+			job_await_no_more(j);
 			job_begin_probe(j);
 		}
 	}
+}
+
+static void
+secret_late(uv_timer_t *timer)
+{
+	struct job *j = timer->data;
+	const struct secret *def = &j->worker->fleet->secrets[j->awaits];
+	char why[FLEET_NAME_MAX * 2 + 64];
+
+	(void)snprintf(why, sizeof(why), "the secret '%s' was not read from host '%s' in time", def->name,
+	    j->worker->fleet->hosts[def->host].name);
+	job_await_no_more(j);
+	job_saw_nothing(j, why);
 }
 
 /* Does the job have to wait for a secret that is kept on a host? */
@@ -545,15 +586,17 @@ secret_awaited(struct job *j, int secret)
 	struct worker *w = j->worker;
 	const struct secret *def = &w->fleet->secrets[secret];
 	struct secret_slot *s = &w->secrets[secret];
+	int64_t left = job_left_ms(j);
 
 	if (def->source != SECRET_HOST_ENV || def->host == NONE)
 		return false;
 	if (s->reading == NULL) {
 		if (s->value != NULL && now_ms(w) - s->read_ms < SECRET_FRESH_MS)
 			return false;
-		s->reading = hostops_secret(w->hostops, secret, job_left_ms(j), secret_read, s);
+		s->reading = hostops_secret(w->hostops, secret, left < SECRET_READ_MS ? SECRET_READ_MS : left,
+		    secret_read, s);
 	}
-	j->awaits = secret;
+	job_await(j, secret, secret_late, left);
 	return true;
 }
 

@@ -550,7 +550,7 @@ enemy_is_given_up_and_its_question_lost(void **state)
 		"another version's", "malformed frame", "goes the other way", "never asked", "somebody else's",
 		"not asked for", "not asked for", "link", "nonsense", "not its own", "began twice",
 	};
-	char how[8];
+	char how[16];
 	int i;
 
 	(void)state;
