@@ -24,7 +24,7 @@
  * The table at the end of this file says what each event does in each phase;
  * an empty place means that the event has nothing to say there.
  */
-#include "core/rollout.h"
+#include "core/rollout_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,24 +35,6 @@
 
 /* While soaking, a silence longer than this restarts the soak. */
 #define SOAK_GAP_MS 30000
-
-struct step_state {
-	struct step_view view;
-	struct op_shape *shapes;
-	struct op_view *ops;
-	int64_t	 seen_ms;	/* SOAKING: when the gate last held */
-};
-
-struct rollout {
-	const struct plan *plan;
-	struct step_state *steps;
-	size_t	 nsteps;
-	uint64_t next_ticket;
-	/* The intent that is on its way to disk. */
-	uint64_t ticket;	/* 0: none */
-	int	 ticket_step, ticket_op;
-	char	 why_not[640];
-};
 
 /* ---- words ---- */
 
@@ -147,8 +129,8 @@ emit(struct effects *out, enum effect_kind kind, int step, int op)
 	return e;
 }
 
-static void
-copy(char *to, size_t size, const char *from)
+void
+rollout_copy(char *to, size_t size, const char *from)
 {
 	(void)snprintf(to, size, "%s", from == NULL ? "" : from);
 }
@@ -173,12 +155,8 @@ emit_op(struct effects *out, int step, int op, enum op_verb verb)
 
 /* ---- small movements ---- */
 
-static void
-set_why(struct step_state *s, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-set_why(struct step_state *s, const char *fmt, ...)
+void
+rollout_set_why(struct step_state *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -187,24 +165,24 @@ set_why(struct step_state *s, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void
-set_phase(struct step_state *s, enum phase phase, int64_t now_ms)
+void
+rollout_set_phase(struct step_state *s, enum phase phase, int64_t now_ms)
 {
 	s->view.phase = phase;
 	s->view.since_ms = now_ms;
 }
 
 /* A phase that outlives the process, so that the journal is told. */
-static void
-enter(struct rollout *r, int step, enum phase phase, const struct event *ev, struct effects *out)
+void
+rollout_enter(struct rollout *r, int step, enum phase phase, const struct event *ev, struct effects *out)
 {
 	struct step_state *s = &r->steps[step];
 	struct record *rec;
 
-	set_phase(s, phase, ev->now_ms);
+	rollout_set_phase(s, phase, ev->now_ms);
 	rec = emit_record(out, REC_PHASE, step, NONE, ev->now_ms);
 	rec->phase = phase;
-	copy(rec->why, sizeof(rec->why), s->view.why);
+	rollout_copy(rec->why, sizeof(rec->why), s->view.why);
 }
 
 static void
@@ -214,7 +192,7 @@ set_op(struct step_state *s, int op, enum op_state state, const struct event *ev
 
 	o->state = state;
 	o->since_ms = ev->now_ms;
-	copy(o->why, sizeof(o->why), ev->why);
+	rollout_copy(o->why, sizeof(o->why), ev->why);
 }
 
 /* Asks for an intent on disk; the op goes out when it is there. */
@@ -231,8 +209,8 @@ intend(struct rollout *r, int step, int op, bool undo, const struct event *ev, s
 	r->ticket_step = step;
 	r->ticket_op = op;
 	rec = emit_record(out, undo ? REC_UNDO_INTENT : REC_INTENT, step, op, ev->now_ms);
-	copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
-	copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
+	rollout_copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
+	rollout_copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
 	out->v[out->n - 1].ticket = r->ticket;
 }
 
@@ -244,9 +222,9 @@ record_outcome(const struct step_state *s, enum record_kind kind, const struct e
 	struct record *rec = emit_record(out, kind, ev->step, op, ev->now_ms);
 
 	rec->outcome = outcome;
-	copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
-	copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
-	copy(rec->why, sizeof(rec->why), o->why);
+	rollout_copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
+	rollout_copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
+	rollout_copy(rec->why, sizeof(rec->why), o->why);
 }
 
 /* May this op have changed something on its host? */
@@ -314,21 +292,21 @@ undo_next(struct rollout *r, const struct event *ev, struct effects *out)
 		}
 		s->ops[op].state = OPS_STUCK;
 		s->ops[op].since_ms = ev->now_ms;
-		copy(s->ops[op].why, sizeof(s->ops[op].why),
+		rollout_copy(s->ops[op].why, sizeof(s->ops[op].why),
 		    "not tried: its host was set aside");
 	}
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state == OPS_STUCK) {
 			if (stuck++ == 0)
-				set_why(s, "%s", s->ops[i].why);
+				rollout_set_why(s, "%s", s->ops[i].why);
 		}
 	if (stuck > 0) {
-		enter(r, ev->step, PHASE_STUCK, ev, out);
+		rollout_enter(r, ev->step, PHASE_STUCK, ev, out);
 		return;
 	}
 	s->view.why[0] = '\0';
 	s->view.applied_ms = 0;
-	enter(r, ev->step, PHASE_RESTORED, ev, out);
+	rollout_enter(r, ev->step, PHASE_RESTORED, ev, out);
 }
 
 static void
@@ -343,7 +321,7 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state == OPS_STUCK)
 			s->ops[i].state = OPS_CUT;	/* try it again */
-	set_phase(s, PHASE_UNDOING, ev->now_ms);
+	rollout_set_phase(s, PHASE_UNDOING, ev->now_ms);
 	(void)emit_record(out, REC_UNDO, ev->step, NONE, ev->now_ms);
 	undo_next(r, ev, out);
 }
@@ -353,20 +331,20 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 static void
 fault(struct rollout *r, const struct event *ev, struct effects *out)
 {
-	enter(r, ev->step, PHASE_FAULTED, ev, out);
+	rollout_enter(r, ev->step, PHASE_FAULTED, ev, out);
 	emit(out, EFFECT_REST, ev->step, NONE);
 	if (r->plan->on_fault == ON_FAULT_UNDO && !r->steps[ev->step].view.park_wanted)
 		undo_begin(r, ev, out);
 	r->steps[ev->step].view.park_wanted = false;
 }
 
-static void
-prove(struct rollout *r, const struct event *ev, struct effects *out)
+void
+rollout_prove(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	struct step_state *s = &r->steps[ev->step];
 
 	s->view.why[0] = '\0';
-	enter(r, ev->step, PHASE_PROVING, ev, out);
+	rollout_enter(r, ev->step, PHASE_PROVING, ev, out);
 	emit(out, EFFECT_PROVE, ev->step, NONE)->since_ms = s->view.applied_ms;
 }
 
@@ -384,7 +362,7 @@ apply_next(struct rollout *r, const struct event *ev, struct effects *out)
 		}
 	s->view.applied_ms = ev->now_ms;
 	s->view.park_wanted = false;
-	prove(r, ev, out);
+	rollout_prove(r, ev, out);
 }
 
 static void
@@ -394,7 +372,7 @@ apply_begin(struct rollout *r, const struct event *ev, struct effects *out)
 
 	s->view.why[0] = '\0';
 	s->view.undo_wanted = s->view.park_wanted = false;
-	set_phase(s, PHASE_APPLYING, ev->now_ms);
+	rollout_set_phase(s, PHASE_APPLYING, ev->now_ms);
 	(void)emit_record(out, REC_APPLY, ev->step, NONE, ev->now_ms);
 	apply_next(r, ev, out);
 }
@@ -414,7 +392,7 @@ after_op(struct rollout *r, const struct event *ev, struct effects *out)
 		for (i = 0; i < s->view.nops; i++)
 			applied += s->ops[i].state == OPS_APPLIED;
 		if (applied < s->view.nops) {
-			set_why(s, "parked after %zu of %zu operations; "
+			rollout_set_why(s, "parked after %zu of %zu operations; "
 			    "retry goes on, undo goes back", applied, s->view.nops);
 			fault(r, ev, out);
 			return;
@@ -435,7 +413,7 @@ on_preview(struct rollout *r, const struct event *ev, struct effects *out)
 	bool asked = false;
 
 	s->view.why[0] = '\0';
-	set_phase(s, PHASE_PREVIEWING, ev->now_ms);
+	rollout_set_phase(s, PHASE_PREVIEWING, ev->now_ms);
 	for (i = 0; i < s->view.nops; i++) {
 		memset(&s->ops[i], 0, sizeof(s->ops[i]));
 		s->ops[i].since_ms = ev->now_ms;
@@ -449,7 +427,7 @@ on_preview(struct rollout *r, const struct event *ev, struct effects *out)
 		asked = true;
 	}
 	if (!asked)
-		set_phase(s, PHASE_READY, ev->now_ms);
+		rollout_set_phase(s, PHASE_READY, ev->now_ms);
 }
 
 static void
@@ -464,19 +442,19 @@ on_observed(struct rollout *r, const struct event *ev, struct effects *out)
 		return;
 	if (ev->kind == EV_LOST ||
 	    (ev->outcome != OP_FRESH && ev->outcome != OP_IN_PLACE)) {
-		set_why(s, "preview: %s", ev->why == NULL || *ev->why == '\0' ?
+		rollout_set_why(s, "preview: %s", ev->why == NULL || *ev->why == '\0' ?
 		    "the host did not answer" : ev->why);
-		set_phase(s, PHASE_TODO, ev->now_ms);
+		rollout_set_phase(s, PHASE_TODO, ev->now_ms);
 		return;
 	}
 	o->observed_known = true;
 	o->observed = ev->outcome;
-	copy(o->before_sha, sizeof(o->before_sha), ev->before_sha);
-	copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
+	rollout_copy(o->before_sha, sizeof(o->before_sha), ev->before_sha);
+	rollout_copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
 	for (i = 0; i < s->view.nops; i++)
 		if (!s->ops[i].observed_known)
 			return;
-	set_phase(s, PHASE_READY, ev->now_ms);
+	rollout_set_phase(s, PHASE_READY, ev->now_ms);
 }
 
 static void
@@ -491,7 +469,7 @@ on_apply(struct rollout *r, const struct event *ev, struct effects *out)
 		apply_begin(r, ev, out);
 		return;
 	}
-	set_phase(s, PHASE_GUARDING, ev->now_ms);
+	rollout_set_phase(s, PHASE_GUARDING, ev->now_ms);
 	emit(out, EFFECT_GUARD, ev->step, NONE)->since_ms = ev->now_ms;
 }
 
@@ -505,8 +483,8 @@ on_guard(struct rollout *r, const struct event *ev, struct effects *out)
 		apply_begin(r, ev, out);
 		return;
 	}
-	set_why(s, "refused: %s", ev->why == NULL ? "a guard does not hold" : ev->why);
-	enter(r, ev->step, PHASE_READY, ev, out);
+	rollout_set_why(s, "refused: %s", ev->why == NULL ? "a guard does not hold" : ev->why);
+	rollout_enter(r, ev->step, PHASE_READY, ev, out);
 }
 
 /* Nothing was changed yet. */
@@ -514,7 +492,7 @@ static void
 on_guard_left(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	emit(out, EFFECT_REST, ev->step, NONE);
-	set_phase(&r->steps[ev->step], PHASE_READY, ev->now_ms);
+	rollout_set_phase(&r->steps[ev->step], PHASE_READY, ev->now_ms);
 }
 
 static void
@@ -554,7 +532,7 @@ intent_on_disk(struct rollout *r, const struct event *ev, struct effects *out)
 	if (s->view.undo_wanted || s->view.park_wanted) {
 		/* It was asked to stop before this one began. */
 		o->state = OPS_WAITING;
-		copy(o->why, sizeof(o->why), "not begun");
+		rollout_copy(o->why, sizeof(o->why), "not begun");
 		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FRESH, out);
 		after_op(r, ev, out);
 		return;
@@ -569,12 +547,12 @@ intent_not_on_disk(struct rollout *r, const struct event *ev, struct effects *ou
 	struct step_state *s = &r->steps[ev->step];
 	struct op_view *o = &s->ops[ev->op];
 
-	set_why(s, "the journal cannot be written, so nothing more is done: %s",
+	rollout_set_why(s, "the journal cannot be written, so nothing more is done: %s",
 	    ev->why == NULL ? "" : ev->why);
 	if (o->state == OPS_UNDO_INTENT) {
 		o->state = OPS_STUCK;
-		copy(o->why, sizeof(o->why), s->view.why);
-		enter(r, ev->step, PHASE_STUCK, ev, out);
+		rollout_copy(o->why, sizeof(o->why), s->view.why);
+		rollout_enter(r, ev->step, PHASE_STUCK, ev, out);
 		return;
 	}
 	o->state = OPS_WAITING;
@@ -584,8 +562,8 @@ intent_not_on_disk(struct rollout *r, const struct event *ev, struct effects *ou
 	fault(r, ev, out);
 }
 
-static void
-settle(struct rollout *r, const struct event *ev, struct effects *out)
+void
+rollout_settle(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	struct step_state *s = &r->steps[ev->step];
 	size_t i;
@@ -609,9 +587,9 @@ on_applied(struct rollout *r, const struct event *ev, struct effects *out)
 	case OP_IN_PLACE:
 		set_op(s, ev->op, OPS_APPLIED, ev);
 		if (ev->before_sha != NULL && *ev->before_sha != '\0')
-			copy(o->before_sha, sizeof(o->before_sha), ev->before_sha);
+			rollout_copy(o->before_sha, sizeof(o->before_sha), ev->before_sha);
 		if (ev->after_sha != NULL && *ev->after_sha != '\0')
-			copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
+			rollout_copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
 		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
 		after_op(r, ev, out);
 		return;
@@ -621,7 +599,7 @@ on_applied(struct rollout *r, const struct event *ev, struct effects *out)
 	case OP_FAILED:
 		set_op(s, ev->op, OPS_FAILED, ev);
 		record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
-		set_why(s, "operation %d: %s", ev->op + 1,
+		rollout_set_why(s, "operation %d: %s", ev->op + 1,
 		    o->why[0] == '\0' ? op_outcome_word(outcome) : o->why);
 		if (s->view.undo_wanted)
 			undo_begin(r, ev, out);
@@ -636,10 +614,10 @@ on_applied(struct rollout *r, const struct event *ev, struct effects *out)
 			undo_begin(r, ev, out);
 			return;
 		}
-		set_why(s, "operation %d was begun and its end is not known: %s",
+		rollout_set_why(s, "operation %d was begun and its end is not known: %s",
 		    ev->op + 1, o->why[0] == '\0' ? "its worker is gone" : o->why);
-		enter(r, ev->step, PHASE_DOUBT, ev, out);
-		settle(r, ev, out);
+		rollout_enter(r, ev->step, PHASE_DOUBT, ev, out);
+		rollout_settle(r, ev, out);
 		return;
 	}
 }
@@ -660,7 +638,7 @@ on_settled(struct rollout *r, const struct event *ev, struct effects *out)
 	case OP_IN_PLACE:
 		set_op(s, ev->op, OPS_APPLIED, ev);
 		if (ev->after_sha != NULL && *ev->after_sha != '\0')
-			copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
+			rollout_copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
 		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
 		break;
 	case OP_FRESH:
@@ -682,8 +660,8 @@ on_settled(struct rollout *r, const struct event *ev, struct effects *out)
 		__attribute__((fallthrough));
 	case OP_DRIFTED:
 	case OP_UNREACHED:
-		copy(o->why, sizeof(o->why), ev->why);
-		set_why(s, "operation %d: its end is not known: %s", ev->op + 1,
+		rollout_copy(o->why, sizeof(o->why), ev->why);
+		rollout_set_why(s, "operation %d: its end is not known: %s", ev->op + 1,
 		    o->why[0] == '\0' ? "the host does not answer" : o->why);
 		return;
 	}
@@ -698,10 +676,10 @@ on_settled(struct rollout *r, const struct event *ev, struct effects *out)
 	}
 	if (applied == s->view.nops) {
 		s->view.applied_ms = ev->now_ms;
-		prove(r, ev, out);
+		rollout_prove(r, ev, out);
 		return;
 	}
-	set_why(s, "interrupted: %zu of %zu operations are applied; "
+	rollout_set_why(s, "interrupted: %zu of %zu operations are applied; "
 	    "retry goes on, undo goes back", applied, s->view.nops);
 	s->view.park_wanted = true;	/* a person decides which way */
 	fault(r, ev, out);
@@ -710,7 +688,7 @@ on_settled(struct rollout *r, const struct event *ev, struct effects *out)
 static void
 on_settle(struct rollout *r, const struct event *ev, struct effects *out)
 {
-	settle(r, ev, out);
+	rollout_settle(r, ev, out);
 }
 
 static void
@@ -720,7 +698,7 @@ on_gate(struct rollout *r, const struct event *ev, struct effects *out)
 	int64_t soak_ms = r->plan->steps[ev->step].soak_ms;
 
 	if (!ev->ok) {
-		set_why(s, "gate: %s", ev->why == NULL ? "not shown" : ev->why);
+		rollout_set_why(s, "gate: %s", ev->why == NULL ? "not shown" : ev->why);
 		fault(r, ev, out);
 		return;
 	}
@@ -729,10 +707,10 @@ on_gate(struct rollout *r, const struct event *ev, struct effects *out)
 		return;
 	if (soak_ms > 0) {
 		s->view.soak_until_ms = ev->now_ms + soak_ms;
-		enter(r, ev->step, PHASE_SOAKING, ev, out);
+		rollout_enter(r, ev->step, PHASE_SOAKING, ev, out);
 		return;
 	}
-	enter(r, ev->step, PHASE_DONE, ev, out);
+	rollout_enter(r, ev->step, PHASE_DONE, ev, out);
 	emit(out, EFFECT_REST, ev->step, NONE);
 }
 
@@ -749,7 +727,7 @@ on_soak_tick(struct rollout *r, const struct event *ev, struct effects *out)
 	}
 	if (ev->now_ms < s->view.soak_until_ms)
 		return;
-	enter(r, ev->step, PHASE_DONE, ev, out);
+	rollout_enter(r, ev->step, PHASE_DONE, ev, out);
 	emit(out, EFFECT_REST, ev->step, NONE);
 }
 
@@ -765,7 +743,7 @@ on_retry(struct rollout *r, const struct event *ev, struct effects *out)
 			return;
 		}
 	s->view.applied_ms = s->view.applied_ms == 0 ? ev->now_ms : s->view.applied_ms;
-	prove(r, ev, out);
+	rollout_prove(r, ev, out);
 }
 
 static void
@@ -783,7 +761,7 @@ on_undone(struct rollout *r, const struct event *ev, struct effects *out)
 	} else {
 		set_op(s, ev->op, OPS_STUCK, ev);
 		if (s->ops[ev->op].why[0] == '\0')
-			copy(s->ops[ev->op].why, sizeof(s->ops[ev->op].why),
+			rollout_copy(s->ops[ev->op].why, sizeof(s->ops[ev->op].why),
 			    "the host did not answer");
 	}
 	record_outcome(s, REC_UNDO_OUTCOME, ev, ev->op, outcome, out);
@@ -794,13 +772,13 @@ static void
 on_skip(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	if (rollout_may(r, VERB_SKIP, ev->step, NULL))
-		enter(r, ev->step, PHASE_SKIPPED, ev, out);
+		rollout_enter(r, ev->step, PHASE_SKIPPED, ev, out);
 }
 
 static void
 on_met(struct rollout *r, const struct event *ev, struct effects *out)
 {
-	enter(r, ev->step, PHASE_MET, ev, out);
+	rollout_enter(r, ev->step, PHASE_MET, ev, out);
 }
 
 /* What each event does in each phase. */
@@ -873,6 +851,12 @@ static handler *const table[PHASE_COUNT][EVENT_COUNT] = {
 	},
 };
 
+bool
+rollout_heeds(enum phase phase, enum event_kind kind)
+{
+	return table[phase][kind] != NULL;
+}
+
 void
 rollout_feed(struct rollout *r, const struct event *event, struct effects *out)
 {
@@ -902,403 +886,6 @@ rollout_feed(struct rollout *r, const struct event *event, struct effects *out)
 		return;
 	if ((h = table[r->steps[ev.step].view.phase][ev.kind]) != NULL)
 		h(r, &ev, out);
-}
-
-/* ---- what may be asked ---- */
-
-static bool
-in_flight(enum phase phase)
-{
-	switch (phase) {
-	case PHASE_GUARDING:
-	case PHASE_APPLYING:
-	case PHASE_PROVING:
-	case PHASE_SOAKING:
-	case PHASE_UNDOING:
-		return true;
-	case PHASE_TODO:
-	case PHASE_PREVIEWING:
-	case PHASE_READY:
-	case PHASE_DONE:
-	case PHASE_MET:
-	case PHASE_SKIPPED:
-	case PHASE_FAULTED:
-	case PHASE_DOUBT:
-	case PHASE_STUCK:
-	case PHASE_RESTORED:
-		return false;
-	}
-	return false;
-}
-
-/* Something of it may stand on a host, by this run's hand. */
-static bool
-standing(enum phase phase)
-{
-	switch (phase) {
-	case PHASE_APPLYING:
-	case PHASE_PROVING:
-	case PHASE_SOAKING:
-	case PHASE_DONE:
-	case PHASE_FAULTED:
-	case PHASE_DOUBT:
-	case PHASE_UNDOING:
-	case PHASE_STUCK:
-		return true;
-	case PHASE_TODO:
-	case PHASE_PREVIEWING:
-	case PHASE_READY:
-	case PHASE_GUARDING:
-	case PHASE_MET:
-	case PHASE_SKIPPED:
-	case PHASE_RESTORED:
-		return false;
-	}
-	return false;
-}
-
-static bool
-passed(enum phase phase)
-{
-	return phase == PHASE_DONE || phase == PHASE_MET || phase == PHASE_SKIPPED;
-}
-
-int
-rollout_in_flight(const struct rollout *r)
-{
-	size_t i;
-
-	for (i = 0; i < r->nsteps; i++)
-		if (in_flight(r->steps[i].view.phase))
-			return (int)i;
-	return NONE;
-}
-
-int
-rollout_next(const struct rollout *r)
-{
-	size_t i;
-
-	for (i = 0; i < r->nsteps; i++)
-		if (!passed(r->steps[i].view.phase))
-			return standing(r->steps[i].view.phase) ? NONE : (int)i;
-	return NONE;
-}
-
-int
-rollout_last(const struct rollout *r)
-{
-	size_t i;
-
-	for (i = r->nsteps; i-- > 0;)
-		if (standing(r->steps[i].view.phase))
-			return (int)i;
-	return NONE;
-}
-
-static bool
-no(struct rollout *r, const char **ret_why_not, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static bool
-no(struct rollout *r, const char **ret_why_not, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (ret_why_not == NULL)
-		return false;
-	va_start(ap, fmt);
-	(void)vsnprintf(r->why_not, sizeof(r->why_not), fmt, ap);
-	va_end(ap);
-	*ret_why_not = r->why_not;
-	return false;
-}
-
-/* The reasons that hold for going forward, whichever phase the step is in. */
-static bool
-may_go_on(struct rollout *w, int step, const char **ret)
-{
-	const struct plan *plan = w->plan;
-	size_t i;
-	int other;
-
-	if (plan->steps[step].not_yet != NULL)
-		return no(w, ret, "step '%s' needs what is not built yet: %s",
-		    plan->steps[step].id, plan->steps[step].not_yet);
-	if ((other = rollout_in_flight(w)) != NONE && other != step)
-		return no(w, ret, "step '%s' is %s; one step at a time",
-		    plan->steps[other].id, phase_word(w->steps[other].view.phase));
-	for (i = 0; i < w->nsteps; i++) {
-		enum phase phase = w->steps[i].view.phase;
-
-		if ((int)i != step && (phase == PHASE_FAULTED || phase == PHASE_DOUBT ||
-		    phase == PHASE_STUCK))
-			return no(w, ret, "step '%s' is %s; undo it or retry it first",
-			    plan->steps[i].id, phase_word(phase));
-	}
-	for (i = 0; i < (size_t)step; i++)
-		if (!passed(w->steps[i].view.phase))
-			return no(w, ret, "step '%s' comes first%s", plan->steps[i].id,
-			    plan->steps[i].optional ? " (it is optional: skip it or apply it)" : "");
-	for (i = (size_t)step + 1; i < w->nsteps; i++)
-		if (standing(w->steps[i].view.phase))
-			return no(w, ret, "step '%s' was applied after it; undo that first",
-			    plan->steps[i].id);
-	return true;
-}
-
-static bool
-may_apply(struct rollout *w, int step, const char **ret)
-{
-	enum phase phase = w->steps[step].view.phase;
-	const char *id = w->plan->steps[step].id;
-
-	switch (phase) {
-	case PHASE_READY:
-		return may_go_on(w, step, ret);
-	case PHASE_TODO:
-	case PHASE_RESTORED:
-		if (!may_go_on(w, step, ret))
-			return false;
-		return no(w, ret, "step '%s' has no fresh preview; preview it first", id);
-	case PHASE_PREVIEWING:
-		return no(w, ret, "the preview of step '%s' is still being made", id);
-	case PHASE_MET:
-	case PHASE_DONE:
-		return no(w, ret, "step '%s' is in place already", id);
-	case PHASE_SKIPPED:
-		return no(w, ret, "step '%s' was skipped; preview it to take it up again", id);
-	case PHASE_FAULTED:
-	case PHASE_DOUBT:
-	case PHASE_STUCK:
-		return no(w, ret, "step '%s' is %s; undo it or retry it", id, phase_word(phase));
-	case PHASE_GUARDING:
-	case PHASE_APPLYING:
-	case PHASE_PROVING:
-	case PHASE_SOAKING:
-	case PHASE_UNDOING:
-		return no(w, ret, "step '%s' is %s", id, phase_word(phase));
-	}
-	return false;
-}
-
-static bool
-may_undo(struct rollout *w, int step, const char **ret)
-{
-	enum phase phase = w->steps[step].view.phase;
-	const char *id = w->plan->steps[step].id;
-	int last = rollout_last(w);
-
-	if (phase == PHASE_GUARDING)
-		return true;	/* nothing was changed; it only stops */
-	if (phase == PHASE_UNDOING)
-		return no(w, ret, "step '%s' is being undone", id);
-	if (phase == PHASE_MET)
-		return no(w, ret, "step '%s' was found in place: this run has no before-image of it", id);
-	if (!standing(phase))
-		return no(w, ret, "step '%s' is %s: there is nothing to undo", id, phase_word(phase));
-	if (last != step)
-		return no(w, ret, "step '%s' was applied after it; last in, first out",
-		    w->plan->steps[last].id);
-	return true;
-}
-
-bool
-rollout_may(const struct rollout *r, enum verb verb, int step, const char **ret_why_not)
-{
-	/* The words of a refusal live in the rollout; nothing else of it changes. */
-	union { const struct rollout *c; struct rollout *m; } cast = { .c = r };
-	struct rollout *w = cast.m;
-	enum phase phase;
-	const char *id;
-
-	if (ret_why_not != NULL)
-		*ret_why_not = NULL;
-	if (step < 0 || (size_t)step >= r->nsteps)
-		return no(w, ret_why_not, "there is no such step");
-	phase = r->steps[step].view.phase;
-	id = r->plan->steps[step].id;
-	switch (verb) {
-	case VERB_PREVIEW:
-		if (table[phase][EV_PREVIEW] == NULL)
-			return no(w, ret_why_not, "step '%s' is %s: nothing to preview",
-			    id, phase_word(phase));
-		if (r->plan->steps[step].not_yet != NULL)
-			return no(w, ret_why_not, "step '%s' needs what is not built yet: %s",
-			    id, r->plan->steps[step].not_yet);
-		return true;
-	case VERB_APPLY:
-		return may_apply(w, step, ret_why_not);
-	case VERB_UNDO:
-		return may_undo(w, step, ret_why_not);
-	case VERB_SKIP:
-		if (!r->plan->steps[step].optional)
-			return no(w, ret_why_not, "step '%s' is not optional", id);
-		if (table[phase][EV_SKIP] == NULL)
-			return no(w, ret_why_not, "step '%s' is %s", id, phase_word(phase));
-		return may_go_on(w, step, ret_why_not);
-	case VERB_PARK:
-		if (table[phase][EV_PARK] == NULL)
-			return no(w, ret_why_not, "step '%s' is %s: nothing to stop",
-			    id, phase_word(phase));
-		return true;
-	case VERB_RETRY:
-		if (table[phase][EV_RETRY] == NULL)
-			return no(w, ret_why_not, "step '%s' is %s, not faulted",
-			    id, phase_word(phase));
-		return may_go_on(w, step, ret_why_not);
-	case VERB_SETTLE:
-		if (table[phase][EV_SETTLE] == NULL)
-			return no(w, ret_why_not, "step '%s' is not in doubt", id);
-		return true;
-	case VERB_VERIFY:
-		return true;
-	}
-	return false;
-}
-
-const struct step_view *
-rollout_step(const struct rollout *r, int step)
-{
-	return &r->steps[step].view;
-}
-
-/* ---- coming back after the end of a process ---- */
-
-void
-rollout_replay(struct rollout *r, const struct record *rec)
-{
-	struct step_state *s;
-	struct op_view *o = NULL;
-	size_t i;
-
-	if (rec->step < 0 || (size_t)rec->step >= r->nsteps)
-		return;
-	s = &r->steps[rec->step];
-	if (rec->op >= 0 && (size_t)rec->op < s->view.nops)
-		o = &s->ops[rec->op];
-	switch (rec->kind) {
-	case REC_APPLY:
-		set_phase(s, PHASE_APPLYING, rec->at_ms);
-		s->view.why[0] = '\0';
-		/* A retry keeps what was applied; a new apply after an undo begins anew. */
-		for (i = 0; i < s->view.nops; i++)
-			if (s->ops[i].state == OPS_UNDONE || s->ops[i].state == OPS_STUCK)
-				s->ops[i].state = OPS_WAITING;
-		return;
-	case REC_UNDO:
-		set_phase(s, PHASE_UNDOING, rec->at_ms);
-		return;
-	case REC_PHASE:
-		set_phase(s, rec->phase, rec->at_ms);
-		copy(s->view.why, sizeof(s->view.why), rec->why);
-		if (rec->phase == PHASE_PROVING)
-			s->view.applied_ms = rec->at_ms;
-		return;
-	case REC_INTENT:
-	case REC_OUTCOME:
-	case REC_UNDO_INTENT:
-	case REC_UNDO_OUTCOME:
-		break;
-	}
-	if (o == NULL)
-		return;
-	o->since_ms = rec->at_ms;
-	copy(o->why, sizeof(o->why), rec->why);
-	if (rec->before_sha[0] != '\0')
-		copy(o->before_sha, sizeof(o->before_sha), rec->before_sha);
-	if (rec->after_sha[0] != '\0')
-		copy(o->after_sha, sizeof(o->after_sha), rec->after_sha);
-	if (rec->kind == REC_INTENT)
-		o->state = OPS_RUNNING;
-	else if (rec->kind == REC_UNDO_INTENT)
-		o->state = OPS_UNDOING;
-	else if (rec->kind == REC_UNDO_OUTCOME)
-		o->state = rec->outcome == OP_RESTORED ? OPS_UNDONE : OPS_STUCK;
-	else
-		switch (rec->outcome) {
-		case OP_APPLIED:
-		case OP_IN_PLACE:
-			o->state = OPS_APPLIED;
-			break;
-		case OP_FRESH:
-		case OP_RESTORED:
-			o->state = OPS_WAITING;
-			break;
-		case OP_DRIFTED:
-		case OP_FAILED:
-			o->state = OPS_FAILED;
-			break;
-		case OP_CUT:
-		case OP_UNREACHED:
-			o->state = OPS_CUT;
-			break;
-		}
-}
-
-void
-rollout_resume(struct rollout *r, int64_t now_ms, struct effects *out)
-{
-	struct event ev = { .kind = EV_SETTLE, .now_ms = now_ms };
-	struct step_state *s;
-	size_t i, j, cut, applied;
-
-	for (i = 0; i < r->nsteps; i++) {
-		s = &r->steps[i];
-		ev.step = (int)i;
-		cut = applied = 0;
-		for (j = 0; j < s->view.nops; j++) {
-			if (s->ops[j].state == OPS_RUNNING || s->ops[j].state == OPS_INTENT)
-				s->ops[j].state = OPS_CUT;
-			if (s->ops[j].state == OPS_UNDOING || s->ops[j].state == OPS_UNDO_INTENT) {
-				s->ops[j].state = OPS_STUCK;
-				copy(s->ops[j].why, sizeof(s->ops[j].why),
-				    "its undo was interrupted");
-			}
-			cut += s->ops[j].state == OPS_CUT;
-			applied += s->ops[j].state == OPS_APPLIED;
-		}
-		switch (s->view.phase) {
-		case PHASE_APPLYING:
-		case PHASE_DOUBT:
-			if (cut > 0) {
-				set_why(s, "interrupted in the middle of an operation; asking the host");
-				enter(r, (int)i, PHASE_DOUBT, &ev, out);
-				settle(r, &ev, out);
-			} else if (applied == s->view.nops) {
-				s->view.applied_ms = now_ms;
-				prove(r, &ev, out);
-			} else {
-				set_why(s, "interrupted: %zu of %zu operations are applied; "
-				    "retry goes on, undo goes back", applied, s->view.nops);
-				enter(r, (int)i, PHASE_FAULTED, &ev, out);
-			}
-			break;
-		case PHASE_PROVING:
-		case PHASE_SOAKING:
-			s->view.applied_ms = now_ms;
-			prove(r, &ev, out);
-			break;
-		case PHASE_UNDOING:
-			set_why(s, "its undo was interrupted; undo finishes it");
-			enter(r, (int)i, PHASE_STUCK, &ev, out);
-			break;
-		case PHASE_TODO:
-		case PHASE_PREVIEWING:
-		case PHASE_READY:
-		case PHASE_GUARDING:
-			/* A refused guard was journalled as READY; the preview is stale now. */
-			set_phase(s, PHASE_TODO, now_ms);
-			break;
-		case PHASE_DONE:
-		case PHASE_MET:
-		case PHASE_SKIPPED:
-		case PHASE_FAULTED:
-		case PHASE_STUCK:
-		case PHASE_RESTORED:
-			break;
-		}
-	}
 }
 
 /* ---- life ---- */

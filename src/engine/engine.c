@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,7 +191,8 @@ send_op(struct engine *e, const struct effect *fx)
 	 * Going back needs no certificate material (the before-image has it all);
 	 * going forward does, and material_need() saw to it before.
 	 */
-	if (fill_ops(e, fx->step, run_id, fx->verb == OPV_OBSERVE || fx->verb == OPV_APPLY, &err) != 0) {
+	if (fill_ops(e, fx->step, run_id, !e->options.read_only &&
+	    (fx->verb == OPV_OBSERVE || fx->verb == OPV_APPLY), &err) != 0) {
 		ev.now_ms = engine_now_ms(e);
 		ev.outcome = OP_FAILED;
 		ev.why = err.msg;
@@ -408,7 +410,7 @@ on_lost(void *arg, uint64_t id)
 		return;
 	}
 	if (!judge_lost(e, id))
-		(void)watch_answer(e, id);
+		(void)watch_lost(e, id);
 	engine_arm(e);
 }
 
@@ -473,7 +475,9 @@ engine_ask(struct engine *e, enum verb verb, int step, struct err *err)
 	if (e->waiting_step != NONE)
 		return err_set(err, "step '%s' is being made ready", e->plan->steps[e->waiting_step].id);
 	rc = verb == VERB_PREVIEW ? 0 : past_begin_run(e, err);
-	if (rc == 0 && (verb == VERB_PREVIEW || verb == VERB_APPLY || verb == VERB_RETRY))
+	/* Who only looks makes no certificate for it: the values stand by their names. */
+	if (rc == 0 && !e->options.read_only &&
+	    (verb == VERB_PREVIEW || verb == VERB_APPLY || verb == VERB_RETRY))
 		rc = material_need(e, step, err);
 	if (rc == 1) {
 		/* It is asked again when what it waits for is there. */
@@ -623,6 +627,29 @@ engine_running(const struct engine *e, struct running *ret)
 	return false;
 }
 
+static void
+on_wake(uv_timer_t *timer)
+{
+	engine_dirty(timer->data);
+}
+
+void
+engine_wake_in(struct engine *e, int64_t ms)
+{
+	(void)uv_timer_start(&e->wake, on_wake, ms < 0 ? 0 : (uint64_t)ms, 0);
+}
+
+static void
+on_signal(uv_signal_t *handle, int signal)
+{
+	struct engine *e = handle->data;
+
+	if (++e->interrupts > 1 || e->events == NULL || e->events->interrupt == NULL)
+		engine_stop(e);
+	else
+		e->events->interrupt(e->arg, signal);
+}
+
 /* ---- life ---- */
 
 static int
@@ -732,7 +759,11 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	e->loop_open = true;
 	(void)uv_timer_init(&e->loop, &e->timer);
 	(void)uv_idle_init(&e->loop, &e->changed_idle);
-	e->timer.data = e->changed_idle.data = e;
+	(void)uv_timer_init(&e->loop, &e->wake);
+	(void)uv_signal_init(&e->loop, &e->on_int);
+	(void)uv_signal_init(&e->loop, &e->on_term);
+	e->timer.data = e->changed_idle.data = e->wake.data = e;
+	e->on_int.data = e->on_term.data = e;
 	if (read_file(e->fleet_path, &e->fleet_text, &e->fleet_len, err) != 0 ||
 	    fleet_parse(&e->fleet, e->fleet_path, e->fleet_text, e->fleet_len, err) != 0)
 		goto fail;
@@ -779,6 +810,10 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 	if (workers_start(&e->workers, &wc, err) != 0)
 		return -1;
 	e->started = true;
+	if (events != NULL && events->interrupt != NULL) {
+		(void)uv_signal_start(&e->on_int, on_signal, SIGINT);
+		(void)uv_signal_start(&e->on_term, on_signal, SIGTERM);
+	}
 	material_start(e);
 	if (e->rollout != NULL && e->run_open && !e->options.read_only) {
 		rollout_resume(e->rollout, engine_now_ms(e), &fx);

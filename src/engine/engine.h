@@ -52,6 +52,8 @@ struct engine_events {
 	/* A person is needed.  Answer later by engine_answer(). NULL answers: refused. */
 	void	(*ask)(void *arg, const struct ask *);
 	void	(*tell)(void *arg, enum tell, const char *text);	/* may hold remote bytes */
+	/* Ctrl-C or a polite kill, the first time; may be NULL.  The second ends engine_run(). */
+	void	(*interrupt)(void *arg, int signal);
 };
 
 /* Reads both files; no process is started yet.  The message is fit for the operator. */
@@ -64,6 +66,8 @@ struct uv_loop_s *engine_loop(struct engine *);
 int64_t	engine_now_ms(const struct engine *);	/* the wall clock, since 1970 */
 void	engine_run(struct engine *);		/* until engine_stop() */
 void	engine_stop(struct engine *);
+/* Calls `changed` once more after that long, though nothing may have changed. */
+void	engine_wake_in(struct engine *, int64_t ms);
 
 const struct fleet *engine_fleet(const struct engine *);
 const struct plan *engine_plan(const struct engine *);		/* or NULL */

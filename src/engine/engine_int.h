@@ -104,6 +104,9 @@ struct engine {
 	uv_loop_t loop;
 	uv_timer_t timer;	/* due probes, judgings, soak */
 	uv_idle_t changed_idle;	/* coalesces `changed` */
+	uv_timer_t wake;
+	uv_signal_t on_int, on_term;
+	int	 interrupts;
 	bool	 loop_open, started, stopping, dirty;
 
 	struct workers *workers;
@@ -145,6 +148,7 @@ uint64_t engine_put_ask(struct engine *, enum ask_kind, int subject, const char 
 void	watch_init(struct engine *);
 int64_t	watch_run(struct engine *, int64_t now_ms);	/* asks what is due; when next */
 bool	watch_answer(struct engine *, uint64_t id);	/* was it one of ours? */
+bool	watch_lost(struct engine *, uint64_t id);
 void	watch_soon(struct engine *, enum reading_kind, int subject, int64_t since_ms);
 void	watch_all_soon(struct engine *);
 

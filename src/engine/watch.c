@@ -96,7 +96,7 @@ watch_run(struct engine *e, int64_t now_ms)
 			continue;
 		if (s->due_ms <= now_ms)
 			ask(e, s, now_ms);
-		else if (e->options.probe && s->due_ms < next)
+		else if (s->due_ms < next)
 			next = s->due_ms;
 	}
 	return next;
@@ -118,6 +118,21 @@ watch_answer(struct engine *e, uint64_t id)
 			s->due_ms = 0;	/* looked at on demand only */
 		return true;
 	}
+	return false;
+}
+
+/* The worker that was asked is gone: once more, in a moment. */
+bool
+watch_lost(struct engine *e, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < e->nslots; i++)
+		if (e->slots[i].id == id) {
+			e->slots[i].id = 0;
+			e->slots[i].due_ms = engine_now_ms(e) + LOST_AGAIN_MS;
+			return true;
+		}
 	return false;
 }
 

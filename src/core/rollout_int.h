@@ -1,0 +1,44 @@
+/*
+ * rollout_int: what the files of the rollout share.  Private to them.
+ *
+ * rollout.c         the machine: events, phases, effects; its table
+ * rollout_may.c     what may be asked now, and why not
+ * rollout_replay.c  the way back into the machine from a journal
+ */
+#ifndef BELAY_CORE_ROLLOUT_INT_H
+#define BELAY_CORE_ROLLOUT_INT_H
+
+#include "core/rollout.h"
+
+struct step_state {
+	struct step_view view;
+	struct op_shape *shapes;
+	struct op_view *ops;
+	int64_t	 seen_ms;	/* SOAKING: when the gate last held */
+};
+
+struct rollout {
+	const struct plan *plan;
+	struct step_state *steps;
+	size_t	 nsteps;
+	uint64_t next_ticket;
+	/* The intent that is on its way to disk. */
+	uint64_t ticket;	/* 0: none */
+	int	 ticket_step, ticket_op;
+	char	 why_not[640];
+};
+
+/* Has the phase any use for the event?  (The table of rollout.c.) */
+bool	rollout_heeds(enum phase, enum event_kind);
+void	rollout_set_why(struct step_state *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void	rollout_set_phase(struct step_state *, enum phase, int64_t now_ms);
+/* A phase that outlives the process, so that the journal is told. */
+void	rollout_enter(struct rollout *, int step, enum phase, const struct event *, struct effects *out);
+/* Asks the hosts what became of the ops that were cut. */
+void	rollout_settle(struct rollout *, const struct event *, struct effects *out);
+/* All ops are applied: on to the gate. */
+void	rollout_prove(struct rollout *, const struct event *, struct effects *out);
+/* snprintf without a format; NULL gives "". */
+void	rollout_copy(char *to, size_t size, const char *from);
+
+#endif

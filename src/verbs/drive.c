@@ -1,0 +1,679 @@
+/*
+ * drive: apply, undo, verify and diff, without a terminal.  Each watches the
+ * rollout from turn to turn and asks for the next thing; what may be asked is
+ * the rollout's word, never this file's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/mem.h"
+#include "core/text.h"
+#include "verbs/json.h"
+#include "verbs/out.h"
+#include "verbs/run.h"
+
+#define SETTLE_MS	30000	/* how long a DOUBT may take to be settled */
+#define PROGRESS_MS	10000
+
+enum stage { STAGE_BEGIN, STAGE_PREVIEW, STAGE_WORK, STAGE_VERIFY };
+
+struct drive {
+	enum stage stage;
+	int	 step;		/* at work, or NONE */
+	int	 target;	/* apply: last step to apply; undo: last step to undo */
+	bool	 faulted;	/* it was undone after a fault */
+	int64_t	 settle_until_ms, progress_ms;
+	enum phase shown;	/* the phase that was last said */
+	int	 shown_step;
+	size_t	 shown_ops;
+	/* verify */
+	int	*steps;
+	size_t	 nsteps, at;
+	int64_t	 since_ms;
+};
+
+/* ---- words ---- */
+
+static const char *
+step_id(const struct run *r, int step)
+{
+	return engine_plan(r->engine)->steps[step].id;
+}
+
+static void
+show_op(const struct engine *e, int step, size_t i)
+{
+	const struct fleet *f = engine_fleet(e);
+	const struct op *op = &engine_ops(e, step)->v[i];
+	const struct op_view *v = &rollout_step(engine_rollout(e), step)->ops[i];
+	const char *text = engine_op_text(e, step, (int)i);
+	struct buf b = { 0 };
+	size_t k;
+
+	switch (op->kind) {
+	case OP_ENV:
+	case OP_FILE:
+		out("  %s:%s%s\n", f->hosts[op->host].name, op->path,
+		    v->observed == OP_IN_PLACE ? "  (in place already)" : "");
+		if (text != NULL && *text != '\0')
+			out_lines("    ", text);
+		if (op->unit != NONE)
+			break;
+		out("    takes effect when its unit is next activated\n");
+		break;
+	case OP_RUN:
+		op_command_text(op, false, &b);
+		out("  on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
+		break;
+	case OP_ACTIVATE:
+		op_command_text(op, false, &b);
+		out("  then on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
+		out("    %s %s:", f->units[op->unit].kind == UNIT_RELOAD ? "reloads" : "restarts",
+		    f->units[op->unit].name);
+		for (k = 0; k < f->units[op->unit].restarts.n; k++)
+			out(" %s", f->units[op->unit].restarts.v[k]);
+		out("%s\n", f->units[op->unit].restarts.n == 0 ? " nothing is restarted" : "");
+		break;
+	}
+	buf_release(&b);
+}
+
+static void
+show_preview(const struct engine *e, int step)
+{
+	const struct step *s = &engine_plan(e)->steps[step];
+	size_t i;
+
+	out("step %d '%s': %s%s\n", step + 1, s->id, s->title, s->optional ? " (optional)" : "");
+	for (i = 0; i < engine_ops(e, step)->n; i++)
+		show_op(e, step, i);
+	for (i = 0; i < s->nrequires; i++)
+		out("  before: %s\n", s->requires[i].name);
+	for (i = 0; i < s->ngates; i++)
+		out("  gate: %s\n", s->gates[i].name);
+	if (s->soak_ms > 0)
+		out("  soak: %lld s\n", (long long)(s->soak_ms / 1000));
+}
+
+static void
+show_results(const struct engine *e, int step, bool gate)
+{
+	const struct step *s = &engine_plan(e)->steps[step];
+	const struct check_result *results;
+	size_t i, n;
+
+	results = engine_results(e, step, gate, &n);
+	for (i = 0; results != NULL && i < n; i++)
+		out("  %-12s %s: %s\n", judgement_word(results[i].judgement),
+		    gate ? s->gates[i].name : s->requires[i].name, results[i].why);
+}
+
+/* Says what has changed since it was last said: phases, and ops that ended. */
+static void
+show_progress(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct step_view *v = rollout_step(engine_rollout(r->engine), d->step);
+	int64_t now_ms = engine_now_ms(r->engine);
+	struct running running;
+	size_t i, ended = 0;
+
+	for (i = 0; i < v->nops; i++)
+		ended += v->ops[i].state == OPS_APPLIED || v->ops[i].state == OPS_UNDONE ||
+		    v->ops[i].state == OPS_FAILED || v->ops[i].state == OPS_STUCK ||
+		    v->ops[i].state == OPS_CUT;
+	if (v->phase != d->shown || d->step != d->shown_step) {
+		if (v->phase != PHASE_PREVIEWING && v->phase != PHASE_READY)
+			out("step '%s': %s%s%s\n", step_id(r, d->step), phase_word(v->phase),
+			    v->why[0] == '\0' ? "" : ": ", v->why);
+		d->shown = v->phase;
+		d->shown_step = d->step;
+		d->shown_ops = ended;
+		d->progress_ms = now_ms;
+	} else if (ended != d->shown_ops) {
+		out("step '%s': %s, %zu of %zu operations\n", step_id(r, d->step),
+		    phase_word(v->phase), ended, v->nops);
+		d->shown_ops = ended;
+		d->progress_ms = now_ms;
+	} else if (now_ms - d->progress_ms >= PROGRESS_MS) {
+		if (engine_running(r->engine, &running))
+			out("step '%s': operation %d has taken %lld s of at most %lld s\n",
+			    step_id(r, running.step), running.op + 1,
+			    (long long)((now_ms - running.since_ms) / 1000),
+			    (long long)(running.deadline_ms / 1000));
+		else
+			out("step '%s': %s for %lld s\n", step_id(r, d->step), phase_word(v->phase),
+			    (long long)((now_ms - v->since_ms) / 1000));
+		d->progress_ms = now_ms;
+	}
+	engine_wake_in(r->engine, PROGRESS_MS);
+}
+
+/* 0: go on; else the exit code. */
+static int
+confirm(struct run *r, const char *what)
+{
+	const struct fleet *f = engine_fleet(r->engine);
+	bool protected = strcmp(f->environment, "production") == 0;
+	char question[256], *answer;
+	int rc;
+
+	if (r->options->yes && (!protected || (r->options->yes_environment != NULL &&
+	    strcmp(r->options->yes_environment, f->environment) == 0)))
+		return 0;
+	if (!out_terminal()) {
+		out_err("belay: needs a person: %s; without a terminal say --yes%s%s\n", what,
+		    protected ? "=" : "", protected ? f->environment : "");
+		return EXIT_PERSON;
+	}
+	if (protected)
+		(void)snprintf(question, sizeof(question), "%s? type '%s' to go on: ", what, f->environment);
+	else
+		(void)snprintf(question, sizeof(question), "%s? (y/n) ", what);
+	answer = out_prompt(question, false);
+	rc = answer != NULL && strcmp(answer, protected ? f->environment : "y") == 0 ? 0 : EXIT_PENDING;
+	free(answer);
+	return rc;
+}
+
+static void
+fail(struct run *r, const char *fmt, const char *a, const char *b, int code)
+{
+	char text[1400];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s", fmt, a, b);
+	out_err("belay: %s\n", text);
+	run_end(r, code);
+}
+
+/* The step named by the operator, or -1 after saying so. */
+static int
+find_step(struct run *r, const char *id)
+{
+	const struct plan *plan = engine_plan(r->engine);
+	char *end;
+	long n;
+	int step = plan_step(plan, id);
+
+	if (step != NONE)
+		return step;
+	n = strtol(id, &end, 10);
+	if (*end == '\0' && n >= 1 && (size_t)n <= plan->nsteps)
+		return (int)n - 1;
+	fail(r, "the plan has no step '", id, "'", EXIT_ERROR);
+	return NONE;
+}
+
+static bool
+ask(struct run *r, enum verb verb, int step)
+{
+	struct err err;
+
+	if (engine_ask(r->engine, verb, step, &err) == 0)
+		return true;
+	out_err("belay: %s\n", err.msg);
+	run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
+	return false;
+}
+
+static bool
+have_plan(struct run *r)
+{
+	if (engine_plan(r->engine) != NULL)
+		return true;
+	fail(r, "there is no plan; give one with -p", "", "", EXIT_ERROR);
+	return false;
+}
+
+/*
+ * After a start, a step may be proving, soaking or in doubt from before:
+ * true once it has come to rest (or has taken too long).
+ */
+static bool
+at_rest(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct rollout *ro = engine_rollout(r->engine);
+	const struct plan *plan = engine_plan(r->engine);
+	int64_t now_ms = engine_now_ms(r->engine);
+	size_t i;
+
+	if (rollout_in_flight(ro) != NONE)
+		return false;
+	for (i = 0; i < plan->nsteps; i++)
+		if (rollout_step(ro, (int)i)->phase == PHASE_DOUBT) {
+			if (d->settle_until_ms == 0)
+				d->settle_until_ms = now_ms + SETTLE_MS;
+			engine_wake_in(r->engine, 500);
+			return now_ms > d->settle_until_ms;
+		}
+	return true;
+}
+
+/* ---- apply ---- */
+
+static bool
+waive_all(struct run *r, int step)
+{
+	struct err err;
+	size_t i;
+
+	for (i = 0; r->options->waive != NULL && r->options->waive[i] != NULL; i++)
+		if (engine_waive(r->engine, step, r->options->waive[i], r->options->reason, &err) != 0) {
+			fail(r, err.msg, "", "", EXIT_ERROR);
+			return false;
+		}
+	return true;
+}
+
+static void
+apply_next(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct rollout *ro = engine_rollout(r->engine);
+	const struct plan *plan = engine_plan(r->engine);
+	size_t i;
+
+	for (i = 0; i < plan->nsteps; i++) {
+		enum phase phase = rollout_step(ro, (int)i)->phase;
+
+		if (phase == PHASE_FAULTED) {
+			if ((int)i > d->target)
+				break;
+			out("step '%s' is taken up again: %s\n", plan->steps[i].id,
+			    rollout_step(ro, (int)i)->why);
+			d->step = (int)i;
+			d->stage = STAGE_WORK;
+			d->shown = PHASE_TODO;
+			if (waive_all(r, d->step))
+				(void)ask(r, VERB_RETRY, d->step);
+			return;
+		}
+		if (phase == PHASE_DOUBT || phase == PHASE_STUCK) {
+			out_err("belay: step '%s' is %s: %s\n", plan->steps[i].id,
+			    phase_word(phase), rollout_step(ro, (int)i)->why);
+			run_end(r, phase == PHASE_DOUBT ? EXIT_DOUBT : EXIT_PERSON);
+			return;
+		}
+	}
+	d->step = rollout_next(ro);
+	if (d->step == NONE || d->step > d->target) {
+		run_end(r, EXIT_DONE);
+		return;
+	}
+	if (plan->steps[d->step].optional && r->options->skip_optional) {
+		if (ask(r, VERB_SKIP, d->step))
+			d->stage = STAGE_BEGIN;
+		return;
+	}
+	d->stage = STAGE_PREVIEW;
+	d->shown = PHASE_TODO;
+	(void)ask(r, VERB_PREVIEW, d->step);
+}
+
+static void
+apply_turn(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct rollout *ro;
+	const struct step_view *v;
+	int rc;
+
+	if (!have_plan(r))
+		return;
+	ro = engine_rollout(r->engine);
+	if (d->stage == STAGE_BEGIN) {
+		if (!at_rest(r)) {
+			if (r->interrupted)
+				run_end(r, EXIT_DONE);
+			return;
+		}
+		if (d->target == NONE) {
+			if (r->options->to != NULL || r->options->step != NULL)
+				d->target = find_step(r, r->options->to != NULL ? r->options->to : r->options->step);
+			else if (r->options->all)
+				d->target = (int)engine_plan(r->engine)->nsteps - 1;
+			else if ((d->target = rollout_next(ro)) == NONE)
+				d->target = rollout_last(ro);	/* taken up again, or nothing */
+			if (d->target == NONE) {
+				if (r->options->step == NULL && r->options->to == NULL)
+					run_end(r, EXIT_DONE);
+				return;
+			}
+			if (r->options->step != NULL && rollout_next(ro) != d->target &&
+			    rollout_step(ro, d->target)->phase != PHASE_FAULTED) {
+				const char *why = NULL;
+
+				(void)rollout_may(ro, VERB_APPLY, d->target, &why);
+				fail(r, why == NULL ? "not now" : why, "", "", EXIT_ERROR);
+				return;
+			}
+		}
+		apply_next(r);
+		return;
+	}
+	v = rollout_step(ro, d->step);
+	if (r->interrupted && d->stage == STAGE_WORK && rollout_may(ro, VERB_PARK, d->step, NULL) && !v->park_wanted)
+		(void)ask(r, VERB_PARK, d->step);
+	if (engine_waiting(r->engine, d->step))
+		return;
+	if (d->stage == STAGE_PREVIEW) {
+		if (v->phase == PHASE_PREVIEWING)
+			return;
+		if (v->phase != PHASE_READY) {
+			fail(r, step_id(r, d->step), ": ", v->why[0] != '\0' ? v->why :
+			    "it could not be previewed", r->need_person ? EXIT_PERSON : EXIT_ERROR);
+			return;
+		}
+		show_preview(r->engine, d->step);
+		if (r->interrupted || (rc = confirm(r, "apply this step")) != 0) {
+			run_end(r, r->interrupted ? EXIT_PENDING : rc);
+			return;
+		}
+		d->stage = STAGE_WORK;
+		if (waive_all(r, d->step))
+			(void)ask(r, VERB_APPLY, d->step);
+		return;
+	}
+	show_progress(r);
+	switch (v->phase) {
+	case PHASE_DONE:
+		show_results(r->engine, d->step, true);
+		if (r->interrupted) {
+			run_end(r, EXIT_DONE);
+			return;
+		}
+		d->stage = STAGE_BEGIN;
+		apply_next(r);
+		return;
+	case PHASE_READY:
+		if (v->why[0] == '\0')
+			return;		/* about to begin */
+		show_results(r->engine, d->step, false);
+		run_end(r, EXIT_ERROR);
+		return;
+	case PHASE_FAULTED:
+		show_results(r->engine, d->step, true);
+		out_err("belay: step '%s' faulted; the way back: belay undo %s\n",
+		    step_id(r, d->step), step_id(r, d->step));
+		run_end(r, EXIT_ERROR);
+		return;
+	case PHASE_RESTORED:
+		out_err("belay: step '%s' faulted and was undone\n", step_id(r, d->step));
+		run_end(r, EXIT_UNDONE);
+		return;
+	case PHASE_STUCK:
+		run_end(r, EXIT_PERSON);
+		return;
+	case PHASE_DOUBT:
+		if (!at_rest(r))
+			return;
+		run_end(r, EXIT_DOUBT);
+		return;
+	case PHASE_UNDOING:
+		d->faulted = true;
+		return;
+	case PHASE_TODO:
+	case PHASE_PREVIEWING:
+	case PHASE_GUARDING:
+	case PHASE_APPLYING:
+	case PHASE_PROVING:
+	case PHASE_SOAKING:
+	case PHASE_MET:
+	case PHASE_SKIPPED:
+		return;
+	}
+}
+
+int
+verb_apply(const struct verb_options *options)
+{
+	struct drive d = { .step = NONE, .target = NONE, .shown_step = NONE };
+	struct run r = { .options = options, .turn = apply_turn, .arg = &d };
+
+	return run_engine(&r, false, false);
+}
+
+/* ---- undo ---- */
+
+static void
+undo_next(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct rollout *ro = engine_rollout(r->engine);
+	int last = rollout_last(ro), rc;
+
+	if (last == NONE || last < d->target) {
+		if (d->step == NONE)
+			out("there is nothing to undo\n");
+		run_end(r, EXIT_DONE);
+		return;
+	}
+	if (d->step == NONE) {
+		out("undo, last in first out: %d step%s back to before '%s'\n", last - d->target + 1,
+		    last == d->target ? "" : "s", step_id(r, d->target));
+		if ((rc = confirm(r, "undo")) != 0) {
+			run_end(r, rc);
+			return;
+		}
+	}
+	d->step = last;
+	d->stage = STAGE_WORK;
+	d->shown = PHASE_TODO;
+	(void)ask(r, VERB_UNDO, last);
+}
+
+static void
+undo_turn(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct rollout *ro;
+	const struct step_view *v;
+	const struct plan *plan;
+	const char *why;
+	size_t i;
+
+	if (!have_plan(r))
+		return;
+	ro = engine_rollout(r->engine);
+	plan = engine_plan(r->engine);
+	if (d->stage == STAGE_BEGIN) {
+		/* An undo waits for nothing that can go back now. */
+		if (rollout_last(ro) != NONE && !rollout_may(ro, VERB_UNDO, rollout_last(ro), NULL))
+			return;
+		if (r->options->to != NULL) {
+			/* Back to where this step was the last one. */
+			if ((d->target = find_step(r, r->options->to)) == NONE)
+				return;
+			d->target++;
+		} else if (r->options->all)
+			d->target = 0;
+		else if (r->options->step != NULL) {
+			if ((d->target = find_step(r, r->options->step)) == NONE)
+				return;
+			if (!rollout_may(ro, VERB_UNDO, d->target, &why)) {
+				fail(r, why, "", "", EXIT_ERROR);
+				return;
+			}
+		} else
+			d->target = rollout_last(ro) == NONE ? 0 : rollout_last(ro);
+		if ((size_t)d->target >= plan->nsteps) {
+			run_end(r, EXIT_DONE);
+			return;
+		}
+		undo_next(r);
+		return;
+	}
+	v = rollout_step(ro, d->step);
+	show_progress(r);
+	switch (v->phase) {
+	case PHASE_RESTORED:
+	case PHASE_READY:
+	case PHASE_TODO:
+		if (r->interrupted) {
+			run_end(r, EXIT_DONE);
+			return;
+		}
+		undo_next(r);
+		return;
+	case PHASE_STUCK:
+		for (i = 0; i < v->nops; i++)
+			if (v->ops[i].state == OPS_STUCK)
+				out_err("belay: %s: %s\n",
+				    engine_fleet(r->engine)->hosts[v->shapes[i].host].name, v->ops[i].why);
+		out_err("belay: step '%s' is stuck; belay undo tries again what is left\n",
+		    step_id(r, d->step));
+		run_end(r, EXIT_PERSON);
+		return;
+	case PHASE_PREVIEWING:
+	case PHASE_GUARDING:
+	case PHASE_APPLYING:
+	case PHASE_PROVING:
+	case PHASE_SOAKING:
+	case PHASE_DONE:
+	case PHASE_MET:
+	case PHASE_SKIPPED:
+	case PHASE_FAULTED:
+	case PHASE_DOUBT:
+	case PHASE_UNDOING:
+		return;
+	}
+}
+
+int
+verb_undo(const struct verb_options *options)
+{
+	struct drive d = { .step = NONE, .target = NONE, .shown_step = NONE };
+	struct run r = { .options = options, .turn = undo_turn, .arg = &d };
+
+	return run_engine(&r, false, false);
+}
+
+/* ---- verify ---- */
+
+static void
+verify_turn(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct plan *plan;
+	const struct check_result *results;
+	size_t i, k, n, failed = 0, unknown = 0;
+	int step;
+
+	if (!have_plan(r))
+		return;
+	plan = engine_plan(r->engine);
+	if (r->interrupted) {
+		run_end(r, EXIT_ERROR);
+		return;
+	}
+	if (d->stage == STAGE_BEGIN) {
+		d->steps = mem_array(plan->nsteps, sizeof(*d->steps));
+		if (r->options->step != NULL) {
+			if ((step = find_step(r, r->options->step)) == NONE)
+				return;
+			d->steps[d->nsteps++] = step;
+		} else
+			for (i = 0; i < plan->nsteps; i++) {
+				enum phase phase = rollout_step(engine_rollout(r->engine), (int)i)->phase;
+
+				if (phase == PHASE_DONE || phase == PHASE_MET)
+					d->steps[d->nsteps++] = (int)i;
+			}
+		d->stage = STAGE_VERIFY;
+		for (i = 0; i < d->nsteps; i++)
+			if (!ask(r, VERB_VERIFY, d->steps[i]))
+				return;
+	}
+	for (i = 0; i < d->nsteps; i++)
+		if (engine_judging(r->engine, d->steps[i]))
+			return;
+	for (i = 0; i < d->nsteps; i++) {
+		if (!r->options->json) {
+			out("step '%s'\n", step_id(r, d->steps[i]));
+			show_results(r->engine, d->steps[i], true);
+		}
+		results = engine_results(r->engine, d->steps[i], true, &n);
+		for (k = 0; results != NULL && k < n; k++) {
+			failed += results[k].judgement == CHECK_FAIL;
+			unknown += results[k].judgement != CHECK_FAIL && results[k].judgement != CHECK_PASS;
+		}
+	}
+	if (r->options->json)
+		json_results(r->engine, d->steps, d->nsteps);
+	else if (d->nsteps == 0)
+		out("no step is in place, so there is no gate to run\n");
+	/* Inconclusive is not a pass. */
+	run_end(r, failed > 0 ? EXIT_ERROR : unknown > 0 ? EXIT_PERSON : EXIT_DONE);
+}
+
+int
+verb_verify(const struct verb_options *options)
+{
+	struct drive d = { .step = NONE, .target = NONE };
+	struct run r = { .options = options, .turn = verify_turn, .arg = &d };
+	int rc = run_engine(&r, true, false);
+
+	free(d.steps);
+	return rc;
+}
+
+/* ---- diff ---- */
+
+static void
+diff_turn(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct step_view *v;
+	size_t i;
+	bool pending = false;
+
+	if (!have_plan(r))
+		return;
+	if (r->interrupted) {
+		run_end(r, EXIT_ERROR);
+		return;
+	}
+	if (d->stage == STAGE_BEGIN) {
+		if (r->options->step != NULL) {
+			if ((d->step = find_step(r, r->options->step)) == NONE)
+				return;
+		} else if ((d->step = rollout_next(engine_rollout(r->engine))) == NONE) {
+			out("every step is in place\n");
+			run_end(r, EXIT_DONE);
+			return;
+		}
+		d->stage = STAGE_PREVIEW;
+		if (!ask(r, VERB_PREVIEW, d->step))
+			return;
+	}
+	if (engine_waiting(r->engine, d->step))
+		return;
+	v = rollout_step(engine_rollout(r->engine), d->step);
+	if (v->phase == PHASE_PREVIEWING)
+		return;
+	if (v->phase != PHASE_READY) {
+		fail(r, step_id(r, d->step), ": ", v->why[0] == '\0' ? "it could not be previewed" : v->why,
+		    r->need_person ? EXIT_PERSON : EXIT_ERROR);
+		return;
+	}
+	if (r->options->json)
+		json_diff(r->engine, d->step);
+	else
+		show_preview(r->engine, d->step);
+	for (i = 0; i < v->nops; i++)
+		if (!v->shapes[i].activates && v->ops[i].observed != OP_IN_PLACE)
+			pending = true;
+	run_end(r, pending ? EXIT_PENDING : EXIT_DONE);
+}
+
+int
+verb_diff(const struct verb_options *options)
+{
+	struct drive d = { .step = NONE, .target = NONE };
+	struct run r = { .options = options, .turn = diff_turn, .arg = &d };
+
+	return run_engine(&r, true, false);
+}

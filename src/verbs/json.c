@@ -1,0 +1,330 @@
+/*
+ * json: see json.h.
+ */
+#include "verbs/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "core/buf.h"
+#include "core/text.h"
+
+static json_t *
+words(const char *s)
+{
+	char *clean;
+	json_t *j;
+
+	if (s == NULL)
+		return json_null();
+	clean = text_clean_dup(s);
+	j = json_string(clean);
+	free(clean);
+	return j == NULL ? json_null() : j;
+}
+
+/* Text of several lines keeps its line ends. */
+static json_t *
+lines(const char *s)
+{
+	struct buf b = { 0 };
+	const char *end;
+	json_t *j;
+
+	for (; s != NULL && *s != '\0'; s = end + 1) {
+		end = s;
+		while (*end != '\0' && *end != '\n')
+			end++;
+		text_clean(&b, s, (size_t)(end - s));
+		if (*end == '\0')
+			break;
+		(void)buf_putc(&b, '\n');
+	}
+	j = json_string(buf_str(&b));
+	buf_release(&b);
+	return j == NULL ? json_null() : j;
+}
+
+static json_t *
+age(int64_t now_ms, int64_t at_ms)
+{
+	return at_ms == 0 ? json_null() : json_integer((json_int_t)((now_ms - at_ms) / 1000));
+}
+
+static void
+print(json_t *doc)
+{
+	char *s = json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+	if (s != NULL)
+		(void)printf("%s\n", s);
+	(void)fflush(stdout);
+	free(s);
+	json_decref(doc);
+}
+
+static void
+put(json_t *o, const char *key, json_t *value)
+{
+	(void)json_object_set_new(o, key, value);
+}
+
+static void
+add(json_t *a, json_t *value)
+{
+	(void)json_array_append_new(a, value);
+}
+
+static json_t *
+link_object(const struct engine *e, int link, int64_t now_ms)
+{
+	const struct fleet *f = engine_fleet(e);
+	const struct link *l = &f->links[link];
+	json_t *o = json_object(), *sessions;
+	struct link_view v;
+	int host = link_host(f, l);
+
+	board_link(engine_board(e), link, now_ms, engine_stale_ms(e, READING_CENSUS), &v);
+	put(o, "client", words(f->clients[l->client].name));
+	put(o, "endpoint", words(f->endpoints[l->endpoint].name));
+	put(o, "host", host == NONE ? json_null() : words(f->hosts[host].name));
+	put(o, "dial", v.dial == DIAL_UNKNOWN ? json_null() : words(dial_word(v.dial)));
+	put(o, "dial_declared", json_boolean(v.dial_declared));
+	sessions = json_object();
+	put(sessions, "tls", v.counted ? json_integer(v.tls) : json_null());
+	put(sessions, "plaintext", v.counted ? json_integer(v.plain) : json_null());
+	put(o, "sessions", sessions);
+	put(o, "state", words(link_state_word(v.state)));
+	put(o, "age_s", age(now_ms, v.at_ms));
+	put(o, "protocol", words(v.protocol));
+	put(o, "cipher", words(v.cipher));
+	put(o, "why", v.why[0] == '\0' ? json_null() : words(v.why));
+	return o;
+}
+
+static json_t *
+certificate_object(const struct certificate *c)
+{
+	json_t *o = json_object(), *names = json_array();
+	size_t i;
+
+	put(o, "subject", words(c->subject));
+	put(o, "issuer", words(c->issuer));
+	for (i = 0; i < c->nnames; i++)
+		add(names, words(c->names[i]));
+	put(o, "names", names);
+	put(o, "not_before_s", json_integer((json_int_t)c->not_before_s));
+	put(o, "not_after_s", json_integer((json_int_t)c->not_after_s));
+	put(o, "key", words(c->key));
+	put(o, "sha256", words(c->sha256));
+	return o;
+}
+
+static json_t *
+endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
+{
+	const struct endpoint *ep = &engine_fleet(e)->endpoints[endpoint];
+	const struct reading *served = board_reading(engine_board(e), READING_SERVED, endpoint);
+	const struct reading *census = board_reading(engine_board(e), READING_CENSUS, endpoint);
+	struct endpoint_view v;
+	json_t *o = json_object(), *u = json_object();
+
+	board_endpoint(engine_board(e), endpoint, now_ms, engine_stale_ms(e, READING_SERVED), &v);
+	put(o, "name", words(ep->name));
+	put(o, "kind", words(kind_word(ep->kind)));
+	put(o, "configured", v.configured == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.configured)));
+	put(o, "served", v.served == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.served)));
+	put(o, "path_proven", json_boolean(v.verified));
+	put(o, "age_s", age(now_ms, v.at_ms));
+	put(o, "why", v.why[0] == '\0' ? json_null() : words(v.why));
+	put(o, "certificate", served != NULL && served->served.tls == LEG_OPEN ?
+	    certificate_object(&served->served.cert) : json_null());
+	if (census != NULL) {
+		put(u, "tls", json_integer(census->census.undeclared_tls));
+		put(u, "plaintext", json_integer(census->census.undeclared_plain));
+		put(o, "undeclared", u);
+		put(o, "sessions_total", json_integer(census->census.total));
+	} else {
+		json_decref(u);
+		put(o, "undeclared", json_null());
+		put(o, "sessions_total", json_null());
+	}
+	return o;
+}
+
+static json_t *
+undeclared_array(const struct engine *e)
+{
+	const struct fleet *f = engine_fleet(e);
+	json_t *a = json_array(), *o;
+	size_t i, k;
+
+	for (i = 0; i < f->nendpoints; i++) {
+		const struct reading *r = board_reading(engine_board(e), READING_CENSUS, (int)i);
+
+		for (k = 0; r != NULL && k < r->census.nstragglers; k++) {
+			const struct straggler *s = &r->census.stragglers[k];
+
+			o = json_object();
+			put(o, "endpoint", words(f->endpoints[i].name));
+			put(o, "link", s->link == NONE ? json_null() : words(f->links[s->link].name));
+			put(o, "tls", json_boolean(s->tls));
+			put(o, "address", words(s->address));
+			put(o, "user", words(s->user));
+			put(o, "database", words(s->database));
+			put(o, "application", words(s->application));
+			put(o, "age_s", s->age_s < 0 ? json_null() : json_integer((json_int_t)s->age_s));
+			add(a, o);
+		}
+	}
+	return a;
+}
+
+void
+json_status(const struct engine *e)
+{
+	const struct fleet *f = engine_fleet(e);
+	const struct plan *plan = engine_plan(e);
+	json_t *doc = json_object(), *links = json_array(), *endpoints = json_array();
+	json_t *hosts = json_array(), *steps = json_array(), *o;
+	int64_t now_ms = engine_now_ms(e);
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++)
+		add(links, link_object(e, (int)i, now_ms));
+	for (i = 0; i < f->nendpoints; i++)
+		add(endpoints, endpoint_object(e, (int)i, now_ms));
+	for (i = 0; i < f->nhosts; i++) {
+		const struct host_view *v = board_host_view(engine_board(e), (int)i);
+
+		o = json_object();
+		put(o, "name", words(f->hosts[i].name));
+		put(o, "reach", words(reach_word(v->reach)));
+		put(o, "transport", words(v->transport));
+		put(o, "why", v->why[0] == '\0' ? json_null() : words(v->why));
+		add(hosts, o);
+	}
+	for (i = 0; plan != NULL && i < plan->nsteps; i++) {
+		const struct step_view *v = rollout_step(engine_rollout(e), (int)i);
+
+		o = json_object();
+		put(o, "id", words(plan->steps[i].id));
+		put(o, "title", words(plan->steps[i].title));
+		put(o, "phase", words(phase_word(v->phase)));
+		put(o, "optional", json_boolean(plan->steps[i].optional));
+		put(o, "why", v->why[0] == '\0' ? json_null() : words(v->why));
+		add(steps, o);
+	}
+	put(doc, "belay", json_string("status/1"));
+	put(doc, "environment", words(f->environment));
+	put(doc, "at_ms", json_integer((json_int_t)now_ms));
+	put(doc, "lock_holder", words(engine_lock_holder(e)));
+	put(doc, "links", links);
+	put(doc, "endpoints", endpoints);
+	put(doc, "stragglers", undeclared_array(e));
+	put(doc, "hosts", hosts);
+	put(doc, "steps", steps);
+	print(doc);
+}
+
+void
+json_history(const struct engine *e)
+{
+	json_t *doc = json_object(), *a = json_array(), *o;
+	const struct history_line *h;
+	size_t i, n = engine_history(e, &h);
+
+	for (i = 0; i < n; i++) {
+		o = json_object();
+		put(o, "seq", json_integer((json_int_t)h[i].seq));
+		put(o, "at_ms", json_integer((json_int_t)h[i].at_ms));
+		put(o, "run", words(h[i].run));
+		put(o, "kind", words(h[i].kind));
+		put(o, "step", words(h[i].step_id));
+		put(o, "op", words(h[i].op_id));
+		put(o, "text", words(h[i].text));
+		add(a, o);
+	}
+	put(doc, "belay", json_string("history/1"));
+	put(doc, "entries", a);
+	print(doc);
+}
+
+void
+json_diff(const struct engine *e, int step)
+{
+	const struct ops *ops = engine_ops(e, step);
+	const struct step_view *v = rollout_step(engine_rollout(e), step);
+	json_t *doc = json_object(), *a = json_array(), *o;
+	struct buf b = { 0 };
+	size_t i;
+
+	for (i = 0; i < ops->n; i++) {
+		const struct op *op = &ops->v[i];
+
+		o = json_object();
+		put(o, "host", words(engine_fleet(e)->hosts[op->host].name));
+		put(o, "kind", words(op_kind_word(op->kind)));
+		put(o, "path", words(op->path));
+		if (op->kind == OP_RUN || op->kind == OP_ACTIVATE) {
+			op_command_text(op, false, &b);
+			put(o, "command", words(buf_str(&b)));
+			buf_clear(&b);
+		} else
+			put(o, "command", json_null());
+		put(o, "unit", op->unit == NONE ? json_null() : words(engine_fleet(e)->units[op->unit].name));
+		put(o, "in_place", json_boolean(v->ops[i].observed_known && v->ops[i].observed == OP_IN_PLACE));
+		put(o, "diff", lines(engine_op_text(e, step, (int)i)));
+		add(a, o);
+	}
+	buf_release(&b);
+	put(doc, "belay", json_string("diff/1"));
+	put(doc, "step", words(engine_plan(e)->steps[step].id));
+	put(doc, "title", words(engine_plan(e)->steps[step].title));
+	put(doc, "operations", a);
+	print(doc);
+}
+
+void
+json_results(const struct engine *e, const int *steps, size_t n)
+{
+	json_t *doc = json_object(), *a = json_array(), *o;
+	size_t i, k, count;
+
+	for (i = 0; i < n; i++) {
+		const struct check_result *r = engine_results(e, steps[i], true, &count);
+		const struct step *s = &engine_plan(e)->steps[steps[i]];
+
+		for (k = 0; r != NULL && k < count; k++) {
+			o = json_object();
+			put(o, "step", words(s->id));
+			put(o, "check", words(s->gates[k].name));
+			put(o, "result", words(judgement_word(r[k].judgement)));
+			put(o, "why", words(r[k].why));
+			add(a, o);
+		}
+	}
+	put(doc, "belay", json_string("verify/1"));
+	put(doc, "checks", a);
+	print(doc);
+}
+
+void
+json_check(const struct engine *e, const char *problem)
+{
+	const struct plan *plan = engine_plan(e);
+	json_t *doc = json_object(), *a = json_array();
+	size_t i;
+
+	for (i = 0; i < engine_fleet(e)->not_yet.n; i++)
+		add(a, words(engine_fleet(e)->not_yet.v[i]));
+	for (i = 0; plan != NULL && i < plan->not_yet.n; i++)
+		add(a, words(plan->not_yet.v[i]));
+	put(doc, "belay", json_string("check/1"));
+	put(doc, "ok", json_boolean(problem == NULL));
+	put(doc, "problem", words(problem));
+	put(doc, "not_yet", a);
+	print(doc);
+}

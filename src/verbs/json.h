@@ -1,0 +1,18 @@
+/*
+ * json: what `--json` prints.  The only file of this face that knows the JSON library.
+ * Every document carries "belay": "KIND/1"; text in it went through
+ * text_clean(), since JSON ends up on terminals too.
+ */
+#ifndef BELAY_VERBS_JSON_H
+#define BELAY_VERBS_JSON_H
+
+#include "core/err.h"
+#include "engine/engine.h"
+
+void	json_status(const struct engine *);
+void	json_history(const struct engine *);
+void	json_diff(const struct engine *, int step);
+void	json_results(const struct engine *, const int *steps, size_t n);
+void	json_check(const struct engine *, const char *problem);
+
+#endif

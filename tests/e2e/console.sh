@@ -1,0 +1,128 @@
+#!/bin/sh
+# time limit: 900
+# The console in a terminal (tmux): the same walk by key presses; a host that
+# hangs shows as stale while keys are answered; NO_COLOR, vt100, resize; and the
+# terminal is as it was afterwards.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+
+sock=$tmp/tmux.sock
+tm() {
+	tmux -S "$sock" -f /dev/null "$@"
+}
+
+# shellcheck disable=SC2317  # called by the trap
+leave() {
+	tm kill-server >/dev/null 2>&1
+	cleanup
+}
+trap leave EXIT
+
+screen() {
+	tm capture-pane -p -t con
+}
+
+shows() {
+	screen | grep -q -e "$1"
+}
+
+shows_not() {
+	! shows "$1"
+}
+
+keys() {
+	tm send-keys -t con "$@"
+}
+
+# console WIDTH HEIGHT [VAR=VALUE …]: begins it; the shell behind it stays
+console() {
+	w=$1 h=$2
+	shift 2
+	tm kill-session -t con >/dev/null 2>&1
+	tm new-session -d -s con -x "$w" -y "$h" "exec sh" || return 1
+	tm send-keys -t con "PS1='shell> '; stty -a >$tmp/stty.before; env $* $lab exec $dir -- $BELAY -f $fleet -p $plan; echo left with \$?; stty -a >$tmp/stty.after" Enter
+	until_ 20 shows 'LINK'
+}
+
+status_phase() {
+	[ "$(phase_of "$1")" = "$2" ]
+}
+
+apply_by_key() {
+	keys a
+	until_ 20 shows 'apply?' || { screen; return 1; }
+	keys y
+	until_ 60 status_phase "$1" done || { screen; return 1; }
+}
+
+undo_by_key() {
+	keys u
+	until_ 10 shows 'undo' || { screen; return 1; }
+	keys u
+	until_ 60 status_phase "$1" restored || { screen; return 1; }
+}
+
+no_wide_line() {
+	screen | awk -v max="$1" 'length($0) > max * 4 { exit 1 }'
+}
+
+answers_keys() {
+	keys '?'
+	until_ 2 shows 'Moving about' || return 1
+	keys q
+	until_ 2 shows_not 'Moving about'
+}
+
+left_cleanly() {
+	keys q
+	sleep 0.2
+	shows 'leave?' && keys y
+	until_ 10 shows 'left with 0' && until_ 5 test -s "$tmp/stty.after" && cmp "$tmp/stty.before" "$tmp/stty.after"
+}
+
+plain_screen() {		# no colour at all in what is drawn
+	! tm capture-pane -p -e -t con | grep -q "$(printf '\033')\[[0-9;]*3[0-9]"
+}
+
+same_tree() {
+	tree >"$tmp/tree.end"
+	diff "$tmp/tree.start" "$tmp/tree.end"
+}
+
+ok "the lab is up" up console --reload || finish
+fleet=$dir/fleet-reload.yaml
+tree >"$tmp/tree.start"
+ok "the console opens at 80x24" console 80 24 || finish
+ok "it shows every link's sessions" until_ 30 shows 'plaintext'
+ok "it answers keys" answers_keys
+ok "it fits 80 columns" no_wide_line 80
+tm resize-window -t con -x 160 -y 45
+ok "it follows a resize" until_ 5 shows 'LINK'
+tm resize-window -t con -x 80 -y 24
+belay status --json >"$tmp/status.json"
+keys A
+ok "it can be armed" until_ 5 shows ARMED
+for s in $(steps); do
+	[ "$s" != flip-telpro-redis ] || break
+	ok "key a applies $s" apply_by_key "$s" || finish
+done
+ok "what was applied agrees with the servers" agreement
+ok "a host's sshd is stopped" "$lab" stop-sshd "$dir" db
+ok "its links show as stale" until_ 40 shows 'stale'
+ok "keys are answered meanwhile" answers_keys
+ok "it goes on" "$lab" cont-sshd "$dir" db
+ok "and its links are fresh again" until_ 60 shows_not 'stale'
+for s in $(steps | tac); do
+	case $(phase_of "$s") in
+	done) ok "key u takes $s back" undo_by_key "$s" || finish ;;
+	esac
+done
+ok "every file is as at the start" same_tree
+ok "it leaves the terminal as it was" left_cleanly
+ok "it opens with NO_COLOR" console 80 24 NO_COLOR=1
+ok "and draws without colour" plain_screen
+ok "it leaves" left_cleanly
+ok "it opens on a vt100" console 80 24 TERM=vt100 LC_ALL=C
+ok "and shows the links" until_ 20 shows 'postgres'
+ok "it leaves" left_cleanly
+finish
