@@ -232,6 +232,7 @@ SHELL_TESTS = \
 	tests/runner.sh \
 	tests/clang.sh \
 	tests/install.sh \
+	tests/manual.sh \
 	$(END)
 
 # The real program on real servers (TAP)
@@ -490,7 +491,7 @@ script = [ -x $(1) ] || { echo 'make $@: there is no $(1) yet' >&2; exit 1; }; \
 # ---------------------------------------------------------------------------
 # Install. DESTDIR goes in front, for packagers.
 
-MAN = $(wildcard $(MANUALS))
+MAN = $(MANUALS)
 man_dir = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 
 install: all

@@ -169,7 +169,7 @@ commands_print_mdoc(FILE *out)
 
 	fputs(".Bl -tag -width \"waive CHECK REASON\" -compact\n", out);
 	for (i = 0; i < COMMAND_COUNT; i++) {
-		fprintf(out, ".It Ic : Ns Ic %s", rows[i].name);
+		fprintf(out, ".It Ic :%s", rows[i].name);
 		if (strcmp(rows[i].arguments, "[STEP]") == 0)
 			fputs(" Op Ar STEP", out);
 		else if (rows[i].arguments[0] != '\0')

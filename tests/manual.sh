@@ -1,0 +1,231 @@
+#!/bin/sh
+# The manuals say what the program does: belay(1) against the program's own
+# help, its table of options, its exit codes, its keys and commands, what its
+# JSON has, and the environment that it reads.
+#
+# Each check compares two lists, what the manual has and what the source has, and
+# says what only one of them has. The second half spoils a copy of the manual in
+# one place for each check, and fails if the check does not notice.
+
+set -eu
+LC_ALL=C
+export LC_ALL
+
+build=${BUILD:-build}
+belay=${BELAY:-$build/belay}
+mdoc=$build/tests/ui/mdoc
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/belay-manual.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# part FILE SECTION [SUBSECTION]: its lines; without a subsection, all of them
+part()
+{
+	awk -v want_sh="$2" -v want_ss="${3-}" '
+	/^\.Sh / { sh = substr($0, 5); ss = ""; next }
+	/^\.Ss / { ss = substr($0, 5); next }
+	sh == want_sh && (want_ss == "" || ss == want_ss)' "$1"
+}
+
+# between FILE NAME: what stands between `.\" NAME begin...` and `.\" NAME end`
+between()
+{
+	awk -v b=".\\\\\" $2 begin" -v e=".\\\\\" $2 end" '
+	index($0, e) == 1 { on = 0 }
+	on
+	index($0, b) == 1 { on = 1 }' "$1"
+}
+
+# differ MANUAL SOURCE: two files of words, a line each; prints what only one has
+differ()
+{
+	sort -u "$1" >"$tmp/a"
+	sort -u "$2" >"$tmp/b"
+	[ -s "$tmp/a" ] || echo 'the manual has none of them'
+	[ -s "$tmp/b" ] || echo 'the source has none of them'
+	comm -23 "$tmp/a" "$tmp/b" | sed 's/^/only in the manual: /'
+	comm -13 "$tmp/a" "$tmp/b" | sed 's/^/only in the source: /'
+}
+
+# ---------------------------------------------------------------------------
+# The checks: each takes a manual and prints a line for each difference.
+
+# Options with what they take: "--to ARG", "--yes [ARG]", "--json", "-f --fleet ARG".
+options()
+{
+	part "$1" DESCRIPTION Options | sed -n '
+	s/^\.It Fl \([a-z]\) Ar [a-z]* , Fl -\([a-z-]*\) Ar [a-z]*$/-\1 --\2 ARG/p
+	s/^\.It Fl \([a-z]\) , Fl -\([a-z-]*\)$/-\1 --\2/p
+	s/^\.It Fl -\([a-z-]*\)$/--\1/p
+	s/^\.It Fl -\([a-z-]*\) Ar [a-z]*$/--\1 ARG/p
+	s/^\.It Fl -\([a-z-]*\) Ns Op = Ns Ar [a-z]*$/--\1 [ARG]/p' >"$tmp/manual"
+	sed -n '/^static const struct option/,/^}/{
+	s/^	{ "\([a-z-]*\)", \([a-z_]*\), NULL, \(.*\) },$/\3 --\1 \2/p
+	}' src/main.c | sed -e "s/^'\(.\)' /-\1 /" -e 's/^OPT_[A-Z_]* //' -e 's/ no_argument$//' \
+	    -e 's/ required_argument$/ ARG/' -e 's/ optional_argument$/ [ARG]/' >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
+# Every --option of the help, and of the manual those that are not the help's own.
+help_options()
+{
+	part "$1" DESCRIPTION Options | grep '^\.It Fl' | grep -o 'Fl -[a-z-]*' | sed 's/^Fl /-/' |
+	    grep -v -x -e --help -e --version >"$tmp/manual" || :
+	"$belay" --help | sed -n '/^options:/,/^exit:/p' | sed 's/try .*//' |
+	    grep -o -e '--[a-z][a-z-]*' >"$tmp/source" || :
+	differ "$tmp/manual" "$tmp/source"
+}
+
+# Verbs, with the step that they take.
+verbs()
+{
+	part "$1" DESCRIPTION Verbs | sed -n 's/^\.It Cm //p' | sed 's/ Op Ar step$/ [STEP]/' >"$tmp/manual"
+	"$belay" --help | sed '/^options:/,$d' | sed -n 's/^  \([a-z][a-z]*\) *\(\[STEP\]\)*.*/\1 \2/p' |
+	    sed 's/ $//' >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
+exits()
+{
+	part "$1" 'EXIT STATUS' | sed -n 's/^\.It \([0-9]*\)$/\1/p' >"$tmp/manual"
+	sed -n 's/^	EXIT_[A-Z]* = \([0-9]*\).*/\1/p' src/verbs/verbs.h >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+	"$belay" --help | sed -n '/^exit:/,$p' | grep -o '[0-9] [a-z]' | sed 's/ .*//' >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
+keys()
+{
+	between "$1" keys >"$tmp/manual"
+	"$mdoc" keys >"$tmp/source"
+	diff "$tmp/manual" "$tmp/source" || echo 'the table of keys is not what build/tests/ui/mdoc keys prints'
+}
+
+commands()
+{
+	between "$1" commands >"$tmp/manual"
+	"$mdoc" commands >"$tmp/source"
+	diff "$tmp/manual" "$tmp/source" || echo 'the table of commands is not what build/tests/ui/mdoc commands prints'
+}
+
+# Members of each document, "status/1 sessions": the functions that make no
+# document of their own are parts of status.
+json()
+{
+	awk '
+	/^\.Sh / { sh = substr($0, 5); doc = "" }
+	/^\.Ss / { doc = sh == "JSON" ? substr($0, 5) : "" }
+	doc != "" && /^\.It Li / {
+		n = split(substr($0, 8), path, " ")
+		for (i = 1; i <= n; i++) {
+			if (path[i] == ",") continue
+			gsub(/\[\]/, "", path[i])
+			m = split(path[i], name, ".")
+			for (k = 1; k <= m; k++) print doc, name[k]
+		}
+	}' "$1" >"$tmp/manual"
+	awk '
+	/^[a-z_]+\(/ { fn++ }
+	match($0, /put\([a-z]+, "[a-z_0-9]+"/) {
+		s = substr($0, RSTART, RLENGTH); sub(/^[^"]*"/, "", s); sub(/"$/, "", s)
+		of[++n] = fn; name[n] = s
+	}
+	match($0, /json_string\("[a-z]+\/[0-9]+"\)/) {
+		s = substr($0, RSTART, RLENGTH); sub(/^[^"]*"/, "", s); sub(/".*/, "", s)
+		doc[fn] = s
+	}
+	END { for (i = 1; i <= n; i++) print ((of[i] in doc) ? doc[of[i]] : "status/1"), name[i] }
+	' src/verbs/json.c >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
+# The locale is read by setlocale(3).
+environment()
+{
+	part "$1" ENVIRONMENT | sed -n 's/^\.It Ev //p' | tr -s ' ,' '\n\n' |
+	    grep -v -x -e LANG -e 'LC_.*' >"$tmp/manual" || :
+	grep -rhoE 'getenv\("[A-Z_]+"\)' src ui | sed 's/.*("\(.*\)")/\1/' >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
+words()
+{
+	part "$1" DESCRIPTION Words | sed -n 's/^\.It Li //p' >"$tmp/manual"
+	cat src/core/board.c src/core/rollout.c | grep -oE '\[(LINK|PHASE)_[A-Z]+\] = "[a-z]+"' |
+	    sed 's/.*"\(.*\)"/\1/' >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
+# Not a manual's fault: that the others are not installed here. A matter of
+# taste: the length of its lines.
+lint()
+{
+	mandoc -T lint -W style "$@" 2>/dev/null |
+	    grep -v -e 'STYLE: referenced manual not found' -e 'STYLE: input text line longer' || :
+}
+
+# ---------------------------------------------------------------------------
+
+n=0
+bad=0
+
+# claim NAME COMMAND...: ok if it says nothing
+claim()
+{
+	name=$1
+	shift
+	n=$((n + 1))
+	rc=0
+	"$@" >"$tmp/said" 2>"$tmp/err" || rc=$?
+	if [ "$rc" -eq 0 ] && [ ! -s "$tmp/said" ] && [ ! -s "$tmp/err" ]; then
+		echo "ok $n - $name"
+	else
+		bad=1
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$tmp/said" "$tmp/err"
+	fi
+}
+
+# notices NAME SED CHECK TEXT: ok if the check says TEXT of a manual that SED has spoilt
+notices()
+{
+	n=$((n + 1))
+	sed "$2" doc/belay.1 >"$tmp/spoilt.1"
+	"$3" "$tmp/spoilt.1" >"$tmp/said" 2>&1 || :
+	if ! cmp -s doc/belay.1 "$tmp/spoilt.1" && grep -qF -e "$4" "$tmp/said"; then
+		echo "ok $n - $1"
+	else
+		bad=1
+		echo "not ok $n - $1"
+		echo "# was to say: $4"
+		sed 's/^/# said: /' "$tmp/said"
+	fi
+}
+
+echo 1..22
+
+claim every_manual_is_clean lint doc/belay.1 doc/belay-fleet.5 doc/belay-plan.5 doc/belay-internals.7
+claim manual_has_every_option_and_what_it_takes options doc/belay.1
+claim manual_and_help_have_the_same_options help_options doc/belay.1
+claim manual_and_help_have_the_same_verbs verbs doc/belay.1
+claim manual_has_every_exit_code exits doc/belay.1
+claim manual_has_the_table_of_keys keys doc/belay.1
+claim manual_has_the_table_of_commands commands doc/belay.1
+claim manual_has_every_member_of_the_json json doc/belay.1
+claim manual_has_the_environment environment doc/belay.1
+claim manual_has_every_state_and_phase words doc/belay.1
+
+notices catches_a_macro_that_is_none 's/^\.Sh JSON/.Shh JSON/' lint 'unknown macro'
+notices catches_an_option_that_was_forgotten '/^\.It Fl -waive/d' options 'only in the source: --waive ARG'
+notices catches_an_option_that_is_no_more 's/^\.It Fl -watch$/&er/' options 'only in the manual: --watcher'
+notices catches_an_option_that_takes_nothing 's/^\.It Fl -to Ar step$/.It Fl -to/' options 'only in the manual: --to'
+notices catches_an_option_that_help_lacks 's/^\.It Fl -json$/&l/' help_options 'only in the manual: --jsonl'
+notices catches_a_verb_that_was_forgotten '/^\.It Cm history/d' verbs 'only in the source: history'
+notices catches_a_code_that_was_forgotten '/^\.It 5$/d' exits 'only in the source: 5'
+notices catches_a_key_that_means_something_else 's/^this table$/this list/' keys 'the table of keys is not'
+notices catches_a_command_that_was_renamed 's/^\.It Ic :park/.It Ic :halt/' commands 'the table of commands is not'
+notices catches_a_member_that_was_forgotten '/^.It Li endpoints.*path_proven/d' json 'only in the source: status/1 path_proven'
+notices catches_a_variable_that_was_forgotten '/^\.It Ev TERM/d' environment 'only in the source: TERM'
+notices catches_a_phase_that_was_forgotten '/^\.It Li soaking/d' words 'only in the source: soaking'
+
+exit "$bad"
