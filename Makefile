@@ -212,12 +212,13 @@ TESTS = \
 	ui/view \
 	ui/render \
 	remote/host_sh \
+	remote/hostops \
 	$(END)
 
-EXTRA_remote/session = tests/remote/sshd_fixture.c
+EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
 EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c
-EXTRA_remote/login = tests/remote/sshd_fixture.c
+EXTRA_remote/login = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c

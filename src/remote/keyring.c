@@ -54,6 +54,7 @@ struct keyring {
 	struct entry **keys;
 	size_t	 nkeys;
 	struct secrets *secrets;
+	char	*socket_dir;
 	struct agent *agent;
 	struct known_hosts *known_hosts;
 	struct ssh_config_cache *ssh_config;
@@ -103,10 +104,33 @@ keyring_free(struct keyring *kr)
 		mem_wipe(kr->secrets, sizeof(*kr->secrets));
 		munmap(kr->secrets, sizeof(*kr->secrets));
 	}
+	if (kr->socket_dir != NULL)
+		rmdir(kr->socket_dir);
+	free(kr->socket_dir);
 	agent_free(kr->agent);
 	known_hosts_free(kr->known_hosts);
 	ssh_config_cache_free(kr->ssh_config);
 	free(kr);
+}
+
+const char *
+keyring_socket_dir(struct keyring *kr)
+{
+	const char *run = getenv("XDG_RUNTIME_DIR");
+	char *dir;
+
+	if (kr->socket_dir != NULL)
+		return kr->socket_dir;
+	/* A socket's whole path has 107 bytes at most, and ssh adds 17 for a while. */
+	if (run == NULL || run[0] != '/' || strlen(run) > 40 || access(run, W_OK | X_OK) != 0)
+		run = "/tmp";
+	dir = mem_printf("%s/belay-XXXXXX", run);
+	if (mkdtemp(dir) == NULL) {
+		free(dir);
+		return NULL;
+	}
+	kr->socket_dir = dir;
+	return dir;
 }
 
 struct agent *

@@ -61,6 +61,8 @@ const char *keyring_passphrase_of(struct keyring *, const char *path);	/* NULL: 
 /* The whole private key file, for libssh2.  The buf is secret. */
 int	keyring_read_file(const char *path, struct buf *out, struct err *);
 
+/* A private directory for control sockets, made when first asked for; NULL when that fails. */
+const char *keyring_socket_dir(struct keyring *);
 struct agent *keyring_agent(struct keyring *);
 struct known_hosts *keyring_known_hosts(struct keyring *);
 struct ssh_config_cache *keyring_ssh_config(struct keyring *);

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ struct auth {
 	struct buf signature;
 
 	uv_work_t work;
-	bool	 busy;
+	bool	 busy, worked;		/* a call is under way; its result was not looked at yet */
 	int	 work_rc;
 	struct buf public_text, private_text;
 	char	*user, passphrase[256];
@@ -407,10 +408,11 @@ work_done(uv_work_t *w, int status)
 
 	(void)status;
 	a->busy = false;
+	a->worked = true;
 	a->wake(a->wake_arg);
 }
 
-/* One call on the thread pool; its result is looked at by the auth_run() after it. */
+/* One call on the thread pool; its result is for the auth_run() after it. */
 static int
 on_thread(struct auth *a, const struct offer *o)
 {
@@ -426,14 +428,11 @@ on_thread(struct auth *a, const struct offer *o)
 		text_base64(&a->public_text, o->blob, o->blob_len);
 		if (keyring_read_file(o->name, &a->private_text, &e) != 0)
 			return LIBSSH2_ERROR_FILE;
-		strncpy(a->passphrase, passphrase, sizeof(a->passphrase) - 1);
-		a->work_rc = LIBSSH2_ERROR_EAGAIN;
+		snprintf(a->passphrase, sizeof(a->passphrase), "%s", passphrase);
 	}
-	if (a->work_rc == LIBSSH2_ERROR_EAGAIN) {
-		a->work.data = a;
-		a->busy = true;
-		uv_queue_work(a->s->loop, &a->work, work_cb, work_done);
-	}
+	a->work.data = a;
+	a->busy = true;
+	uv_queue_work(a->s->loop, &a->work, work_cb, work_done);
 	return LIBSSH2_ERROR_EAGAIN;
 }
 
@@ -445,8 +444,11 @@ make_offer(struct auth *a, const struct offer *o)
 
 	if (o->how != OFFER_THREAD)
 		return libssh2_userauth_publickey(a->ssh, a->user, o->blob, o->blob_len, sign_cb, &self);
-	if (a->public_text.len > 0 && a->work_rc != LIBSSH2_ERROR_EAGAIN) {
+	if (a->worked) {
+		a->worked = false;
 		rc = a->work_rc;
+		if (rc == LIBSSH2_ERROR_EAGAIN)
+			return rc;	/* again when the host has said something */
 		buf_release(&a->public_text);
 		buf_release(&a->private_text);
 		mem_wipe(a->passphrase, sizeof(a->passphrase));

@@ -1,174 +1,15 @@
 /*
  * Sessions against real sshds: see src/remote/session.h for what is claimed.
  */
-#include <setjmp.h>
+#include <arpa/inet.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
-#include <uv.h>
 
-#include <cmocka.h>
-
-#include "core/buf.h"
-#include "core/err.h"
+#include "client.h"
 #include "core/mem.h"
 #include "remote/keyring.h"
-#include "remote/session.h"
-#include "sshd_fixture.h"
-
-static struct fixture fx;
-static uv_loop_t loop;
-static struct keyring *keyring;
-
-/* What became of one stream. */
-struct seen {
-	struct stream *stream;
-	struct buf out, err;
-	bool	opened, eof, closed;
-	enum stream_end end;
-	int	status;
-	struct err why;
-};
-
-static void
-on_opened(void *arg)
-{
-	((struct seen *)arg)->opened = true;
-}
-
-static void
-on_data(void *arg, const unsigned char *p, size_t n)
-{
-	buf_put(&((struct seen *)arg)->out, p, n);
-}
-
-static void
-on_errdata(void *arg, const unsigned char *p, size_t n)
-{
-	buf_put(&((struct seen *)arg)->err, p, n);
-}
-
-static void
-on_eof(void *arg)
-{
-	((struct seen *)arg)->eof = true;
-}
-
-static void
-on_closed(void *arg, enum stream_end end, int status, const struct err *why)
-{
-	struct seen *s = arg;
-
-	assert_false(s->closed);
-	s->closed = true;
-	s->end = end;
-	s->status = status;
-	s->stream = NULL;
-	if (why != NULL)
-		s->why = *why;
-}
-
-static const struct stream_events events = {
-	.opened = on_opened, .data = on_data, .errdata = on_errdata, .eof = on_eof, .closed = on_closed
-};
-
-static void
-seen_release(struct seen *s)
-{
-	buf_release(&s->out);
-	buf_release(&s->err);
-	memset(s, 0, sizeof(*s));
-}
-
-/* ---- turning the loop until something is so ------------------------------ */
-
-static void
-too_long(uv_timer_t *t)
-{
-	*(bool *)t->data = true;
-}
-
-static void
-tick_closed(uv_handle_t *h)
-{
-	*(bool *)h->data = true;
-}
-
-/* Runs the loop until *flag; fails after limit_ms. */
-static void
-until(const bool *flag, int64_t limit_ms)
-{
-	uv_timer_t timer;
-	bool late = false, gone = false;
-
-	uv_update_time(&loop);
-	uv_timer_init(&loop, &timer);
-	timer.data = &late;
-	uv_timer_start(&timer, too_long, (uint64_t)limit_ms, 0);
-	while (!*flag && !late)
-		uv_run(&loop, UV_RUN_ONCE);
-	timer.data = &gone;
-	uv_close((uv_handle_t *)&timer, tick_closed);
-	while (!gone)
-		uv_run(&loop, UV_RUN_NOWAIT);
-	if (!*flag)
-		fail_msg("nothing within %lld ms", (long long)limit_ms);
-}
-
-struct watch {
-	enum session_state state;
-	enum session_need need;
-	bool	reached;
-	int	changes;
-};
-
-static void
-on_changed(struct session *s, void *arg)
-{
-	struct watch *w = arg;
-	struct session_status st;
-
-	session_status(s, &st);
-	w->changes++;
-	if (st.state == w->state && st.need == w->need)
-		w->reached = true;
-}
-
-static struct session *
-session_to(const struct sshd *d, struct watch *w)
-{
-	struct session_config c;
-
-	memset(&c, 0, sizeof(c));
-	c.name = d->name;
-	c.ssh = d->name;
-	c.ssh_config = fixture_path(&fx, "ssh_config");
-	return session_new(&loop, keyring, &c, w == NULL ? NULL : on_changed, w);
-}
-
-static void
-run_command(struct session *s, const char *command, struct seen *seen)
-{
-	memset(seen, 0, sizeof(*seen));
-	seen->stream = session_exec(s, command, &events, seen);
-	stream_write_eof(seen->stream);
-	until(&seen->closed, 60000);
-}
-
-static void
-settle(struct session *s)
-{
-	int i;
-
-	session_free(s);
-	for (i = 0; i < 50; i++)
-		uv_run(&loop, UV_RUN_NOWAIT);
-}
 
 static struct sshd plain;
 
@@ -176,12 +17,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	signal(SIGPIPE, SIG_IGN);
-	unsetenv("SSH_AUTH_SOCK");
-	fixture_up(&fx);
-	setenv("HOME", fx.dir, 1);
-	uv_loop_init(&loop);
-	keyring = keyring_new(&loop);
+	client_up();
 	sshd_up(&plain, &fx, "plain", "ed25519 ecdsa", NULL);
 	sshd_known(&plain, "ed25519");
 	sshd_config_block(&plain, fixture_path(&fx, "ed25519"), NULL);
@@ -192,16 +28,8 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	keyring_free(keyring);
 	sshd_down(&plain);
-	uv_run(&loop, UV_RUN_NOWAIT);
-	if (uv_loop_close(&loop) != 0) {
-		uv_print_all_handles(&loop, stderr);
-		fprintf(stderr, "handles are left over\n");
-		return -1;
-	}
-	fixture_down(&fx);
-	return 0;
+	return client_down();
 }
 
 static void
@@ -424,46 +252,26 @@ echo_down(uv_tcp_t *server)
 	until(&gone, 1000);
 }
 
-struct dialog {
-	struct seen seen;
-	size_t	want;
-	bool	enough;
-};
-
-static void
-dialog_data(void *arg, const unsigned char *p, size_t n)
-{
-	struct dialog *d = arg;
-
-	buf_put(&d->seen.out, p, n);
-	if (d->seen.out.len >= d->want)
-		d->enough = true;
-}
-
-static const struct stream_events dialog_events = {
-	.opened = on_opened, .data = dialog_data, .eof = on_eof, .closed = on_closed
-};
-
 static void
 converse(struct session *s, int port)
 {
 	size_t n = (size_t)1 << 20;
 	unsigned char *p = noise(n);
-	struct dialog d;
+	struct seen d;
 
 	memset(&d, 0, sizeof(d));
 	d.want = 5 + n;
-	d.seen.stream = session_dial(s, "127.0.0.1", port, &dialog_events, &d);
-	stream_write(d.seen.stream, p, n);
+	d.stream = session_dial(s, "127.0.0.1", port, &events, &d);
+	stream_write(d.stream, p, n);
 	until(&d.enough, 30000);
-	assert_memory_equal(d.seen.out.data, "hello", 5);
-	assert_memory_equal(d.seen.out.data + 5, p, n);
-	stream_write_eof(d.seen.stream);
-	until(&d.seen.closed, 30000);
-	assert_int_equal(d.seen.end, STREAM_EOF);
-	assert_int_equal(d.seen.status, -1);
+	assert_memory_equal(d.out.data, "hello", 5);
+	assert_memory_equal(d.out.data + 5, p, n);
+	stream_write_eof(d.stream);
+	until(&d.closed, 30000);
+	assert_int_equal(d.end, STREAM_EOF);
+	assert_int_equal(d.status, -1);
 	free(p);
-	seen_release(&d.seen);
+	seen_release(&d);
 }
 
 static void
@@ -500,21 +308,21 @@ static void
 stream_closed_by_its_owner_says_nothing_more(void **state)
 {
 	struct session *s = session_to(&plain, NULL);
-	struct dialog d;
+	struct seen d;
 	struct seen other;
 
 	(void)state;
 	memset(&d, 0, sizeof(d));
 	d.want = 1;
-	d.seen.stream = session_exec(s, "yes", &dialog_events, &d);
+	d.stream = session_exec(s, "yes", &events, &d);
 	until(&d.enough, 30000);
-	stream_close(d.seen.stream);
+	stream_close(d.stream);
 	d.enough = false;
 	run_command(s, "echo after", &other);
 	assert_false(d.enough);
-	assert_false(d.seen.closed);
+	assert_false(d.closed);
 	assert_string_equal(buf_str(&other.out), "after\n");
-	seen_release(&d.seen);
+	seen_release(&d);
 	seen_release(&other);
 	settle(s);
 }
@@ -656,24 +464,24 @@ session_lost_in_the_middle_reconnects(void **state)
 	struct watch w = { SESSION_WAITING, NEED_NOTHING, false, 0 };
 	struct session *s = session_to(&plain, &w);
 	struct session_status st;
-	struct dialog d;
+	struct seen d;
 	struct seen seen;
 
 	(void)state;
 	memset(&d, 0, sizeof(d));
 	d.want = 6;
-	d.seen.stream = session_exec(s, "echo begun; sleep 100; echo never", &dialog_events, &d);
+	d.stream = session_exec(s, "echo begun; sleep 100; echo never", &events, &d);
 	until(&d.enough, 30000);
 	sshd_signal_connections(&plain, SIGKILL);
-	until(&d.seen.closed, 30000);
-	assert_int_equal(d.seen.end, STREAM_LOST);
+	until(&d.closed, 30000);
+	assert_int_equal(d.end, STREAM_LOST);
 	assert_true(w.reached);
 	session_status(s, &st);
 	assert_int_equal(st.state, SESSION_WAITING);
 	assert_non_null(strstr(st.why, "host 'plain': connection lost"));
 	run_command(s, "echo again", &seen);
 	assert_string_equal(buf_str(&seen.out), "again\n");
-	seen_release(&d.seen);
+	seen_release(&d);
 	seen_release(&seen);
 	settle(s);
 }
