@@ -248,10 +248,6 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 
 	memset(v, 0, sizeof(*v));
 	configured_dial(b, link, v);
-	if (served != NULL && served->served.tls == LEG_OPEN) {
-		v->protocol = served->served.protocol;
-		v->cipher = served->served.cipher;
-	}
 	if (census == NULL) {
 		v->state = LINK_UNKNOWN;
 		if (e->cannot_see[SOURCE_CENSUS] != NULL)
@@ -269,6 +265,11 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 			v->tls += census->census.links[i].tls;
 			v->plain += census->census.links[i].plain;
 		}
+	/* What belay itself negotiated there says something of those on TLS only. */
+	if (v->tls > 0 && served != NULL && served->served.tls == LEG_OPEN) {
+		v->protocol = served->served.protocol;
+		v->cipher = served->served.cipher;
+	}
 	if (now_ms - census->at_ms > stale_ms) {
 		v->state = LINK_STALE;
 		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);

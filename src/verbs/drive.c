@@ -392,7 +392,7 @@ apply_turn(struct run *r)
 		if (v->why[0] == '\0')
 			return;		/* about to begin */
 		show_results(r->engine, d->step, false);
-		run_end(r, EXIT_ERROR);
+		fail(r, step_id(r, d->step), ": ", v->why, EXIT_ERROR);
 		return;
 	case PHASE_FAULTED:
 		show_results(r->engine, d->step, true);
