@@ -81,10 +81,24 @@ find_mark(const struct hostcall *c, size_t from, const char *word)
 	return SIZE_MAX;
 }
 
+/* How many bytes at the end of what came may be the beginning of a mark. */
+static size_t
+begun_mark(const struct hostcall *c)
+{
+	char mark[HOST_NONCE_MAX + 3];
+	size_t len, n;
+
+	len = (size_t)snprintf(mark, sizeof(mark), "\n%s ", c->nonce);
+	for (n = len < c->out.len ? len : c->out.len; n > 0; n--)
+		if (memcmp(c->out.data + c->out.len - n, mark, n) == 0)
+			break;
+	return n;
+}
+
 static void
 follow_live(struct hostcall *c)
 {
-	size_t at, keep = strlen(c->nonce) + 2, n;
+	size_t at, n;
 
 	if (!c->live) {
 		if (c->live_over || (at = find_mark(c, 0, "live\n")) == SIZE_MAX)
@@ -93,7 +107,7 @@ follow_live(struct hostcall *c)
 		buf_drop(&c->out, at + strlen(c->nonce) + 2 + 5);
 	}
 	at = find_mark(c, 0, "");
-	n = at != SIZE_MAX ? at : c->out.len > keep ? c->out.len - keep : 0;
+	n = at != SIZE_MAX ? at : c->out.len - begun_mark(c);
 	if (n > 0) {
 		c->events->text(c->arg, c->out.data, n);
 		buf_drop(&c->out, n);

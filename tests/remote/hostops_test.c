@@ -1,0 +1,783 @@
+/*
+ * What hostops.h promises, on this machine over a local session: real shells,
+ * real files, the real host-side program.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/plan.h"
+#include "pki/digest.h"
+#include "remote/hostops.h"
+#include "remote/keyring.h"
+#include "remote/session.h"
+
+#define DEADLINE_MS 30000
+
+static char base[200], env_path[300], file_path[300];
+
+struct world {
+	uv_loop_t loop;
+	struct fleet *fleet;
+	struct keyring *keyring;
+	struct session *session;
+	struct hostops *set;
+	struct wire_op order;
+	struct op_result result;
+	struct reading reading;
+	char	*secret, *why;
+	struct buf live;
+	int	 answers;
+};
+
+static struct world w;
+
+static struct session *
+session_of(void *arg, int host)
+{
+	(void)host;
+	return ((struct world *)arg)->session;
+}
+
+static const char fleet_text[] =
+    "belay: fleet/1\n"
+    "environment: test\n"
+    "hosts:\n"
+    "  here: { local: yes, state: %s/state }\n"
+    "secrets:\n"
+    "  pw: { host-env: { host: here, file: %s, key: PASSWORD } }\n"
+    "  none: { host-env: { host: here, file: %s, key: NO_SUCH } }\n"
+    "  nowhere: { host-env: { host: here, file: %s.none, key: X } }\n"
+    "units:\n"
+    "  all: { host: here, run: \"true\", restarts: [] }\n"
+    "certs:\n"
+    "  internal: { serves: [pg] }\n"
+    "endpoints:\n"
+    "  pg:\n"
+    "    kind: postgres\n"
+    "    unit: all\n"
+    "    listen: { both: 5432 }\n"
+    "    names: [db.internal]\n"
+    "    accept:\n"
+    "      file: %s\n"
+    "      plain: { unset: [TLS, FORCE] }\n"
+    "      both:  { set: { TLS: on }, unset: [FORCE] }\n"
+    "      tls:   { set: { TLS: on, FORCE: on } }\n"
+    "clients:\n"
+    "  web:\n"
+    "    unit: all\n"
+    "    links:\n"
+    "      pg:\n"
+    "        match: { host: here }\n"
+    "        dial: { file: %s, set: { MODE: \"$(dial)\", CA: \"$(ca_file)\" } }\n"
+    "        trust: { ca: internal, file: %s.ca, lands: activation }\n";
+
+static void
+write_text(const char *path, const char *text, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	(void)close(fd);
+}
+
+static void
+assert_text(const char *path, const char *want)
+{
+	char bytes[65536];
+	ssize_t n;
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	n = read(fd, bytes, sizeof(bytes) - 1);
+	assert_true(n >= 0);
+	bytes[n] = '\0';
+	(void)close(fd);
+	assert_string_equal(bytes, want);
+}
+
+static int
+set_up(void **state)
+{
+	struct session_config config = { .name = "here", .local = true };
+	struct hostops_config hostops;
+	struct err err;
+	char *text;
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	(void)snprintf(base, sizeof(base), "%.100s/belay-ops-XXXXXX",
+	    getenv("TMPDIR") == NULL ? "/tmp" : getenv("TMPDIR"));
+	if (mkdtemp(base) == NULL)
+		return -1;
+	(void)snprintf(env_path, sizeof(env_path), "%s/.env", base);
+	(void)snprintf(file_path, sizeof(file_path), "%s/etc/ca.crt", base);
+	text = mem_printf(fleet_text, base, env_path, env_path, env_path, env_path, env_path, env_path);
+	if (fleet_parse(&w.fleet, "fleet.yaml", text, strlen(text), &err) != 0) {
+		print_error("%s\n", err.msg);
+		return -1;
+	}
+	free(text);
+	(void)uv_loop_init(&w.loop);
+	w.keyring = keyring_new(&w.loop);
+	w.session = session_new(&w.loop, w.keyring, &config, NULL, NULL);
+	memset(&hostops, 0, sizeof(hostops));
+	hostops.loop = &w.loop;
+	hostops.fleet = w.fleet;
+	hostops.session = session_of;
+	hostops.arg = &w;
+	memset(hostops.key, 7, sizeof(hostops.key));
+	w.set = hostops_new(&hostops);
+	w.order.op.kind = OP_ENV;
+	w.order.op.mode = -1;
+	w.order.op.path = mem_strdup(env_path);
+	w.order.op.unit = NONE;
+	(void)strcpy(w.order.op.id, "run-1/step/1");
+	(void)strcpy(w.order.who, "ops@bastion");
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char *command = mem_printf("rm -rf '%s'", base);
+
+	(void)state;
+	hostops_free(w.set);
+	session_free(w.session);
+	keyring_free(w.keyring);
+	(void)uv_run(&w.loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&w.loop) != 0)
+		return -1;
+	op_release(&w.order.op);
+	op_result_release(&w.result);
+	reading_release(&w.reading);
+	free(w.secret);
+	free(w.why);
+	buf_release(&w.live);
+	fleet_free(w.fleet);
+	if (system(command) != 0)
+		return -1;
+	free(command);
+	return 0;
+}
+
+static void
+on_done(void *arg, const struct op_result *r)
+{
+	struct world *world = arg;
+
+	op_result_release(&world->result);
+	world->result = *r;
+	world->result.text = mem_strdup(r->text);
+	world->result.why = mem_strdup(r->why);
+	world->answers++;
+	uv_stop(&world->loop);
+}
+
+static void
+on_text(void *arg, const char *bytes, size_t len)
+{
+	struct world *world = arg;
+
+	(void)buf_put(&world->live, bytes, len);
+}
+
+static void
+ask_for(enum op_verb verb, int64_t deadline_ms)
+{
+	w.answers = 0;
+	(void)hostops_op(w.set, verb, &w.order, deadline_ms, on_done, on_text, &w);
+	assert_int_equal(w.answers, 0);	/* never from inside the call */
+	while (w.answers == 0)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	assert_int_equal(w.answers, 1);
+}
+
+static void
+check(enum op_verb verb, enum op_outcome want)
+{
+	ask_for(verb, DEADLINE_MS);
+	if (w.result.outcome != want)
+		print_error("%s: %s\n", op_outcome_word(w.result.outcome),
+		    w.result.why == NULL ? "" : w.result.why);
+	assert_string_equal(op_outcome_word(w.result.outcome), op_outcome_word(want));
+}
+
+static void
+set_key(const char *key, const char *value)
+{
+	struct pair *pair = mem_push(&w.order.op.set.v, &w.order.op.set.n, sizeof(*pair));
+
+	pair->key = mem_strdup(key);
+	pair->value = mem_strdup(value);
+}
+
+static void
+unset_key(const char *key)
+{
+	*(char **)mem_push(&w.order.op.unset.v, &w.order.op.unset.n, sizeof(char *)) = mem_strdup(key);
+}
+
+static void
+preview(void)
+{
+	check(OPV_OBSERVE, OP_FRESH);
+	(void)strcpy(w.order.expect_sha, w.result.before_sha);
+}
+
+#define ENV "# the web service\nPASSWORD=hunter2\nMODE=disable\nOLD=1\n"
+
+static void
+an_env_op_is_previewed_applied_and_undone_to_the_byte(void **state)
+{
+	struct stat st;
+	char before[65], after[65];
+
+	(void)state;
+	write_text(env_path, ENV, 0640);
+	set_key("MODE", "verify-full");
+	set_key("CA", "/etc/ssl/ca.crt");
+	unset_key("OLD");
+	preview();
+	assert_string_equal(w.result.text,
+	    "-MODE=disable\n-OLD=1\n+MODE=verify-full\n+CA=/etc/ssl/ca.crt\n");
+	(void)strcpy(before, w.result.before_sha);
+	(void)strcpy(after, w.result.after_sha);
+	assert_text(env_path, ENV);
+	check(OPV_RECORD, OP_FRESH);
+	check(OPV_APPLY, OP_APPLIED);
+	assert_string_equal(w.result.before_sha, before);
+	assert_string_equal(w.result.after_sha, after);
+	assert_text(env_path, "# the web service\nPASSWORD=hunter2\nMODE=verify-full\nCA=/etc/ssl/ca.crt\n");
+	assert_int_equal(stat(env_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	check(OPV_RECORD, OP_APPLIED);
+	check(OPV_OBSERVE, OP_IN_PLACE);
+	assert_string_equal(w.result.text, "");
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, ENV);
+	check(OPV_RECORD, OP_RESTORED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, ENV);
+	/* and again, under the same id */
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, ENV);
+}
+
+static void
+no_value_but_ours_is_shown_and_secret_ones_as_fingerprints(void **state)
+{
+	char print[DIGEST_PRINT_SIZE];
+	unsigned char key[32];
+	char *want;
+
+	(void)state;
+	/* The last line gets an end, so that it stands in the diff. */
+	write_text(env_path, "MODE=disable\nKEY=b2xk\n#PASSWORD=hunter1\nPASSWORD=hunter2", 0600);
+	set_key("KEY", "bmV3");
+	set_key("NEW", "x");
+	w.order.op.secret = true;
+	preview();
+	assert_null(strstr(w.result.text, "hunter"));
+	assert_null(strstr(w.result.text, "b2xk"));
+	assert_null(strstr(w.result.text, "bmV3"));
+	memset(key, 7, sizeof(key));
+	digest_print(key, sizeof(key), "b2xk", 4, print);
+	want = mem_printf("-KEY=hmac:%s\n", print);
+	assert_non_null(strstr(w.result.text, want));
+	free(want);
+	digest_print(key, sizeof(key), "bmV3", 4, print);
+	want = mem_printf("+KEY=hmac:%s\n", print);
+	assert_non_null(strstr(w.result.text, want));
+	free(want);
+	assert_non_null(strstr(w.result.text, "+PASSWORD=…\n"));
+}
+
+static void
+a_file_that_is_not_the_one_of_the_preview_is_left_alone(void **state)
+{
+	(void)state;
+	write_text(env_path, ENV, 0600);
+	set_key("MODE", "require");
+	preview();
+	write_text(env_path, ENV "LATE=1\n", 0600);
+	check(OPV_APPLY, OP_DRIFTED);
+	assert_text(env_path, ENV "LATE=1\n");
+	check(OPV_RECORD, OP_FRESH);
+	preview();
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(env_path, "# the web service\nPASSWORD=hunter2\nMODE=require\nOLD=1\nLATE=1\n");
+}
+
+static void
+undo_keeps_a_deploy_and_refuses_where_our_lines_changed(void **state)
+{
+	(void)state;
+	write_text(env_path, ENV, 0600);
+	set_key("MODE", "verify-full");
+	set_key("CA", "/ca");
+	unset_key("OLD");
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(env_path, "# deployed\nPASSWORD=hunter3\nMODE=verify-full\nCA=/ca\nVERSION=8\n", 0600);
+	check(OPV_RECORD, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, "# deployed\nPASSWORD=hunter3\nMODE=disable\nOLD=1\nVERSION=8\n");
+	check(OPV_UNDO, OP_RESTORED);
+
+	write_text(env_path, ENV, 0600);
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(env_path, "PASSWORD=hunter3\nMODE=require\nCA=/ca\n", 0600);
+	check(OPV_UNDO, OP_DRIFTED);
+	assert_string_equal(w.result.text, "MODE: was 'disable', we wrote 'verify-full', now 'require'\n");
+	assert_non_null(strstr(w.result.why, "MODE"));
+	assert_text(env_path, "PASSWORD=hunter3\nMODE=require\nCA=/ca\n");
+	/* Nobody's values but ours are spoken of. */
+	assert_null(strstr(w.result.text, "hunter"));
+	/* A file that went away is not made again. */
+	assert_int_equal(unlink(env_path), 0);
+	check(OPV_UNDO, OP_DRIFTED);
+	/* Set right by hand, the undo goes through. */
+	write_text(env_path, ENV, 0600);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, ENV);
+}
+
+static void
+an_undo_needs_only_names_the_values_are_on_the_host(void **state)
+{
+	(void)state;
+	write_text(env_path, ENV, 0600);
+	set_key("KEY", "c2VjcmV0");
+	check(OPV_APPLY, OP_APPLIED);
+	/* A console that was started anew has no key material yet. */
+	free(w.order.op.set.v[0].value);
+	w.order.op.set.v[0].value = mem_strdup("$(key.b64)");
+	write_text(env_path, ENV "KEY=c2VjcmV0\nLATER=1\n", 0600);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, ENV "LATER=1\n");
+}
+
+static void
+an_env_file_that_we_made_goes_again(void **state)
+{
+	(void)state;
+	set_key("MODE", "require");
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(env_path, "MODE=require\n");
+	check(OPV_UNDO, OP_RESTORED);
+	assert_int_equal(access(env_path, F_OK), -1);
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(env_path, "MODE=require\nTHEIRS=1\n", 0600);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, "THEIRS=1\n");
+}
+
+static void
+file_op(const char *content, int mode)
+{
+	struct op *op = &w.order.op;
+
+	op->kind = OP_FILE;
+	free(op->path);
+	op->path = mem_strdup(file_path);
+	free(op->content);
+	op->content = content == NULL ? NULL : mem_strdup(content);
+	op->len = content == NULL ? 0 : strlen(content);
+	op->mode = mode;
+}
+
+static void
+a_file_has_content_mode_and_owner_and_goes_with_its_directory(void **state)
+{
+	struct stat st;
+	char dir[300];
+
+	(void)state;
+	file_op("line 1\nline 2\n", 0444);
+	w.order.op.owner = mem_printf("%u:%u", geteuid(), getegid());
+	check(OPV_OBSERVE, OP_FRESH);
+	assert_non_null(strstr(w.result.text, "+ a new file\n+line 1\n+line 2\n+mode 444\n"));
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(file_path, "line 1\nline 2\n");
+	assert_int_equal(stat(file_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0444);
+	check(OPV_OBSERVE, OP_IN_PLACE);
+	assert_int_equal(chmod(file_path, 0600), 0);
+	check(OPV_OBSERVE, OP_FRESH);
+	assert_string_equal(w.result.text, "-mode 600\n+mode 444\n");
+	assert_int_equal(chmod(file_path, 0444), 0);
+	check(OPV_UNDO, OP_RESTORED);
+	(void)snprintf(dir, sizeof(dir), "%s/etc", base);
+	assert_int_equal(access(dir, F_OK), -1);
+}
+
+static void
+a_file_that_others_changed_is_not_undone(void **state)
+{
+	(void)state;
+	(void)snprintf(file_path, sizeof(file_path), "%s/ca.crt", base);
+	write_text(file_path, "before\n", 0600);
+	file_op("after\n", -1);
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(file_path, "theirs\n", 0600);
+	check(OPV_UNDO, OP_DRIFTED);
+	check(OPV_APPLY, OP_DRIFTED);
+	assert_text(file_path, "theirs\n");
+	write_text(file_path, "after\n", 0600);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "before\n");
+}
+
+static void
+private_keys_are_never_shown(void **state)
+{
+	(void)state;
+	(void)snprintf(file_path, sizeof(file_path), "%s/key.pem", base);
+	write_text(file_path, "-----BEGIN PRIVATE KEY-----\nOLDKEY\n-----END PRIVATE KEY-----\n", 0600);
+	file_op("-----BEGIN PRIVATE KEY-----\nNEWKEY\n-----END PRIVATE KEY-----\n", 0600);
+	check(OPV_OBSERVE, OP_FRESH);
+	assert_null(strstr(w.result.text, "KEY"));
+	assert_non_null(strstr(w.result.text, "-content hmac:"));
+	assert_non_null(strstr(w.result.text, "+content hmac:"));
+}
+
+static void
+command_op(enum op_kind kind, const char *run, const char *undo)
+{
+	struct op *op = &w.order.op;
+
+	op->kind = kind;
+	free(op->path);
+	op->path = NULL;
+	free(op->run);
+	free(op->undo);
+	free(op->in);
+	op->run = mem_strdup(run);
+	op->undo = mem_strdup(undo);
+	op->in = mem_strdup(base);
+}
+
+static void
+a_command_runs_once_for_one_op_and_is_taken_back_once(void **state)
+{
+	char path[300];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/log", base);
+	command_op(OP_RUN, "echo did | tee -a log", "echo undid >>log");
+	check(OPV_UNDO, OP_RESTORED);	/* nothing to undo */
+	assert_int_equal(access(path, F_OK), -1);
+	check(OPV_OBSERVE, OP_FRESH);
+	assert_non_null(strstr(w.result.text, "&& echo did | tee -a log"));
+	check(OPV_APPLY, OP_APPLIED);
+	assert_int_equal(w.result.exit_status, 0);
+	assert_string_equal(w.result.text, "did\n");
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(path, "did\n");
+	check(OPV_RECORD, OP_APPLIED);
+	check(OPV_OBSERVE, OP_IN_PLACE);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(path, "did\nundid\n");
+	check(OPV_RECORD, OP_RESTORED);
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(path, "did\nundid\ndid\n");
+}
+
+static void
+a_command_that_fails_says_so_and_may_be_tried_again(void **state)
+{
+	(void)state;
+	command_op(OP_RUN, "echo trouble >&2; test -f ready || exit 3", NULL);
+	check(OPV_APPLY, OP_FAILED);
+	assert_int_equal(w.result.exit_status, 3);
+	assert_string_equal(w.result.text, "trouble\n");
+	check(OPV_RECORD, OP_FAILED);
+	check(OPV_UNDO, OP_FAILED);	/* there is no undo */
+	assert_non_null(strstr(w.result.why, "no command"));
+	w.order.op.read_only = true;
+	check(OPV_UNDO, OP_RESTORED);
+	(void)snprintf(file_path, sizeof(file_path), "%s/ready", base);
+	write_text(file_path, "", 0600);
+	check(OPV_APPLY, OP_APPLIED);
+}
+
+static void
+an_observe_command_tells_what_is_in_place(void **state)
+{
+	(void)state;
+	command_op(OP_RUN, "touch done", "rm done");
+	w.order.op.observe = mem_strdup("ls");
+	w.order.op.expect = mem_strdup("done");
+	check(OPV_OBSERVE, OP_FRESH);
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_OBSERVE, OP_IN_PLACE);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_OBSERVE, OP_FRESH);
+}
+
+static void
+undoing_an_activation_activates_again(void **state)
+{
+	char path[300];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/log", base);
+	command_op(OP_ACTIVATE, "echo restarted >>log", NULL);
+	check(OPV_OBSERVE, OP_FRESH);
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(path, "restarted\nrestarted\n");
+	/* Also where the activation itself was never reached. */
+	(void)strcpy(w.order.op.id, "run-1/step/2");
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(path, "restarted\nrestarted\nrestarted\n");
+}
+
+static void
+what_a_command_prints_comes_while_it_runs(void **state)
+{
+	(void)state;
+	/* It goes on only once its first line has come through. */
+	command_op(OP_RUN, "echo first; i=0; until test -f go || test $i = 200; do i=$((i+1)); sleep 0.1; done; "
+	    "test -f go && echo second", NULL);
+	(void)snprintf(file_path, sizeof(file_path), "%s/go", base);
+	w.answers = 0;
+	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, on_done, on_text, &w);
+	while (w.answers == 0) {
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+		if (strstr(buf_str(&w.live), "first") != NULL && access(file_path, F_OK) != 0)
+			write_text(file_path, "", 0600);
+	}
+	assert_int_equal(w.result.outcome, OP_APPLIED);
+	assert_string_equal(w.result.text, "first\nsecond\n");
+	assert_int_equal(strncmp(buf_str(&w.live), "first\n", 6), 0);
+}
+
+static void
+a_deadline_ends_the_wait_and_the_record_knows_the_rest(void **state)
+{
+	(void)state;
+	command_op(OP_RUN, "trap '' TERM; until test -f go; do sleep 0.1; done; echo late >done", NULL);
+	ask_for(OPV_APPLY, 1500);
+	assert_int_equal(w.result.outcome, OP_CUT);
+	/* A local session ends what it started; what is on record is a command without an end. */
+	do
+		ask_for(OPV_RECORD, DEADLINE_MS);
+	while (w.result.outcome == OP_UNREACHED);
+	assert_int_equal(w.result.outcome, OP_CUT);
+	check(OPV_APPLY, OP_CUT);
+	(void)snprintf(file_path, sizeof(file_path), "%s/go", base);
+	write_text(file_path, "", 0600);
+	w.order.op.idempotent = true;
+	check(OPV_APPLY, OP_APPLIED);
+}
+
+static void
+an_older_token_is_told_who_took_over(void **state)
+{
+	(void)state;
+	write_text(env_path, ENV, 0600);
+	set_key("MODE", "require");
+	w.order.token = 5;
+	check(OPV_APPLY, OP_APPLIED);
+	(void)strcpy(w.order.op.id, "run-1/step/2");
+	w.order.op.set.v[0].value[0] = 'x';
+	w.order.token = 4;
+	check(OPV_APPLY, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "5 ops@bastion"));
+}
+
+static void
+what_cannot_be_written_is_refused_with_words(void **state)
+{
+	(void)state;
+	set_key("NOT A NAME", "x");
+	write_text(env_path, ENV, 0600);
+	check(OPV_OBSERVE, OP_FAILED);
+	assert_string_equal(w.result.why, "'NOT A NAME' is no name of a variable");
+	free(w.order.op.path);
+	w.order.op.path = mem_strdup("/etc/pass\nwd");
+	check(OPV_OBSERVE, OP_FAILED);
+	free(w.order.op.path);
+	w.order.op.path = mem_strdup(base);
+	check(OPV_APPLY, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "not a regular file"));
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static void
+on_read(void *arg, struct reading *r)
+{
+	struct world *world = arg;
+
+	reading_release(&world->reading);
+	world->reading = *r;
+	world->answers++;
+}
+
+static const struct facet_seen *
+facet(int kind)
+{
+	size_t i;
+
+	w.answers = 0;
+	(void)hostops_read(w.set, 0, DEADLINE_MS, on_read, &w);
+	while (w.answers == 0)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	assert_int_equal(w.reading.kind, READING_HOST);
+	assert_int_equal(w.reading.outcome, SAW);
+	assert_true(w.reading.at_ms > 0);
+	for (i = 0; i < w.reading.nfacets; i++)
+		if (w.reading.facets[i].facet == kind)
+			return &w.reading.facets[i];
+	fail_msg("no such facet");
+	return NULL;
+}
+
+static void
+what_is_written_is_read_as_facets(void **state)
+{
+	char path[400];
+
+	(void)state;
+	assert_int_equal(facet(FACET_ACCEPT)->value, ACCEPT_PLAIN);
+	assert_int_equal(facet(FACET_DIAL)->value, DIAL_UNKNOWN);
+	write_text(env_path, "TLS=on\nMODE=disable\nPASSWORD=hunter2\n", 0600);
+	assert_int_equal(facet(FACET_ACCEPT)->value, ACCEPT_BOTH);
+	assert_string_equal(facet(FACET_ACCEPT)->detail, "TLS=on, FORCE is not set");
+	assert_int_equal(facet(FACET_DIAL)->value, DIAL_DISABLE);
+	assert_int_equal(facet(FACET_TRUST)->value, NONE);
+	(void)snprintf(path, sizeof(path), "TLS=on\nFORCE='on'\nMODE=verify-full\nCA=%s.ca\n", env_path);
+	write_text(env_path, path, 0600);
+	assert_int_equal(facet(FACET_ACCEPT)->value, ACCEPT_TLS);
+	assert_int_equal(facet(FACET_DIAL)->value, DIAL_VERIFY_FULL);
+	/* A wrong CA file is no value, and the detail says what stands there. */
+	write_text(env_path, "TLS=off\nMODE=verify-full\nCA=/other\n", 0600);
+	assert_int_equal(facet(FACET_DIAL)->value, DIAL_UNKNOWN);
+	assert_string_equal(facet(FACET_DIAL)->detail, "MODE=verify-full, CA=/other");
+	assert_int_equal(facet(FACET_ACCEPT)->value, ACCEPT_UNKNOWN);
+	/* The CA is compared where it is known. */
+	(void)snprintf(path, sizeof(path), "%s.ca", env_path);
+	write_text(path, "junk\n-----BEGIN\nabc\n-----END\nmore\n", 0644);
+	assert_int_equal(facet(FACET_TRUST)->value, NONE);
+	hostops_ca(w.set, 0, "-----BEGIN\nabc\n-----END\n", 24);
+	assert_int_equal(facet(FACET_TRUST)->value, 0);
+	hostops_ca(w.set, 0, "-----BEGIN\nabd\n-----END\n", 24);
+	assert_int_equal(facet(FACET_TRUST)->value, NONE);
+	/* Unreadable is not absent. */
+	assert_int_equal(unlink(env_path), 0);
+	assert_int_equal(mkdir(env_path, 0700), 0);
+	assert_int_equal(facet(FACET_ACCEPT)->value, ACCEPT_UNKNOWN);
+	assert_non_null(strstr(facet(FACET_ACCEPT)->detail, "not a regular file"));
+}
+
+static void
+on_secret(void *arg, const char *value, size_t len, const char *why)
+{
+	struct world *world = arg;
+
+	free(world->secret);
+	free(world->why);
+	world->secret = value == NULL ? NULL : mem_strndup(value, len);
+	world->why = mem_strdup(why);
+	world->answers++;
+}
+
+static void
+a_secret_is_read_from_an_env_file(void **state)
+{
+	int i;
+
+	(void)state;
+	write_text(env_path, "PASSWORD=old\nexport PASSWORD='hunter 2' # c\n", 0600);
+	for (i = 0; i < 3; i++) {
+		w.answers = 0;
+		(void)hostops_secret(w.set, i, DEADLINE_MS, on_secret, &w);
+		while (w.answers == 0)
+			(void)uv_run(&w.loop, UV_RUN_ONCE);
+		if (i == 0)
+			assert_string_equal(w.secret, "hunter 2");
+		else {
+			assert_null(w.secret);
+			assert_non_null(strstr(w.why, i == 1 ? "does not set 'NO_SUCH'" : "does not exist"));
+		}
+	}
+}
+
+static void
+cancelled_calls_answer_nothing(void **state)
+{
+	struct hostop *h;
+	int i;
+
+	(void)state;
+	write_text(env_path, ENV, 0600);
+	set_key("MODE", "require");
+	w.answers = 0;
+	for (i = 0; i < 20; i++) {
+		h = hostops_op(w.set, OPV_OBSERVE, &w.order, DEADLINE_MS, on_done, NULL, &w);
+		if (i % 2 == 1)
+			(void)uv_run(&w.loop, UV_RUN_ONCE);
+		if (w.answers == 0)
+			hostop_cancel(h);
+	}
+	assert_int_equal(w.answers, 0);
+	check(OPV_OBSERVE, OP_FRESH);
+	/* And freeing the set ends what is under way: see the tear-down. */
+	(void)hostops_op(w.set, OPV_OBSERVE, &w.order, DEADLINE_MS, on_done, NULL, &w);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_env_op_is_previewed_applied_and_undone_to_the_byte),
+		T(no_value_but_ours_is_shown_and_secret_ones_as_fingerprints),
+		T(a_file_that_is_not_the_one_of_the_preview_is_left_alone),
+		T(undo_keeps_a_deploy_and_refuses_where_our_lines_changed),
+		T(an_undo_needs_only_names_the_values_are_on_the_host),
+		T(an_env_file_that_we_made_goes_again),
+		T(a_file_has_content_mode_and_owner_and_goes_with_its_directory),
+		T(a_file_that_others_changed_is_not_undone),
+		T(private_keys_are_never_shown),
+		T(a_command_runs_once_for_one_op_and_is_taken_back_once),
+		T(a_command_that_fails_says_so_and_may_be_tried_again),
+		T(an_observe_command_tells_what_is_in_place),
+		T(undoing_an_activation_activates_again),
+		T(what_a_command_prints_comes_while_it_runs),
+		T(a_deadline_ends_the_wait_and_the_record_knows_the_rest),
+		T(an_older_token_is_told_who_took_over),
+		T(what_cannot_be_written_is_refused_with_words),
+		T(what_is_written_is_read_as_facets),
+		T(a_secret_is_read_from_an_env_file),
+		T(cancelled_calls_answer_nothing),
+	};
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
