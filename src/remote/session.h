@@ -90,7 +90,11 @@ void	session_passphrase(struct session *, const char *keyfile, const char *passp
  */
 struct stream *session_exec(struct session *, const char *command,
 	    const struct stream_events *, void *arg);
-/* Opens a TCP connection as seen from the host. */
+/*
+ * Opens a TCP connection as seen from the host.  Where nothing listens there, `why` of STREAM_REFUSED
+ * reads "… cannot reach ADDRESS port N …" with "connect failed" or "connection refused" in it;
+ * a forward that the host does not allow has "prohibited": look.c tells them apart by these words.
+ */
 struct stream *session_dial(struct session *, const char *address, int port,
 	    const struct stream_events *, void *arg);
 /* The address of the host itself as its peer in the last connection, "" when not known. */
