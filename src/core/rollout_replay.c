@@ -35,7 +35,8 @@ rollout_replay(struct rollout *r, const struct record *rec)
 		rollout_set_phase(s, PHASE_UNDOING, rec->at_ms);
 		return;
 	case REC_PHASE:
-		rollout_set_phase(s, rec->phase, rec->at_ms);
+		/* A guard refused it: its preview died with its process. */
+		rollout_set_phase(s, rec->phase == PHASE_READY ? PHASE_TODO : rec->phase, rec->at_ms);
 		rollout_copy(s->view.why, sizeof(s->view.why), rec->why);
 		if (rec->phase == PHASE_PROVING)
 			s->view.applied_ms = rec->at_ms;
