@@ -620,7 +620,7 @@ engine_running(const struct engine *e, struct running *ret)
 		ret->op = x->op;
 		ret->verb = x->verb;
 		ret->since_ms = x->since_ms;
-		ret->deadline_ms = x->deadline_ms;
+		ret->deadline_ms = x->since_ms + x->deadline_ms;
 		ret->output = buf_str(&x->output);
 		return true;
 	}

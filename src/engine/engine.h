@@ -93,7 +93,7 @@ const struct ops *engine_ops(const struct engine *, int step);	/* shapes and lin
 struct running {
 	int	 step, op;
 	enum op_verb verb;
-	int64_t	 since_ms, deadline_ms;
+	int64_t	 since_ms, deadline_ms;	/* both since 1970 */
 	const char *output;	/* remote bytes; the last 4 KiB */
 };
 bool	engine_running(const struct engine *, struct running *ret);

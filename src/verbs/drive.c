@@ -142,7 +142,7 @@ show_progress(struct run *r)
 			out("step '%s': operation %d has taken %lld s of at most %lld s\n",
 			    step_id(r, running.step), running.op + 1,
 			    (long long)((now_ms - running.since_ms) / 1000),
-			    (long long)(running.deadline_ms / 1000));
+			    (long long)((running.deadline_ms - running.since_ms) / 1000));
 		else
 			out("step '%s': %s for %lld s\n", step_id(r, d->step), phase_word(v->phase),
 			    (long long)((now_ms - v->since_ms) / 1000));
