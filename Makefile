@@ -213,6 +213,7 @@ TESTS = \
 	ui/render \
 	remote/host_sh \
 	remote/hostops \
+	core/op \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c

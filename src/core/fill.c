@@ -97,8 +97,6 @@ fill_text(struct buf *out, const struct fill *f, const char *text, int flags,
 		close = strchr(open, ')');
 		len = close == NULL ? 0 : (size_t)(close - open) - 2;
 		if (len == 0 || len >= sizeof(name)) {
-			if (!command)
-				return err_set(err, "'%.40s': $( without a name and )", open);
 			(void)buf_puts(out, "$(");
 			close = open + 1;
 			continue;
@@ -124,12 +122,11 @@ fill_text(struct buf *out, const struct fill *f, const char *text, int flags,
 				(void)buf_put(out, open, (size_t)(close - open) + 1);
 			} else if (put_material(out, f, m, b64, err) != 0)
 				return err_wrap(err, "$(%s)", name);
-		} else if (command) {
-			/* The shell's own; there may be one of ours inside it. */
+		} else {
+			/* Not ours: the shell's; there may be one of ours inside it. */
 			(void)buf_puts(out, "$(");
 			close = open + 1;
-		} else
-			return err_set(err, "$(%s): no such name", name);
+		}
 	}
 	(void)buf_puts(out, p);
 	return out->over ? err_set(err, "longer than %zu bytes", out->max) : 0;

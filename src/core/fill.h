@@ -9,9 +9,9 @@
  *	$(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem), and .b64 of each
  *			certificate material     (cert and trust bindings)
  *
- * In values and contents a name that is none of these is an error.  In
- * commands it stays as it is, since the shell has $(…) too, and certificate
- * keys are refused there: a command is visible to everyone on the host.
+ * A name that is none of these stays as it is: the readers have refused unknown
+ * ones, so it is the shell's, or was written $$(…) on purpose.  In commands certificate
+ * keys are refused: a command is visible to everyone on the host.
  */
 #ifndef BELAY_CORE_FILL_H
 #define BELAY_CORE_FILL_H

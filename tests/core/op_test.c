@@ -1,0 +1,457 @@
+/*
+ * op: which ops a step becomes, and how they travel.
+ *
+ * A list of ops is printed one op a line and compared with what it should be.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "core/op.h"
+
+static const char fleet_text[] =
+    "belay: fleet/1\n"
+    "environment: test\n"
+    "hosts:\n"
+    "  db: { address: 10.0.0.1, user: ops }\n"
+    "  api-1: { address: 10.0.0.2, user: ops }\n"
+    "  api-2: { address: 10.0.0.3, user: ops }\n"
+    "units:\n"
+    "  stack: { host: db, run: ./update.sh, in: /srv, deadline: 60s, restarts: [pg, redis] }\n"
+    "  api: { host: api-1, run: systemctl restart api, restarts: [api] }\n"
+    "  reload: { host: db, kind: reload, run: \"kill -HUP $(cat /run/pg.pid)\", restarts: [] }\n"
+    "certs:\n"
+    "  internal:\n"
+    "    serves: [pg, redis]\n"
+    "    install:\n"
+    "      - { env: { on: [db], file: /srv/.env, set: { CA: \"$(ca.b64)\", KEY: \"$(key.b64)\" } } }\n"
+    "      - { env: { on: [api-1, api-2], file: /srv/.env, set: { CA: \"$(ca.b64)\" } } }\n"
+    "    lands: activation\n"
+    "  files:\n"
+    "    serves: [pg]\n"
+    "    install:\n"
+    "      - { file: { file: /etc/tls/server.key, content: \"$(key.pem)\", mode: \"0640\", owner: \"root:70\" } }\n"
+    "      - { file: { file: /etc/tls/server.crt, content: \"$(leaf.pem)$(chain.pem)\" } }\n"
+    "  lines:\n"
+    "    serves: [pg]\n"
+    "    install: [ { env: { on: [db], file: /srv/.env, set: { CA: \"$(ca.pem)\" } } } ]\n"
+    "endpoints:\n"
+    "  pg:\n"
+    "    kind: postgres\n"
+    "    unit: stack\n"
+    "    listen: { both: 5432 }\n"
+    "    names: [db.internal]\n"
+    "    accept:\n"
+    "      file: /srv/.env\n"
+    "      plain: { unset: [PG_TLS] }\n"
+    "      both:  { set: { PG_TLS: on } }\n"
+    "      tls:   [ { set: { PG_TLS: on } }, { run: \"echo $(step) $$(date) >>/var/log/x\", undo: \"true\" } ]\n"
+    "  redis:\n"
+    "    kind: redis\n"
+    "    unit: stack\n"
+    "    listen: { plain: 6379, tls: 6380 }\n"
+    "    names: [db.internal]\n"
+    "    accept:\n"
+    "      file: /srv/.env\n"
+    "      plain: { unset: [REDIS_TLS, PG_TLS] }\n"
+    "      both:  { set: { REDIS_TLS: \"true\" }, implies: { \"otel -> redis\": require } }\n"
+    "clients:\n"
+    "  api:\n"
+    "    unit: api\n"
+    "    links:\n"
+    "      pg:\n"
+    "        match: { host: api-1 }\n"
+    "        dial:  { file: /srv/.env, set: { MODE: \"$(dial)\", CA_FILE: \"$(ca_file)\" } }\n"
+    "        trust: { ca: internal, file: /etc/ssl/ca.crt, lands: activation }\n"
+    "      redis:\n"
+    "        match: { host: api-1 }\n"
+    "        dial:\n"
+    "          disable:     { file: /srv/.env, unset: [RTLS] }\n"
+    "          verify-full: { file: /srv/.env, set: { RTLS: \"$(dial)\" } }\n"
+    "        trust: { ca: internal, file: /etc/ssl/ca.crt, mode: \"0644\" }\n"
+    "  otel:\n"
+    "    unit: stack\n"
+    "    links: { redis: { match: { address: 10.0.0.1 }, dial: follows } }\n"
+    "  health:\n"
+    "    unit: stack\n"
+    "    links: { redis: { match: { address: 127.0.0.1 }, dial: fixed } }\n";
+
+static struct fleet *fleet;
+
+static int
+set_up(void **state)
+{
+	struct err err;
+
+	(void)state;
+	if (fleet_parse(&fleet, "fleet.yaml", fleet_text, strlen(fleet_text), &err) == 0)
+		return 0;
+	print_error("%s\n", err.msg);
+	return -1;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	fleet_free(fleet);
+	return 0;
+}
+
+static int
+material(void *arg, int cert, const char *what, char **ret, size_t *ret_len, struct err *err)
+{
+	if (arg != NULL)
+		return err_set(err, "the CA has no passphrase yet");
+	*ret = mem_printf("<%s of %s>\n", what, fleet->certs[cert].name);
+	*ret_len = strlen(*ret);
+	return 0;
+}
+
+static void
+print(const struct ops *ops, struct buf *out)
+{
+	const struct op *op;
+	size_t i, k;
+
+	for (i = 0; i < ops->n; i++) {
+		op = &ops->v[i];
+		(void)buf_printf(out, "%s %s %s", op->id, op_kind_word(op->kind),
+		    fleet->hosts[op->host].name);
+		if (op->path != NULL)
+			(void)buf_printf(out, " %s", op->path);
+		for (k = 0; k < op->set.n; k++)
+			(void)buf_printf(out, " +%s=%s", op->set.v[k].key, op->set.v[k].value);
+		for (k = 0; k < op->unset.n; k++)
+			(void)buf_printf(out, " -%s", op->unset.v[k]);
+		if (op->content != NULL)
+			(void)buf_printf(out, " {%.*s}", (int)op->len, op->content);
+		if (op->mode >= 0)
+			(void)buf_printf(out, " %o", (unsigned)op->mode);
+		if (op->owner != NULL)
+			(void)buf_printf(out, " %s", op->owner);
+		if (op->run != NULL) {
+			(void)buf_puts(out, " ");
+			op_command_text(op, false, out);
+		}
+		if (op->unit != NONE)
+			(void)buf_printf(out, " [%s]", fleet->units[op->unit].name);
+		if (op->secret)
+			(void)buf_puts(out, " secret");
+		(void)buf_puts(out, "\n");
+	}
+}
+
+static void
+check(const struct move *moves, size_t n, op_material *m, void *arg, const char *want)
+{
+	struct ops ops = { NULL, 0 };
+	struct buf out;
+	struct err err;
+
+	buf_init(&out, 0);
+	if (ops_of_moves(&ops, fleet, moves, n, "run", "s", m, arg, &err) == 0)
+		print(&ops, &out);
+	else
+		(void)buf_printf(&out, "error: %s", err.msg);
+	assert_string_equal(buf_str(&out), want);
+	ops_release(&ops);
+	buf_release(&out);
+}
+
+static int
+link_of(const char *name)
+{
+	int i = fleet_link(fleet, name);
+
+	assert_true(i != NONE);
+	return i;
+}
+
+#define MOVES(...) (const struct move []){ __VA_ARGS__ }, \
+	sizeof((const struct move []){ __VA_ARGS__ }) / sizeof(struct move)
+#define ACCEPT(name, v) { .facet = FACET_ACCEPT, .subject = fleet_endpoint(fleet, name), .value = v }
+#define DIAL(name, v) { .facet = FACET_DIAL, .subject = link_of(name), .value = v }
+#define TRUST(name, c) { .facet = FACET_TRUST, .subject = link_of(name), .value = fleet_cert(fleet, c) }
+#define CERT(name) { .facet = FACET_CERT, .subject = fleet_cert(fleet, name), .value = fleet_cert(fleet, name) }
+
+static void
+a_move_is_its_edit_and_one_activation(void **state)
+{
+	(void)state;
+	check(MOVES(ACCEPT("pg", ACCEPT_BOTH)), NULL, NULL,
+	    "run/s/1 env db /srv/.env +PG_TLS=on [stack]\n"
+	    "run/s/2 activate db cd /srv && ./update.sh [stack]\n");
+	check(MOVES(ACCEPT("pg", ACCEPT_PLAIN)), NULL, NULL,
+	    "run/s/1 env db /srv/.env -PG_TLS [stack]\n"
+	    "run/s/2 activate db cd /srv && ./update.sh [stack]\n");
+}
+
+static void
+edits_of_one_file_are_one_op_and_a_unit_is_activated_once(void **state)
+{
+	(void)state;
+	check(MOVES(ACCEPT("pg", ACCEPT_BOTH), ACCEPT("redis", ACCEPT_BOTH),
+	    TRUST("api -> pg", "internal"), DIAL("api -> pg", DIAL_VERIFY_FULL),
+	    DIAL("api -> redis", DIAL_VERIFY_FULL)), NULL, NULL,
+	    "run/s/1 env db /srv/.env +PG_TLS=on +REDIS_TLS=true [stack]\n"
+	    "run/s/2 env api-1 /srv/.env +MODE=verify-full +CA_FILE=/etc/ssl/ca.crt +RTLS=verify-full [api]\n"
+	    "run/s/3 activate db cd /srv && ./update.sh [stack]\n"
+	    "run/s/4 activate api-1 systemctl restart api [api]\n");
+}
+
+static void
+moves_that_contradict_each_other_are_refused(void **state)
+{
+	(void)state;
+	check(MOVES(ACCEPT("pg", ACCEPT_BOTH), ACCEPT("redis", ACCEPT_PLAIN)), NULL, NULL,
+	    "error: step 's': endpoint 'redis': fleet.yaml:44:16: two moves of one step disagree about "
+	    "'PG_TLS' in '/srv/.env' on host 'db'");
+}
+
+static void
+trust_that_lands_by_itself_is_no_edit_but_an_activation(void **state)
+{
+	(void)state;
+	check(MOVES(TRUST("api -> pg", "internal")), NULL, NULL,
+	    "run/s/1 activate api-1 systemctl restart api [api]\n");
+	check(MOVES(TRUST("api -> redis", "internal")), material, NULL,
+	    "run/s/1 file api-1 /etc/ssl/ca.crt {<ca.pem of internal>\n} 644 [api]\n"
+	    "run/s/2 activate api-1 systemctl restart api [api]\n");
+}
+
+static void
+a_client_told_disable_keeps_its_ca_file(void **state)
+{
+	(void)state;
+	check(MOVES(DIAL("api -> pg", DIAL_DISABLE)), NULL, NULL,
+	    "run/s/1 env api-1 /srv/.env +MODE=disable [api]\n"
+	    "run/s/2 activate api-1 systemctl restart api [api]\n");
+}
+
+static void
+a_certificate_goes_to_every_host_that_it_is_bound_to(void **state)
+{
+	(void)state;
+	check(MOVES(CERT("internal")), material, NULL,
+	    "run/s/1 env db /srv/.env +CA=PGNhLnBlbSBvZiBpbnRlcm5hbD4K"
+	    " +KEY=PGtleS5wZW0gb2YgaW50ZXJuYWw+Cg== secret\n"
+	    "run/s/2 env api-1 /srv/.env +CA=PGNhLnBlbSBvZiBpbnRlcm5hbD4K\n"
+	    "run/s/3 env api-2 /srv/.env +CA=PGNhLnBlbSBvZiBpbnRlcm5hbD4K\n");
+	check(MOVES(CERT("files")), material, NULL,
+	    "run/s/1 file db /etc/tls/server.key {<key.pem of files>\n} 640 root:70 [stack] secret\n"
+	    "run/s/2 file db /etc/tls/server.crt {<leaf.pem of files>\n<chain.pem of files>\n} [stack]\n"
+	    "run/s/3 activate db cd /srv && ./update.sh [stack]\n");
+}
+
+static void
+without_material_its_name_stands_there(void **state)
+{
+	(void)state;
+	check(MOVES(CERT("internal")), NULL, NULL,
+	    "run/s/1 env db /srv/.env +CA=$(ca.b64) +KEY=$(key.b64) secret\n"
+	    "run/s/2 env api-1 /srv/.env +CA=$(ca.b64)\n"
+	    "run/s/3 env api-2 /srv/.env +CA=$(ca.b64)\n");
+	check(MOVES(CERT("internal")), material, &fleet,
+	    "error: step 's': certificate 'internal': fleet.yaml:15:11: 'CA': $(ca.b64): "
+	    "the CA has no passphrase yet");
+}
+
+static void
+a_certificate_with_line_breaks_is_no_value_of_a_variable(void **state)
+{
+	(void)state;
+	check(MOVES(CERT("lines")), material, NULL,
+	    "error: step 's': certificate 'lines': fleet.yaml:25:18: 'CA': a line break cannot stand in an "
+	    "env file (use .b64 for certificates)");
+}
+
+static void
+commands_keep_what_is_the_shells(void **state)
+{
+	(void)state;
+	check(MOVES(ACCEPT("pg", ACCEPT_TLS)), NULL, NULL,
+	    "run/s/1 env db /srv/.env +PG_TLS=on [stack]\n"
+	    "run/s/2 run db echo s $(date) >>/var/log/x [stack]\n"
+	    "run/s/3 activate db cd /srv && ./update.sh [stack]\n");
+}
+
+static void
+what_is_not_ours_to_move_is_refused(void **state)
+{
+	(void)state;
+	check(MOVES(DIAL("otel -> redis", DIAL_REQUIRE)), NULL, NULL,
+	    "error: step 's': link 'otel -> redis' follows another and is not moved by a step");
+	check(MOVES(DIAL("health -> redis", DIAL_REQUIRE)), NULL, NULL,
+	    "error: step 's': link 'health -> redis' is fixed: not ours to move");
+	check(MOVES(DIAL("api -> redis", DIAL_VERIFY_CA)), NULL, NULL,
+	    "error: step 's': link 'api -> redis' has no binding for dial: verify-ca");
+	check(MOVES(ACCEPT("redis", ACCEPT_TLS)), NULL, NULL,
+	    "error: step 's': endpoint 'redis' has no binding for accept: tls");
+}
+
+static void
+a_plans_step_has_its_commands_before_the_activation(void **state)
+{
+	static const char text[] =
+	    "belay: plan/1\n"
+	    "name: p\n"
+	    "steps:\n"
+	    "  - id: one\n"
+	    "    accept: { pg: both }\n"
+	    "    run: { on: api-1, run: \"echo $(step)\", undo: \"echo back\" }\n"
+	    "  - { id: b, accept: { pg: tls } }\n";
+	struct plan *plan;
+	struct ops ops;
+	struct buf out;
+	struct err err;
+
+	(void)state;
+	if (plan_parse(&plan, fleet, "plan.yaml", text, strlen(text), &err) != 0)
+		fail_msg("%s", err.msg);
+	buf_init(&out, 0);
+	if (ops_of_step(&ops, fleet, plan, 0, "r", NULL, NULL, &err) != 0)
+		fail_msg("%s", err.msg);
+	print(&ops, &out);
+	assert_string_equal(buf_str(&out),
+	    "r/one/1 env db /srv/.env +PG_TLS=on [stack]\n"
+	    "r/one/2 run api-1 echo one\n"
+	    "r/one/3 activate db cd /srv && ./update.sh [stack]\n");
+	assert_string_equal(ops.v[1].undo, "echo back");
+	ops_release(&ops);
+	buf_release(&out);
+	plan_free(plan);
+}
+
+static void
+ids_are_of_a_closed_alphabet(void **state)
+{
+	static const char *const good[] = { "a/b/1", "2026-01-01_x/flip-api-pg/12", "r/_2e./1" };
+	static const char *const bad[] = {
+		"", "a", "a/b", "a/b/c/d", "a//c", "/a/b/c", "a/b/", "a/../c", "../b/c", "a/.b/c",
+		"a/-b/c", "a b/c/d", "a/b/\xc3\xa4", "a/b/'"
+	};
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(op_id_valid(good[i]));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(op_id_valid(bad[i]));
+	buf_init(&b, 0);
+	op_id_part(&b, "..");
+	(void)buf_putc(&b, '/');
+	op_id_part(&b, "flip/web 1");
+	(void)buf_putc(&b, '/');
+	op_id_part(&b, "-x");
+	assert_string_equal(buf_str(&b), "_2e./flip_2fweb_201/_2dx");
+	assert_true(op_id_valid(buf_str(&b)));
+	buf_release(&b);
+}
+
+static void
+ops_travel_whole_or_not_at_all(void **state)
+{
+	struct ops ops;
+	struct op op, copy;
+	struct buf a, b;
+	struct err err;
+	const struct move moves[] = { CERT("files"), ACCEPT("pg", ACCEPT_TLS), DIAL("api -> pg", DIAL_DISABLE) };
+	size_t i, n;
+
+	(void)state;
+	assert_int_equal(ops_of_moves(&ops, fleet, moves, 3, "r", "s", material, NULL, &err), 0);
+	assert_true(ops.n >= 5);
+	for (i = 0; i < ops.n; i++) {
+		buf_init(&a, 0);
+		buf_init(&b, 0);
+		op_encode(&ops.v[i], &a);
+		assert_int_equal(op_decode(&op, a.data, a.len, &err), 0);
+		op_copy(&copy, &op);
+		op_release(&op);
+		op_encode(&copy, &b);
+		assert_int_equal(a.len, b.len);
+		assert_memory_equal(a.data, b.data, a.len);
+		op_release(&copy);
+		for (n = 0; n < a.len; n++)
+			assert_int_equal(op_decode(&op, a.data, n, &err), -1);
+		/* Whatever an enemy makes of it, it is refused or harmless. */
+		srand(1);
+		for (n = 0; n < 20000; n++) {
+			size_t at = (size_t)rand() % a.len;
+			char was = a.data[at];
+
+			a.data[at] = (char)rand();
+			if (op_decode(&op, a.data, a.len, &err) == 0)
+				op_release(&op);
+			a.data[at] = was;
+		}
+		buf_release(&a);
+		buf_release(&b);
+	}
+	ops_release(&ops);
+}
+
+static void
+results_travel_with_their_ends_cut_to_size(void **state)
+{
+	struct op_result r = { .outcome = OP_UNREACHED, .before_sha = "-", .exit_status = 255 }, got;
+	struct buf b;
+	struct err err;
+	size_t n;
+
+	(void)state;
+	r.text = mem_alloc(OP_TEXT_MAX + 100);
+	memset(r.text, 'x', OP_TEXT_MAX + 98);
+	r.text[OP_TEXT_MAX + 98] = 'z';
+	buf_init(&b, 0);
+	op_result_encode(&r, &b);
+	assert_int_equal(op_result_decode(&got, b.data, b.len, &err), 0);
+	assert_int_equal(got.outcome, OP_UNREACHED);
+	assert_int_equal(strlen(got.text), OP_TEXT_MAX);
+	assert_int_equal(got.text[OP_TEXT_MAX - 1], 'z');
+	assert_string_equal(got.before_sha, "-");
+	assert_null(got.why);
+	op_result_release(&got);
+	for (n = 0; n < 200; n++)
+		assert_int_equal(op_result_decode(&got, b.data, n, &err), -1);
+	op_result_release(&r);
+	buf_clear(&b);
+	r.outcome = OP_APPLIED;
+	(void)strcpy(r.after_sha, "not a hash");
+	op_result_encode(&r, &b);
+	assert_int_equal(op_result_decode(&got, b.data, b.len, &err), -1);
+	buf_release(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_move_is_its_edit_and_one_activation),
+		cmocka_unit_test(edits_of_one_file_are_one_op_and_a_unit_is_activated_once),
+		cmocka_unit_test(moves_that_contradict_each_other_are_refused),
+		cmocka_unit_test(trust_that_lands_by_itself_is_no_edit_but_an_activation),
+		cmocka_unit_test(a_client_told_disable_keeps_its_ca_file),
+		cmocka_unit_test(a_certificate_goes_to_every_host_that_it_is_bound_to),
+		cmocka_unit_test(without_material_its_name_stands_there),
+		cmocka_unit_test(a_certificate_with_line_breaks_is_no_value_of_a_variable),
+		cmocka_unit_test(commands_keep_what_is_the_shells),
+		cmocka_unit_test(what_is_not_ours_to_move_is_refused),
+		cmocka_unit_test(a_plans_step_has_its_commands_before_the_activation),
+		cmocka_unit_test(ids_are_of_a_closed_alphabet),
+		cmocka_unit_test(ops_travel_whole_or_not_at_all),
+		cmocka_unit_test(results_travel_with_their_ends_cut_to_size),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
