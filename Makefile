@@ -92,6 +92,8 @@ REMOTE_SRC = \
 	src/remote/stream.c \
 	src/remote/session.c \
 	src/remote/session_libssh2.c \
+	src/remote/session_socket.c \
+	src/remote/session_lanes.c \
 	src/remote/session_auth.c \
 	src/remote/session_system.c \
 	src/remote/session_local.c \
@@ -235,6 +237,7 @@ SHELL_TESTS = \
 	tests/clang.sh \
 	tests/install.sh \
 	tests/manual.sh \
+	tests/store/killed.sh \
 	$(END)
 
 # The real program on real servers (TAP)
