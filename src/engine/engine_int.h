@@ -48,6 +48,7 @@ struct judging {
 	int	 step;
 	enum purpose purpose;
 	int64_t	 since_ms, deadline_ms, next_ask_ms;
+	int64_t	 step_ms;	/* what "since the step" means to a log check */
 	int64_t	 failing_since_ms;	/* soaking: a breach has to last */
 	bool	 soaking;
 	struct own_probe *own;

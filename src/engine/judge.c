@@ -73,6 +73,7 @@ judge_begin(struct engine *e, int step, enum purpose purpose, int64_t since_ms)
 	struct check_result *results;
 	const struct check *checks;
 	struct judging *j;
+	int64_t applied_ms;
 	size_t i;
 
 	judge_end(e, step);
@@ -80,6 +81,8 @@ judge_begin(struct engine *e, int step, enum purpose purpose, int64_t since_ms)
 	j->step = step;
 	j->purpose = purpose;
 	j->since_ms = since_ms;
+	applied_ms = rollout_step(e->rollout, step)->applied_ms;
+	j->step_ms = purpose != JUDGE_GUARD && applied_ms > 0 ? applied_ms : since_ms;
 	checks = checks_of(e, j, &j->n);
 	j->own = mem_array(j->n, sizeof(*j->own));
 	j->deadline_ms = engine_now_ms(e) + (purpose == JUDGE_GUARD ? GUARD_DEADLINE_MS :
@@ -138,7 +141,7 @@ ask_for(struct engine *e, struct judging *j, const struct check *c, size_t i, in
 		watch_soon(e, READING_HOST, w.host, now_ms);
 	if (w.own && j->own[i].id == 0)
 		j->own[i].id = workers_check(e->workers, c, host_of_check(e, c),
-		    j->since_ms, CHECK_DEADLINE_MS);
+		    j->step_ms, CHECK_DEADLINE_MS);
 }
 
 /* The first check that stands in the way, in words. */

@@ -18,15 +18,15 @@ set_in_place() {
 failed_operations() {
 	"$lab" stats "$dir" --json >"$tmp/stats.json" || return 1
 	cat "$tmp/stats.json"
-	[ "$(jq '[.. | objects | select(has("failed")) | .failed] | add' "$tmp/stats.json")" -eq 0 ]
+	[ "$(jq -s '[.. | objects | select(has("failed")) | .failed, .new_failed] | add' "$tmp/stats.json")" -eq 0 ]
 }
 
 retried_operations() {
-	[ "$(jq '[.. | objects | select(has("retried")) | .retried] | add' "$tmp/stats.json")" -eq 0 ]
+	[ "$(jq -s '[.. | objects | select(has("retried")) | .retried, .new_retried] | add' "$tmp/stats.json")" -eq 0 ]
 }
 
 traffic_flows() {
-	[ "$("$lab" stats "$dir" --json | jq '[.. | objects | select(has("ok")) | .ok | numbers] | add')" -gt "$1" ]
+	[ "$("$lab" stats "$dir" --json | jq -s '[.. | objects | select(has("ok")) | .ok | numbers] | add')" -gt "$1" ]
 }
 
 # By hand, what an operator in a hurry would do: this client back to plaintext.
@@ -49,8 +49,8 @@ is_off_plaintext() {
 }
 
 same_tree() {
-	tree >"$tmp/tree.end"
-	diff "$tmp/tree.start" "$tmp/tree.end"
+	tree | sort >"$tmp/tree.end"
+	sort "$tmp/tree.start" | diff - "$tmp/tree.end"
 }
 
 walk() {
@@ -81,8 +81,8 @@ walk() {
 			ok "$way: the tls build is shipped" "$lab" exec "$dir" -- ssh -F "$dir/ssh_config" \
 				voiceai-telpro 'cd /srv/voiceai && ./ship-tls-build.sh'
 			tree >"$tmp/tree.now"
-			grep -v '^telpro' "$tmp/tree.start" >"$tmp/tree.x"
-			grep '^telpro' "$tmp/tree.now" >>"$tmp/tree.x"
+			grep -v '^telpro ./build/' "$tmp/tree.start" >"$tmp/tree.x"
+			grep '^telpro ./build/' "$tmp/tree.now" >>"$tmp/tree.x"
 			mv "$tmp/tree.x" "$tmp/tree.start"
 			;;
 		esac
@@ -101,7 +101,7 @@ walk() {
 	ok "$way: every file is as at the start: content, mode, owner" same_tree
 	ok "$way: no operation failed there and back" failed_operations
 	[ "$way" = restart ] || ok "$way: and none had to be retried" retried_operations
-	echo "# $way: longest stall $(jq '[.. | objects | .longest_stall_ms? // empty] | max' "$tmp/stats.json") ms"
+	echo "# $way: longest stall $(jq -s '[.. | objects | .longest_stall_ms? // empty] | max' "$tmp/stats.json") ms"
 	"$lab" restarts "$dir" | sed "s/^/# $way: restarts of /"
 }
 
