@@ -171,7 +171,7 @@ judge_one(struct engine *e, struct judging *j, int64_t now_ms)
 	char **waived = j->purpose == JUDGE_GUARD ? m->waived_guards : m->waived_gates;
 	const struct check *checks;
 	struct event ev = { 0 };
-	char why[512];
+	char why[1024];
 	size_t i, n, passed = 0, failed = 0;
 	bool ask_now = now_ms >= j->next_ask_ms;
 
