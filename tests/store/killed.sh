@@ -89,7 +89,7 @@ sweep()
 		done
 	done
 	echo "# $name: $total fired, $bad violations"
-	if [ "$total" -ge 20 ] && [ "$bad" -eq 0 ]; then
+	if [ "$total" -ge 10 ] && [ "$bad" -eq 0 ]; then
 		ok "$name: $total fired, no acknowledged entry lost"
 	else
 		not_ok "$name: $total fired, $bad violations"
