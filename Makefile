@@ -216,6 +216,7 @@ TESTS = \
 	remote/host_sh \
 	remote/hostops \
 	core/op \
+	remote/hostproto \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c

@@ -16,7 +16,8 @@
 #include "core/reader.h"
 #include "remote/hostops_int.h"
 
-#define VALUE_SHOWN_MAX	200
+#define VALUE_SHOWN_MAX	120	/* longer values: */
+#define VALUE_HEAD	24	/* this much of them, and how long they are */
 #define DIFF_CONTEXT	2
 
 int
@@ -140,7 +141,7 @@ show_env_line(void *arg, const char *line, size_t len, struct buf *out)
 		buf_release(&name);
 		buf_release(&value);
 	} else if (len - value_at > VALUE_SHOWN_MAX) {
-		(void)buf_put(out, line + value_at, VALUE_SHOWN_MAX);
+		(void)buf_put(out, line + value_at, VALUE_HEAD);
 		(void)buf_printf(out, "… (%zu bytes)", len - value_at);
 	} else
 		(void)buf_put(out, line + value_at, len - value_at);
