@@ -17,7 +17,7 @@
 void
 posture_init(struct posture *p, const struct fleet *f)
 {
-	size_t i;
+	size_t i, k;
 
 	p->nendpoints = f->nendpoints;
 	p->nlinks = f->nlinks;
@@ -29,8 +29,12 @@ posture_init(struct posture *p, const struct fleet *f)
 	p->present = mem_array(p->nlinks, sizeof(*p->present));
 	for (i = 0; i < p->nendpoints; i++) {
 		p->accept[i] = ACCEPT_UNKNOWN;
-		p->cert[i] = NONE;
+		p->cert[i] = CERT_UNKNOWN;
 	}
+	/* What the fleet says of an endpoint's certificate begins with its absence. */
+	for (i = 0; i < f->ncerts; i++)
+		for (k = 0; k < f->certs[i].serves.n; k++)
+			p->cert[f->certs[i].serves.v[k]] = NONE;
 	for (i = 0; i < p->nlinks; i++) {
 		p->dial[i] = DIAL_UNKNOWN;
 		p->trust[i] = p->present[i] = NONE;
@@ -97,6 +101,17 @@ move_dial(struct posture *p, const struct fleet *f, int link, enum dial dial)
 			move_dial(p, f, (int)i, dial);
 }
 
+static void
+move_trust(struct posture *p, const struct fleet *f, int link, int cert)
+{
+	size_t i;
+
+	p->trust[link] = cert;
+	for (i = 0; i < f->nlinks; i++)
+		if (f->links[i].how == DIAL_FOLLOWS && f->links[i].follows == link)
+			move_trust(p, f, (int)i, cert);
+}
+
 /*
  * A binding's `implies` speaks for links whose dial this endpoint's value
  * carries with it.  A value that implies nothing for a link that another
@@ -136,7 +151,7 @@ posture_move(struct posture *p, const struct fleet *f, const struct move *m)
 		move_dial(p, f, m->subject, (enum dial)m->value);
 		break;
 	case FACET_TRUST:
-		p->trust[m->subject] = m->value;
+		move_trust(p, f, m->subject, m->value);
 		break;
 	case FACET_PRESENT:
 		p->present[m->subject] = m->value;
@@ -172,7 +187,7 @@ handshake(const struct posture *p, const struct link *l, int link, const char **
 {
 	enum dial dial = p->dial[link];
 	int cert = p->cert[l->endpoint];
-	bool trusted = cert != NONE && p->trust[link] == cert;
+	bool trusted = cert >= 0 && p->trust[link] == cert;
 
 	if (p->accept[l->endpoint] == ACCEPT_MUTUAL && p->present[link] == NONE) {
 		*ret_why = "the endpoint asks for a client certificate and the client shows none";
@@ -185,6 +200,8 @@ handshake(const struct posture *p, const struct link *l, int link, const char **
 			*ret_why = "the client verifies and trusts no CA";
 			return VERDICT_REFUSED;
 		}
+		if (cert == CERT_UNKNOWN)
+			return VERDICT_UNKNOWN;
 		if (!trusted) {
 			*ret_why = "the client does not trust the CA of the certificate served";
 			return VERDICT_REFUSED;
@@ -192,6 +209,8 @@ handshake(const struct posture *p, const struct link *l, int link, const char **
 		return dial == DIAL_VERIFY_FULL ? VERDICT_NAME : VERDICT_CHAIN;
 	case DIAL_REQUIRE:
 		/* libpq verifies the chain as soon as a root file is there. */
+		if (cert == CERT_UNKNOWN && p->trust[link] != NONE)
+			return VERDICT_UNKNOWN;
 		if (p->trust[link] == NONE || trusted)
 			return trusted ? VERDICT_CHAIN : VERDICT_TLS;
 		*ret_why = "the client's root file does not hold the CA of the certificate served";

@@ -15,10 +15,12 @@
 #include "core/fleet.h"
 #include "core/plan.h"
 
+#define CERT_UNKNOWN (-2)
+
 struct posture {
 	size_t	 nendpoints, nlinks, ncerts;
 	enum accept *accept;	/* by endpoint; ACCEPT_UNKNOWN where nobody knows */
-	int	*cert;		/* by endpoint: the cert it serves or would serve, or NONE */
+	int	*cert;		/* by endpoint: the cert it serves or would serve, NONE, or CERT_UNKNOWN: no cert of the fleet is for it */
 	enum dial *dial;	/* by link; DIAL_UNKNOWN where nobody knows */
 	int	*trust;		/* by link: the cert whose CA it trusts, or NONE */
 	int	*present;	/* by link: the client certificate it shows, or NONE */
