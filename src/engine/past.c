@@ -13,6 +13,9 @@
 #include "engine/journaling.h"
 #include "pki/digest.h"
 
+/* Of a value, in the words of an entry: enough to tell a mode from a path. */
+#define WORDS_VALUE_MAX 64
+
 struct written {		/* one record on its way to disk */
 	struct engine *engine;
 	uint64_t ticket;
@@ -67,7 +70,9 @@ op_words(const struct engine *e, int step, int op)
 	case OP_ENV:
 		buf_puts(&b, o->path);
 		for (i = 0; i < o->set.n; i++)
-			buf_printf(&b, " %s=%s", o->set.v[i].key, o->secret ? "(secret)" : o->set.v[i].value);
+			buf_printf(&b, " %s=%.*s%s", o->set.v[i].key, WORDS_VALUE_MAX,
+			    o->secret ? "(secret)" : o->set.v[i].value,
+			    !o->secret && strlen(o->set.v[i].value) > WORDS_VALUE_MAX ? "…" : "");
 		for (i = 0; i < o->unset.n; i++)
 			buf_printf(&b, " -%s", o->unset.v[i]);
 		break;
