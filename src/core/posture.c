@@ -183,7 +183,8 @@ verdict_word(enum verdict verdict)
 
 /* What TLS comes to, once both sides want it. */
 static enum verdict
-handshake(const struct posture *p, const struct link *l, int link, const char **ret_why)
+handshake(const struct fleet *f, const struct posture *p, const struct link *l, int link,
+    const char **ret_why)
 {
 	enum dial dial = p->dial[link];
 	int cert = p->cert[l->endpoint];
@@ -196,6 +197,9 @@ handshake(const struct posture *p, const struct link *l, int link, const char **
 	switch (dial) {
 	case DIAL_VERIFY_CA:
 	case DIAL_VERIFY_FULL:
+		/* Redis clients fall back on the system's CAs, libpq does not. */
+		if (cert == CERT_UNKNOWN && f->endpoints[l->endpoint].kind == KIND_REDIS)
+			return VERDICT_UNKNOWN;
 		if (p->trust[link] == NONE) {
 			*ret_why = "the client verifies and trusts no CA";
 			return VERDICT_REFUSED;
@@ -250,11 +254,11 @@ direct(const struct fleet *f, const struct posture *p, int link, const char **re
 		/* Plaintext first, TLS only where that is rejected. */
 		if (accept == ACCEPT_PLAIN || accept == ACCEPT_BOTH)
 			return VERDICT_PLAINTEXT;
-		return handshake(p, l, link, ret_why);
+		return handshake(f, p, l, link, ret_why);
 	case DIAL_PREFER:
 		if (accept == ACCEPT_PLAIN)
 			return VERDICT_PLAINTEXT;
-		v = handshake(p, l, link, ret_why);
+		v = handshake(f, p, l, link, ret_why);
 		if (v == VERDICT_REFUSED && accept == ACCEPT_BOTH) {
 			*ret_why = NULL;	/* falls back, silently */
 			return VERDICT_PLAINTEXT;
@@ -264,7 +268,7 @@ direct(const struct fleet *f, const struct posture *p, int link, const char **re
 	case DIAL_VERIFY_CA:
 	case DIAL_VERIFY_FULL:
 		if (accept != ACCEPT_PLAIN)
-			return handshake(p, l, link, ret_why);
+			return handshake(f, p, l, link, ret_why);
 		*ret_why = "the client insists on tls and the endpoint accepts plaintext only";
 		return VERDICT_REFUSED;
 	case DIAL_UNKNOWN:
