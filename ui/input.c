@@ -39,9 +39,10 @@ input_take(struct input *in, int code, int64_t now_ms)
 		case K_ESC:
 			return K_ESC;	/* the first stands alone; this one may begin something */
 		default:
-			/* Alt and a key: none of ours. */
+			/* Esc and a key, typed fast or sent in one packet: both, in their order. */
 			in->state = INPUT_PLAIN;
-			return K_OTHER;
+			in->held = code;
+			return K_ESC;
 		}
 	case INPUT_CSI:
 		if (code >= 0x40 && code <= 0x7e)
@@ -68,9 +69,17 @@ input_take(struct input *in, int code, int64_t now_ms)
 }
 
 int
-input_rest(struct input *in, int64_t now_ms)
+input_held(struct input *in)
 {
-	(void)now_ms;
+	int key = in->held;
+
+	in->held = K_NONE;
+	return key;
+}
+
+int
+input_rest(struct input *in)
+{
 	if (in->state != INPUT_ESC)
 		return K_NONE;
 	in->state = INPUT_PLAIN;

@@ -20,6 +20,7 @@ enum input_state {
 struct input {
 	enum input_state state;
 	int64_t	 since_ms;	/* of the state */
+	int	 held;			/* a key behind an Esc of its own */
 };
 
 /* A sequence that was not ended by then was none. */
@@ -30,7 +31,9 @@ struct input {
  * while it belongs to a sequence.
  */
 int	input_take(struct input *, int code, int64_t now_ms);
+/* To be asked before the next code is taken: the key that came with the last, or K_NONE. */
+int	input_held(struct input *);
 /* Nothing more is there to read now: an Esc that stands alone is Esc. */
-int	input_rest(struct input *, int64_t now_ms);
+int	input_rest(struct input *);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef BELAY_UI_PANE_H
 #define BELAY_UI_PANE_H
 
+#include "ui/look.h"
 #include "ui/page.h"
 #include "ui/scene.h"
 #include "ui/view.h"
@@ -29,6 +30,8 @@ void	help_page(struct page *);
 void	step_head(struct page *, const struct scene *, int step);
 /* "1 host, 2 edits, 1 activation (8 sessions)"; the caller frees. */
 char	*impact_words(const struct scene *, int step);
+/* "cuts 8 sessions". */
+void	cut_words(char ret[LOOK_MAX], uint32_t sessions, bool uncounted);
 /* "./update.sh --restart-only in /srv/app", as shown; the caller frees. */
 char	*command_words(const char *run, const char *in);
 /* One operation in words: "env api-1:/srv/app/.env"; the caller frees. */

@@ -25,6 +25,16 @@ count(struct buf *b, size_t n, const char *one, const char *many)
 	buf_printf(b, "%s%zu %s", b->len > 0 ? ", " : "", n, n == 1 ? one : many);
 }
 
+void
+cut_words(char ret[LOOK_MAX], uint32_t sessions, bool uncounted)
+{
+	if (uncounted && sessions == 0)
+		snprintf(ret, LOOK_MAX, "cuts sessions, not counted");
+	else
+		snprintf(ret, LOOK_MAX, "cuts %s%u session%s", uncounted ? "at least " : "",
+		    (unsigned)sessions, sessions == 1 ? "" : "s");
+}
+
 char *
 impact_words(const struct scene *s, int step)
 {
@@ -37,9 +47,12 @@ impact_words(const struct scene *s, int step)
 	count(&b, im.edits, "edit", "edits");
 	count(&b, im.runs, "command", "commands");
 	count(&b, im.activations, "activation", "activations");
-	if (im.activations > 0)
-		buf_printf(&b, ", cuts %u session%s%s", (unsigned)im.sessions,
-		    im.sessions == 1 ? "" : "s", im.uncounted ? " at least" : "");
+	if (im.activations > 0) {
+		char cut[LOOK_MAX];
+
+		cut_words(cut, im.sessions, im.uncounted);
+		buf_printf(&b, ", %s", cut);
+	}
 	if (im.loses_data)
 		buf_puts(&b, ", loses data");
 	if (b.len == 0)
@@ -128,6 +141,7 @@ add_activation(struct page *p, const struct scene *s, const struct op *op)
 	const struct unit *u;
 	bool uncounted;
 	uint32_t sessions;
+	char cut[LOOK_MAX];
 	struct buf b;
 	size_t i;
 
@@ -148,8 +162,8 @@ add_activation(struct page *p, const struct scene *s, const struct op *op)
 		return;
 	}
 	sessions = scene_unit_sessions(s, op->unit, &uncounted);
-	page_add(p, sessions > 0 || uncounted ? ROLE_WARN : ROLE_DIM, "  cuts %u session%s%s",
-	    (unsigned)sessions, sessions == 1 ? "" : "s", uncounted ? ", and some not counted" : "");
+	cut_words(cut, sessions, uncounted);
+	page_add(p, sessions > 0 || uncounted ? ROLE_WARN : ROLE_DIM, "  %s", cut);
 	if (!u->idempotent)
 		page_add(p, ROLE_WARN, "  not repeated if it is cut");
 }

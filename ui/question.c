@@ -96,6 +96,7 @@ undo_words(struct page *p, const struct scene *s, int step)
 	for (i = sv->nops; ops != NULL && i-- > 0;) {
 		bool uncounted;
 		uint32_t cut;
+		char words_cut[LOOK_MAX];
 
 		if (i >= ops->n || ops->v[i].kind != OP_ACTIVATE || ops->v[i].unit == NONE ||
 		    sv->ops[i].state == OPS_WAITING)
@@ -104,8 +105,8 @@ undo_words(struct page *p, const struct scene *s, int step)
 		words = op_words(s, &ops->v[i]);
 		page_line(p);
 		page_add(p, ROLE_TEXT, "%s", words);
-		page_add(p, ROLE_WARN, "  cuts %u session%s%s", (unsigned)cut, cut == 1 ? "" : "s",
-		    uncounted ? " at least" : "");
+		cut_words(words_cut, cut, uncounted);
+		page_add(p, ROLE_WARN, "  %s", words_cut);
 		free(words);
 	}
 }

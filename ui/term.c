@@ -237,11 +237,13 @@ start_colours(void)
 	int role, selected;
 	bool own_default;
 
-	scheme = SCHEME_MONO;
-	if (has_colors() && start_color() == OK)
-		scheme = scheme_choose(COLORS, no_color != NULL && *no_color != '\0');
-	if (scheme == SCHEME_MONO)
+	/* Without start_color() curses leaves the terminal's own colours alone. */
+	scheme = scheme_choose(has_colors() ? tigetnum((NCURSES_CONST char *)"colors") : 0,
+	    no_color != NULL && *no_color != '\0');
+	if (scheme == SCHEME_MONO || start_color() != OK) {
+		scheme = SCHEME_MONO;
 		return;
+	}
 	own_default = use_default_colors() == OK;
 	for (role = 0; role < ROLE_COUNT; role++)
 		for (selected = 0; selected < 2; selected++) {
@@ -483,6 +485,8 @@ term_key(int64_t now_ms)
 	wint_t c;
 	int status, key;
 
+	if ((key = input_held(&input)) != K_NONE)
+		return key;
 	while ((status = get_wch(&c)) != ERR) {
 		if (status == KEY_CODE_YES && c == KEY_RESIZE) {
 			term_redraw();
@@ -492,7 +496,7 @@ term_key(int64_t now_ms)
 		if (key != K_NONE)
 			return key;
 	}
-	return input_rest(&input, now_ms);
+	return input_rest(&input);
 }
 
 void
