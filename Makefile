@@ -214,6 +214,7 @@ TESTS = \
 	ui/view \
 	ui/render \
 	remote/host_sh \
+	fuzz/sample \
 	remote/hostops \
 	core/op \
 	remote/hostproto \
@@ -227,6 +228,9 @@ EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
 
+FUZZ_TARGETS = tests/fuzz/targets.c tests/fuzz/targets_core.c tests/fuzz/targets_remote.c
+EXTRA_fuzz/sample = $(FUZZ_TARGETS)
+
 EXTRA_ui/view = tests/ui/fixture.c
 EXTRA_ui/render = tests/ui/fixture.c tests/ui/screens.c
 
@@ -239,6 +243,7 @@ SHELL_TESTS = \
 	tests/install.sh \
 	tests/manual.sh \
 	tests/store/killed.sh \
+	tests/ui/tmux.sh \
 	$(END)
 
 # The real program on real servers (TAP)
@@ -274,6 +279,7 @@ BELOW_pki    = pki core
 BELOW_store  = store core
 BELOW_remote = remote pki wire core
 BELOW_engine = engine remote store pki wire core
+BELOW_fuzz   = remote pki wire core
 BELOW_verbs  = verbs engine remote store pki wire core
 BELOW_ui     = ui engine remote store pki wire core
 LAYERS       = ui verbs engine remote store pki wire core
@@ -284,6 +290,7 @@ LIBS_pki    = $(OPENSSL_LIBS) $(LIBS_core)
 LIBS_store  = $(SQLITE3_LIBS) $(OPENSSL_LIBS) $(LIBS_core)
 LIBS_remote = $(LIBSSH2_LIBS) $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(LIBUV_LIBS) $(LIBS_wire)
 LIBS_engine = $(SQLITE3_LIBS) $(LIBS_remote)
+LIBS_fuzz   = $(LIBS_remote)
 LIBS_verbs  = $(LIBS_engine)
 LIBS_ui     = $(NCURSESW_LIBS) $(LIBS_engine)
 LIBS_all    = $(LIBS_ui)
@@ -355,6 +362,7 @@ ALL_SRC = $(CORE_SRC) $(WIRE_SRC) $(PKI_SRC) $(STORE_SRC) $(REMOTE_SRC) $(ENGINE
 	$(VERBS_SRC) $(UI_SRC) $(MAIN_SRC)
 TEST_SRC = $(patsubst %,tests/%_test.c,$(TESTS)) $(foreach t,$(TESTS),$(EXTRA_$(t)))
 TOOL_SRC = $(patsubst %,tests/%.c,$(TOOLS))
+FUZZ_SRC = tests/fuzz/fuzz.c $(FUZZ_TARGETS)
 TEST_BIN = $(patsubst %,$(BUILD)/tests/%_test,$(TESTS))
 TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
 
@@ -371,7 +379,7 @@ TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
 all: $(BUILD)/belay
 tools: $(TOOL_BIN)
 tests: $(TEST_BIN) $(TOOL_BIN)
-objects: $(call obj,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC))
+objects: $(call obj,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC) $(FUZZ_SRC))
 
 $(BUILD)/belay: $(call obj,$(MAIN_SRC)) $(call archives,$(LAYERS))
 	$(call say,LINK,$@)
@@ -415,6 +423,11 @@ $(BUILD)/tests/$(1): $(BUILD)/tests/$(1).o
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(BUILD)/tests/ui/mdoc: $(BUILD)/ui.a $(BUILD)/core.a
+
+# libFuzzer has the main(): tests/fuzz/run builds it, with clang, in a tree of its own.
+$(BUILD)/tests/fuzz/fuzz: $(call obj,$(FUZZ_SRC)) $(call archives,$(BELOW_fuzz))
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS_fuzz) $(LIBS)
 
 # Other flags than last time: everything is compiled again.
 $(BUILD)/gen/flags: export FLAGS = $(CC) $(CPPFLAGS) $(MODE_CFLAGS) $(CFLAGS) $(LIB_CFLAGS)
@@ -522,4 +535,4 @@ distclean: clean
 help:
 	@sed -n '1,/^$$/s/^#[ ]\{0,1\}//p' Makefile
 
--include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC))
+-include $(patsubst %.c,$(BUILD)/%.d,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC) tests/fuzz/fuzz.c)

@@ -35,6 +35,8 @@
 #define CONNECT_DEADLINE_MS	15000
 #define BACKOFF_MIN_MS		1000
 #define BACKOFF_MAX_MS		60000
+#define SILENCE_MS		30000	/* sshd answers within a second or never */
+#define ANSWER_MS		15000
 #define STEADY_MS		10000	/* up for so long: the next backoff starts from the beginning */
 #define EXECS_MAX		8	/* below sshd's MaxSessions of 10, which counts these only */
 #define DIALS_MAX		16
@@ -715,6 +717,8 @@ session_new(struct uv_loop_s *loop, struct keyring *keyring, const struct sessio
 		c->connect_deadline_ms = CONNECT_DEADLINE_MS;
 	s->changed = changed_fn;
 	s->changed_arg = arg;
+	s->silence_ms = SILENCE_MS;
+	s->answer_ms = ANSWER_MS;
 	s->exec_cap = EXECS_MAX;
 	s->dial_cap = DIALS_MAX;
 	uv_timer_init(loop, &s->timer);

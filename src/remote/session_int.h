@@ -95,6 +95,9 @@ struct session {
 	int	 attempts;
 	int64_t	 retry_at;
 	int64_t	 up_at;
+	int64_t	 side_at;		/* no other side connection before */
+	int64_t	 silence_ms;		/* so long may a host say nothing before it is asked */
+	int64_t	 answer_ms;		/* and so long may the answer take */
 	int64_t	 attempt_ends_at;
 	bool	 wanted;		/* session_wake(): connect although no stream waits */
 

@@ -1,36 +1,16 @@
 /*
- * session_libssh2: the transport that speaks SSH in this process.
+ * session_libssh2: the transport that speaks SSH in this process: the life of
+ * its connections.  See session_conn.h for the invariants and the other files.
  *
- * Owns the socket and the LIBSSH2_SESSION.  libssh2 is never allowed to touch
- * the socket: it reads and writes through our callbacks, which takes away most of what is
- * awkward about it:
+ *   NAME ─> TCP ─> KEX ─> AUTH ─> UP
  *
- *   - what it sends goes into `tx` and always goes whole, so that no write is
- *     ever half done ("a write begun must be repeated before any other"); `tx`
- *     is flushed once per turn, many packets in one system call;
- *   - what it reads is counted, so that "somebody's read drained the socket for
- *     everybody" is visible: a turn ends only after a pass over every channel
- *     during which nothing arrived (the lost wake-up);
- *   - a short read means that the socket is empty, which saves a system
- *     call for each of the many calls that would only hear EAGAIN;
- *   - TCP_QUICKACK is set again after each read;
- *   - bytes before the login, and bytes per turn, are capped.
- *
- * Invariants:
- *   1. One channel opening at a time (`opening`); libssh2 has one state for it.
- *   2. A LIBSSH2_CHANNEL is at one place: in a struct lane of a channel, on `ending`,
- *      or it is `drain`.
- *   3. libssh2 reads only when a channel is read.  So while no channel is open,
- *      the last one closed is kept as `drain` and read from, or else nobody
- *      would answer the host or notice that it went away.
- *   4. After anything that may emit an event, `stopped` is looked at before
- *      the connection is touched again.
+ * A turn (conn_turn) moves a connection as far as it goes.  What fails before UP
+ * fails the session's attempt; a side connection fails by itself.
  */
 #include "remote/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libssh2.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -44,7 +24,7 @@
 #include "remote/keyring.h"
 #include "remote/known_hosts.h"
 #include "remote/session_auth.h"
-#include "remote/session_int.h"
+#include "remote/session_conn.h"
 #include "remote/ssh_config.h"
 
 #define KEX_METHODS	"curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256," \
@@ -54,75 +34,65 @@
 #define CIPHERS		"aes128-ctr,aes256-ctr,aes192-ctr"
 #define MACS		"hmac-sha2-256,hmac-sha2-512"
 
-#define WINDOW_BYTES	((unsigned int)1 << 20)
-#define PACKET_BYTES	((unsigned int)32768)
-#define READ_BYTES	32768
-#define KEEP_BYTES	4096
-#define TX_SOFT		((size_t)256 << 10)	/* no channel data is added beyond */
-#define TX_HARD		((size_t)4 << 20)	/* the host does not read: give up */
-#define LOGIN_BYTES_MAX	((size_t)1 << 20)	/* all that a host may say before we are in */
-#define TURN_BYTES_MAX	((size_t)1 << 20)	/* then others have their turn */
-#define BANNER_BYTES	1024
 #define ADDRESS_MS	5000			/* for each address but the last */
-#define SILENCE_MS	30000			/* then the host is asked whether it is there */
-#define ANSWER_MS	15000			/* and has so long to say so */
-
-enum phase { PHASE_NAME, PHASE_TCP, PHASE_KEX, PHASE_AUTH, PHASE_UP };
-
-struct lane {			/* a channel's part */
-	LIBSSH2_CHANNEL *ch;
-	bool	 started;	/* the command was taken */
-};
-
-struct ending {
-	LIBSSH2_CHANNEL *ch;
-	enum chan_kind kind;
-	struct ending *next;
-};
-
-struct conn {
-	struct session *s;
-	enum phase phase;
-	int	 refs;			/* the owner, the poll handle, a name look-up, a thread */
-	bool	 stopped;
-	LIBSSH2_SESSION *ssh;
-	int	 fd;
-	uv_loop_t *loop;
-	uv_poll_t *poll;		/* one for each socket: it closes in its own time */
-	int	 polled;
-	uv_getaddrinfo_t lookup;
-	struct addrinfo *addresses, *address;
-	int64_t	 address_ends_at;
-	int	 connect_errno;
-	struct err early;		/* start() failed: told by the next run() */
-	bool	 has_early;
-
-	unsigned char *banner;		/* read ahead while libssh2 reads byte by byte */
-	size_t	 banner_at, banner_len;
-	size_t	 rx_total, rx_turn;
-	int64_t	 rx_at;
-	bool	 rx_dry, rx_more, rx_eof;
-	int	 rx_errno, tx_errno;
-	struct buf tx;
-	size_t	 tx_off;
-	char	 said[256];		/* the host's farewell */
-
-	struct auth *auth;
-	bool	 thread;		/* a thread has the libssh2 session in hand */
-	struct chan *opening;
-	bool	 opening_any;		/* libssh2 is opening something: `opening`, an orphan or a probe */
-	enum chan_kind opening_kind;
-	char	*opening_what;
-	int	 opening_port;
-	int64_t	 opening_at;
-	struct ending *ending;
-	LIBSSH2_CHANNEL *drain;
-};
+#define SIDE_MS		15000			/* for a side connection to come up */
 
 static void	conn_turn(struct conn *);
 static void	conn_connect(struct conn *);
+static void	conn_stop(struct conn *);
+static void	conn_unref(struct conn *);
 
 /* ---- life ---------------------------------------------------------------- */
+
+/* A side connection ends by itself, and only its own channels with it. */
+void
+conn_failed(struct conn *c, const struct err *why)
+{
+	struct session *s = c->s;
+	struct chan *ch;
+	struct conn *before = s->link;
+	struct lane *lane;
+
+	if (!c->side) {
+		session_failed(s, why);
+		return;
+	}
+	if (before == c)
+		s->link = c->next;
+	else {
+		while (before->next != c)
+			before = before->next;
+		before->next = c->next;
+	}
+	c->refs++;
+	for (ch = s->first; ch != NULL && !s->dead;) {
+		lane = ch->impl;
+		if (lane == NULL || lane->conn != c) {
+			ch = ch->next;
+			continue;
+		}
+		chan_ended(ch, STREAM_LOST, -1, why);
+		ch = s->first;
+	}
+	conn_stop(c);
+	conn_unref(c);
+}
+
+static void
+fail_doing(struct conn *c, const char *doing)
+{
+	struct err e;
+
+	conn_explain(c, doing, &e);
+	conn_failed(c, &e);
+}
+
+static void
+step(struct conn *c, enum session_state state, const char *words)
+{
+	if (!c->side)
+		session_step(c->s, state, words);
+}
 
 static void
 conn_unref(struct conn *c)
@@ -205,149 +175,6 @@ conn_stop(struct conn *c)
 	conn_unref(c);
 }
 
-/* ---- the socket under libssh2 -------------------------------------------- */
-
-static ssize_t
-take(struct conn *c, void *p, size_t len)
-{
-	ssize_t n;
-	int one = 1;
-
-	if (c->rx_eof)
-		return 0;
-	if (c->rx_dry)
-		return -EAGAIN;
-	if (c->rx_turn >= TURN_BYTES_MAX) {
-		c->rx_more = true;
-		return -EAGAIN;
-	}
-	if (c->phase < PHASE_UP && c->rx_total >= LOGIN_BYTES_MAX) {
-		c->rx_errno = EMSGSIZE;
-		return -EMSGSIZE;
-	}
-	do
-		n = recv(c->fd, p, len, 0);
-	while (n == -1 && errno == EINTR);
-	if (n == -1) {
-		if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			c->rx_dry = true;
-			return -EAGAIN;
-		}
-		c->rx_errno = errno;
-		return -errno;
-	}
-	if (n == 0) {
-		c->rx_eof = true;
-		return 0;
-	}
-	/* Else sshd's Nagle and our delayed ACK wait 40 ms for each other; it wears off, hence each time. */
-	setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
-	if ((size_t)n < len)
-		c->rx_dry = true;
-	c->rx_total += (size_t)n;
-	c->rx_turn += (size_t)n;
-	return n;
-}
-
-static ssize_t
-recv_cb(libssh2_socket_t fd, void *p, size_t len, int flags, void **abstract)
-{
-	struct conn *c = *abstract;
-	ssize_t n;
-
-	(void)fd;
-	(void)flags;
-	if (c->banner_at == c->banner_len && len == 1 && c->phase == PHASE_KEX) {
-		if (c->banner == NULL)
-			c->banner = mem_alloc(BANNER_BYTES);
-		c->banner_at = c->banner_len = 0;
-		n = take(c, c->banner, BANNER_BYTES);
-		if (n <= 0)
-			return n;
-		c->banner_len = (size_t)n;
-	}
-	if (c->banner_at < c->banner_len) {
-		if (len > c->banner_len - c->banner_at)
-			len = c->banner_len - c->banner_at;
-		memcpy(p, c->banner + c->banner_at, len);
-		c->banner_at += len;
-		return (ssize_t)len;
-	}
-	return take(c, p, len);
-}
-
-static ssize_t
-send_cb(libssh2_socket_t fd, const void *p, size_t len, int flags, void **abstract)
-{
-	struct conn *c = *abstract;
-
-	(void)fd;
-	(void)flags;
-	if (c->tx_errno != 0)
-		return -c->tx_errno;
-	if (buf_put(&c->tx, p, len) != 0) {
-		c->tx_errno = ENOBUFS;
-		return -ENOBUFS;
-	}
-	return (ssize_t)len;
-}
-
-static void
-disconnect_cb(LIBSSH2_SESSION *ssh, int reason, const char *message, int message_len,
-    const char *language, int language_len, void **abstract)
-{
-	struct conn *c = *abstract;
-	size_t n = message == NULL || message_len < 0 ? 0 : (size_t)message_len;
-
-	(void)ssh;
-	(void)reason;
-	(void)language;
-	(void)language_len;
-	if (n >= sizeof(c->said))
-		n = sizeof(c->said) - 1;
-	if (n > 0)
-		memcpy(c->said, message, n);
-	c->said[n] = '\0';
-}
-
-/* libssh2 takes functions as void *, which ISO C has no cast for. */
-static void
-set_callback(LIBSSH2_SESSION *ssh, int which, void (*fn)(void))
-{
-	void *p;
-
-	memcpy(&p, &fn, sizeof(p));
-	libssh2_session_callback_set(ssh, which, p);
-}
-
-static void
-flush(struct conn *c)
-{
-	ssize_t n;
-
-	while (c->tx_errno == 0 && c->tx.len > c->tx_off) {
-		n = send(c->fd, c->tx.data + c->tx_off, c->tx.len - c->tx_off, MSG_NOSIGNAL);
-		if (n == -1) {
-			if (errno == EINTR)
-				continue;
-			if (errno != EAGAIN && errno != EWOULDBLOCK)
-				c->tx_errno = errno;
-			break;
-		}
-		c->tx_off += (size_t)n;
-	}
-	if (c->tx_off == c->tx.len) {
-		/* A large buffer is not kept for the quiet times. */
-		if (c->tx.cap > KEEP_BYTES)
-			buf_release(&c->tx);
-		c->tx.len = 0;
-		c->tx_off = 0;
-	} else if (c->tx_off > TX_SOFT) {
-		buf_drop(&c->tx, c->tx_off);
-		c->tx_off = 0;
-	}
-}
-
 static void
 poll_cb(uv_poll_t *h, int status, int events)
 {
@@ -379,47 +206,6 @@ watch(struct conn *c)
 	c->polled = want;
 }
 
-/* ---- saying what went wrong ---------------------------------------------- */
-
-static bool
-broken(const struct conn *c)
-{
-	return c->rx_eof || c->rx_errno != 0 || c->tx_errno != 0 || c->said[0] != '\0';
-}
-
-static void
-explain(const struct conn *c, const char *doing, struct err *ret)
-{
-	char *text = NULL;
-	int error = c->rx_errno != 0 ? c->rx_errno : c->tx_errno;
-
-	if (c->said[0] != '\0')
-		err_set(ret, "host '%s': %s: the host says: %s", c->s->config.name, doing, c->said);
-	else if (error == EMSGSIZE)
-		err_set(ret, "host '%s': %s: the host said more than %zu KiB before the login",
-		    c->s->config.name, doing, LOGIN_BYTES_MAX >> 10);
-	else if (error == ENOBUFS)
-		err_set(ret, "host '%s': %s: the host does not take what is sent", c->s->config.name, doing);
-	else if (error != 0)
-		err_set(ret, "host '%s': %s: %s", c->s->config.name, doing, strerror(error));
-	else if (c->rx_eof)
-		err_set(ret, "host '%s': %s: the host closed the connection", c->s->config.name, doing);
-	else {
-		if (c->ssh != NULL)
-			libssh2_session_last_error(c->ssh, &text, NULL, 0);
-		err_set(ret, "host '%s': %s: %s", c->s->config.name, doing,
-		    text == NULL || *text == '\0' ? "failed" : text);
-	}
-}
-
-static void
-conn_failed(struct conn *c, const char *doing)
-{
-	struct err e;
-
-	explain(c, doing, &e);
-	session_failed(c->s, &e);
-}
 
 /* ---- connecting ---------------------------------------------------------- */
 
@@ -443,6 +229,7 @@ prepare(struct conn *c, struct err *err)
 				buf_printf(&prefs, "%s%s", prefs.len > 0 ? "," : "", ours[i]);
 	if (prefs.len == 0 && (names.n > 0 || names.authority)) {
 		buf_release(&prefs);
+		c->early_retreat = true;
 		return err_set(err, "%s", names.n > 0 ?
 		    "of this host's keys only such are known as libssh2 cannot check (RSA)" :
 		    "known_hosts has a @cert-authority for this host, which libssh2 cannot judge");
@@ -453,9 +240,7 @@ prepare(struct conn *c, struct err *err)
 	if (c->ssh == NULL)
 		abort();
 	libssh2_session_set_blocking(c->ssh, 0);
-	set_callback(c->ssh, LIBSSH2_CALLBACK_RECV, (void (*)(void))recv_cb);
-	set_callback(c->ssh, LIBSSH2_CALLBACK_SEND, (void (*)(void))send_cb);
-	set_callback(c->ssh, LIBSSH2_CALLBACK_DISCONNECT, (void (*)(void))disconnect_cb);
+	conn_callbacks(c);
 	rc = libssh2_session_method_pref(c->ssh, LIBSSH2_METHOD_KEX, KEX_METHODS);
 	if (rc == 0)
 		rc = libssh2_session_method_pref(c->ssh, LIBSSH2_METHOD_HOSTKEY, buf_str(&prefs));
@@ -514,13 +299,13 @@ conn_connect(struct conn *c)
 		c->phase = PHASE_TCP;
 		c->address_ends_at = c->address->ai_next == NULL ? 0 : session_now(c->s) + ADDRESS_MS;
 		session_timer(c->s, c->address_ends_at);
-		session_step(c->s, SESSION_CONNECTING, "TCP connection");
+		step(c, SESSION_CONNECTING, "TCP connection");
 		watch(c);
 		return;
 	}
 	err_set(&e, "host '%s': cannot connect to %s port %d: %s", c->s->config.name,
 	    c->s->target->hostname, c->s->target->port, strerror(c->connect_errno));
-	session_failed(c->s, &e);
+	conn_failed(c, &e);
 }
 
 static void
@@ -539,7 +324,7 @@ lookup_cb(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 	if (status != 0) {
 		err_set(&e, "host '%s': no address for '%s': %s", s->config.name, s->target->hostname,
 		    uv_strerror(status));
-		session_failed(s, &e);
+		conn_failed(c, &e);
 	} else {
 		c->addresses = c->address = res;
 		conn_connect(c);
@@ -549,14 +334,16 @@ lookup_cb(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 }
 
 static void
-libssh2_start(struct session *s)
+conn_start(struct session *s, bool side)
 {
 	struct conn *c = mem_alloc(sizeof(*c));
 	struct addrinfo hints;
 	char port[16];
 	int rc;
 
+	c->next = s->link;
 	s->link = c;
+	c->side = side;
 	c->s = s;
 	c->loop = s->loop;
 	c->refs = 1;
@@ -580,7 +367,7 @@ libssh2_start(struct session *s)
 	}
 	hints.ai_flags = AI_NUMERICSERV;
 	c->lookup.data = c;
-	session_step(s, SESSION_CONNECTING, "name look-up");
+	step(c, SESSION_CONNECTING, "name look-up");
 	rc = uv_getaddrinfo(s->loop, &c->lookup, lookup_cb, s->target->hostname, port, &hints);
 	if (rc != 0) {
 		err_set(&c->early, "host '%s': cannot look up '%s': %s", s->config.name,
@@ -593,11 +380,20 @@ libssh2_start(struct session *s)
 }
 
 static void
+libssh2_start(struct session *s)
+{
+	conn_start(s, false);
+}
+
+static void
 libssh2_stop(struct session *s)
 {
-	if (s->link != NULL)
-		conn_stop(s->link);
-	s->link = NULL;
+	struct conn *c;
+
+	while ((c = s->link) != NULL) {
+		s->link = c->next;
+		conn_stop(c);
+	}
 }
 
 static void
@@ -619,7 +415,7 @@ turn_tcp(struct conn *c)
 	c->address_ends_at = 0;
 	c->rx_dry = true;
 	c->phase = PHASE_KEX;
-	session_step(c->s, SESSION_CONNECTING, "key exchange");
+	step(c, SESSION_CONNECTING, "key exchange");
 }
 
 /* ---- key exchange and login ---------------------------------------------- */
@@ -649,14 +445,19 @@ host_key_is_good(struct conn *c)
 	struct err e;
 
 	if (key == NULL) {
-		conn_failed(c, "host key");
+		fail_doing(c, "host key");
 		return false;
 	}
 	type_of(key, len, type, sizeof(type));
 	if (known_hosts_judge(keyring_known_hosts(s->keyring), s->target, (const unsigned char *)key,
 	    len, &answer, &e) != 0) {
 		err_wrap(&e, "host '%s'", s->config.name);
-		session_failed(s, &e);
+		conn_failed(c, &e);
+		return false;
+	}
+	if (answer.verdict != KNOWN_YES && c->side) {
+		err_set(&e, "host '%s': shows another key than before", s->config.name);
+		conn_failed(c, &e);
 		return false;
 	}
 	switch (answer.verdict) {
@@ -689,6 +490,19 @@ host_key_is_good(struct conn *c)
 }
 
 static void
+retreat(struct conn *c, const char *why)
+{
+	struct err e;
+
+	if (!c->side) {
+		session_retreat(c->s, why);
+		return;
+	}
+	err_set(&e, "host '%s': %s", c->s->config.name, why);
+	conn_failed(c, &e);
+}
+
+static void
 auth_wake(void *arg)
 {
 	struct conn *c = arg;
@@ -713,24 +527,24 @@ turn_kex(struct conn *c)
 	int rc = libssh2_session_handshake(c->ssh, c->fd);
 
 	if (rc == LIBSSH2_ERROR_EAGAIN) {
-		if (broken(c))
-			conn_failed(c, "key exchange");
+		if (conn_broken(c))
+			fail_doing(c, "key exchange");
 		return;
 	}
 	if (rc != 0) {
-		if (!broken(c) && (rc == LIBSSH2_ERROR_KEX_FAILURE ||
+		if (!conn_broken(c) && (rc == LIBSSH2_ERROR_KEX_FAILURE ||
 		    rc == LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE)) {
-			session_retreat(c->s, "libssh2 and the host have no algorithm in common");
+			retreat(c, "libssh2 and the host have no algorithm in common");
 			return;
 		}
-		explain(c, "key exchange", &e);
-		session_failed(c->s, &e);
+		conn_explain(c, "key exchange", &e);
+		conn_failed(c, &e);
 		return;
 	}
 	if (!host_key_is_good(c))
 		return;
 	c->phase = PHASE_AUTH;
-	session_step(c->s, SESSION_AUTHENTICATING, "login");
+	step(c, SESSION_AUTHENTICATING, "login");
 	c->auth = auth_new(c->s, c->ssh, auth_wake, c);
 }
 
@@ -745,8 +559,8 @@ turn_auth(struct conn *c)
 		if (auth_busy(c->auth)) {
 			c->thread = true;
 			c->refs++;
-		} else if (broken(c))
-			conn_failed(c, "login");
+		} else if (conn_broken(c))
+			fail_doing(c, "login");
 		return;
 	case AUTH_IN:
 		auth_free(c->auth);
@@ -756,341 +570,26 @@ turn_auth(struct conn *c)
 		c->banner_at = c->banner_len = 0;
 		c->phase = PHASE_UP;
 		c->rx_at = session_now(s);
-		session_timer(s, c->rx_at + SILENCE_MS);
-		session_up(s);
+		c->ends_at = 0;
+		session_timer(s, c->rx_at + s->silence_ms);
+		if (!c->side)
+			session_up(s);
 		return;
 	case AUTH_REFUSED:
-		if (broken(c))
-			conn_failed(c, "login");
+		if (conn_broken(c))
+			fail_doing(c, "login");
 		else
-			session_failed(s, &e);
+			conn_failed(c, &e);
 		return;
 	case AUTH_LOCKED:
-		session_blocked(s, NEED_PASSPHRASE, auth_subject(c->auth), "", &e);
+		if (c->side)
+			conn_failed(c, &e);
+		else
+			session_blocked(s, NEED_PASSPHRASE, auth_subject(c->auth), "", &e);
 		return;
 	case AUTH_SYSTEM:
-		session_retreat(s, e.msg);
+		retreat(c, e.msg);
 		return;
-	}
-}
-
-/* ---- channels ------------------------------------------------------------ */
-
-static void
-end_channel(struct conn *c, LIBSSH2_CHANNEL *ch, enum chan_kind kind)
-{
-	struct ending *e = mem_alloc(sizeof(*e));
-
-	e->ch = ch;
-	e->kind = kind;
-	e->next = c->ending;
-	c->ending = e;
-}
-
-static void
-libssh2_drop(struct chan *ch)
-{
-	struct conn *c = ch->session->link;
-	struct lane *lane = ch->impl;
-
-	if (c->opening == ch)
-		c->opening = NULL;	/* libssh2 goes on opening it: an orphan, ended when it is there */
-	if (lane->ch != NULL)
-		end_channel(c, lane->ch, ch->kind);
-	free(lane);
-	ch->impl = NULL;
-}
-
-/* A closed channel may be read from as long as that does not send a window adjustment. */
-static bool
-can_drain(LIBSSH2_CHANNEL *ch)
-{
-	unsigned long avail, initial, window;
-
-	window = libssh2_channel_window_read_ex(ch, &avail, &initial);
-	return avail == 0 && window > initial / 4 * 3 + 16;
-}
-
-static bool
-serve_ending(struct conn *c)
-{
-	struct ending **at = &c->ending, *e;
-	bool moved = false;
-
-	while ((e = *at) != NULL) {
-		if (libssh2_channel_close(e->ch) == LIBSSH2_ERROR_EAGAIN) {
-			at = &e->next;
-			continue;
-		}
-		if (can_drain(e->ch)) {
-			if (c->drain != NULL)
-				libssh2_channel_free(c->drain);
-			c->drain = e->ch;
-		} else
-			libssh2_channel_free(e->ch);
-		*at = e->next;
-		free(e);
-		moved = true;
-	}
-	return moved;
-}
-
-static void
-refused(struct conn *c, struct chan *ch)
-{
-	char *text = NULL;
-	const char *why;
-	struct err e;
-
-	libssh2_session_last_error(c->ssh, &text, NULL, 0);
-	why = text == NULL ? "" : strchr(text, '(') == NULL ? text : strchr(text, '(');
-	if (ch->kind == CHAN_DIAL)
-		err_set(&e, "host '%s': cannot reach %s port %d from there %s%s", c->s->config.name,
-		    ch->what, ch->port, why,
-		    strstr(why, "prohibited") != NULL ? ": see AllowTcpForwarding in its sshd_config" : "");
-	else
-		err_set(&e, "host '%s': cannot open a session for a command %s", c->s->config.name, why);
-	chan_ended(ch, STREAM_REFUSED, -1, &e);
-}
-
-/* Opens the next channel as far as it goes; true when something moved. */
-static bool
-serve_opening(struct conn *c)
-{
-	LIBSSH2_CHANNEL *ch;
-	struct chan *chan;
-	struct lane *lane;
-	struct err e;
-	int rc;
-
-	if (!c->opening_any) {
-		chan = session_next(c->s);
-		if (chan != NULL) {
-			lane = mem_alloc(sizeof(*lane));
-			chan->impl = lane;
-			c->opening = chan;
-			c->opening_kind = chan->kind;
-			free(c->opening_what);
-			c->opening_what = mem_strdup(chan->what);
-			c->opening_port = chan->port;
-		} else if (c->drain == NULL && c->ending == NULL && c->s->execs + c->s->dials == 0) {
-			/* Invariant 3: without a channel nobody would read. */
-			c->opening = NULL;
-			c->opening_kind = CHAN_EXEC;
-		} else
-			return false;
-		c->opening_any = true;
-		c->opening_at = session_now(c->s);
-		session_timer(c->s, c->opening_at + ANSWER_MS);
-	}
-	if (c->opening_kind == CHAN_EXEC)
-		ch = libssh2_channel_open_ex(c->ssh, "session", 7, WINDOW_BYTES, PACKET_BYTES, NULL, 0);
-	else
-		ch = libssh2_channel_direct_tcpip_ex(c->ssh, c->opening_what, c->opening_port,
-		    "127.0.0.1", 0);
-	if (ch == NULL) {
-		rc = libssh2_session_last_errno(c->ssh);
-		if (rc == LIBSSH2_ERROR_EAGAIN)
-			return false;
-		c->opening_any = false;
-		if (broken(c))
-			return true;	/* told by the caller */
-		chan = c->opening;
-		c->opening = NULL;
-		if (chan == NULL)
-			return true;
-		if (chan->kind == CHAN_EXEC && rc == LIBSSH2_ERROR_CHANNEL_FAILURE &&
-		    (c->s->execs > 1 || c->ending != NULL)) {
-			/* MaxSessions: it has room again when one of the others ends. */
-			free(chan->impl);
-			chan->impl = NULL;
-			chan_requeue(chan);
-			if (c->s->execs == 0) {
-				err_set(&e, "host '%s': has no room for another command: those that "
-				    "were given up still run there", c->s->config.name);
-				session_failed(c->s, &e);
-			}
-			return false;
-		}
-		refused(c, chan);
-		return true;
-	}
-	c->opening_any = false;
-	chan = c->opening;
-	c->opening = NULL;
-	if (chan == NULL) {
-		end_channel(c, ch, c->opening_kind);
-		return true;
-	}
-	lane = chan->impl;
-	lane->ch = ch;
-	if (chan->kind == CHAN_DIAL) {
-		lane->started = true;
-		chan_opened(chan);
-	}
-	return true;
-}
-
-static bool
-serve_write(struct conn *c, struct chan *ch, LIBSSH2_CHANNEL *lch)
-{
-	const void *p;
-	size_t n;
-	ssize_t rc;
-	bool moved = false;
-
-	while ((n = chan_pending(ch, &p)) > 0 && c->tx.len - c->tx_off < TX_SOFT) {
-		rc = libssh2_channel_write(lch, p, n);
-		if (rc == LIBSSH2_ERROR_EAGAIN || rc == 0)
-			break;
-		if (rc < 0) {
-			chan_sent(ch, n);	/* nobody reads it any more; the end is seen when reading */
-			break;
-		}
-		chan_sent(ch, (size_t)rc);
-		moved = true;
-	}
-	if (ch->out_eof && !ch->out_eof_sent && chan_pending(ch, &p) == 0) {
-		libssh2_channel_send_eof(lch);
-		ch->out_eof_sent = true;
-		moved = true;
-	}
-	return moved;
-}
-
-/* 128+n, as a shell has it. */
-static int
-signal_status(const char *name)
-{
-	static const struct { const char *name; int n; } signals[] = {
-		{ "ABRT", 6 }, { "ALRM", 14 }, { "BUS", 7 }, { "FPE", 8 }, { "HUP", 1 }, { "ILL", 4 },
-		{ "INT", 2 }, { "KILL", 9 }, { "PIPE", 13 }, { "QUIT", 3 }, { "SEGV", 11 },
-		{ "TERM", 15 }, { "USR1", 10 }, { "USR2", 12 }
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (strcmp(signals[i].name, name) == 0)
-			return 128 + signals[i].n;
-	return 255;
-}
-
-static bool
-serve_end(struct conn *c, struct chan *ch, LIBSSH2_CHANNEL *lch)
-{
-	const void *p;
-	char *name = NULL;
-	int status;
-
-	if (libssh2_channel_eof(lch) != 1)
-		return false;
-	if (!ch->eof_seen) {
-		chan_eof(ch);
-		return true;
-	}
-	if (ch->kind == CHAN_DIAL) {
-		if (chan_pending(ch, &p) > 0 && c->tx.len - c->tx_off < TX_SOFT)
-			chan_sent(ch, chan_pending(ch, &p));	/* the far side has hung up */
-		chan_ended(ch, STREAM_EOF, -1, NULL);
-		return true;
-	}
-	if (libssh2_channel_wait_closed(lch) != 0)
-		return false;
-	status = libssh2_channel_get_exit_status(lch);
-	libssh2_channel_get_exit_signal(lch, &name, NULL, NULL, NULL, NULL, NULL);
-	if (name != NULL) {
-		status = signal_status(name);
-		libssh2_free(c->ssh, name);
-	}
-	chan_ended(ch, STREAM_EXITED, status, NULL);
-	return true;
-}
-
-/* True when something moved.  The caller looks at c->stopped and ch->state afterwards. */
-static bool
-serve(struct conn *c, struct chan *ch)
-{
-	struct lane *lane = ch->impl;
-	char data[READ_BYTES];
-	bool moved = false;
-	ssize_t n;
-	struct err e;
-	int stream, rc;
-
-	if (lane == NULL)
-		return false;
-	if (ch->detached) {
-		chan_ended(ch, STREAM_EOF, -1, NULL);
-		return true;
-	}
-	if (lane->ch == NULL)
-		return false;
-	if (!lane->started) {
-		rc = libssh2_channel_process_startup(lane->ch, "exec", 4, ch->what,
-		    (unsigned int)strlen(ch->what));
-		if (rc == LIBSSH2_ERROR_EAGAIN)
-			return false;
-		if (broken(c))
-			return false;
-		if (rc != 0) {
-			err_set(&e, "host '%s': refuses to run commands", c->s->config.name);
-			chan_ended(ch, STREAM_REFUSED, -1, &e);
-			return true;
-		}
-		lane->started = true;
-		moved = true;
-		chan_opened(ch);
-		if (c->stopped || ch->state == CHAN_GONE)
-			return true;
-	}
-	moved |= serve_write(c, ch, lane->ch);
-	for (stream = 0; stream < 2; stream++) {
-		while ((n = libssh2_channel_read_ex(lane->ch, stream, data, sizeof(data))) > 0) {
-			moved = true;
-			if (stream == 0)
-				chan_data(ch, data, (size_t)n);
-			else
-				chan_errdata(ch, data, (size_t)n);
-			if (c->stopped || c->s->dead || ch->detached)
-				return true;
-		}
-	}
-	return serve_end(c, ch, lane->ch) || moved;
-}
-
-static void
-turn_up(struct conn *c)
-{
-	struct session *s = c->s;
-	struct chan *ch, *next;
-	size_t rx;
-	bool moved;
-	char byte;
-
-	do {
-		rx = c->rx_total;
-		/* Ends before openings: sshd counts a session until it has our CLOSE. */
-		moved = serve_ending(c);
-		moved |= serve_opening(c);
-		if (c->stopped || s->dead)
-			return;
-		for (ch = s->first; ch != NULL && !c->stopped && !s->dead; ch = next) {
-			next = ch->next;
-			moved |= serve(c, ch);
-		}
-		if (c->stopped || s->dead)
-			return;
-		if (c->drain != NULL)
-			libssh2_channel_read_ex(c->drain, 0, &byte, 1);
-		flush(c);
-		if (broken(c)) {
-			conn_failed(c, "connection lost");
-			return;
-		}
-	} while (moved || rx != c->rx_total);
-	if (c->rx_more) {
-		c->rx_more = false;
-		session_soon(s);
 	}
 }
 
@@ -1123,16 +622,16 @@ conn_turn(struct conn *c)
 			turn_auth(c);
 			break;
 		case PHASE_UP:
-			turn_up(c);
+			conn_serve(c);
 			break;
 		}
 	} while (!c->stopped && c->phase > before);
 	if (rx != c->rx_total)
 		c->rx_at = (int64_t)uv_now(c->loop);
 	if (!c->stopped && c->phase > PHASE_TCP && !c->thread) {
-		flush(c);
+		conn_flush(c);
 		if (c->tx_errno != 0)
-			conn_failed(c, "connection lost");
+			fail_doing(c, "connection lost");
 	}
 	watch(c);
 	conn_unref(c);
@@ -1140,62 +639,152 @@ conn_turn(struct conn *c)
 }
 
 static void
-libssh2_run(struct session *s)
+run_one(struct conn *c)
 {
-	struct conn *c = s->link;
 	struct err e;
 
 	if (c->has_early) {
 		e = c->early;
-		if (strncmp(e.msg, "host '", 6) == 0)
-			session_failed(s, &e);
+		if (c->early_retreat)
+			retreat(c, e.msg);
 		else
-			session_retreat(s, e.msg);
-		return;
-	}
-	if (c->phase == PHASE_NAME && c->address != NULL) {
+			conn_failed(c, &e);
+	} else if (c->phase == PHASE_NAME && c->address != NULL)
 		conn_connect(c);
-		return;
-	}
-	if (c->phase == PHASE_UP)
+	else if (c->phase == PHASE_UP)
 		conn_turn(c);
+}
+
+/* Whether somebody waits behind dials that do not come back. */
+static bool
+wants_side(const struct session *s)
+{
+	const struct conn *c;
+	const struct chan *ch;
+	int n = 0;
+
+	for (c = s->link; c != NULL; c = c->next, n++)
+		if (!conn_stuck(c))
+			return false;
+	if (n >= CONNS_MAX || session_now(s) < s->side_at)
+		return false;
+	for (ch = s->first; ch != NULL; ch = ch->next)
+		if (ch->state == CHAN_WAITING && !ch->detached)
+			return true;
+	return false;
+}
+
+/* A side connection that carries nothing, when the others are free again. */
+static bool
+idle_side(const struct conn *c)
+{
+	const struct session *s = c->s;
+	const struct conn *other;
+	const struct chan *ch;
+	const struct lane *lane;
+
+	if (!c->side || c->phase != PHASE_UP || c->opening_any || c->ending != NULL)
+		return false;
+	for (ch = s->first; ch != NULL; ch = ch->next) {
+		lane = ch->impl;
+		if (lane != NULL && lane->conn == c)
+			return false;
+	}
+	for (other = s->link; other != NULL; other = other->next)
+		if (other != c && conn_stuck(other))
+			return false;
+	return true;
+}
+
+static void
+libssh2_run(struct session *s)
+{
+	struct conn *c, *next;
+	struct err e;
+
+	for (c = s->link; c != NULL && !s->dead; c = next) {
+		next = c->next;		/* side connections stand in front: ending one leaves the rest */
+		if (idle_side(c)) {
+			err_set(&e, "host '%s': not needed any more", s->config.name);
+			conn_failed(c, &e);
+		} else
+			run_one(c);
+		if (s->transport != &transport_libssh2 || s->link == NULL)
+			return;
+	}
+	if (!s->dead && s->state == SESSION_UP && wants_side(s)) {
+		s->side_at = session_now(s) + SIDE_MS;
+		conn_start(s, true);
+		c = s->link;
+		c->ends_at = session_now(s) + SIDE_MS;
+		session_timer(s, c->ends_at);
+	}
+}
+
+static void
+sooner(int64_t *at, int64_t candidate)
+{
+	if (candidate != 0 && (*at == 0 || candidate < *at))
+		*at = candidate;
+}
+
+/* True when the connection is still there. */
+static bool
+tick_one(struct conn *c, int64_t now, int64_t *at)
+{
+	struct session *s = c->s;
+	struct err e;
+
+	if (c->ends_at != 0 && now >= c->ends_at) {
+		err_set(&e, "host '%s': no answer within %d s", s->config.name, SIDE_MS / 1000);
+		conn_failed(c, &e);
+		return false;
+	}
+	sooner(at, c->ends_at);
+	if (c->phase == PHASE_TCP && c->address_ends_at != 0) {
+		if (now < c->address_ends_at) {
+			sooner(at, c->address_ends_at);
+			return true;
+		}
+		c->connect_errno = ETIMEDOUT;
+		c->address = c->address->ai_next;
+		conn_connect(c);
+		return false;
+	}
+	if (c->phase != PHASE_UP)
+		return true;
+	if (c->opening_any && now - c->opening_at >= s->answer_ms && now - c->rx_at >= s->answer_ms) {
+		err_set(&e, "host '%s': connection lost: no answer for %lld s", s->config.name,
+		    (long long)((s->answer_ms + 999) / 1000));
+		conn_failed(c, &e);
+		return false;
+	}
+	if (!c->opening_any && now - c->rx_at >= s->silence_ms)
+		conn_ask(c);
+	if (!c->opening_any)
+		sooner(at, c->rx_at + s->silence_ms);
+	else if (c->opening_kind == CHAN_DIAL && !conn_stuck(c))
+		sooner(at, c->opening_at + STUCK_MS);
+	else
+		sooner(at, (c->opening_at > c->rx_at ? c->opening_at : c->rx_at) + s->answer_ms);
+	return true;
 }
 
 static int64_t
 libssh2_tick(struct session *s, int64_t now)
 {
-	struct conn *c = s->link;
-	struct err e;
+	struct conn *c, *next;
+	int64_t at = 0;
 
-	if (c->phase == PHASE_TCP && c->address_ends_at != 0) {
-		if (now < c->address_ends_at)
-			return c->address_ends_at;
-		c->connect_errno = ETIMEDOUT;
-		c->address = c->address->ai_next;
-		conn_connect(c);
-		return 0;
+	for (c = s->link; c != NULL && !s->dead; c = next) {
+		next = c->next;
+		if (!tick_one(c, now, &at) && (s->transport != &transport_libssh2 || s->link == NULL))
+			return 0;
 	}
-	if (c->phase != PHASE_UP)
-		return 0;
-	if (c->opening_any && now - c->opening_at >= ANSWER_MS && now - c->rx_at >= ANSWER_MS) {
-		err_set(&e, "host '%s': connection lost: no answer for %d s", s->config.name,
-		    ANSWER_MS / 1000);
-		session_failed(s, &e);
-		return 0;
-	}
-	if (!c->opening_any && now - c->rx_at >= SILENCE_MS) {
-		/* A session channel, opened and closed: the one question whose answer libssh2 uses up. */
-		c->opening = NULL;
-		c->opening_kind = CHAN_EXEC;
-		c->opening_any = true;
-		c->opening_at = now;
-	}
-	if (c->opening_any)
-		return now - c->opening_at >= ANSWER_MS ? c->rx_at + ANSWER_MS : c->opening_at + ANSWER_MS;
-	return c->rx_at + SILENCE_MS;
+	return at;
 }
 
 const struct transport transport_libssh2 = {
 	.name = "libssh2", .start = libssh2_start, .stop = libssh2_stop, .run = libssh2_run,
-	.drop = libssh2_drop, .tick = libssh2_tick
+	.drop = conn_drop, .tick = libssh2_tick
 };

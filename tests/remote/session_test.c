@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "core/mem.h"
 #include "remote/keyring.h"
+#include "remote/session_int.h"
 
 static struct sshd plain;
 
@@ -756,6 +758,90 @@ local_session_runs_commands_and_dials(void **state)
 	echo_down(&echo);
 }
 
+/*
+ * An address that swallows packets: a listener whose backlog is full.  Linux
+ * drops the SYN then, and sshd's connect() hangs for minutes.
+ */
+static int
+black_hole(int fds[8])
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	int i;
+
+	memset(&sin, 0, sizeof(sin));
+	sin.sin_family = AF_INET;
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fds[0], (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fds[0], 0), 0);
+	getsockname(fds[0], (struct sockaddr *)&sin, &len);
+	for (i = 1; i < 8; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)connect(fds[i], (struct sockaddr *)&sin, sizeof(sin));
+	}
+	return ntohs(sin.sin_port);
+}
+
+static void
+dial_that_hangs_holds_nobody_up(void **state)
+{
+	struct session *s = session_to(&plain, NULL);
+	struct session_status st;
+	struct seen hanging, seen;
+	int fds[8], port = black_hole(fds), i;
+	int64_t start;
+
+	(void)state;
+	run_command(s, "true", &seen);
+	memset(&hanging, 0, sizeof(hanging));
+	hanging.stream = session_dial(s, "127.0.0.1", port, &events, &hanging);
+	stream_deadline(hanging.stream, 120000);
+	start = (int64_t)uv_hrtime();
+	for (i = 0; i < 3; i++) {
+		run_command(s, "echo through", &seen);
+		assert_int_equal(seen.end, STREAM_EXITED);
+		assert_string_equal(buf_str(&seen.out), "through\n");
+		seen_release(&seen);
+	}
+	assert_true(((int64_t)uv_hrtime() - start) / 1000000 < 20000);
+	assert_false(hanging.closed);
+	session_status(s, &st);
+	assert_int_equal(st.state, SESSION_UP);
+	/* Its owner gives it up; the side connection stays as long as the dial hangs on the host. */
+	stream_close(hanging.stream);
+	run_command(s, "echo after", &seen);
+	assert_string_equal(buf_str(&seen.out), "after\n");
+	seen_release(&seen);
+	settle(s);
+	for (i = 0; i < 8; i++)
+		close(fds[i]);
+}
+
+static void
+silent_host_is_asked_and_given_up(void **state)
+{
+	struct watch w = { SESSION_WAITING, NEED_NOTHING, false, 0 };
+	struct session *s = session_to(&plain, &w);
+	struct session_status st;
+	struct seen seen;
+
+	(void)state;
+	s->silence_ms = 200;
+	s->answer_ms = 4000;
+	run_command(s, "sleep 1.5; echo still", &seen);	/* asked some times, and answering */
+	assert_string_equal(buf_str(&seen.out), "still\n");
+	seen_release(&seen);
+	s->answer_ms = 500;
+	sshd_signal(&plain, SIGSTOP);
+	memset(&seen, 0, sizeof(seen));
+	until(&w.reached, 30000);
+	session_status(s, &st);
+	assert_string_equal(st.why, "host 'plain': connection lost: no answer for 1 s");
+	sshd_signal(&plain, SIGCONT);
+	settle(s);
+}
+
 int
 main(void)
 {
@@ -772,6 +858,8 @@ main(void)
 		cmocka_unit_test(stream_deadline_holds_while_the_host_is_stopped),
 		cmocka_unit_test(connecting_to_a_stopped_host_ends_at_its_deadline),
 		cmocka_unit_test(session_lost_in_the_middle_reconnects),
+		cmocka_unit_test(dial_that_hangs_holds_nobody_up),
+		cmocka_unit_test(silent_host_is_asked_and_given_up),
 		cmocka_unit_test(session_waits_longer_after_each_failure),
 		cmocka_unit_test(session_asks_about_an_unknown_host_key_and_accepts_that_one),
 		cmocka_unit_test(session_refuses_a_changed_host_key_and_shows_both),

@@ -1,0 +1,114 @@
+/*
+ * session_conn: what the three files of the libssh2 transport share.
+ *
+ *   session_libssh2.c  a connection's life: name, TCP, key exchange, login
+ *   session_socket.c   the socket under libssh2
+ *   session_lanes.c    the channels over it
+ *
+ * A session has one connection, and for a while a second and third ("side" connections):
+ * libssh2 can open one channel at a time, and a dial to an address that swallows packets keeps it
+ * at that for minutes.  When others wait behind such a dial, a side connection
+ * is made for them.
+ *
+ * Invariants:
+ *   1. One channel opening at a time per connection (`opening_any`); libssh2 has
+ *      one state for it.
+ *   2. A LIBSSH2_CHANNEL is at one place: in a channel's struct lane, on
+ *      `ending`, or it is `drain`.
+ *   3. libssh2 reads only when a channel is read.  So while no channel is open,
+ *      the last one closed is kept as `drain` and read from, or else nobody
+ *      would answer the host or notice that it went away.
+ *   4. After anything that may emit an event, `stopped` is looked at before
+ *      the connection is touched again.
+ *   5. While a thread has the libssh2 session (`thread`), nobody else touches it
+ *      or the socket.
+ */
+#ifndef BELAY_REMOTE_SESSION_CONN_H
+#define BELAY_REMOTE_SESSION_CONN_H
+
+#include <libssh2.h>
+#include <sys/types.h>
+
+#include "remote/session_int.h"
+
+struct auth;
+
+#define CONNS_MAX	3
+#define TX_SOFT		((size_t)256 << 10)	/* no channel data is added beyond */
+#define TX_HARD		((size_t)4 << 20)	/* the host does not read: give up */
+#define LOGIN_BYTES_MAX	((size_t)1 << 20)	/* all that a host may say before we are in */
+#define TURN_BYTES_MAX	((size_t)1 << 20)	/* then others have their turn */
+#define STUCK_MS	2000			/* a dial that takes longer lets nobody wait behind it */
+
+enum phase { PHASE_NAME, PHASE_TCP, PHASE_KEX, PHASE_AUTH, PHASE_UP };
+
+struct lane {			/* a channel's part */
+	struct conn *conn;
+	LIBSSH2_CHANNEL *ch;
+	bool	 started;	/* the command was taken */
+};
+
+struct ending {
+	LIBSSH2_CHANNEL *ch;
+	struct ending *next;
+};
+
+struct conn {
+	struct session *s;
+	struct conn *next;		/* an older one of the same session */
+	bool	 side;
+	int64_t	 ends_at;		/* of a side connection that is not up yet */
+	enum phase phase;
+	int	 refs;			/* the owner, the poll handle, a name look-up, a thread */
+	bool	 stopped;
+	LIBSSH2_SESSION *ssh;
+	int	 fd;
+	uv_loop_t *loop;
+	uv_poll_t *poll;		/* one for each socket: it closes in its own time */
+	int	 polled;
+	uv_getaddrinfo_t lookup;
+	struct addrinfo *addresses, *address;
+	int64_t	 address_ends_at;
+	int	 connect_errno;
+	struct err early;		/* start() failed: told by the next run() */
+	bool	 has_early, early_retreat;
+
+	unsigned char *banner;		/* read ahead while libssh2 reads byte by byte */
+	size_t	 banner_at, banner_len;
+	size_t	 rx_total, rx_turn;
+	int64_t	 rx_at;
+	bool	 rx_dry, rx_more, rx_eof;
+	int	 rx_errno, tx_errno;
+	struct buf tx;
+	size_t	 tx_off;
+	char	 said[256];		/* the host's farewell */
+
+	struct auth *auth;
+	bool	 thread;		/* a thread has the libssh2 session in hand */
+	struct chan *opening;
+	bool	 opening_any;		/* libssh2 is opening something: `opening`, an orphan or a question */
+	enum chan_kind opening_kind;
+	char	*opening_what;
+	int	 opening_port;
+	int64_t	 opening_at;
+	struct ending *ending;
+	LIBSSH2_CHANNEL *drain;
+};
+
+/* session_socket.c */
+void	conn_callbacks(struct conn *);		/* gives libssh2 our socket */
+void	conn_flush(struct conn *);
+bool	conn_broken(const struct conn *);
+/* "host 'db': DOING: why", from what is known about the socket, the host's farewell or libssh2. */
+void	conn_explain(const struct conn *, const char *doing, struct err *ret);
+
+/* session_lanes.c */
+void	conn_serve(struct conn *);		/* everything that can move over a connection that is up */
+void	conn_drop(struct chan *);		/* takes a channel's lane */
+void	conn_ask(struct conn *);		/* whether the host is there: opens and closes a session channel */
+bool	conn_stuck(const struct conn *);
+
+/* session_libssh2.c */
+void	conn_failed(struct conn *, const struct err *);
+
+#endif
