@@ -143,6 +143,9 @@ console(const struct verb_options *o, bool read_only)
 		return out_fail(&err);
 	rc = ui_run(&uo, e);
 	engine_free(e);
+	/* The message names who holds the lock; it is on the screen again there, and in the shell afterwards. */
+	if (rc == EXIT_LOCKED && !read_only)
+		return console(o, true);
 	return rc;
 }
 

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/impact.h"
 #include "engine/engine.h"
 
 struct scene {
@@ -51,12 +52,6 @@ uint32_t scene_plain_at(const struct scene *, int endpoint, size_t *ret_unknown)
 int	scene_undo_step(const struct scene *);
 
 /* What carrying out the activations of a step does to those who are connected. */
-struct impact {
-	size_t	 hosts, edits, runs, activations;
-	uint32_t sessions;	/* that the activations cut, as far as counted */
-	bool	 uncounted;	/* some of the links hit were never counted */
-	bool	 loses_data;	/* a redis without persistence is restarted */
-};
 void	scene_impact(const struct scene *, int step, struct impact *ret);
 /* The sessions that one activation cuts. */
 uint32_t scene_unit_sessions(const struct scene *, int unit, bool *ret_uncounted);
