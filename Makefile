@@ -52,6 +52,7 @@ CORE_SRC = \
 	src/core/op_codec.c \
 	src/core/posture.c \
 	src/core/board.c \
+	src/core/impact.c \
 	src/core/gate.c \
 	src/core/rollout.c \
 	src/core/rollout_may.c \

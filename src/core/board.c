@@ -142,6 +142,25 @@ board_failure(const struct board *b, enum reading_kind kind, int subject)
 	return s == NULL ? NULL : s->bad;
 }
 
+int64_t
+board_heard(const struct board *b, int host)
+{
+	const struct fleet *f = b->fleet;
+	const struct reading *r = board_reading(b, READING_HOST, host);
+	int64_t at_ms = r == NULL ? 0 : r->at_ms;
+	size_t i, k;
+
+	for (i = 0; i < f->nendpoints; i++) {
+		if ((f->endpoints[i].via != NONE ? f->endpoints[i].via : f->endpoints[i].host) != host)
+			continue;
+		for (k = 0; k < READING_COUNT; k++)
+			if (k != READING_HOST && (r = board_reading(b, (enum reading_kind)k, (int)i)) != NULL &&
+			    r->at_ms > at_ms)
+				at_ms = r->at_ms;
+	}
+	return at_ms;
+}
+
 const char *
 reach_word(enum reach reach)
 {
@@ -248,6 +267,10 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 
 	memset(v, 0, sizeof(*v));
 	configured_dial(b, link, v);
+	if (served != NULL && served->served.tls == LEG_OPEN) {
+		v->protocol = served->served.protocol;
+		v->cipher = served->served.cipher;
+	}
 	if (census == NULL) {
 		v->state = LINK_UNKNOWN;
 		if (e->cannot_see[SOURCE_CENSUS] != NULL)
@@ -265,11 +288,6 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 			v->tls += census->census.links[i].tls;
 			v->plain += census->census.links[i].plain;
 		}
-	/* What belay itself negotiated there says something of those on TLS only. */
-	if (v->tls > 0 && served != NULL && served->served.tls == LEG_OPEN) {
-		v->protocol = served->served.protocol;
-		v->cipher = served->served.cipher;
-	}
 	if (now_ms - census->at_ms > stale_ms) {
 		v->state = LINK_STALE;
 		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);

@@ -32,6 +32,11 @@ struct host_view {
 };
 void	board_host(struct board *, int host, const struct host_view *);
 const struct host_view *board_host_view(const struct board *, int host);
+/*
+ * When anything was last seen over this host (0: never).  A session that is up
+ * and a host that answers are two things: one whose sshd hangs stays up for a while.
+ */
+int64_t	board_heard(const struct board *, int host);
 
 /* The latest reading that saw something (SAW or SAW_PART), or NULL. */
 const struct reading *board_reading(const struct board *, enum reading_kind, int subject);

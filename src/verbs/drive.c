@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/impact.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "verbs/json.h"
@@ -50,6 +51,8 @@ show_op(const struct engine *e, int step, size_t i)
 	const struct op_view *v = &rollout_step(engine_rollout(e), step)->ops[i];
 	const char *text = engine_op_text(e, step, (int)i);
 	struct buf b = { 0 };
+	bool uncounted;
+	uint32_t cut;
 	size_t k;
 
 	switch (op->kind) {
@@ -74,7 +77,11 @@ show_op(const struct engine *e, int step, size_t i)
 		    f->units[op->unit].name);
 		for (k = 0; k < f->units[op->unit].restarts.n; k++)
 			out(" %s", f->units[op->unit].restarts.v[k]);
-		out("%s\n", f->units[op->unit].restarts.n == 0 ? " nothing is restarted" : "");
+		cut = impact_of_unit(f, engine_board(e), op->unit, &uncounted);
+		out("%s", f->units[op->unit].restarts.n == 0 ? " nothing is restarted" : "");
+		if (cut > 0 || uncounted)
+			out("; cuts %u session%s%s", cut, cut == 1 ? "" : "s", uncounted ? " at least" : "");
+		out("\n");
 		break;
 	}
 	buf_release(&b);
@@ -83,12 +90,16 @@ show_op(const struct engine *e, int step, size_t i)
 static void
 show_preview(const struct engine *e, int step)
 {
+	struct impact im;
 	const struct step *s = &engine_plan(e)->steps[step];
 	size_t i;
 
 	out("step %d '%s': %s%s\n", step + 1, s->id, s->title, s->optional ? " (optional)" : "");
 	for (i = 0; i < engine_ops(e, step)->n; i++)
 		show_op(e, step, i);
+	impact_of_ops(&im, engine_fleet(e), engine_board(e), engine_ops(e, step));
+	if (im.loses_data)
+		out("  warning: a Redis that keeps nothing on disk is restarted: its data is lost\n");
 	for (i = 0; i < s->nrequires; i++)
 		out("  before: %s\n", s->requires[i].name);
 	for (i = 0; i < s->ngates; i++)
@@ -254,6 +265,13 @@ at_rest(struct run *r)
 
 /* ---- apply ---- */
 
+static void
+say_doubt(const struct run *r, int step)
+{
+	out_err("belay: step '%s' is in doubt: %s; belay apply asks again, belay undo goes back\n",
+	    step_id(r, step), rollout_step(engine_rollout(r->engine), step)->why);
+}
+
 static bool
 waive_all(struct run *r, int step)
 {
@@ -291,10 +309,15 @@ apply_next(struct run *r)
 				(void)ask(r, VERB_RETRY, d->step);
 			return;
 		}
-		if (phase == PHASE_DOUBT || phase == PHASE_STUCK) {
-			out_err("belay: step '%s' is %s: %s\n", plan->steps[i].id,
-			    phase_word(phase), rollout_step(ro, (int)i)->why);
-			run_end(r, phase == PHASE_DOUBT ? EXIT_DOUBT : EXIT_PERSON);
+		if (phase == PHASE_DOUBT) {
+			say_doubt(r, (int)i);
+			run_end(r, EXIT_DOUBT);
+			return;
+		}
+		if (phase == PHASE_STUCK) {
+			out_err("belay: step '%s' is stuck: %s; belay undo tries again what is left\n",
+			    plan->steps[i].id, rollout_step(ro, (int)i)->why);
+			run_end(r, EXIT_PERSON);
 			return;
 		}
 	}
@@ -344,8 +367,14 @@ apply_turn(struct run *r)
 			}
 			if (r->options->step != NULL && rollout_next(ro) != d->target &&
 			    rollout_step(ro, d->target)->phase != PHASE_FAULTED) {
+				enum phase phase = rollout_step(ro, d->target)->phase;
 				const char *why = NULL;
 
+				if (phase == PHASE_DONE || phase == PHASE_MET) {
+					out("step '%s' is in place already\n", step_id(r, d->target));
+					run_end(r, EXIT_DONE);
+					return;
+				}
 				(void)rollout_may(ro, VERB_APPLY, d->target, &why);
 				fail(r, why == NULL ? "not now" : why, "", "", EXIT_ERROR);
 				return;
@@ -410,6 +439,7 @@ apply_turn(struct run *r)
 	case PHASE_DOUBT:
 		if (!at_rest(r))
 			return;
+		say_doubt(r, d->step);
 		run_end(r, EXIT_DOUBT);
 		return;
 	case PHASE_UNDOING:

@@ -63,7 +63,7 @@ show_links(const struct engine *e, int64_t now_ms)
 		pad(&b, old, 7);
 		if (v.why[0] != '\0')
 			pad(&b, v.why, 0);
-		else if (v.protocol != NULL) {
+		else if (v.tls > 0 && v.protocol != NULL) {
 			pad(&b, v.protocol, 0);
 			(void)buf_putc(&b, ' ');
 			pad(&b, v.cipher == NULL ? "" : v.cipher, 0);
