@@ -28,6 +28,7 @@
 
 #define OP_DEADLINE_MS		30000
 #define OUTPUT_MAX		4096
+#define SETTLE_EVERY_MS		2000
 #define PREVIEW_RUN		"preview"
 
 int64_t
@@ -259,6 +260,40 @@ engine_feed(struct engine *e, const struct event *ev)
 
 /* ---- the timer ---- */
 
+/*
+ * A step in doubt: its hosts are asked again and again, since a host may come
+ * back and a command may still run there.  Returns when the next look is due.
+ */
+static int64_t
+settle_run(struct engine *e, int64_t now_ms)
+{
+	struct event ev = { .kind = EV_SETTLE, .now_ms = now_ms };
+	size_t i;
+
+	if (e->rollout == NULL || e->options.read_only)
+		return INT64_MAX;
+	for (ev.step = 0; (size_t)ev.step < e->plan->nsteps; ev.step++)
+		if (rollout_step(e->rollout, ev.step)->phase == PHASE_DOUBT)
+			break;
+	if ((size_t)ev.step == e->plan->nsteps) {
+		e->settle_ms = 0;
+		return INT64_MAX;
+	}
+	for (i = 0; i < e->nerrands; i++)
+		if (e->errands[i].step == ev.step && e->errands[i].verb == OPV_RECORD) {
+			/* Being asked; the next time is counted from the answer. */
+			e->settle_ms = 0;
+			return INT64_MAX;
+		}
+	if (e->settle_ms == 0)
+		e->settle_ms = now_ms + SETTLE_EVERY_MS;
+	if (e->settle_ms > now_ms)
+		return e->settle_ms;
+	e->settle_ms = 0;
+	engine_feed(e, &ev);
+	return INT64_MAX;
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
@@ -282,6 +317,9 @@ engine_arm(struct engine *e)
 	now_ms = engine_now_ms(e);
 	other = judge_run(e, now_ms);
 	next = watch_run(e, now_ms);
+	if (other < next)
+		next = other;
+	other = settle_run(e, now_ms);
 	if (other < next)
 		next = other;
 	if (e->rollout != NULL && (other = rollout_in_flight(e->rollout)) != NONE &&
@@ -393,6 +431,15 @@ on_host(void *arg, int host, const struct host_view *v, enum host_need need,
 	engine_arm(e);
 }
 
+static bool
+looked_for(const struct engine *e, int step, enum op_verb verb)
+{
+	enum phase phase = rollout_step(e->rollout, step)->phase;
+
+	return verb == OPV_OBSERVE ? phase == PHASE_PREVIEWING :
+	    verb != OPV_RECORD || phase == PHASE_DOUBT;
+}
+
 static void
 on_lost(void *arg, uint64_t id)
 {
@@ -406,7 +453,9 @@ on_lost(void *arg, uint64_t id)
 		ev.op = errand->op;
 		ev.verb = errand->verb;
 		errand_end(e, errand);
-		engine_feed(e, &ev);
+		/* A look that nobody waits for any more says nothing about the op that is out now. */
+		if (looked_for(e, ev.step, ev.verb))
+			engine_feed(e, &ev);
 		return;
 	}
 	if (!judge_lost(e, id))
@@ -448,7 +497,14 @@ feed_verb(struct engine *e, enum verb verb, int step)
 		[VERB_RETRY] = EV_RETRY, [VERB_SETTLE] = EV_SETTLE,
 	};
 	struct event ev = { .kind = kinds[verb], .step = step };
+	size_t i;
 
+	/* What an earlier preview still waits for is not what this one sees. */
+	for (i = e->nerrands; verb == VERB_PREVIEW && i-- > 0;)
+		if (e->errands[i].step == step && e->errands[i].verb == OPV_OBSERVE) {
+			workers_cancel(e->workers, e->errands[i].id);
+			errand_end(e, &e->errands[i]);
+		}
 	ev.now_ms = engine_now_ms(e);
 	engine_feed(e, &ev);
 	return 0;
@@ -815,9 +871,13 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 		(void)uv_signal_start(&e->on_term, on_signal, SIGTERM);
 	}
 	material_start(e);
-	if (e->rollout != NULL && e->run_open && !e->options.read_only) {
+	/* Who only looks sees an interrupted run as one, unless its holder is still at it; and settles nothing. */
+	if (e->rollout != NULL && e->run_open && (!e->options.read_only || e->lock_holder == NULL)) {
 		rollout_resume(e->rollout, engine_now_ms(e), &fx);
-		carry_out(e, &fx);
+		if (e->options.read_only)
+			effects_release(&fx);
+		else
+			carry_out(e, &fx);
 	}
 	engine_dirty(e);
 	engine_arm(e);

@@ -132,6 +132,8 @@ struct engine {
 	struct history_line *history;
 	size_t	 nhistory;
 
+	int64_t	 settle_ms;	/* when a step in doubt is asked about again; 0 */
+
 	/* What waits for material or for the run to begin: a verb on a step. */
 	int	 waiting_step;
 	enum verb waiting_verb;
