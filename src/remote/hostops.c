@@ -30,6 +30,7 @@
 
 #define ROUNDS_MAX	3
 #define META_LINE_MAX	4200
+#define RUNS_STILL_MS	500	/* how soon a command that still runs is asked about again */
 
 static void	look(struct hostop *);
 
@@ -678,6 +679,14 @@ file_looked(void *arg, enum hostcall_end end, const struct host_answer *a, const
 
 /* ------------------------------------------------------------------ commands */
 
+static void	run(struct hostop *);
+
+static void
+run_again(uv_timer_t *timer)
+{
+	run(timer->data);
+}
+
 static void
 run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
 {
@@ -711,6 +720,11 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 	} else if (host_outcome_is(a, "none", NULL)) {
 		finish(h, OP_RESTORED);
 	} else if (host_outcome_is(a, "running", NULL)) {
+		/* Whoever began it is gone (a worker that died, a session that broke): its end is waited for. */
+		if (h->due - (int64_t)uv_now(h->set->c.loop) > 2 * RUNS_STILL_MS) {
+			(void)uv_timer_start(&h->timer, run_again, RUNS_STILL_MS, 0);
+			return;
+		}
 		say(h, "the command still runs on the host");
 		finish(h, OP_CUT);
 	} else if (host_outcome_is(a, "cut", NULL)) {

@@ -595,6 +595,49 @@ a_deadline_ends_the_wait_and_the_record_knows_the_rest(void **state)
 }
 
 static void
+on_done_too(void *arg, const struct op_result *r)
+{
+	*(int *)arg = (int)r->outcome;
+}
+
+static void
+stop_loop(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+static void
+an_undo_waits_for_a_command_that_still_runs(void **state)
+{
+	static uv_timer_t timer;
+	int undone = -1;
+	char go[300], log[300];
+
+	(void)state;
+	(void)snprintf(go, sizeof(go), "%s/go", base);
+	(void)snprintf(log, sizeof(log), "%s/log", base);
+	command_op(OP_ACTIVATE, "echo begun; until test -f go; do sleep 0.1; done; echo ran >>log", NULL);
+	w.answers = 0;
+	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, on_done, on_text, &w);
+	while (strstr(buf_str(&w.live), "begun") == NULL)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	(void)hostops_op(w.set, OPV_UNDO, &w.order, DEADLINE_MS, on_done_too, NULL, &undone);
+	/* Long enough for the host to say that it still runs. */
+	(void)uv_timer_init(&w.loop, &timer);
+	(void)uv_timer_start(&timer, stop_loop, 1500, 0);
+	(void)uv_run(&w.loop, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *)&timer, NULL);
+	assert_int_equal(undone, -1);
+	assert_int_equal(w.answers, 0);
+	write_text(go, "", 0600);
+	while (undone == -1)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	assert_int_equal(w.result.outcome, OP_APPLIED);
+	assert_int_equal(undone, OP_RESTORED);
+	assert_text(log, "ran\nran\n");
+}
+
+static void
 an_older_token_is_told_who_took_over(void **state)
 {
 	(void)state;
@@ -771,6 +814,7 @@ main(void)
 		T(undoing_an_activation_activates_again),
 		T(what_a_command_prints_comes_while_it_runs),
 		T(a_deadline_ends_the_wait_and_the_record_knows_the_rest),
+		T(an_undo_waits_for_a_command_that_still_runs),
 		T(an_older_token_is_told_who_took_over),
 		T(what_cannot_be_written_is_refused_with_words),
 		T(what_is_written_is_read_as_facets),
