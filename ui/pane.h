@@ -37,7 +37,7 @@ char	*command_words(const char *run, const char *in);
 /* One operation in words: "env api-1:/srv/app/.env"; the caller frees. */
 char	*op_words(const struct scene *, const struct op *);
 
-/* The box of the question that is being asked, over the lower part of the area. */
-void	question_draw(struct area, const struct view *, const struct scene *);
+/* The box of the question that is being asked, at the lower end of the area; returns its height. */
+int	question_draw(struct area, const struct view *, const struct scene *);
 
 #endif

@@ -86,7 +86,8 @@ sessions_page(struct page *p, const struct scene *s)
 		page_line(p);
 		p->v[p->n - 1].heading = true;
 		page_add(p, ROLE_STRONG, " %s", e->name);
-		page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
+		if (strcmp(e->name, kind_word(e->kind)) != 0)
+			page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
 		if (r != NULL)
 			page_add(p, ROLE_TEXT, "  %u sessions", (unsigned)r->census.total);
 		add_seen(p, s, READING_CENSUS, (int)i);
@@ -234,7 +235,8 @@ certs_page(struct page *p, const struct scene *s)
 		page_line(p);
 		p->v[p->n - 1].heading = true;
 		page_add(p, ROLE_STRONG, " %s", e->name);
-		page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
+		if (strcmp(e->name, kind_word(e->kind)) != 0)
+			page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
 		page_add(p, ROLE_TEXT, "  accepts %s", accept_word(ev.served));
 		if (ev.configured != ACCEPT_UNKNOWN && ev.configured != ev.served)
 			page_add(p, ROLE_WARN, ", though set to %s", accept_word(ev.configured));

@@ -153,17 +153,20 @@ add_activation(struct page *p, const struct scene *s, const struct op *op)
 		buf_printf(&b, "%s%s", i == 0 ? "" : ", ", u->restarts.v[i]);
 	page_line(p);
 	page_add(p, ROLE_TEXT, "     unit %s", u->name);
-	if (b.len > 0)
-		page_add(p, ROLE_TEXT, ": %s %s", u->kind == UNIT_RELOAD ? "reloads" : "restarts",
-		    buf_str(&b));
+	if (b.len > 0) {
+		page_add(p, ROLE_TEXT, ": %s ", u->kind == UNIT_RELOAD ? "reloads" : "restarts");
+		page_flow(p, 7, ROLE_TEXT, buf_str(&b));
+	}
+	page_line(p);
+	page_add(p, ROLE_TEXT, "     ");
 	buf_release(&b);
 	if (u->kind == UNIT_RELOAD) {
-		page_add(p, ROLE_DIM, "  (ends no session by itself)");
+		page_add(p, ROLE_DIM, "ends no session by itself");
 		return;
 	}
 	sessions = scene_unit_sessions(s, op->unit, &uncounted);
 	cut_words(cut, sessions, uncounted);
-	page_add(p, sessions > 0 || uncounted ? ROLE_WARN : ROLE_DIM, "  %s", cut);
+	page_add(p, sessions > 0 || uncounted ? ROLE_WARN : ROLE_DIM, "%s", cut);
 	if (!u->idempotent)
 		page_add(p, ROLE_WARN, "  not repeated if it is cut");
 }

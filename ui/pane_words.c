@@ -38,10 +38,10 @@ history_page(struct page *p, const struct scene *s)
 		page_line(p);
 		page_add(p, ROLE_DIM, " %s", date);
 		page_at(p, 21, ROLE_TEXT, "%s", l->kind == NULL ? "" : l->kind);
-		page_at(p, 36, ROLE_STRONG, "%s", l->step_id == NULL ? "" : l->step_id);
+		page_at(p, 34, ROLE_STRONG, "%s", l->step_id == NULL ? "" : l->step_id);
 		if (l->text != NULL && *l->text != '\0') {
 			page_add(p, ROLE_TEXT, "  ");
-			page_flow(p, 36, ROLE_TEXT, l->text);
+			page_flow(p, 34, ROLE_TEXT, l->text);
 		}
 	}
 }

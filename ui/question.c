@@ -205,11 +205,11 @@ draw_frame(struct area a, bool ascii)
 	grid_put(a, a.h - 1, a.w - 1, 1, ROLE_BOX, glyph(ascii, G_END_RIGHT));
 }
 
-void
+int
 question_draw(struct area a, const struct view *v, const struct scene *s)
 {
 	struct page p;
-	int w = a.w < 104 ? a.w - 2 : 100, h;
+	int w = a.w < 104 ? a.w - 2 : 100, h = 0;
 	struct area box;
 
 	page_init(&p, w - 3, v->ascii);
@@ -222,4 +222,5 @@ question_draw(struct area a, const struct view *v, const struct scene *s)
 		page_draw(&p, area_part(box, 1, 2, h - 2, w - 4), (int)p.n - (h - 2));
 	}
 	page_release(&p);
+	return h;
 }

@@ -237,16 +237,17 @@ render(struct grid *g, struct view *v, const struct scene *s)
 	}
 	draw_title(area_part(all, 0, 0, 1, all.w), v, s);
 	body = area_part(all, 2, 0, all.h - 4, all.w);
-	if (v->pane == PANE_DASHBOARD)
+	if (v->pane == PANE_DASHBOARD) {
 		dashboard_draw(area_part(all, 1, 0, all.h - 3, all.w), v, s);
-	else {
+		(void)question_draw(body, v, s);
+	} else {
 		grid_fill(all, 1, 0, -1, ROLE_RULE, glyph(v->ascii, G_HLINE));
 		grid_printf(all, 1, 1, -1, ROLE_HEADING, " %s ", place_word(v->pane));
+		/* What is asked stands below the page, which can still be read to its end. */
+		body.h -= question_draw(body, v, s);
 		draw_page(body, v, s);
 		draw_position(area_part(all, 1, 0, 1, all.w), v);
 	}
-	if (v->question != Q_NONE)
-		question_draw(body, v, s);
 	draw_message(area_part(all, all.h - 2, 0, 1, all.w), v);
 	draw_footer(area_part(all, all.h - 1, 0, 1, all.w), v, s);
 }

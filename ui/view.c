@@ -1131,6 +1131,10 @@ view_update(struct view *v, const struct scene *s, struct wishes *out)
 
 	if (s->plan == NULL)
 		v->on_links = true;
+	/* What was said to be going on is over. */
+	if (v->message_role == ROLE_BUSY && v->apply_step == NONE &&
+	    (s->rollout == NULL || rollout_in_flight(s->rollout) == NONE))
+		v->message[0] = '\0';
 	follow(v, s);
 	if (v->question == Q_UNDO && s->now_ms >= v->fire_at_ms)
 		undo_now(v, s, out);

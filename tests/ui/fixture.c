@@ -178,6 +178,29 @@ fixture_step(const struct fixture *f, const char *id)
 	return step;
 }
 
+/* Neither is a phase of the journal: a preview is begun, and for READY every host answers. */
+static void
+preview(struct fixture *f, int step, bool answered)
+{
+	struct event ev = { .kind = EV_PREVIEW, .now_ms = FIXTURE_NOW_MS - 12000, .step = step };
+	struct effects out = { NULL, 0 };
+	size_t i, n = rollout_step(f->rollout, step)->nops;
+
+	if (rollout_step(f->rollout, step)->phase != PHASE_PREVIEWING)
+		rollout_feed(f->rollout, &ev, &out);
+	ev.kind = EV_OP;
+	ev.verb = OPV_OBSERVE;
+	ev.outcome = OP_FRESH;
+	for (i = 0; answered && i < n; i++)
+		if (!rollout_step(f->rollout, step)->shapes[i].activates) {
+			ev.op = (int)i;
+			rollout_feed(f->rollout, &ev, &out);
+		}
+	effects_release(&out);
+	if (answered != (rollout_step(f->rollout, step)->phase == PHASE_READY))
+		die("no preview", NULL);
+}
+
 void
 fixture_phase(struct fixture *f, const char *id, enum phase phase, const char *why)
 {
@@ -185,6 +208,10 @@ fixture_phase(struct fixture *f, const char *id, enum phase phase, const char *w
 
 	rec.step = fixture_step(f, id);
 	rec.phase = phase;
+	if (phase == PHASE_READY || phase == PHASE_PREVIEWING) {
+		preview(f, rec.step, phase == PHASE_READY);
+		return;
+	}
 	if (why != NULL)
 		snprintf(rec.why, sizeof(rec.why), "%s", why);
 	rollout_replay(f->rollout, &rec);
