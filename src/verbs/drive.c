@@ -131,10 +131,11 @@ show_progress(struct run *r)
 	struct running running;
 	size_t i, ended = 0;
 
+	/* On the way back what was applied is what is still to do. */
 	for (i = 0; i < v->nops; i++)
-		ended += v->ops[i].state == OPS_APPLIED || v->ops[i].state == OPS_UNDONE ||
-		    v->ops[i].state == OPS_FAILED || v->ops[i].state == OPS_STUCK ||
-		    v->ops[i].state == OPS_CUT;
+		ended += v->ops[i].state == OPS_UNDONE || v->ops[i].state == OPS_STUCK ||
+		    (v->phase != PHASE_UNDOING && (v->ops[i].state == OPS_APPLIED ||
+		    v->ops[i].state == OPS_FAILED || v->ops[i].state == OPS_CUT));
 	if (v->phase != d->shown || d->step != d->shown_step) {
 		if (v->phase != PHASE_PREVIEWING && v->phase != PHASE_READY)
 			out("step '%s': %s%s%s\n", step_id(r, d->step), phase_word(v->phase),
