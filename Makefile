@@ -128,6 +128,8 @@ REMOTE_SRC = \
 ENGINE_SRC = \
 	src/engine/workers.c \
 	src/engine/engine.c \
+	src/engine/life.c \
+	src/engine/answers.c \
 	src/engine/watch.c \
 	src/engine/judge.c \
 	src/engine/material.c \
@@ -255,11 +257,13 @@ E2E = \
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.
 # LIBS_tool_NAME has their libraries.
 TOOLS = \
+	bench/sshbench \
 	lab/labclient \
 	lab/labproc \
 	ui/mdoc \
 	$(END)
 
+LIBS_tool_bench/sshbench = $(call archives,$(BELOW_remote)) $(LIBS_remote)
 LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 LIBS_tool_ui/mdoc = $(BUILD)/ui.a $(BUILD)/core.a $(LIBS_core)
 
@@ -423,6 +427,7 @@ $(BUILD)/tests/$(1): $(BUILD)/tests/$(1).o
 	$$(Q)$$(LINK) -o $$@ $$< $$(LIBS_tool_$(1)) $$(LIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+$(BUILD)/tests/bench/sshbench: $(call archives,$(BELOW_remote))
 $(BUILD)/tests/ui/mdoc: $(BUILD)/ui.a $(BUILD)/core.a
 
 # libFuzzer has the main(): tests/fuzz/run builds it, with clang, in a tree of its own.
