@@ -207,6 +207,8 @@ TESTS = \
 	remote/known_hosts \
 	remote/opensshkey \
 	remote/login \
+	remote/agent \
+	remote/stream \
 	remote/probe \
 	remote/probe_check \
 	remote/probe_hostile \
@@ -227,6 +229,7 @@ EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
 EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c
 EXTRA_remote/login = tests/remote/sshd_fixture.c tests/remote/client.c
+EXTRA_remote/agent = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c

@@ -1,6 +1,6 @@
 /*
- * engine: see engine.h.  This file owns the life of the whole, the loop, the
- * way of events into the rollout and of its effects out, and the verbs.
+ * engine: see engine.h.  This file owns the way of events into the
+ * rollout and of its effects out, the timer, and the verbs.
  *
  * Invariants: everything here runs on the one loop; the rollout is fed only
  * by engine_feed(), never from within the handling of its own effects
@@ -9,27 +9,17 @@
  */
 #include "engine/engine.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pwd.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/mem.h"
 #include "engine/engine_int.h"
-#include "engine/thread.h"
-#include "pki/digest.h"
 
 #define OP_DEADLINE_MS		30000
-#define OUTPUT_MAX		4096
 #define SETTLE_EVERY_MS		2000
-#define PREVIEW_RUN		"preview"
 
 int64_t
 engine_now_ms(const struct engine *e)
@@ -131,8 +121,8 @@ engine_answer(struct engine *e, uint64_t id, const char *value, struct err *err)
 
 /* ---- ops ---- */
 
-static int
-fill_ops(struct engine *e, int step, const char *run_id, bool real, struct err *err)
+int
+engine_fill_ops(struct engine *e, int step, const char *run_id, bool real, struct err *err)
 {
 	struct step_memory *m = &e->memory[step];
 	struct ops ops = { 0 };
@@ -153,11 +143,11 @@ empty_ops(struct engine *e, int step)
 	struct err err;
 
 	if (e->memory[step].real)
-		(void)fill_ops(e, step, PREVIEW_RUN, false, &err);
+		(void)engine_fill_ops(e, step, ENGINE_PREVIEW_RUN, false, &err);
 }
 
-static struct errand *
-errand_of(struct engine *e, uint64_t id)
+struct errand *
+engine_errand(struct engine *e, uint64_t id)
 {
 	size_t i;
 
@@ -167,8 +157,8 @@ errand_of(struct engine *e, uint64_t id)
 	return NULL;
 }
 
-static void
-errand_end(struct engine *e, struct errand *errand)
+void
+engine_errand_end(struct engine *e, struct errand *errand)
 {
 	size_t at = (size_t)(errand - e->errands);
 
@@ -182,7 +172,7 @@ send_op(struct engine *e, const struct effect *fx)
 {
 	struct step_memory *m = &e->memory[fx->step];
 	const struct op_view *view = &rollout_step(e->rollout, fx->step)->ops[fx->op];
-	const char *run_id = fx->verb == OPV_OBSERVE ? PREVIEW_RUN : e->run.id;
+	const char *run_id = fx->verb == OPV_OBSERVE ? ENGINE_PREVIEW_RUN : e->run.id;
 	struct event ev = { .kind = EV_OP, .step = fx->step, .op = fx->op, .verb = fx->verb };
 	struct errand *errand;
 	const struct op *op;
@@ -192,7 +182,7 @@ send_op(struct engine *e, const struct effect *fx)
 	 * Going back needs no certificate material (the before-image has it all);
 	 * going forward does, and material_need() saw to it before.
 	 */
-	if (fill_ops(e, fx->step, run_id, !e->options.read_only &&
+	if (engine_fill_ops(e, fx->step, run_id, !e->options.read_only &&
 	    (fx->verb == OPV_OBSERVE || fx->verb == OPV_APPLY), &err) != 0) {
 		ev.now_ms = engine_now_ms(e);
 		ev.outcome = OP_FAILED;
@@ -208,15 +198,15 @@ send_op(struct engine *e, const struct effect *fx)
 	errand->since_ms = engine_now_ms(e);
 	errand->deadline_ms = (fx->verb == OPV_APPLY || fx->verb == OPV_UNDO) && op->deadline_ms > 0 ?
 	    op->deadline_ms : OP_DEADLINE_MS;
-	buf_init(&errand->output, OUTPUT_MAX * 2);
+	buf_init(&errand->output, ENGINE_OUTPUT_MAX * 2);
 	errand->id = workers_op(e->workers, fx->verb, op, view->before_sha, e->who,
 	    e->plan->sha256, errand->deadline_ms);
 }
 
 /* ---- events and effects ---- */
 
-static void
-carry_out(struct engine *e, struct effects *fx)
+void
+engine_carry_out(struct engine *e, struct effects *fx)
 {
 	size_t i;
 
@@ -247,13 +237,39 @@ carry_out(struct engine *e, struct effects *fx)
 	effects_release(fx);
 }
 
-void
-engine_feed(struct engine *e, const struct event *ev)
+static void
+feed_now(struct engine *e, const struct event *ev)
 {
 	struct effects fx = { 0 };
 
 	rollout_feed(e->rollout, ev, &fx);
-	carry_out(e, &fx);
+	engine_carry_out(e, &fx);
+}
+
+void
+engine_feed(struct engine *e, const struct event *ev)
+{
+	struct event *later, next;
+	union { const char *c; char *m; } why;
+
+	if (e->feeding) {
+		/* An effect has answered at once: it waits its turn. */
+		later = mem_push(&e->later, &e->nlater, sizeof(*e->later));
+		*later = *ev;
+		later->why = mem_strdup(ev->why);
+		later->before_sha = later->after_sha = NULL;
+		return;
+	}
+	e->feeding = true;
+	feed_now(e, ev);
+	while (e->nlater > 0) {
+		next = e->later[0];
+		memmove(e->later, e->later + 1, --e->nlater * sizeof(*e->later));
+		why.c = next.why;
+		feed_now(e, &next);
+		free(why.m);
+	}
+	e->feeding = false;
 	engine_dirty(e);
 	engine_arm(e);
 }
@@ -336,144 +352,6 @@ engine_arm(struct engine *e)
 	(void)uv_timer_start(&e->timer, on_timer, (uint64_t)wait, 0);
 }
 
-/* ---- what workers say ---- */
-
-static void
-on_reading(void *arg, uint64_t id, struct reading *r)
-{
-	struct engine *e = arg;
-
-	if (judge_answer(e, id, r)) {
-		/* It was a check's own probe. */
-	} else {
-		(void)watch_answer(e, id);
-		board_feed(e->board, r);
-	}
-	engine_dirty(e);
-	engine_arm(e);
-}
-
-static void
-on_op_done(void *arg, uint64_t id, const struct op_result *res)
-{
-	struct engine *e = arg;
-	struct errand *errand = errand_of(e, id);
-	struct event ev = { .kind = EV_OP };
-	char **text;
-
-	if (errand == NULL)
-		return;
-	ev.now_ms = engine_now_ms(e);
-	ev.step = errand->step;
-	ev.op = errand->op;
-	ev.verb = errand->verb;
-	ev.outcome = res->outcome;
-	ev.before_sha = res->before_sha;
-	ev.after_sha = res->after_sha;
-	ev.why = res->why;
-	if (errand->verb == OPV_OBSERVE || res->text != NULL) {
-		text = &e->memory[errand->step].texts[errand->op];
-		free(*text);
-		*text = mem_strdup(res->text == NULL ? "" : res->text);
-	}
-	errand_end(e, errand);
-	if (ev.verb == OPV_APPLY || ev.verb == OPV_UNDO)
-		watch_all_soon(e);
-	engine_feed(e, &ev);
-}
-
-static void
-on_op_text(void *arg, uint64_t id, const char *bytes, size_t len)
-{
-	struct engine *e = arg;
-	struct errand *errand = errand_of(e, id);
-
-	if (errand == NULL)
-		return;
-	if (len > OUTPUT_MAX) {
-		bytes += len - OUTPUT_MAX;
-		len = OUTPUT_MAX;
-	}
-	if (errand->output.len + len > OUTPUT_MAX)
-		buf_drop(&errand->output, errand->output.len + len - OUTPUT_MAX);
-	(void)buf_put(&errand->output, bytes, len);
-	engine_dirty(e);
-}
-
-static void
-on_host(void *arg, int host, const struct host_view *v, enum host_need need,
-    const char *subject, const char *keytype)
-{
-	struct engine *e = arg;
-	const char *name = e->fleet->hosts[host].name;
-	char title[256], detail[512];
-
-	board_host(e->board, host, v);
-	switch (need) {
-	case HOST_NEEDS_NOTHING:
-		break;
-	case HOST_NEEDS_KEY_ACCEPTED:
-		(void)snprintf(title, sizeof(title), "host '%s' shows a key that is not known yet", name);
-		(void)snprintf(detail, sizeof(detail), "%s %s", keytype == NULL ? "" : keytype,
-		    subject == NULL ? "" : subject);
-		(void)engine_put_ask(e, ASK_HOST_KEY, host, subject, title, detail, false);
-		break;
-	case HOST_NEEDS_PASSPHRASE:
-		(void)snprintf(title, sizeof(title), "passphrase for %s (host '%s')",
-		    subject == NULL ? "its key" : subject, name);
-		(void)engine_put_ask(e, ASK_PASSPHRASE, host, subject, title, NULL, false);
-		break;
-	case HOST_KEY_CHANGED:
-		engine_tell(e, TELL_ERROR, "host '%s': its key has changed, refused: %s", name, v->why);
-		break;
-	}
-	engine_dirty(e);
-	engine_arm(e);
-}
-
-static bool
-looked_for(const struct engine *e, int step, enum op_verb verb)
-{
-	enum phase phase = rollout_step(e->rollout, step)->phase;
-
-	return verb == OPV_OBSERVE ? phase == PHASE_PREVIEWING :
-	    verb != OPV_RECORD || phase == PHASE_DOUBT;
-}
-
-static void
-on_lost(void *arg, uint64_t id)
-{
-	struct engine *e = arg;
-	struct errand *errand = errand_of(e, id);
-	struct event ev = { .kind = EV_LOST, .why = "the worker that carried it out is gone" };
-
-	if (errand != NULL) {
-		ev.now_ms = engine_now_ms(e);
-		ev.step = errand->step;
-		ev.op = errand->op;
-		ev.verb = errand->verb;
-		errand_end(e, errand);
-		/* A look that nobody waits for any more says nothing about the op that is out now. */
-		if (looked_for(e, ev.step, ev.verb))
-			engine_feed(e, &ev);
-		return;
-	}
-	if (!judge_lost(e, id))
-		(void)watch_lost(e, id);
-	engine_arm(e);
-}
-
-static void
-on_began(void *arg, int worker)
-{
-	(void)worker;
-	engine_dirty(arg);
-}
-
-static const struct workers_events worker_events = {
-	on_reading, on_op_done, on_op_text, on_host, on_lost, on_began,
-};
-
 /* ---- the verbs ---- */
 
 static int
@@ -503,7 +381,7 @@ feed_verb(struct engine *e, enum verb verb, int step)
 	for (i = e->nerrands; verb == VERB_PREVIEW && i-- > 0;)
 		if (e->errands[i].step == step && e->errands[i].verb == OPV_OBSERVE) {
 			workers_cancel(e->workers, e->errands[i].id);
-			errand_end(e, &e->errands[i]);
+			engine_errand_end(e, &e->errands[i]);
 		}
 	ev.now_ms = engine_now_ms(e);
 	engine_feed(e, &ev);
@@ -695,280 +573,3 @@ engine_wake_in(struct engine *e, int64_t ms)
 	(void)uv_timer_start(&e->wake, on_wake, ms < 0 ? 0 : (uint64_t)ms, 0);
 }
 
-static void
-on_signal(uv_signal_t *handle, int signal)
-{
-	struct engine *e = handle->data;
-
-	if (++e->interrupts > 1 || e->events == NULL || e->events->interrupt == NULL)
-		engine_stop(e);
-	else
-		e->events->interrupt(e->arg, signal);
-}
-
-/* ---- life ---- */
-
-static int
-read_file(const char *path, char **ret, size_t *ret_len, struct err *err)
-{
-	struct buf b;
-	char chunk[8192];
-	ssize_t n;
-	int fd;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) == -1)
-		return err_set(err, "cannot open '%s': %s", path, strerror(errno));
-	buf_init(&b, FLEET_FILE_MAX + 1);
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		if (buf_put(&b, chunk, (size_t)n) != 0)
-			break;
-	(void)close(fd);
-	if (n == -1) {
-		buf_release(&b);
-		return err_set(err, "cannot read '%s': %s", path, strerror(errno));
-	}
-	*ret = buf_take(&b, ret_len);
-	return 0;
-}
-
-static char *
-who_am_i(void)
-{
-	const struct passwd *pw = getpwuid(getuid());
-	char host[256];
-
-	if (gethostname(host, sizeof(host)) != 0)
-		(void)snprintf(host, sizeof(host), "?");
-	host[sizeof(host) - 1] = '\0';
-	if (pw != NULL)
-		return mem_printf("%s@%s", pw->pw_name, host);
-	return mem_printf("%ld@%s", (long)getuid(), host);
-}
-
-static int
-memory_init(struct engine *e, struct err *err)
-{
-	const struct op_shape **shapes = mem_array(e->plan->nsteps, sizeof(*shapes));
-	size_t *nops = mem_array(e->plan->nsteps, sizeof(*nops));
-	struct op_shape *all;
-	size_t i, k;
-	int rc = 0;
-
-	e->memory = mem_array(e->plan->nsteps, sizeof(*e->memory));
-	for (i = 0; i < e->plan->nsteps; i++) {
-		const struct step *s = &e->plan->steps[i];
-		struct step_memory *m = &e->memory[i];
-		struct err step_err;
-
-		m->guards = mem_array(s->nrequires, sizeof(*m->guards));
-		m->gates = mem_array(s->ngates, sizeof(*m->gates));
-		m->waived_guards = mem_array(s->nrequires, sizeof(*m->waived_guards));
-		m->waived_gates = mem_array(s->ngates, sizeof(*m->waived_gates));
-		/* A step that needs what is not built has no ops; the rollout refuses it. */
-		if (s->not_yet == NULL && fill_ops(e, (int)i, PREVIEW_RUN, false, &step_err) != 0) {
-			rc = err_set(err, "step '%s': %s", s->id, step_err.msg);
-			break;
-		}
-		m->texts = mem_array(m->ops.n, sizeof(*m->texts));
-		all = mem_array(m->ops.n, sizeof(*all));
-		for (k = 0; k < m->ops.n; k++) {
-			const struct op *op = &m->ops.v[k];
-
-			all[k].host = op->host;
-			all[k].unit = op->unit;
-			all[k].activates = op->kind == OP_ACTIVATE;
-			all[k].command = op->kind == OP_ACTIVATE || op->kind == OP_RUN;
-			all[k].idempotent = op->idempotent;
-		}
-		shapes[i] = all;
-		nops[i] = m->ops.n;
-	}
-	if (rc == 0)
-		e->rollout = rollout_new(e->plan, shapes, nops);
-	for (i = 0; i < e->plan->nsteps; i++) {
-		union { const struct op_shape *c; struct op_shape *m; } cast = { .c = shapes[i] };
-
-		free(cast.m);
-	}
-	free(shapes);
-	free(nops);
-	return rc;
-}
-
-int
-engine_new(struct engine **ret, const struct engine_options *options, struct err *err)
-{
-	struct engine *e = mem_alloc(sizeof(*e));
-	char *text = NULL;
-	size_t len;
-
-	e->options = *options;
-	e->fleet_path = mem_strdup(options->fleet_path);
-	e->plan_path = mem_strdup(options->plan_path);
-	e->ssh_config = mem_strdup(options->ssh_config);
-	e->program = mem_strdup(options->program);
-	e->waiting_step = NONE;
-	if (uv_loop_init(&e->loop) != 0) {
-		(void)err_set(err, "cannot make an event loop");
-		goto fail;
-	}
-	e->loop_open = true;
-	(void)uv_timer_init(&e->loop, &e->timer);
-	(void)uv_idle_init(&e->loop, &e->changed_idle);
-	(void)uv_timer_init(&e->loop, &e->wake);
-	(void)uv_signal_init(&e->loop, &e->on_int);
-	(void)uv_signal_init(&e->loop, &e->on_term);
-	e->timer.data = e->changed_idle.data = e->wake.data = e;
-	e->on_int.data = e->on_term.data = e;
-	if (read_file(e->fleet_path, &e->fleet_text, &e->fleet_len, err) != 0 ||
-	    fleet_parse(&e->fleet, e->fleet_path, e->fleet_text, e->fleet_len, err) != 0)
-		goto fail;
-	if (e->plan_path != NULL) {
-		if (read_file(e->plan_path, &text, &len, err) != 0 ||
-		    plan_parse(&e->plan, e->fleet, e->plan_path, text, len, err) != 0)
-			goto fail;
-		digest_sha256_hex(text, len, e->plan->sha256);
-		if (memory_init(e, err) != 0)
-			goto fail;
-	}
-	free(text);
-	e->who = who_am_i();
-	e->board = board_new(e->fleet);
-	e->certs = mem_array(e->fleet->ncerts, sizeof(*e->certs));
-	e->secret_given = mem_array(e->fleet->nsecrets, sizeof(*e->secret_given));
-	watch_init(e);
-	*ret = e;
-	return 0;
-fail:
-	free(text);
-	engine_free(e);
-	return -1;
-}
-
-int
-engine_start(struct engine *e, const struct engine_events *events, void *arg, bool *ret_locked,
-    struct err *err)
-{
-	struct workers_config wc = {
-		.loop = &e->loop, .fleet = e->fleet, .fleet_text = e->fleet_text,
-		.fleet_len = e->fleet_len, .ssh_config = e->ssh_config,
-		.program = e->program, .events = &worker_events, .arg = e,
-	};
-	struct effects fx = { 0 };
-
-	e->events = events;
-	e->arg = arg;
-	*ret_locked = false;
-	if ((e->thread = thread_new(&e->loop, err)) == NULL)
-		return -1;
-	if (past_open(e, ret_locked, err) != 0)
-		return -1;
-	if (workers_start(&e->workers, &wc, err) != 0)
-		return -1;
-	e->started = true;
-	if (events != NULL && events->interrupt != NULL) {
-		(void)uv_signal_start(&e->on_int, on_signal, SIGINT);
-		(void)uv_signal_start(&e->on_term, on_signal, SIGTERM);
-	}
-	material_start(e);
-	/* Who only looks sees an interrupted run as one, unless its holder is still at it; and settles nothing. */
-	if (e->rollout != NULL && e->run_open && (!e->options.read_only || e->lock_holder == NULL)) {
-		rollout_resume(e->rollout, engine_now_ms(e), &fx);
-		if (e->options.read_only)
-			effects_release(&fx);
-		else
-			carry_out(e, &fx);
-	}
-	engine_dirty(e);
-	engine_arm(e);
-	return 0;
-}
-
-void
-engine_run(struct engine *e)
-{
-	(void)uv_run(&e->loop, UV_RUN_DEFAULT);
-}
-
-void
-engine_stop(struct engine *e)
-{
-	uv_stop(&e->loop);
-}
-
-static void
-close_handle(uv_handle_t *handle, void *arg)
-{
-	(void)arg;
-	if (!uv_is_closing(handle))
-		uv_close(handle, NULL);
-}
-
-static void
-memory_release(struct engine *e)
-{
-	size_t i, k;
-
-	for (i = 0; e->memory != NULL && i < e->plan->nsteps; i++) {
-		struct step_memory *m = &e->memory[i];
-
-		for (k = 0; m->texts != NULL && k < m->ops.n; k++)
-			free(m->texts[k]);
-		for (k = 0; m->waived_guards != NULL && k < e->plan->steps[i].nrequires; k++)
-			free(m->waived_guards[k]);
-		for (k = 0; m->waived_gates != NULL && k < e->plan->steps[i].ngates; k++)
-			free(m->waived_gates[k]);
-		free(m->texts);
-		free(m->waived_guards);
-		free(m->waived_gates);
-		free(m->guards);
-		free(m->gates);
-		ops_release(&m->ops);
-	}
-	free(e->memory);
-}
-
-void
-engine_free(struct engine *e)
-{
-	size_t i;
-
-	if (e == NULL)
-		return;
-	e->stopping = true;
-	while (e->njudgings > 0)
-		judge_end(e, e->judgings[0].step);
-	workers_stop(e->workers);
-	thread_free(e->thread);		/* what is queued for the journal is written first */
-	past_release(e);
-	if (e->loop_open) {
-		uv_walk(&e->loop, close_handle, NULL);
-		(void)uv_run(&e->loop, UV_RUN_DEFAULT);
-		(void)uv_loop_close(&e->loop);
-	}
-	for (i = 0; i < e->nerrands; i++)
-		buf_release(&e->errands[i].output);
-	for (i = 0; i < e->nasks; i++)
-		free(e->asks[i].subject);
-	material_release(e);
-	if (e->plan != NULL)
-		memory_release(e);
-	rollout_free(e->rollout);
-	board_free(e->board);
-	plan_free(e->plan);
-	fleet_free(e->fleet);
-	free(e->errands);
-	free(e->asks);
-	free(e->judgings);
-	free(e->slots);
-	free(e->secret_given);
-	free(e->fleet_text);
-	free(e->fleet_path);
-	free(e->plan_path);
-	free(e->ssh_config);
-	free(e->program);
-	free(e->who);
-	free(e->lock_holder);
-	free(e->state_dir);
-	free(e);
-}

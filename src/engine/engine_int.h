@@ -1,7 +1,9 @@
 /*
  * engine_int: what the files of the engine share.  Private to src/engine.
  *
- * engine.c   life, the loop, events and effects, the verbs
+ * engine.c   events and effects, the verbs, the timer
+ * life.c     how it comes to be and how it ends
+ * answers.c  what workers say
  * watch.c    which probes are due; feeding the board
  * judge.c    guards and gates: asking for what they need, judging, answering
  * material.c secrets and certificates
@@ -134,18 +136,32 @@ struct engine {
 
 	int64_t	 settle_ms;	/* when a step in doubt is asked about again; 0 */
 
+	/* Events that came while another was being fed; their `why` is their own. */
+	bool	 feeding;
+	struct event *later;
+	size_t	 nlater;
+
 	/* What waits for material or for the run to begin: a verb on a step. */
 	int	 waiting_step;
 	enum verb waiting_verb;
 };
 
 /* engine.c */
+#define ENGINE_PREVIEW_RUN "preview"	/* in op ids, before there is a run */
+#define ENGINE_OUTPUT_MAX 4096
+int	engine_fill_ops(struct engine *, int step, const char *run_id, bool real, struct err *);
+void	engine_carry_out(struct engine *, struct effects *);	/* empties them */
+struct errand *engine_errand(struct engine *, uint64_t id);	/* or NULL */
+void	engine_errand_end(struct engine *, struct errand *);
 void	engine_feed(struct engine *, const struct event *);
 void	engine_dirty(struct engine *);
 void	engine_tell(struct engine *, enum tell, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void	engine_arm(struct engine *);	/* sets the timer to what is due next */
 uint64_t engine_put_ask(struct engine *, enum ask_kind, int subject, const char *subject_text,
 	    const char *title, const char *detail, bool confirm);
+
+/* answers.c */
+extern const struct workers_events engine_worker_events;
 
 /* watch.c */
 void	watch_init(struct engine *);

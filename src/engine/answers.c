@@ -1,0 +1,147 @@
+/*
+ * answers: what workers say, turned into readings for the board and events
+ * for the rollout.  Owns nothing: ids that nobody waits for any more are dropped.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "engine/engine_int.h"
+
+static void
+on_reading(void *arg, uint64_t id, struct reading *r)
+{
+	struct engine *e = arg;
+
+	if (judge_answer(e, id, r)) {
+		/* It was a check's own probe. */
+	} else {
+		(void)watch_answer(e, id);
+		board_feed(e->board, r);
+	}
+	engine_dirty(e);
+	engine_arm(e);
+}
+
+static void
+on_op_done(void *arg, uint64_t id, const struct op_result *res)
+{
+	struct engine *e = arg;
+	struct errand *errand = engine_errand(e, id);
+	struct event ev = { .kind = EV_OP };
+	char **text;
+
+	if (errand == NULL)
+		return;
+	ev.now_ms = engine_now_ms(e);
+	ev.step = errand->step;
+	ev.op = errand->op;
+	ev.verb = errand->verb;
+	ev.outcome = res->outcome;
+	ev.before_sha = res->before_sha;
+	ev.after_sha = res->after_sha;
+	ev.why = res->why;
+	if (errand->verb == OPV_OBSERVE || res->text != NULL) {
+		text = &e->memory[errand->step].texts[errand->op];
+		free(*text);
+		*text = mem_strdup(res->text == NULL ? "" : res->text);
+	}
+	engine_errand_end(e, errand);
+	if (ev.verb == OPV_APPLY || ev.verb == OPV_UNDO)
+		watch_all_soon(e);
+	engine_feed(e, &ev);
+}
+
+static void
+on_op_text(void *arg, uint64_t id, const char *bytes, size_t len)
+{
+	struct engine *e = arg;
+	struct errand *errand = engine_errand(e, id);
+
+	if (errand == NULL)
+		return;
+	if (len > ENGINE_OUTPUT_MAX) {
+		bytes += len - ENGINE_OUTPUT_MAX;
+		len = ENGINE_OUTPUT_MAX;
+	}
+	if (errand->output.len + len > ENGINE_OUTPUT_MAX)
+		buf_drop(&errand->output, errand->output.len + len - ENGINE_OUTPUT_MAX);
+	(void)buf_put(&errand->output, bytes, len);
+	engine_dirty(e);
+}
+
+static void
+on_host(void *arg, int host, const struct host_view *v, enum host_need need,
+    const char *subject, const char *keytype)
+{
+	struct engine *e = arg;
+	const char *name = e->fleet->hosts[host].name;
+	char title[256], detail[512];
+
+	board_host(e->board, host, v);
+	switch (need) {
+	case HOST_NEEDS_NOTHING:
+		break;
+	case HOST_NEEDS_KEY_ACCEPTED:
+		(void)snprintf(title, sizeof(title), "host '%s' shows a key that is not known yet", name);
+		(void)snprintf(detail, sizeof(detail), "%s %s", keytype == NULL ? "" : keytype,
+		    subject == NULL ? "" : subject);
+		(void)engine_put_ask(e, ASK_HOST_KEY, host, subject, title, detail, false);
+		break;
+	case HOST_NEEDS_PASSPHRASE:
+		(void)snprintf(title, sizeof(title), "passphrase for %s (host '%s')",
+		    subject == NULL ? "its key" : subject, name);
+		(void)engine_put_ask(e, ASK_PASSPHRASE, host, subject, title, NULL, false);
+		break;
+	case HOST_KEY_CHANGED:
+		engine_tell(e, TELL_ERROR, "host '%s': its key has changed, refused: %s", name, v->why);
+		break;
+	}
+	engine_dirty(e);
+	engine_arm(e);
+}
+
+static bool
+looked_for(const struct engine *e, int step, enum op_verb verb)
+{
+	enum phase phase = rollout_step(e->rollout, step)->phase;
+
+	return verb == OPV_OBSERVE ? phase == PHASE_PREVIEWING :
+	    verb != OPV_RECORD || phase == PHASE_DOUBT;
+}
+
+static void
+on_lost(void *arg, uint64_t id)
+{
+	struct engine *e = arg;
+	struct errand *errand = engine_errand(e, id);
+	struct event ev = { .kind = EV_LOST, .why = "the worker that carried it out is gone" };
+
+	if (errand != NULL) {
+		ev.now_ms = engine_now_ms(e);
+		ev.step = errand->step;
+		ev.op = errand->op;
+		ev.verb = errand->verb;
+		engine_errand_end(e, errand);
+		/* A look that nobody waits for any more says nothing about the op that is out now. */
+		if (looked_for(e, ev.step, ev.verb))
+			engine_feed(e, &ev);
+		return;
+	}
+	if (!judge_lost(e, id))
+		(void)watch_lost(e, id);
+	engine_arm(e);
+}
+
+static void
+on_began(void *arg, int worker)
+{
+	(void)worker;
+	engine_dirty(arg);
+}
+
+const struct workers_events engine_worker_events = {
+	on_reading, on_op_done, on_op_text, on_host, on_lost, on_began,
+};
+
