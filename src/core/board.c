@@ -306,7 +306,7 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 		say(v->why, sizeof(v->why), "no session", NULL);
 	} else if (v->plain > 0) {
 		v->state = v->tls > 0 ? LINK_MIXED : LINK_PLAINTEXT;
-	} else if (served != NULL && now_ms - served->at_ms <= stale_ms * 20 &&
+	} else if (served != NULL && (now_ms - served->at_ms) / 20 <= stale_ms &&
 	    path_proven(&served->served)) {
 		v->state = LINK_PROVEN;
 	} else {
