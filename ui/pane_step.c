@@ -232,7 +232,6 @@ add_moves(struct page *p, const struct scene *s, const struct step *st)
 	char *words;
 	size_t i;
 
-	posture_init(&now, s->fleet);
 	board_posture(s->board, &now);
 	page_heading(p, "MOVES");
 	for (i = 0; i < st->nmoves; i++) {
