@@ -234,7 +234,8 @@ EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
 
-FUZZ_TARGETS = tests/fuzz/targets.c tests/fuzz/targets_core.c tests/fuzz/targets_remote.c
+FUZZ_TARGETS = tests/fuzz/targets.c tests/fuzz/targets_core.c tests/fuzz/targets_wire.c \
+	tests/fuzz/targets_remote.c
 EXTRA_fuzz/sample = $(FUZZ_TARGETS)
 
 EXTRA_ui/view = tests/ui/fixture.c
@@ -255,6 +256,8 @@ SHELL_TESTS = \
 # The real program on real servers (TAP)
 E2E = \
 	tests/lab/test-lab.sh \
+	tests/e2e/walk.sh \
+	tests/e2e/console.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.
