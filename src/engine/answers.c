@@ -9,6 +9,8 @@
 #include "core/mem.h"
 #include "engine/engine_int.h"
 
+#define UNDO_LOST_MAX	2	/* workers that may die of an undo before its host is set aside */
+
 static void
 on_reading(void *arg, uint64_t id, struct reading *r)
 {
@@ -111,6 +113,24 @@ looked_for(const struct engine *e, int step, enum op_verb verb)
 	    verb != OPV_RECORD || phase == PHASE_DOUBT;
 }
 
+/*
+ * The way back does not end with a worker: an undo may be begun again, since the
+ * record on its host says how far it came.
+ */
+static bool
+undo_again(struct engine *e, struct errand *errand)
+{
+	struct effect fx = { .kind = EFFECT_OP, .step = errand->step, .op = errand->op, .verb = OPV_UNDO };
+	unsigned lost = errand->lost + 1;
+
+	if (errand->verb != OPV_UNDO || lost > UNDO_LOST_MAX)
+		return false;
+	engine_errand_end(e, errand);
+	engine_send_op(e, &fx, lost);
+	engine_dirty(e);
+	return true;
+}
+
 static void
 on_lost(void *arg, uint64_t id)
 {
@@ -118,6 +138,8 @@ on_lost(void *arg, uint64_t id)
 	struct errand *errand = engine_errand(e, id);
 	struct event ev = { .kind = EV_LOST, .why = "the worker that carried it out is gone" };
 
+	if (errand != NULL && undo_again(e, errand))
+		return;
 	if (errand != NULL) {
 		ev.now_ms = engine_now_ms(e);
 		ev.step = errand->step;

@@ -167,8 +167,8 @@ engine_errand_end(struct engine *e, struct errand *errand)
 	e->nerrands--;
 }
 
-static void
-send_op(struct engine *e, const struct effect *fx)
+void
+engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 {
 	struct step_memory *m = &e->memory[fx->step];
 	const struct op_view *view = &rollout_step(e->rollout, fx->step)->ops[fx->op];
@@ -195,6 +195,7 @@ send_op(struct engine *e, const struct effect *fx)
 	errand->step = fx->step;
 	errand->op = fx->op;
 	errand->verb = fx->verb;
+	errand->lost = lost;
 	errand->since_ms = engine_now_ms(e);
 	errand->deadline_ms = (fx->verb == OPV_APPLY || fx->verb == OPV_UNDO) && op->deadline_ms > 0 ?
 	    op->deadline_ms : OP_DEADLINE_MS;
@@ -221,7 +222,7 @@ engine_carry_out(struct engine *e, struct effects *fx)
 				empty_ops(e, x->step);
 			break;
 		case EFFECT_OP:
-			send_op(e, x);
+			engine_send_op(e, x, 0);
 			break;
 		case EFFECT_GUARD:
 			judge_begin(e, x->step, JUDGE_GUARD, x->since_ms);

@@ -63,6 +63,7 @@ struct errand {
 	int	 step, op;
 	enum op_verb verb;
 	int64_t	 since_ms, deadline_ms;
+	unsigned lost;		/* workers that died with it so far */
 	struct buf output;
 };
 
@@ -151,6 +152,7 @@ struct engine {
 #define ENGINE_OUTPUT_MAX 4096
 int	engine_fill_ops(struct engine *, int step, const char *run_id, bool real, struct err *);
 void	engine_carry_out(struct engine *, struct effects *);	/* empties them */
+void	engine_send_op(struct engine *, const struct effect *, unsigned lost);
 struct errand *engine_errand(struct engine *, uint64_t id);	/* or NULL */
 void	engine_errand_end(struct engine *, struct errand *);
 void	engine_feed(struct engine *, const struct event *);
