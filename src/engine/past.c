@@ -150,15 +150,18 @@ past_write(struct engine *e, const struct effect *x)
 {
 	const struct record *r = &x->record;
 	struct written *w;
-	const char *op_id = NULL;
+	const char *seen_as;
+	char *op_id = NULL;
 
 	if (e->options.read_only || e->journaling == NULL)
 		return;
 	w = mem_alloc(sizeof(*w));
 	w->engine = e;
 	w->ticket = x->ticket;
-	if (r->op != NONE && (size_t)r->op < e->memory[r->step].ops.n)
-		op_id = e->memory[r->step].ops.v[r->op].id;
+	if (r->op != NONE && (size_t)r->op < e->memory[r->step].ops.n &&
+	    (seen_as = strchr(e->memory[r->step].ops.v[r->op].id, '/')) != NULL)
+		/* The preview looked at it under a name of its own; on its host it has the run's. */
+		op_id = mem_printf("%s%s", e->run.id, seen_as);
 	w->line.at_ms = r->at_ms;
 	w->line.run = mem_strdup(e->run.id);
 	w->line.kind = mem_strdup(record_word(r->kind));
@@ -166,6 +169,7 @@ past_write(struct engine *e, const struct effect *x)
 	w->line.op_id = mem_strdup(op_id);
 	w->line.text = record_words_of(e, r);
 	journaling_append(e->journaling, r, w->line.step_id, op_id, w->line.text, on_written, w);
+	free(op_id);
 	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && rollout_last(e->rollout) == NONE) {
 		/* All is as it was before: what comes next is another run. */
 		journaling_end(e->journaling, on_ended, e);
