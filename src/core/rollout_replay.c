@@ -108,7 +108,7 @@ rollout_resume(struct rollout *r, int64_t now_ms, struct effects *out)
 		case PHASE_APPLYING:
 		case PHASE_DOUBT:
 			if (cut > 0) {
-				rollout_set_why(s, "interrupted in the middle of an operation; asking the host");
+				rollout_set_why(s, "interrupted in the middle of an operation; its host's record says how far it came");
 				rollout_enter(r, (int)i, PHASE_DOUBT, &ev, out);
 				rollout_settle(r, &ev, out);
 			} else if (applied == s->view.nops) {

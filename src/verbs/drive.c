@@ -393,8 +393,9 @@ apply_turn(struct run *r)
 		if (v->phase == PHASE_PREVIEWING)
 			return;
 		if (v->phase != PHASE_READY) {
-			fail(r, step_id(r, d->step), ": ", v->why[0] != '\0' ? v->why :
-			    "it could not be previewed", r->need_person ? EXIT_PERSON : EXIT_ERROR);
+			out_err("belay: step '%s' was not begun: %s\n", step_id(r, d->step),
+			    v->why[0] != '\0' ? v->why : "it could not be previewed");
+			run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
 			return;
 		}
 		show_preview(r->engine, d->step);

@@ -98,8 +98,9 @@ show_endpoints(const struct engine *e, int64_t now_ms)
 	for (i = 0; i < f->nhosts; i++) {
 		const struct host_view *h = board_host_view(engine_board(e), (int)i);
 
-		if (h->reach == REACH_LOST || h->reach == REACH_BLOCKED)
-			out("host %s: %s: %s\n", f->hosts[i].name, reach_word(h->reach), h->why);
+		if (h->reach != REACH_UP && h->reach != REACH_UNKNOWN)
+			out("host %s: %s%s%s\n", f->hosts[i].name, reach_word(h->reach),
+			    h->why[0] == '\0' ? "" : ": ", h->why);
 	}
 }
 
