@@ -172,6 +172,7 @@ UI_SRC = \
 	ui/theme.c \
 	ui/ui.c \
 	ui/view.c \
+	ui/view_change.c \
 	$(END)
 
 # The program itself, on top of all layers

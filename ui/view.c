@@ -5,31 +5,26 @@
  * what is being typed.
  *
  * Invariants
- *  1. WISH_VERB with VERB_APPLY arises in answer_apply() only, and only while armed.
- *  2. VERB_UNDO arises in undo_now() only: by `u`, Enter or the countdown's end.
+ *  1. WISH_VERB with VERB_APPLY arises in view_answer_apply() only, and only while armed.
+ *  2. VERB_UNDO arises in view_undo_now() only: by `u`, Enter or the countdown's end.
  *  3. Everything else that changes something is typed as a command, in full.
  *  4. When a question appears, WISH_FLUSH goes out: what was typed before it
  *     is no answer to it.
  *  5. A paste is text for a field, or nothing at all.
  *  6. A secret is in `field` and `answer` only, and both are wiped when it was given.
  */
-#include "ui/view.h"
+#include "ui/view_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/err.h"
 #include "core/mem.h"
-#include "ui/command.h"
 #include "ui/steps.h"
 
-static void say(struct view *, enum role, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void
-say(struct view *v, enum role role, const char *fmt, ...)
+void
+view_say(struct view *v, enum role role, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,8 +34,8 @@ say(struct view *v, enum role role, const char *fmt, ...)
 	v->message_role = role;
 }
 
-static struct wish *
-wish(struct wishes *out, enum wish_kind kind)
+struct wish *
+view_wish(struct wishes *out, enum wish_kind kind)
 {
 	struct wish *w;
 
@@ -52,10 +47,10 @@ wish(struct wishes *out, enum wish_kind kind)
 	return w;
 }
 
-static void
-wish_verb(struct wishes *out, enum verb verb, int step)
+void
+view_wish_verb(struct wishes *out, enum verb verb, int step)
 {
-	struct wish *w = wish(out, WISH_VERB);
+	struct wish *w = view_wish(out, WISH_VERB);
 
 	w->verb = verb;
 	w->step = step;
@@ -189,8 +184,8 @@ view_step(const struct view *v, const struct scene *s)
 	return step;
 }
 
-static void
-open_pane(struct view *v, enum place pane)
+void
+view_open(struct view *v, enum place pane)
 {
 	if (v->pane == pane)
 		return;
@@ -208,11 +203,11 @@ open_pane(struct view *v, enum place pane)
 	v->filter[0] = '\0';
 }
 
-static void
-open_step(struct view *v, enum place pane, int step)
+void
+view_open_step(struct view *v, enum place pane, int step)
 {
 	v->step = step;
-	open_pane(v, pane);
+	view_open(v, pane);
 	v->lists[pane].top = v->lists[pane].sel = 0;
 }
 
@@ -229,441 +224,21 @@ back(struct view *v)
 	return true;
 }
 
-static void
-ask_now(struct view *v, enum question q, int subject, struct wishes *out)
+void
+view_put_question(struct view *v, enum question q, int subject, struct wishes *out)
 {
 	v->question = q;
 	v->subject = subject;
 	field_clear(&v->field, false);
-	(void)wish(out, WISH_FLUSH);
+	(void)view_wish(out, WISH_FLUSH);
 }
 
-static void
-close_question(struct view *v)
+void
+view_close_question(struct view *v)
 {
 	v->question = Q_NONE;
 	v->subject = NONE;
 	field_clear(&v->field, false);
-}
-
-/* ---- what may be done ---- */
-
-static bool
-may_change(const struct view *v, const struct scene *s, const char **ret)
-{
-	if (v->read_only) {
-		*ret = "belay was started read-only: nothing is changed";
-		return false;
-	}
-	if (s->plan == NULL) {
-		*ret = "there is no plan: belay -p PLAN gives one";
-		return false;
-	}
-	return true;
-}
-
-static bool
-may_apply_step(const struct view *v, const struct scene *s, int step, const char **ret)
-{
-	enum phase phase;
-
-	if (!may_change(v, s, ret))
-		return false;
-	if (s->lock_holder != NULL) {
-		*ret = "somebody else holds the lock";
-		return false;
-	}
-	if (step == NONE) {
-		int last = rollout_last(s->rollout);
-
-		*ret = "every step is applied";
-		/* Not at the end, and yet no next one: the one that stands there says why. */
-		if (last != NONE && !phase_passed(rollout_step(s->rollout, last)->phase))
-			(void)rollout_may(s->rollout, VERB_APPLY, last, ret);
-		return false;
-	}
-	phase = rollout_step(s->rollout, step)->phase;
-	if (step == rollout_next(s->rollout) && (phase == PHASE_TODO || phase == PHASE_RESTORED ||
-	    phase == PHASE_READY))
-		/* All it may lack is a preview, and that is made first. */
-		return rollout_may(s->rollout, VERB_PREVIEW, step, ret);
-	return rollout_may(s->rollout, VERB_APPLY, step, ret);
-}
-
-static bool
-may_undo_step(const struct view *v, const struct scene *s, int step, const char **ret)
-{
-	if (!may_change(v, s, ret))
-		return false;
-	if (step == NONE) {
-		*ret = "no step is applied: there is nothing to undo";
-		return false;
-	}
-	return rollout_may(s->rollout, VERB_UNDO, step, ret);
-}
-
-bool
-view_may(const struct view *v, const struct scene *s, enum act act, const char **ret_why_not)
-{
-	const char *why = NULL;
-	bool may = true;
-
-	switch (act) {
-	case ACT_APPLY:
-		may = may_apply_step(v, s, s->rollout == NULL ? NONE : rollout_next(s->rollout), &why);
-		if (may && !v->armed) {
-			why = "not armed: A arms, then a applies";
-			may = false;
-		}
-		break;
-	case ACT_UNDO:
-		may = may_undo_step(v, s, scene_undo_step(s), &why);
-		break;
-	case ACT_ARM:
-		may = may_change(v, s, &why);
-		break;
-	case ACT_PREVIEW:
-	case ACT_VERIFY:
-	case ACT_PROGRESS:
-		if (view_step(v, s) == NONE) {
-			why = "there is no plan: belay -p PLAN gives one";
-			may = false;
-		}
-		break;
-	default:	/* all others look or move */
-		break;
-	}
-	if (ret_why_not != NULL)
-		*ret_why_not = why;
-	return may;
-}
-
-/* ---- apply ---- */
-
-static void
-begin_apply(struct view *v, const struct scene *s, int step, struct wishes *out)
-{
-	const char *why = NULL;
-
-	if (!may_apply_step(v, s, step, &why)) {
-		say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
-		return;
-	}
-	if (!v->armed) {
-		say(v, ROLE_WARN, "not armed: A arms, then a applies");
-		return;
-	}
-	open_step(v, PANE_PREVIEW, step);
-	v->apply_step = step;
-	v->follow = true;
-	say(v, ROLE_BUSY, "observing the hosts for a fresh preview of step '%s'",
-	    s->plan->steps[step].id);
-	wish_verb(out, VERB_PREVIEW, step);
-}
-
-static void
-await_preview(struct view *v, const struct scene *s, struct wishes *out)
-{
-	const struct step_view *sv = rollout_step(s->rollout, v->apply_step);
-	const char *why = NULL;
-	int step = v->apply_step;
-
-	if (sv->phase == PHASE_PREVIEWING || s->waiting(s->arg, step))
-		return;
-	v->apply_step = NONE;
-	if (sv->phase != PHASE_READY && sv->why[0] == '\0')
-		return;	/* it was not even begun; why was told */
-	if (sv->phase != PHASE_READY) {
-		say(v, ROLE_BAD, "step '%s' cannot be previewed: %s", s->plan->steps[step].id,
-		    sv->why);
-		return;
-	}
-	if (!rollout_may(s->rollout, VERB_APPLY, step, &why)) {
-		say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
-		return;
-	}
-	v->message[0] = '\0';
-	ask_now(v, scene_protected(s) ? Q_APPLY_NAMED : Q_APPLY, step, out);
-}
-
-static void
-answer_apply(struct view *v, const struct scene *s, struct wishes *out)
-{
-	int step = v->subject;
-
-	if (v->question == Q_APPLY_NAMED && strcmp(v->field.text, s->fleet->environment) != 0) {
-		say(v, ROLE_WARN, "that is not the environment's name; type '%s', or Esc",
-		    s->fleet->environment);
-		field_clear(&v->field, false);
-		return;
-	}
-	close_question(v);
-	if (!v->armed)
-		return;
-	wish_verb(out, VERB_APPLY, step);
-	open_step(v, PANE_PROGRESS, step);
-}
-
-/* ---- undo ---- */
-
-static void
-begin_undo(struct view *v, const struct scene *s, int step, struct wishes *out)
-{
-	const char *why = NULL;
-
-	if (!may_undo_step(v, s, step, &why)) {
-		say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
-		return;
-	}
-	v->apply_step = NONE;
-	v->fire_at_ms = s->now_ms + UNDO_COUNTDOWN_MS;
-	ask_now(v, Q_UNDO, step, out);
-}
-
-static void
-undo_now(struct view *v, const struct scene *s, struct wishes *out)
-{
-	int step = v->subject;
-
-	close_question(v);
-	v->follow = true;
-	wish_verb(out, VERB_UNDO, step);
-	say(v, ROLE_BUSY, "undoing step '%s'", s->plan->steps[step].id);
-}
-
-/* ---- commands ---- */
-
-static bool
-armed_for(struct view *v, const struct scene *s, const char *what)
-{
-	const char *why = NULL;
-
-	if (!may_change(v, s, &why)) {
-		say(v, ROLE_WARN, "%s", why);
-		return false;
-	}
-	if (!v->armed) {
-		say(v, ROLE_WARN, "not armed: A arms, then :%s works", what);
-		return false;
-	}
-	return true;
-}
-
-static void
-arm(struct view *v, const struct scene *s, bool on)
-{
-	const char *why = NULL;
-
-	if (!on) {
-		v->armed = false;
-		say(v, ROLE_DIM, "disarmed: nothing can be applied; u still undoes");
-		return;
-	}
-	if (!may_change(v, s, &why)) {
-		say(v, ROLE_WARN, "%s", why);
-		return;
-	}
-	v->armed = true;
-	say(v, ROLE_WARN, "armed: a previews the next step, asks, and applies it");
-}
-
-static void
-leave(struct view *v, const struct scene *s, struct wishes *out)
-{
-	int step = s->rollout == NULL ? NONE : rollout_in_flight(s->rollout);
-
-	if (step == NONE || s->read_only) {
-		(void)wish(out, WISH_LEAVE);
-		return;
-	}
-	ask_now(v, Q_LEAVE, step, out);
-}
-
-static void
-command_verb(struct view *v, const struct scene *s, enum verb verb, int step, struct wishes *out)
-{
-	const char *why = NULL;
-
-	if (step == NONE)
-		say(v, ROLE_WARN, "there is no such step to %s", verb_word(verb));
-	else if (!rollout_may(s->rollout, verb, step, &why))
-		say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
-	else
-		wish_verb(out, verb, step);
-}
-
-static void
-run_command(struct view *v, const struct scene *s, const char *line, struct wishes *out)
-{
-	struct command c;
-	struct wish *w;
-	struct err err;
-	int step = view_step(v, s), subject;
-
-	if (command_parse(&c, line, s, step, &err) != 0) {
-		say(v, ROLE_WARN, "%s", err.msg);
-		return;
-	}
-	subject = c.step != NONE ? c.step : step;
-	if (s->plan == NULL && (c.kind <= CMD_PARK)) {
-		say(v, ROLE_WARN, "there is no plan: belay -p PLAN gives one");
-		return;
-	}
-	switch (c.kind) {
-	case CMD_APPLY:
-		begin_apply(v, s, c.step != NONE ? c.step : rollout_next(s->rollout), out);
-		break;
-	case CMD_UNDO:
-		begin_undo(v, s, c.step != NONE ? c.step : scene_undo_step(s), out);
-		break;
-	case CMD_DIFF:
-		open_step(v, PANE_PREVIEW, subject);
-		command_verb(v, s, VERB_PREVIEW, subject, out);
-		break;
-	case CMD_VERIFY:
-		open_step(v, PANE_GATE, subject);
-		command_verb(v, s, VERB_VERIFY, subject, out);
-		break;
-	case CMD_SKIP:
-		if (armed_for(v, s, "skip"))
-			command_verb(v, s, VERB_SKIP, c.step != NONE ? c.step : rollout_next(s->rollout), out);
-		break;
-	case CMD_RETRY:
-		if (armed_for(v, s, "retry"))
-			command_verb(v, s, VERB_RETRY, c.step != NONE ? c.step : rollout_last(s->rollout), out);
-		break;
-	case CMD_SETTLE:
-		if (!v->read_only)
-			command_verb(v, s, VERB_SETTLE, c.step != NONE ? c.step : scene_undo_step(s), out);
-		break;
-	case CMD_PARK:
-		command_verb(v, s, VERB_PARK, rollout_in_flight(s->rollout), out);
-		break;
-	case CMD_WAIVE:
-		if (!armed_for(v, s, "waive"))
-			break;
-		snprintf(v->said, sizeof(v->said), "%s", c.check);
-		snprintf(v->reason, sizeof(v->reason), "%s", c.text);
-		w = wish(out, WISH_WAIVE);
-		w->step = c.step;
-		w->text = v->said;
-		w->more = v->reason;
-		break;
-	case CMD_ARM:
-		arm(v, s, true);
-		break;
-	case CMD_DISARM:
-		arm(v, s, false);
-		break;
-	case CMD_REFRESH:
-		(void)wish(out, WISH_SWEEP);
-		say(v, ROLE_DIM, "probing everything now");
-		break;
-	case CMD_SESSIONS:
-		open_pane(v, PANE_SESSIONS);
-		break;
-	case CMD_CERTS:
-		open_pane(v, PANE_CERTS);
-		break;
-	case CMD_HOSTS:
-		open_pane(v, PANE_HOSTS);
-		break;
-	case CMD_HISTORY:
-		open_pane(v, PANE_HISTORY);
-		break;
-	case CMD_MESSAGES:
-		open_pane(v, PANE_NOTES);
-		break;
-	case CMD_HELP:
-		open_pane(v, PANE_HELP);
-		break;
-	case CMD_WRITE:
-		snprintf(v->said, sizeof(v->said), "%s", c.text);
-		wish(out, WISH_SAVE)->text = v->said;
-		break;
-	case CMD_QUIT:
-		leave(v, s, out);
-		break;
-	case COMMAND_COUNT:
-		break;
-	}
-}
-
-/* ---- what only a person can give ---- */
-
-void
-view_ask(struct view *v, const struct ask *ask)
-{
-	struct ask *a;
-
-	if (v->nasks == VIEW_ASKS_MAX)
-		return;
-	a = mem_push(&v->asks, &v->nasks, sizeof(*v->asks));
-	*a = *ask;
-}
-
-static bool
-ask_is_secret(const struct ask *ask)
-{
-	return ask->kind != ASK_HOST_KEY;
-}
-
-static void
-give_answer(struct view *v, bool yes, struct wishes *out)
-{
-	struct wish *w = wish(out, WISH_ANSWER);
-
-	w->ask = v->asks[0].id;
-	if (yes) {
-		memcpy(v->answer, v->field.text, sizeof(v->answer));
-		w->text = v->answer;
-	}
-	v->nasks--;
-	memmove(v->asks, v->asks + 1, v->nasks * sizeof(*v->asks));
-	v->again = false;
-	close_question(v);
-}
-
-static void
-answer_ask(struct view *v, struct wishes *out)
-{
-	const struct ask *ask = &v->asks[0];
-
-	if (ask->kind == ASK_HOST_KEY) {
-		if (strcmp(v->field.text, "yes") == 0)
-			give_answer(v, true, out);
-		else
-			say(v, ROLE_WARN, "type 'yes' to trust this key from now on, or Esc to refuse it");
-		return;
-	}
-	if (ask->kind == ASK_CA_PASSPHRASE && ask->confirm) {
-		if (v->field.len_bytes == 0) {
-			say(v, ROLE_WARN, "the ca's key is not left without a passphrase");
-			return;
-		}
-		if (!v->again) {
-			memcpy(v->answer, v->field.text, sizeof(v->answer));
-			v->again = true;
-			field_clear(&v->field, true);
-			return;
-		}
-		if (strcmp(v->answer, v->field.text) != 0) {
-			mem_wipe(v->answer, sizeof(v->answer));
-			v->again = false;
-			field_clear(&v->field, true);
-			say(v, ROLE_WARN, "the two differ; once more from the beginning");
-			return;
-		}
-	}
-	v->message[0] = '\0';
-	give_answer(v, true, out);
-}
-
-void
-view_settle(struct view *v)
-{
-	if (!v->again)
-		mem_wipe(v->answer, sizeof(v->answer));
 }
 
 /* ---- acts ---- */
@@ -674,7 +249,7 @@ refuse(struct view *v, const struct scene *s, enum act act)
 	const char *why = NULL;
 
 	(void)view_may(v, s, act, &why);
-	say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
+	view_say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
 }
 
 /* The pane that fits where the step is. */
@@ -712,7 +287,7 @@ preview_if_none(const struct scene *s, int step, struct wishes *out)
 	/* Observing changes nothing; a preview that is there is shown as it is. */
 	if ((phase == PHASE_TODO || phase == PHASE_RESTORED) &&
 	    rollout_may(s->rollout, VERB_PREVIEW, step, NULL))
-		wish_verb(out, VERB_PREVIEW, step);
+		view_wish_verb(out, VERB_PREVIEW, step);
 }
 
 static bool
@@ -739,7 +314,7 @@ go_in(struct view *v, const struct scene *s, struct wishes *out)
 		return;
 	}
 	if (v->on_links) {
-		open_pane(v, PANE_SESSIONS);
+		view_open(v, PANE_SESSIONS);
 		return;
 	}
 	if (!selected_row(v, s, &row))
@@ -748,7 +323,7 @@ go_in(struct view *v, const struct scene *s, struct wishes *out)
 		v->open_group = row.group;
 		return;
 	}
-	open_step(v, pane_for(s, row.step), row.step);
+	view_open_step(v, pane_for(s, row.step), row.step);
 	if (v->pane == PANE_PREVIEW)
 		preview_if_none(s, row.step, out);
 }
@@ -790,13 +365,13 @@ next_pane(struct view *v, const struct scene *s)
 			v->on_links = !v->on_links;
 		break;
 	case PANE_PREVIEW:
-		open_step(v, PANE_PROGRESS, v->step);
+		view_open_step(v, PANE_PROGRESS, v->step);
 		break;
 	case PANE_PROGRESS:
-		open_step(v, PANE_GATE, v->step);
+		view_open_step(v, PANE_GATE, v->step);
 		break;
 	case PANE_GATE:
-		open_step(v, PANE_PREVIEW, v->step);
+		view_open_step(v, PANE_PREVIEW, v->step);
 		break;
 	default:	/* the others stand alone */
 		break;
@@ -837,49 +412,49 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 	}
 	switch (act) {
 	case ACT_APPLY:
-		begin_apply(v, s, rollout_next(s->rollout), out);
+		view_begin_apply(v, s, rollout_next(s->rollout), out);
 		break;
 	case ACT_UNDO:
-		begin_undo(v, s, scene_undo_step(s), out);
+		view_begin_undo(v, s, scene_undo_step(s), out);
 		break;
 	case ACT_ARM:
-		arm(v, s, !v->armed);
+		view_arm(v, s, !v->armed);
 		break;
 	case ACT_PREVIEW:
 		step = view_step(v, s);
-		open_step(v, PANE_PREVIEW, step);
+		view_open_step(v, PANE_PREVIEW, step);
 		if (rollout_may(s->rollout, VERB_PREVIEW, step, NULL))
-			wish_verb(out, VERB_PREVIEW, step);
+			view_wish_verb(out, VERB_PREVIEW, step);
 		break;
 	case ACT_VERIFY:
 		step = view_step(v, s);
-		open_step(v, PANE_GATE, step);
-		wish_verb(out, VERB_VERIFY, step);
+		view_open_step(v, PANE_GATE, step);
+		view_wish_verb(out, VERB_VERIFY, step);
 		break;
 	case ACT_PROGRESS:
-		open_step(v, PANE_PROGRESS, view_step(v, s));
+		view_open_step(v, PANE_PROGRESS, view_step(v, s));
 		break;
 	case ACT_SESSIONS:
-		open_pane(v, PANE_SESSIONS);
+		view_open(v, PANE_SESSIONS);
 		break;
 	case ACT_CERTS:
-		open_pane(v, PANE_CERTS);
+		view_open(v, PANE_CERTS);
 		break;
 	case ACT_HOSTS:
-		open_pane(v, PANE_HOSTS);
+		view_open(v, PANE_HOSTS);
 		break;
 	case ACT_HISTORY:
-		open_pane(v, PANE_HISTORY);
+		view_open(v, PANE_HISTORY);
 		break;
 	case ACT_NOTES:
-		open_pane(v, PANE_NOTES);
+		view_open(v, PANE_NOTES);
 		break;
 	case ACT_HELP:
-		open_pane(v, PANE_HELP);
+		view_open(v, PANE_HELP);
 		break;
 	case ACT_REFRESH:
-		(void)wish(out, WISH_SWEEP);
-		say(v, ROLE_DIM, "probing everything now");
+		(void)view_wish(out, WISH_SWEEP);
+		view_say(v, ROLE_DIM, "probing everything now");
 		break;
 	case ACT_FILTER:
 		v->question = Q_FILTER;
@@ -890,7 +465,7 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 		field_clear(&v->field, false);
 		break;
 	case ACT_REDRAW:
-		(void)wish(out, WISH_REDRAW);
+		(void)view_wish(out, WISH_REDRAW);
 		break;
 	case ACT_UP:
 		move(v, -1);
@@ -925,14 +500,14 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 	case ACT_BACK:
 		if (v->apply_step != NONE) {
 			v->apply_step = NONE;
-			say(v, ROLE_DIM, "not applied");
+			view_say(v, ROLE_DIM, "not applied");
 		}
 		(void)back(v);
 		break;
 	case ACT_QUIT:
 		v->apply_step = NONE;
 		if (!back(v))
-			leave(v, s, out);
+			view_leave(v, s, out);
 		break;
 	case ACT_YES:
 	case ACT_NOW:
@@ -946,78 +521,22 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 		break;
 	}
 }
-
-static void
-cancel(struct view *v, struct wishes *out)
-{
-	switch (v->question) {
-	case Q_APPLY:
-	case Q_APPLY_NAMED:
-		say(v, ROLE_DIM, "not applied");
-		break;
-	case Q_UNDO:
-		say(v, ROLE_DIM, "not undone");
-		break;
-	case Q_ASK:
-		give_answer(v, false, out);
-		say(v, ROLE_DIM, "refused");
-		break;
-	case Q_FILTER:
-		v->filter[0] = '\0';
-		break;
-	case Q_LEAVE:
-	case Q_COMMAND:
-	case Q_NONE:
-		break;
-	}
-	close_question(v);
-}
-
-static void
-accept_field(struct view *v, const struct scene *s, struct wishes *out)
-{
-	char line[FIELD_MAX];
-
-	switch (v->question) {
-	case Q_APPLY_NAMED:
-		answer_apply(v, s, out);
-		break;
-	case Q_ASK:
-		answer_ask(v, out);
-		break;
-	case Q_FILTER:
-		close_question(v);
-		break;
-	case Q_COMMAND:
-		memcpy(line, v->field.text, sizeof(line));
-		close_question(v);
-		if (line[strspn(line, " ")] != '\0')
-			run_command(v, s, line, out);
-		break;
-	case Q_NONE:
-	case Q_APPLY:
-	case Q_UNDO:
-	case Q_LEAVE:
-		break;
-	}
-}
-
 static void
 act_in_question(struct view *v, const struct scene *s, enum act act, struct wishes *out)
 {
 	switch (act) {
 	case ACT_YES:
-		answer_apply(v, s, out);
+		view_answer_apply(v, s, out);
 		break;
 	case ACT_NOW:
-		undo_now(v, s, out);
+		view_undo_now(v, s, out);
 		break;
 	case ACT_LEAVE:
-		close_question(v);
-		(void)wish(out, WISH_LEAVE);
+		view_close_question(v);
+		(void)view_wish(out, WISH_LEAVE);
 		break;
 	case ACT_ACCEPT:
-		accept_field(v, s, out);
+		view_accept(v, s, out);
 		break;
 	case ACT_SCROLL_UP:
 		page_move(&v->lists[v->pane], -(v->lists[v->pane].page / 2 + 1));
@@ -1026,7 +545,7 @@ act_in_question(struct view *v, const struct scene *s, enum act act, struct wish
 		page_move(&v->lists[v->pane], v->lists[v->pane].page / 2 + 1);
 		break;
 	case ACT_CANCEL:
-		cancel(v, out);
+		view_cancel(v, out);
 		break;
 	default:	/* none else is bound where a question is asked */
 		break;
@@ -1053,7 +572,7 @@ view_key(struct view *v, const struct scene *s, int key, struct wishes *out)
 	if (key == K_PASTE_BEGIN || key == K_PASTE_END) {
 		v->pasting = key == K_PASTE_BEGIN;
 		if (v->pasting && place != PLACE_FIELD)
-			say(v, ROLE_DIM, "pasted text is not taken for keys");
+			view_say(v, ROLE_DIM, "pasted text is not taken for keys");
 		return;
 	}
 	if (v->pasting) {
@@ -1069,7 +588,7 @@ view_key(struct view *v, const struct scene *s, int key, struct wishes *out)
 	if (row == NULL) {
 		/* While undo counts down other keys do not matter. */
 		if (v->question == Q_NONE && key != K_OTHER)
-			say(v, ROLE_DIM, "that key does nothing here; ? lists the keys");
+			view_say(v, ROLE_DIM, "that key does nothing here; ? lists the keys");
 		return;
 	}
 	if (v->question != Q_NONE) {
@@ -1087,18 +606,18 @@ view_interrupt(struct view *v, const struct scene *s, struct wishes *out)
 	const char *why;
 
 	if (v->interrupts++ > 0) {
-		(void)wish(out, WISH_LEAVE);
+		(void)view_wish(out, WISH_LEAVE);
 		return;
 	}
 	v->apply_step = NONE;
 	if (v->question != Q_NONE)
-		cancel(v, out);
+		view_cancel(v, out);
 	if (step != NONE && !v->read_only && rollout_may(s->rollout, VERB_PARK, step, &why)) {
-		wish_verb(out, VERB_PARK, step);
-		say(v, ROLE_WARN, "parking step '%s' after the operation that runs; Ctrl-C again leaves",
+		view_wish_verb(out, VERB_PARK, step);
+		view_say(v, ROLE_WARN, "parking step '%s' after the operation that runs; Ctrl-C again leaves",
 		    s->plan->steps[step].id);
 	} else
-		say(v, ROLE_WARN, "Ctrl-C again leaves");
+		view_say(v, ROLE_WARN, "Ctrl-C again leaves");
 }
 
 /* The selection stands where the rollout is, until the operator moves it. */
@@ -1137,22 +656,19 @@ view_update(struct view *v, const struct scene *s, struct wishes *out)
 		v->message[0] = '\0';
 	follow(v, s);
 	if (v->question == Q_UNDO && s->now_ms >= v->fire_at_ms)
-		undo_now(v, s, out);
+		view_undo_now(v, s, out);
 	/* The clock was set back: the countdown is not made longer by it. */
 	else if (v->question == Q_UNDO && v->fire_at_ms - s->now_ms > UNDO_COUNTDOWN_MS)
 		v->fire_at_ms = s->now_ms + UNDO_COUNTDOWN_MS;
 	if (v->question == Q_NONE && v->apply_step != NONE)
-		await_preview(v, s, out);
+		view_await_preview(v, s, out);
 	if ((v->question == Q_APPLY || v->question == Q_APPLY_NAMED) &&
 	    !rollout_may(s->rollout, VERB_APPLY, v->subject, &why)) {
-		close_question(v);
-		say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
+		view_close_question(v);
+		view_say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
 	}
-	if (v->question == Q_NONE && v->nasks > 0) {
-		ask_now(v, Q_ASK, NONE, out);
-		v->again = false;
-		v->field.secret = ask_is_secret(&v->asks[0]);
-	}
+	if (v->question == Q_NONE && v->nasks > 0)
+		view_open_ask(v, out);
 }
 
 void
@@ -1172,12 +688,12 @@ view_tell(struct view *v, int64_t now_ms, enum tell tell, const char *text)
 	note->at_ms = now_ms;
 	note->tell = tell;
 	note->text = mem_strndup(text, strnlen(text, 2048));
-	say(v, roles[tell], "%s", text);
+	view_say(v, roles[tell], "%s", text);
 }
 
 void
 view_refused(struct view *v, const char *why)
 {
 	v->apply_step = NONE;
-	say(v, ROLE_WARN, "%s", why);
+	view_say(v, ROLE_WARN, "%s", why);
 }
