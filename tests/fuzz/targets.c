@@ -11,17 +11,21 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/fleet.h"
+#include "core/plan.h"
 
 size_t
 target_count(void)
 {
-	return core_target_count + remote_target_count;
+	return core_target_count + wire_target_count + remote_target_count;
 }
 
 const struct target *
 target_at(size_t i)
 {
-	return i < core_target_count ? &core_targets[i] : &remote_targets[i - core_target_count];
+	if (i < core_target_count)
+		return &core_targets[i];
+	i -= core_target_count;
+	return i < wire_target_count ? &wire_targets[i] : &remote_targets[i - wire_target_count];
 }
 
 const struct target *
@@ -81,4 +85,28 @@ worked_fleet(void)
 		broken("%s", err.msg);
 	free(text);
 	return fleet;
+}
+
+const struct plan *
+worked_plan(void)
+{
+	static struct plan *plan;
+	struct err err;
+	char *text;
+	size_t len;
+
+	if (plan != NULL)
+		return plan;
+	if ((text = file_read(WORKED_PLAN, &len)) == NULL ||
+	    plan_parse(&plan, worked_fleet(), WORKED_PLAN, text, len, &err) != 0)
+		broken("cannot read %s", WORKED_PLAN);
+	free(text);
+	return plan;
+}
+
+void
+same_bytes(const struct buf *a, const struct buf *b, const char *what)
+{
+	if (a->len != b->len || memcmp(buf_str(a), buf_str(b), a->len) != 0)
+		broken("%s: the second round says something else", what);
 }

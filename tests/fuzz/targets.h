@@ -15,6 +15,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
+struct fleet;
+struct op;
+struct plan;
+
 typedef void take_seed(void *arg, const void *, size_t len_bytes);
 
 struct target {
@@ -29,8 +34,8 @@ struct target {
 	bool	 picky;		/* it refuses what is not its own */
 };
 
-extern const struct target core_targets[], remote_targets[];
-extern const size_t core_target_count, remote_target_count;
+extern const struct target core_targets[], wire_targets[], remote_targets[];
+extern const size_t core_target_count, wire_target_count, remote_target_count;
 
 size_t	target_count(void);
 const struct target *target_at(size_t);
@@ -41,10 +46,15 @@ _Noreturn void broken(const char *fmt, ...) __attribute__((format(printf, 1, 2))
 
 /* A whole file, NUL behind it, for the caller to free; NULL where it cannot be read. */
 char	*file_read(const char *path, size_t *ret_len);
-/* The worked fleet that plans and readings are read against. */
-struct fleet;
+/* What was written once and once more must be the same. */
+void	same_bytes(const struct buf *, const struct buf *, const char *what);
+/* The worked fleet that plans and readings are read against, and its plan. */
 const struct fleet *worked_fleet(void);
+const struct plan *worked_plan(void);
 #define WORKED_FLEET	"plans/compose.fleet.yaml"
 #define WORKED_PLAN	"plans/compose.plan.yaml"
+
+/* An op goes to a worker and comes out as it went in. */
+void	op_round(const struct op *);
 
 #endif
