@@ -120,6 +120,11 @@ for point in $points; do
 	fi
 	ok "$at: its unit was restarted once" restarted 1
 done
+ops_are_the_runs() {
+	belay history --json | jq -e 'all(.entries[] | select(.op != null); .run as $r | .op | startswith($r + "/"))'
+}
+
+ok "every operation is in the journal under the name that its host has" ops_are_the_runs
 echo "# kills tried $tried, fired $fired"
 ok "the kills fired" test "$fired" -eq "$tried"
 finish
