@@ -130,6 +130,11 @@ run(struct session *s)
 		next = c->next;
 		if (c->detached && c->state == CHAN_WAITING)
 			chan_ended(c, STREAM_EOF, -1, NULL);
+		else if (c->too_long) {
+			err_set(&e, "host '%s': a command of more than %d bytes", s->config.name,
+			    SESSION_COMMAND_MAX);
+			chan_ended(c, STREAM_REFUSED, -1, &e);
+		}
 		else if (c->flooded) {
 			err_set(&e, "host '%s': more than %zu KiB were queued for one stream",
 			    s->config.name, STREAM_QUEUE_MAX >> 10);
@@ -668,6 +673,7 @@ chan_new(struct session *s, enum chan_kind kind, const char *what, int port,
 	c->kind = kind;
 	c->what = mem_strdup(what);
 	c->port = port;
+	c->too_long = strlen(what) > SESSION_COMMAND_MAX;
 	c->out.max = 2 * STREAM_QUEUE_MAX;
 	c->out.secret = true;
 	c->prev = s->last;
@@ -798,8 +804,10 @@ session_status(const struct session *s, struct session_status *ret)
 void
 session_wake(struct session *s)
 {
-	s->wanted = true;
-	session_soon(s);
+	if (s->state == SESSION_IDLE || s->state == SESSION_WAITING || s->state == SESSION_BLOCKED) {
+		s->wanted = true;
+		session_soon(s);
+	}
 }
 
 void

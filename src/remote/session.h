@@ -10,7 +10,14 @@
  * A session connects by itself when it is first used, stays connected, and
  * after a loss reconnects with backoff (1 s doubling to 60 s, with jitter)
  * while anybody wants it.  Streams asked for while it connects wait, within
- * their own deadline.  A loss closes every stream with STREAM_LOST.
+ * their own deadline; when that attempt fails, or the session is blocked, they end with
+ * STREAM_REFUSED and the reason.  A loss closes every open stream with
+ * STREAM_LOST.
+ *
+ * At most 8 commands and 16 dials are open at a time, fewer where the host
+ * has no room for them (sshd's MaxSessions); the rest wait for their turn.
+ *
+ * The process has to ignore SIGPIPE.
  *
  * libssh2 1.10: one channel opening and one writer at a time per session; any
  * read may drain the socket for every channel, so after the last EAGAIN both
@@ -80,14 +87,22 @@ void	session_free(struct session *);		/* closes its streams without events */
 void	session_status(const struct session *, struct session_status *ret);
 void	session_wake(struct session *);		/* connect now, skipping the backoff */
 
-/* The answers to a need.  The passphrase is copied to where it is wiped after use. */
+/*
+ * The answers to a need.  The passphrase is copied to locked memory, for every
+ * session of this keyring: wake the others that are blocked on the same file.  A
+ * wrong one is forgotten and asked for again.
+ */
 void	session_accept_host_key(struct session *, const char *fingerprint);	/* appends to known_hosts; ignored unless it is the one shown */
 void	session_passphrase(struct session *, const char *keyfile, const char *passphrase);
 
 /*
  * Runs a command through the host's login shell.  `command` must hold no
  * secret (it is visible in the host's process list); payloads go by stdin.
+ * libssh2 cannot tell "exit status 0" from a server that closes the channel without
+ * telling a status (OpenSSH always tells it): where it matters, let the
+ * command print a last line of its own.
  */
+#define SESSION_COMMAND_MAX 32000		/* it goes in one SSH packet */
 struct stream *session_exec(struct session *, const char *command,
 	    const struct stream_events *, void *arg);
 /*

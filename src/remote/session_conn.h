@@ -38,6 +38,13 @@ struct auth;
 #define TX_HARD		((size_t)4 << 20)	/* the host does not read: give up */
 #define LOGIN_BYTES_MAX	((size_t)1 << 20)	/* all that a host may say before we are in */
 #define TURN_BYTES_MAX	((size_t)1 << 20)	/* then others have their turn */
+/*
+ * What a host may send that no channel takes: libssh2 keeps packets that
+ * nobody asked for, and walks over them at each read.
+ */
+#define FLOOD_BYTES	((size_t)1 << 20)
+#define FLOOD_PER_CHANNEL ((size_t)16 << 10)
+#define FLOOD_FACTOR	((size_t)80)		/* a packet of one byte has a header, padding and MAC of 70 */
 #define STUCK_MS	2000			/* a dial that takes longer lets nobody wait behind it */
 
 enum phase { PHASE_NAME, PHASE_TCP, PHASE_KEX, PHASE_AUTH, PHASE_UP };
@@ -76,6 +83,7 @@ struct conn {
 	unsigned char *banner;		/* read ahead while libssh2 reads byte by byte */
 	size_t	 banner_at, banner_len;
 	size_t	 rx_total, rx_turn;
+	size_t	 delivered, opened;	/* channel data given out, channels opened: what rx_total may be measured by */
 	int64_t	 rx_at;
 	bool	 rx_dry, rx_more, rx_eof;
 	int	 rx_errno, tx_errno;

@@ -53,6 +53,7 @@ struct chan {
 	bool	 out_eof_sent;
 	bool	 eof_seen;		/* the far side's EOF was told */
 	bool	 detached;		/* the owner closed it: end it quietly */
+	bool	 too_long;		/* the command */
 	bool	 doomed;		/* about to be ended with the connection */
 	bool	 flooded;		/* more was queued than may wait */
 	int64_t	 deadline_at;		/* loop time; 0: none */

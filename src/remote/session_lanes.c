@@ -185,6 +185,7 @@ serve_opening(struct conn *c)
 		refused(c, chan);
 		return true;
 	}
+	c->opened++;
 	c->opening_any = false;
 	chan = c->opening;
 	c->opening = NULL;
@@ -316,6 +317,7 @@ serve(struct conn *c, struct chan *ch)
 	moved |= serve_write(c, ch, lane->ch);
 	for (stream = 0; stream < 2; stream++) {
 		while ((n = libssh2_channel_read_ex(lane->ch, stream, data, sizeof(data))) > 0) {
+			c->delivered += (size_t)n;
 			moved = true;
 			if (stream == 0)
 				chan_data(ch, data, (size_t)n);
@@ -326,6 +328,20 @@ serve(struct conn *c, struct chan *ch)
 		}
 	}
 	return serve_end(c, ch, lane->ch) || moved;
+}
+
+static bool
+flooded(struct conn *c)
+{
+	struct err e;
+	size_t minutes = (size_t)((session_now(c->s) - c->s->up_at) / 60000);
+
+	if (c->rx_total < FLOOD_BYTES + (c->opened + minutes) * FLOOD_PER_CHANNEL +
+	    FLOOD_FACTOR * c->delivered)
+		return false;
+	err_set(&e, "host '%s': connection lost: it sends what nobody asked for", c->s->config.name);
+	conn_failed(c, &e);
+	return true;
 }
 
 void
@@ -353,6 +369,8 @@ conn_serve(struct conn *c)
 			return;
 		if (c->drain != NULL)
 			libssh2_channel_read_ex(c->drain, 0, &byte, 1);
+		if (flooded(c))
+			return;
 		conn_flush(c);
 		if (conn_broken(c)) {
 			conn_explain(c, "connection lost", &e);

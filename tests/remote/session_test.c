@@ -842,6 +842,89 @@ silent_host_is_asked_and_given_up(void **state)
 	settle(s);
 }
 
+static void
+session_refuses_a_command_that_no_packet_holds(void **state)
+{
+	struct session *s = session_to(&plain, NULL);
+	char *command = mem_alloc(SESSION_COMMAND_MAX + 2);
+	struct seen seen;
+
+	(void)state;
+	memset(command, ' ', SESSION_COMMAND_MAX);
+	memcpy(command, "echo fits", 9);
+	run_command(s, command, &seen);
+	assert_string_equal(buf_str(&seen.out), "fits\n");
+	seen_release(&seen);
+	command[SESSION_COMMAND_MAX] = 'x';
+	run_command(s, command, &seen);
+	assert_int_equal(seen.end, STREAM_REFUSED);
+	assert_non_null(strstr(seen.why.msg, "a command of more than 32000 bytes"));
+	free(command);
+	settle(s);
+}
+
+/* ---- servers that are no sshd -------------------------------------------- */
+
+static void
+babble(uv_write_t *req, int status)
+{
+	static char lines[16384];
+	struct peer *p = req->handle->data;
+	uv_buf_t b = uv_buf_init(lines, sizeof(lines));
+
+	memset(lines, 'x', sizeof(lines));
+	lines[100] = '\n';
+	if (status == 0 && uv_is_active((uv_handle_t *)&p->tcp))
+		uv_write(req, (uv_stream_t *)&p->tcp, &b, 1, babble);
+	else
+		free(req);
+}
+
+static void
+babbler_come(uv_stream_t *server, int status)
+{
+	struct peer *p = mem_alloc(sizeof(*p));
+	uv_write_t *req = mem_alloc(sizeof(*req));
+	uv_buf_t b = uv_buf_init((char *)(uintptr_t)"hello\n", 6);
+
+	(void)status;
+	uv_tcp_init(&loop, &p->tcp);
+	p->tcp.data = p;
+	uv_accept(server, (uv_stream_t *)&p->tcp);
+	uv_read_start((uv_stream_t *)&p->tcp, peer_alloc, peer_read);
+	uv_write(req, (uv_stream_t *)&p->tcp, &b, 1, babble);
+}
+
+static void
+endless_banner_is_cut_off(void **state)
+{
+	struct session_config c;
+	struct session *s;
+	struct seen seen;
+	uv_tcp_t server;
+	struct sockaddr_in sin;
+	int len = sizeof(sin);
+
+	(void)state;
+	uv_tcp_init(&loop, &server);
+	uv_ip4_addr("127.0.0.1", 0, &sin);
+	assert_int_equal(uv_tcp_bind(&server, (struct sockaddr *)&sin, 0), 0);
+	assert_int_equal(uv_listen((uv_stream_t *)&server, 16, babbler_come), 0);
+	uv_tcp_getsockname(&server, (struct sockaddr *)&sin, &len);
+	memset(&c, 0, sizeof(c));
+	c.name = "babbler";
+	c.address = "127.0.0.1";
+	c.port = ntohs(sin.sin_port);
+	c.connect_deadline_ms = 60000;
+	s = session_new(&loop, keyring, &c, NULL, NULL);
+	run_command(s, "true", &seen);
+	assert_int_equal(seen.end, STREAM_REFUSED);
+	assert_string_equal(seen.why.msg,
+	    "host 'babbler': key exchange: the host said more than 1024 KiB before the login");
+	settle(s);
+	echo_down(&server);
+}
+
 int
 main(void)
 {
@@ -868,6 +951,8 @@ main(void)
 		cmocka_unit_test(session_says_who_was_not_let_in_and_with_what),
 		cmocka_unit_test(session_never_gives_ssh_an_option_for_a_host),
 		cmocka_unit_test(session_gives_up_a_match_exec_that_hangs),
+		cmocka_unit_test(session_refuses_a_command_that_no_packet_holds),
+		cmocka_unit_test(endless_banner_is_cut_off),
 		cmocka_unit_test(local_session_runs_commands_and_dials),
 	};
 
