@@ -141,6 +141,56 @@ json()
 	differ "$tmp/manual" "$tmp/source"
 }
 
+# What documents really hold, path by path: of a fleet that is this machine alone, and
+# an endpoint at which nobody listens.
+printed()
+{
+	awk '
+	/^\.Sh / { sh = substr($0, 5); doc = "" }
+	/^\.Ss / { doc = sh == "JSON" ? substr($0, 5) : "" }
+	doc != "" && /^\.It Li / {
+		n = split(substr($0, 8), path, " ")
+		for (i = 1; i <= n; i++) {
+			while (path[i] != "" && path[i] != ",") {
+				print doc, path[i]
+				if (path[i] ~ /\[\]$/) sub(/\[\]$/, "", path[i])
+				else if (!sub(/\.[^.]*$/, "", path[i])) break
+			}
+		}
+	}' "$1" | sort -u >"$tmp/manual"
+	mkdir -p "$tmp/fleet"
+	sed "s|DIR|$tmp/fleet|" >"$tmp/fleet/fleet.yaml" <<'END'
+belay: fleet/1
+environment: test
+hosts: { here: { local: yes, state: DIR/host } }
+units: { u: { host: here, run: "true", restarts: [r] } }
+endpoints:
+  r:
+    kind: redis
+    unit: u
+    listen: { plain: 1, tls: 2 }
+    names: [localhost]
+    accept: { file: DIR/env, plain: { unset: [TLS] }, both: { set: { TLS: on } } }
+clients:
+  c: { host: here, links: { r: { match: { address: 127.0.0.1 }, dial: { fixed: disable } } } }
+END
+	printf '%s\n' 'belay: plan/1' 'name: p' 'steps: [{ id: s, accept: { r: both } }]' >"$tmp/fleet/plan.yaml"
+	: >"$tmp/fleet/env"
+	for verb in status check diff verify history; do
+		rc=0
+		XDG_STATE_HOME=$tmp/fleet "$belay" -f "$tmp/fleet/fleet.yaml" -p "$tmp/fleet/plan.yaml" \
+		    "$verb" --json </dev/null >"$tmp/document" 2>"$tmp/why" || rc=$?
+		# diff: changes are pending
+		[ "$rc" -eq 0 ] || [ "$verb$rc" = diff2 ] || { echo "$verb: exit $rc"; cat "$tmp/why"; }
+		jq -r '.belay as $doc | paths | map(if type == "number" then "[]" else "." + . end) | join("")
+		    | $doc + " " + .[1:]' "$tmp/document"
+	done | sort -u >"$tmp/source"
+	for doc in status/1 check/1 diff/1 verify/1 history/1; do
+		grep -q "^$doc " "$tmp/source" || echo "no $doc was printed"
+	done
+	comm -13 "$tmp/manual" "$tmp/source" | sed 's/^/only in the source: /'
+}
+
 # The locale is read by setlocale(3).
 environment()
 {
@@ -204,7 +254,7 @@ notices()
 	fi
 }
 
-echo 1..22
+echo 1..24
 
 claim every_manual_is_clean lint doc/belay.1 doc/belay-fleet.5 doc/belay-plan.5 doc/belay-internals.7
 claim manual_has_every_option_and_what_it_takes options doc/belay.1
@@ -214,6 +264,7 @@ claim manual_has_every_exit_code exits doc/belay.1
 claim manual_has_the_table_of_keys keys doc/belay.1
 claim manual_has_the_table_of_commands commands doc/belay.1
 claim manual_has_every_member_of_the_json json doc/belay.1
+claim what_is_printed_stands_in_the_manual printed doc/belay.1
 claim manual_has_the_environment environment doc/belay.1
 claim manual_has_every_state_and_phase words doc/belay.1
 
@@ -227,6 +278,7 @@ notices catches_a_code_that_was_forgotten '/^\.It 5$/d' exits 'only in the sourc
 notices catches_a_key_that_means_something_else 's/^this table$/this list/' keys 'the table of keys is not'
 notices catches_a_command_that_was_renamed 's/^\.It Ic :park/.It Ic :halt/' commands 'the table of commands is not'
 notices catches_a_member_that_was_forgotten '/^.It Li endpoints.*path_proven/d' json 'only in the source: status/1 path_proven'
+notices catches_a_member_in_another_place '/^\.It Li operations.*unit/d' printed 'only in the source: diff/1 operations[].unit'
 notices catches_a_variable_that_was_forgotten '/^\.It Ev TERM/d' environment 'only in the source: TERM'
 notices catches_a_phase_that_was_forgotten '/^\.It Li soaking/d' words 'only in the source: soaking'
 
