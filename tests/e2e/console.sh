@@ -88,8 +88,8 @@ left_cleanly() {
 	until_ 10 shows 'left with 0' && until_ 5 test -s "$tmp/stty.after" && cmp "$tmp/stty.before" "$tmp/stty.after"
 }
 
-plain_screen() {		# no colour at all in what is drawn
-	! tm capture-pane -p -e -t con | grep -q "$(printf '\033')\[[0-9;]*3[0-9]"
+plain_screen() {		# no colour at all in what is drawn; 39 and 49 are the terminal's own
+	! tm capture-pane -p -e -t con | grep -q "$(printf '\033')\[[0-9;]*\([34][0-7]\|[34]8;5;[0-9]*\)m"
 }
 
 same_tree() {
