@@ -16,6 +16,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,8 @@ enum marker { MARKER_NONE, MARKER_REVOKED, MARKER_AUTHORITY };
 struct known_line {
 	enum marker marker;
 	char	*field;			/* host patterns; NULL where hashed */
+	bool	 literal;		/* one name, no pattern: `sum` is of it in lower case */
+	uint32_t sum;
 	unsigned char salt[SHA1_BYTES], hash[SHA1_BYTES];
 	char	*type;
 	unsigned char *key;
@@ -142,6 +145,17 @@ decode_exactly(const char *b64, size_t len, unsigned char *ret, size_t want)
 	return ok;
 }
 
+/* FNV-1a: so that a fleet of N hosts in a file of N lines does not cost N² comparisons of names. */
+static uint32_t
+sum_of(const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)tolower((unsigned char)*name)) * 16777619u;
+	return h;
+}
+
 /* The key blob begins with its own type, length first (RFC 4253 6.6). */
 static bool
 key_is_of_type(const unsigned char *key, size_t len, const char *type)
@@ -179,8 +193,11 @@ read_line(struct known_line *l, char *text, int number)
 		    !decode_exactly(w + 3, (size_t)(bar - w - 3), l->salt, SHA1_BYTES) ||
 		    !decode_exactly(bar + 1, strlen(bar + 1), l->hash, SHA1_BYTES))
 			return false;
-	} else
+	} else {
 		l->field = mem_strdup(w);
+		l->literal = strpbrk(w, "*?!,") == NULL;
+		l->sum = sum_of(w);
+	}
 	l->type = mem_strdup(word(&at));
 	w = word(&at);
 	buf_init(&key, 16384);
@@ -331,11 +348,13 @@ known_hosts_match(const char *field, const char *name)
 }
 
 static bool
-line_matches(const struct known_line *l, const char *name)
+line_matches(const struct known_line *l, const char *name, uint32_t sum)
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned int n = 0;
 
+	if (l->literal && l->sum != sum)
+		return false;
 	if (l->field != NULL)
 		return known_hosts_match(l->field, name) == 1;
 	if (HMAC(EVP_sha1(), l->salt, SHA1_BYTES, (const unsigned char *)name, strlen(name),
@@ -365,6 +384,7 @@ known_hosts_names(struct known_hosts *kh, const struct ssh_config *c, struct kno
     struct err *err)
 {
 	char *name = lookup_name(c);
+	uint32_t sum = sum_of(name);
 	struct known_file *f;
 	size_t i, j, k;
 	int rc = -1;
@@ -376,7 +396,7 @@ known_hosts_names(struct known_hosts *kh, const struct ssh_config *c, struct kno
 		for (j = 0; j < f->nlines; j++) {
 			const struct known_line *l = &f->lines[j];
 
-			if (l->marker == MARKER_REVOKED || !line_matches(l, name))
+			if (l->marker == MARKER_REVOKED || !line_matches(l, name, sum))
 				continue;
 			if (l->marker == MARKER_AUTHORITY) {
 				ret->authority = true;
@@ -400,6 +420,7 @@ known_hosts_judge(struct known_hosts *kh, const struct ssh_config *c, const unsi
     size_t len_bytes, struct known_answer *ret, struct err *err)
 {
 	char *name = lookup_name(c);
+	uint32_t sum = sum_of(name);
 	struct known_file *f;
 	size_t i, j;
 	bool same_type = false;
@@ -413,11 +434,12 @@ known_hosts_judge(struct known_hosts *kh, const struct ssh_config *c, const unsi
 			goto out;
 		for (j = 0; j < f->nlines; j++) {
 			const struct known_line *l = &f->lines[j];
-			bool same = l->key_len == len_bytes && memcmp(l->key, key, len_bytes) == 0;
+			bool same;
 
-			/* A revoked key is looked at first: comparing bytes is cheaper than names. */
-			if (l->marker == MARKER_AUTHORITY || (l->marker == MARKER_REVOKED && !same) ||
-			    !line_matches(l, name))
+			if (l->marker == MARKER_AUTHORITY || !line_matches(l, name, sum))
+				continue;
+			same = l->key_len == len_bytes && memcmp(l->key, key, len_bytes) == 0;
+			if (l->marker == MARKER_REVOKED && !same)
 				continue;
 			if (l->marker == MARKER_REVOKED) {
 				ret->verdict = KNOWN_REVOKED;
