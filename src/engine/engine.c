@@ -407,7 +407,8 @@ engine_ask(struct engine *e, enum verb verb, int step, struct err *err)
 		return -1;
 	if (!rollout_may(e->rollout, verb, step, &why))
 		return err_set(err, "%s", why);
-	if (e->waiting_step != NONE)
+	/* The way back waits for no passphrase. */
+	if (e->waiting_step != NONE && verb != VERB_UNDO && verb != VERB_PARK && verb != VERB_SETTLE)
 		return err_set(err, "step '%s' is being made ready", e->plan->steps[e->waiting_step].id);
 	rc = verb == VERB_PREVIEW ? 0 : past_begin_run(e, err);
 	/* Who only looks makes no certificate for it: the values stand by their names. */
