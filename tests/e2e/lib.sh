@@ -156,3 +156,41 @@ steps() {
 phase_of() {
 	belay status --json | jq -r --arg s "$1" '.steps[] | select(.id == $s).phase'
 }
+
+# Against $tmp/tree.start, which the script takes at its start.
+same_tree() {
+	tree | sort >"$tmp/tree.end"
+	sort "$tmp/tree.start" | diff - "$tmp/tree.end"
+}
+
+# telpro's build comes without TLS; shipping the other one is no step of the
+# plan, so what it changes belongs to the start.
+ship_tls_build() {
+	"$lab" exec "$dir" -- ssh -F "$dir/ssh_config" voiceai-telpro \
+		'cd /srv/voiceai && ./ship-tls-build.sh' || return 1
+	tree >"$tmp/tree.now"
+	grep -v '^telpro ./build/' "$tmp/tree.start" >"$tmp/tree.x"
+	grep '^telpro ./build/' "$tmp/tree.now" >>"$tmp/tree.x"
+	mv "$tmp/tree.x" "$tmp/tree.start"
+}
+
+# ---- what the clients have counted -------------------------------------------
+
+counted() {			# counted FIELD …: their sum over all clients and links
+	"$lab" stats "$dir" --json >"$tmp/stats.json" || return 1
+	for field; do
+		jq -s --arg f "$field" '[.. | objects | .[$f]? | numbers] | add // 0' "$tmp/stats.json"
+	done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+traffic_flows() {
+	[ "$(counted ok)" -gt "$1" ]
+}
+
+failed_operations() {		# none that 5 s of a client's own retrying did not carry over
+	[ "$(counted failed new_failed)" -eq 0 ] || { cat "$tmp/stats.json"; return 1; }
+}
+
+retried_operations() {
+	[ "$(counted retried new_retried)" -eq 0 ] || { cat "$tmp/stats.json"; return 1; }
+}

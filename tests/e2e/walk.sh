@@ -15,20 +15,6 @@ set_in_place() {
 	[ "$(phase_of "$1")" = "$2" ]
 }
 
-failed_operations() {
-	"$lab" stats "$dir" --json >"$tmp/stats.json" || return 1
-	cat "$tmp/stats.json"
-	[ "$(jq -s '[.. | objects | select(has("failed")) | .failed, .new_failed] | add' "$tmp/stats.json")" -eq 0 ]
-}
-
-retried_operations() {
-	[ "$(jq -s '[.. | objects | select(has("retried")) | .retried, .new_retried] | add' "$tmp/stats.json")" -eq 0 ]
-}
-
-traffic_flows() {
-	[ "$("$lab" stats "$dir" --json | jq -s '[.. | objects | select(has("ok")) | .ok | numbers] | add')" -gt "$1" ]
-}
-
 # By hand, what an operator in a hurry would do: this client back to plaintext.
 unflip() {
 	"$lab" exec "$dir" -- ssh -F "$dir/ssh_config" "voiceai-$1" \
@@ -48,18 +34,13 @@ is_off_plaintext() {
 	! is_on_plaintext "$1"
 }
 
-same_tree() {
-	tree | sort >"$tmp/tree.end"
-	sort "$tmp/tree.start" | diff - "$tmp/tree.end"
-}
-
 walk() {
 	way=$1
-	ok "$way: the lab is up" up "$way" --reload || return
-	[ "$way" = restart ] || fleet=$dir/fleet-reload.yaml
 	if [ "$way" = restart ]; then
-		"$lab" down "$dir"
-		ok "$way: the lab is up, as the seed starts it" up "$way" || return
+		ok "$way: the lab is up" up "$way" || return
+	else
+		ok "$way: the lab is up" up "$way" --reload || return
+		fleet=$dir/fleet-reload.yaml
 	fi
 	ok "$way: traffic flows" until_ 20 traffic_flows 100
 	tree >"$tmp/tree.start"
@@ -78,12 +59,7 @@ walk() {
 		flip-telpro-redis)
 			ok "$way: a build without tls is refused its flip" \
 				fails 1 'can-tls telpro' belay apply "$s" --yes
-			ok "$way: the tls build is shipped" "$lab" exec "$dir" -- ssh -F "$dir/ssh_config" \
-				voiceai-telpro 'cd /srv/voiceai && ./ship-tls-build.sh'
-			tree >"$tmp/tree.now"
-			grep -v '^telpro ./build/' "$tmp/tree.start" >"$tmp/tree.x"
-			grep '^telpro ./build/' "$tmp/tree.now" >>"$tmp/tree.x"
-			mv "$tmp/tree.x" "$tmp/tree.start"
+			ok "$way: the tls build is shipped" ship_tls_build
 			;;
 		esac
 		ok "$way: apply $s" apply_one "$s" || return
