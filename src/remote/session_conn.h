@@ -16,8 +16,9 @@
  *   2. A LIBSSH2_CHANNEL is at one place: in a channel's struct lane, on
  *      `ending`, or it is `drain`.
  *   3. libssh2 reads only when a channel is read.  So while no channel is open,
- *      the last one closed is kept as `drain` and read from, or else nobody
- *      would answer the host or notice that it went away.
+  *      the last one closed is kept as `drain` and read from, or else nobody
+ *      would answer the host or notice that it went away.  Where there is none
+ *      at all (a host that allows forwarding only) nothing is read and only the end is waited for.
  *   4. After anything that may emit an event, `stopped` is looked at before
  *      the connection is touched again.
  *   5. While a thread has the libssh2 session (`thread`), nobody else touches it
@@ -101,6 +102,7 @@ struct conn {
 	int64_t	 opening_at;
 	struct ending *ending;
 	LIBSSH2_CHANNEL *drain;
+	bool	 mute;			/* the host opens no session channels: not asked again at once */
 };
 
 /* session_socket.c */
@@ -115,6 +117,7 @@ void	conn_serve(struct conn *);		/* everything that can move over a connection t
 void	conn_drop(struct chan *);		/* takes a channel's lane */
 void	conn_ask(struct conn *);		/* whether the host is there: opens and closes a session channel */
 bool	conn_stuck(const struct conn *);
+bool	conn_reads(const struct conn *);	/* there is a channel that libssh2 reads by */
 
 /* session_libssh2.c */
 void	conn_failed(struct conn *, const struct err *);

@@ -92,12 +92,14 @@ refused(struct conn *c, struct chan *ch)
 	chan_ended(ch, STREAM_REFUSED, -1, &e);
 }
 
-static bool
-carries(const struct conn *c)
+bool
+conn_reads(const struct conn *c)
 {
 	const struct chan *ch;
 	const struct lane *lane;
 
+	if (c->drain != NULL || c->ending != NULL || c->opening_any)
+		return true;
 	for (ch = c->s->first; ch != NULL; ch = ch->next) {
 		lane = ch->impl;
 		if (lane != NULL && lane->conn == c)
@@ -143,7 +145,7 @@ serve_opening(struct conn *c)
 			free(c->opening_what);
 			c->opening_what = mem_strdup(chan->what);
 			c->opening_port = chan->port;
-		} else if (c->drain == NULL && c->ending == NULL && !carries(c)) {
+		} else if (!conn_reads(c) && !c->mute) {
 			/* Invariant 3: without a channel nobody would read. */
 			conn_ask(c);
 		} else
@@ -167,8 +169,10 @@ serve_opening(struct conn *c)
 			return true;	/* told by the caller */
 		chan = c->opening;
 		c->opening = NULL;
-		if (chan == NULL)
+		if (chan == NULL) {
+			c->mute = true;
 			return true;
+		}
 		if (chan->kind == CHAN_EXEC && rc == LIBSSH2_ERROR_CHANNEL_FAILURE &&
 		    (c->s->execs > 1 || c->ending != NULL)) {
 			/* MaxSessions: it has room again when one of the others ends. */

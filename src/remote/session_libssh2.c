@@ -183,6 +183,8 @@ poll_cb(uv_poll_t *h, int status, int events)
 	(void)status;		/* an error shows in the next read or write */
 	if (events & UV_READABLE || status < 0)
 		c->rx_dry = false;
+	if (events & UV_DISCONNECT)
+		c->rx_eof = true;	/* nobody reads: see watch() */
 	conn_turn(c);
 }
 
@@ -197,6 +199,8 @@ watch(struct conn *c)
 		want |= UV_WRITABLE;
 	if (c->thread)
 		want = 0;
+	else if (c->phase == PHASE_UP && !conn_reads(c))
+		want = (want & UV_WRITABLE) | UV_DISCONNECT;
 	if (want == c->polled)
 		return;
 	if (want == 0)

@@ -76,17 +76,22 @@ ssh_config_word_ok(const char *word)
 	    "0123456789._-:%@+") == n;
 }
 
+/* The home directory in the password file, which is the only one that ssh knows. */
 static const char *
-home(void)
+ssh_home(void)
+{
+	struct passwd *pw = getpwuid(getuid());
+
+	return pw == NULL ? "/" : pw->pw_dir;
+}
+
+/* Without ssh in between, HOME counts, as people expect. */
+static const char *
+own_home(void)
 {
 	const char *h = getenv("HOME");
-	struct passwd *pw;
 
-	/* ssh itself goes by the password file; HOME wins here as people and tests expect. */
-	if (h != NULL && h[0] == '/')
-		return h;
-	pw = getpwuid(getuid());
-	return pw == NULL ? "/" : pw->pw_dir;
+	return h != NULL && h[0] == '/' ? h : ssh_home();
 }
 
 static void
@@ -100,14 +105,14 @@ list_add(char **list, size_t *n, char *owned)
 
 /* ~ and the tokens that make sense in a file name. */
 static char *
-expand(const struct ssh_config *c, const char *path)
+expand(const struct ssh_config *c, const char *home, const char *path)
 {
 	struct buf b;
 	struct passwd *pw;
 
 	buf_init(&b, 8192);
 	if (path[0] == '~' && (path[1] == '/' || path[1] == '\0')) {
-		buf_puts(&b, home());
+		buf_puts(&b, home);
 		path++;
 	}
 	for (; *path != '\0'; path++) {
@@ -117,7 +122,7 @@ expand(const struct ssh_config *c, const char *path)
 		}
 		switch (*++path) {
 		case 'd':
-			buf_puts(&b, home());
+			buf_puts(&b, home);
 			break;
 		case 'h':
 			buf_puts(&b, c->hostname == NULL ? "" : c->hostname);
@@ -151,7 +156,7 @@ expand(const struct ssh_config *c, const char *path)
 }
 
 static void
-default_files(struct ssh_config *c)
+default_files(struct ssh_config *c, const char *home)
 {
 	static const char *const identities[] = {
 		"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"
@@ -160,10 +165,10 @@ default_files(struct ssh_config *c)
 
 	if (c->nidentities == 0)
 		for (i = 0; i < sizeof(identities) / sizeof(identities[0]); i++)
-			list_add(c->identities, &c->nidentities, expand(c, identities[i]));
+			list_add(c->identities, &c->nidentities, expand(c, home, identities[i]));
 	if (c->nknown_hosts == 0) {
-		list_add(c->known_hosts, &c->nknown_hosts, expand(c, "~/.ssh/known_hosts"));
-		list_add(c->known_hosts, &c->nknown_hosts, expand(c, "~/.ssh/known_hosts2"));
+		list_add(c->known_hosts, &c->nknown_hosts, expand(c, home, "~/.ssh/known_hosts"));
+		list_add(c->known_hosts, &c->nknown_hosts, expand(c, home, "~/.ssh/known_hosts2"));
 		c->nuser_known_hosts = 2;
 		list_add(c->known_hosts, &c->nknown_hosts, mem_strdup("/etc/ssh/ssh_known_hosts"));
 		list_add(c->known_hosts, &c->nknown_hosts, mem_strdup("/etc/ssh/ssh_known_hosts2"));
@@ -197,11 +202,11 @@ ssh_config_plain(const struct session_config *config, struct err *err)
 		c->user = mem_strdup("root");
 	c->port = config->port == 0 ? 22 : config->port;
 	if (config->identity != NULL) {
-		list_add(c->identities, &c->nidentities, expand(c, config->identity));
+		list_add(c->identities, &c->nidentities, expand(c, own_home(), config->identity));
 		c->identities_only = true;
 	}
 	c->agent = mem_strdup(getenv("SSH_AUTH_SOCK"));
-	default_files(c);
+	default_files(c, own_home());
 	return c;
 }
 
@@ -227,7 +232,7 @@ take_files(struct ssh_config *c, const char *value)
 		word = mem_strndup(p, (size_t)(end - p));
 		p = *end == '"' ? end + 1 : end;
 		if (strcmp(word, "none") != 0 && strcmp(word, "/dev/null") != 0) {
-			path = expand(c, word);
+			path = expand(c, ssh_home(), word);
 			list_add(c->known_hosts, &c->nknown_hosts, path);
 		}
 		free(word);
@@ -247,7 +252,7 @@ agent_of(const struct ssh_config *c, const char *value)
 		env = getenv(value + 1);
 		return mem_strdup(env);
 	}
-	return expand(c, value);
+	return expand(c, ssh_home(), value);
 }
 
 struct ssh_config *
@@ -322,7 +327,7 @@ ssh_config_parse(const char *alias, const char *output, size_t len_bytes, struct
 		goto fail;
 	}
 	for (i = 0; i < n; i++)
-		list_add(c->identities, &c->nidentities, expand(c, identities[i]));
+		list_add(c->identities, &c->nidentities, expand(c, ssh_home(), identities[i]));
 	c->agent = agent_of(c, agent);
 	if (user_hosts != NULL)
 		take_files(c, user_hosts);
@@ -330,7 +335,7 @@ ssh_config_parse(const char *alias, const char *output, size_t len_bytes, struct
 	if (global_hosts != NULL)
 		take_files(c, global_hosts);
 	if (user_hosts == NULL && global_hosts == NULL)
-		default_files(c);
+		default_files(c, ssh_home());
 	free(copy);
 	return c;
 fail:
@@ -417,7 +422,7 @@ file_times(const char *ssh_config, struct timespec ret[2])
 			ret[0] = st.st_mtim;
 		return;
 	}
-	user = mem_printf("%s/.ssh/config", home());
+	user = mem_printf("%s/.ssh/config", ssh_home());
 	if (stat(user, &st) == 0)
 		ret[0] = st.st_mtim;
 	free(user);
@@ -489,7 +494,7 @@ query_answer(struct ssh_config_query *q, struct ssh_config *config, const struct
 		q->cancelled = true;
 		if (config != NULL && q->identity != NULL) {
 			/* The fleet file's identity comes first. */
-			char *first = expand(config, q->identity);
+			char *first = expand(config, own_home(), q->identity);
 
 			if (config->nidentities == SSH_CONFIG_LIST_MAX)
 				free(config->identities[--config->nidentities]);

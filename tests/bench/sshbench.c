@@ -36,8 +36,8 @@ struct bench {
 	struct session **sessions;
 	char	**hosts;
 	int	 n, port;
-	const char *dir;
 	bool	 alias;
+	char	*config;		/* the farm's ssh_config */
 	int	 next, busy, failed;	/* the round under way */
 };
 
@@ -108,9 +108,10 @@ fill(struct bench *b)
 		if (b->sessions[i] == NULL) {
 			memset(&c, 0, sizeof(c));
 			c.name = b->hosts[i];
-			if (b->alias)
+			if (b->alias) {
 				c.ssh = b->hosts[i];
-			else
+				c.ssh_config = b->config;
+			} else
 				c.address = b->hosts[i];
 			c.port = b->port;
 			c.connect_deadline_ms = 120000;
@@ -139,7 +140,7 @@ load(struct bench *b, const char *dir, int n)
 	FILE *fp;
 	int i;
 
-	b->dir = dir;
+	b->config = mem_printf("%s/.ssh/config", dir);
 	b->n = n;
 	b->hosts = mem_array((size_t)n, sizeof(*b->hosts));
 	b->sessions = mem_array((size_t)n, sizeof(*b->sessions));
@@ -162,7 +163,7 @@ load(struct bench *b, const char *dir, int n)
 		fprintf(stderr, "sshbench: the farm has %d hosts only\n", i);
 		exit(1);
 	}
-	/* ~/.ssh is the farm's: known_hosts, the key, and for `alias` the config. */
+	/* ~/.ssh is the farm's: known_hosts and the key. */
 	setenv("HOME", dir, 1);
 	unsetenv("SSH_AUTH_SOCK");
 	uv_loop_init(&b->loop);

@@ -925,6 +925,55 @@ endless_banner_is_cut_off(void **state)
 	echo_down(&server);
 }
 
+static void
+note_over(uv_timer_t *t)
+{
+	*(bool *)t->data = true;
+}
+
+static void
+host_that_forwards_only_is_left_in_peace(void **state)
+{
+	struct watch w = { SESSION_WAITING, NEED_NOTHING, false, 0 };
+	struct session *s;
+	struct session_status st;
+	struct sshd d;
+	struct seen seen;
+	uv_timer_t timer;
+	bool over = false;
+	uv_tcp_t echo;
+	int port = echo_up(&echo), turns = 0;
+
+	(void)state;
+	sshd_up(&d, &fx, "forwarder", "ed25519", "MaxSessions 0");
+	sshd_known(&d, "ed25519");
+	sshd_config_block(&d, fixture_path(&fx, "ed25519"), NULL);
+	s = session_to(&d, &w);
+	run_command(s, "true", &seen);
+	assert_int_equal(seen.end, STREAM_REFUSED);
+	assert_non_null(strstr(seen.why.msg, "cannot open a session for a command"));
+	converse(s, port);
+	session_status(s, &st);
+	assert_int_equal(st.state, SESSION_UP);
+	/* With no channel there is nothing to read by: the loop sleeps, and still sees the end. */
+	memset(&seen, 0, sizeof(seen));
+	seen.stream = session_dial(s, "127.0.0.1", fixture_free_port(), &events, &seen);
+	until(&seen.closed, 30000);
+	uv_timer_init(&loop, &timer);
+	timer.data = &over;
+	uv_timer_start(&timer, note_over, 500, 0);
+	for (; !over; turns++)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_in_range(turns, 1, 50);
+	uv_close((uv_handle_t *)&timer, NULL);
+	w.reached = false;
+	sshd_signal_connections(&d, SIGKILL);
+	until(&w.reached, 30000);
+	settle(s);
+	echo_down(&echo);
+	sshd_down(&d);
+}
+
 int
 main(void)
 {
@@ -948,6 +997,7 @@ main(void)
 		cmocka_unit_test(session_refuses_a_changed_host_key_and_shows_both),
 		cmocka_unit_test(session_takes_the_host_key_that_is_known_of_several),
 		cmocka_unit_test(session_gives_way_to_max_sessions),
+		cmocka_unit_test(host_that_forwards_only_is_left_in_peace),
 		cmocka_unit_test(session_says_who_was_not_let_in_and_with_what),
 		cmocka_unit_test(session_never_gives_ssh_an_option_for_a_host),
 		cmocka_unit_test(session_gives_up_a_match_exec_that_hangs),
