@@ -175,6 +175,7 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	const char *run_id = fx->verb == OPV_OBSERVE ? ENGINE_PREVIEW_RUN : e->run.id;
 	struct event ev = { .kind = EV_OP, .step = fx->step, .op = fx->op, .verb = fx->verb };
 	struct errand *errand;
+	const char *expect;
 	const struct op *op;
 	struct err err;
 
@@ -200,7 +201,10 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	errand->deadline_ms = (fx->verb == OPV_APPLY || fx->verb == OPV_UNDO) && op->deadline_ms > 0 ?
 	    op->deadline_ms : OP_DEADLINE_MS;
 	buf_init(&errand->output, ENGINE_OUTPUT_MAX * 2);
-	errand->id = workers_op(e->workers, fx->verb, op, view->before_sha, e->who,
+	/* Going forward: what the preview saw.  Going back: what we left, where that is another thing. */
+	expect = fx->verb != OPV_UNDO ? view->before_sha :
+	    strcmp(view->before_sha, view->after_sha) == 0 ? "" : view->after_sha;
+	errand->id = workers_op(e->workers, fx->verb, op, expect, e->who,
 	    e->plan->sha256, errand->deadline_ms);
 }
 

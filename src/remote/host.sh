@@ -428,14 +428,16 @@ verb_read()
 	finish ok
 }
 
+# runner: who still minds the command; the last one does when the others are gone.
 alive()
 {
+	runner=
 	[ -f "$rec/pid" ] || return 1
 	while read -r pid; do
 		kill -0 "$pid" 2>/dev/null &&
-		grep -q belay-host "/proc/$pid/cmdline" 2>/dev/null && return 0
+		grep -q belay-host "/proc/$pid/cmdline" 2>/dev/null && runner=$pid
 	done <"$rec/pid"
-	return 1
+	[ "$runner" ]
 }
 
 give_record()
@@ -451,7 +453,7 @@ give_record()
 	cat "$rec/meta" 2>/dev/null
 	case $was in
 	started|undo-started)
-		if alive; then say running; fi ;;
+		if alive; then say "running $runner"; fi ;;
 	esac
 	if [ -f "$rec/out" ]; then
 		say out
@@ -700,16 +702,16 @@ verb_run()
 	do:"ended 0") give_out; finish again ;;
 	do:"ended "*|do:undone|do:"undo-ended 0") set_aside ;;
 	do:started)
-		if alive; then finish running; fi
+		if alive; then finish "running $runner"; fi
 		[ "$idempotent" = 1 ] || finish cut
 		set_aside ;;
 	do:*) fail "its record says $was: undo first" ;;
 	undo:none) [ "$always" ] || finish none ;;
 	undo:"undo-ended 0"|undo:undone) give_out; finish again ;;
 	undo:started)
-		if alive; then finish running; fi ;;
+		if alive; then finish "running $runner"; fi ;;
 	undo:undo-started)
-		if alive; then finish running; fi
+		if alive; then finish "running $runner"; fi
 		[ "$idempotent" = 1 ] || finish cut ;;
 	undo:"ended "*|undo:"undo-ended "*) ;;
 	*) fail "its record says $was" ;;

@@ -307,7 +307,8 @@ read_look(struct looked *l, const struct host_answer *a, const char *path, struc
 	(void)strcpy(l->sha, "-");
 	item = host_item(a, "record", 0);
 	l->record = item == NULL ? "none" : item->rest;
-	l->running = host_item(a, "running", 0) != NULL;
+	item = host_item(a, "running", 0);
+	l->running = item == NULL ? NULL : item->rest;
 	l->torn = host_item(a, "torn", 0) != NULL;
 	if ((item = host_item(a, "meta", 0)) != NULL)
 		read_meta(l, item);
@@ -562,12 +563,37 @@ undo_by_key(struct hostop *h, const struct looked *l)
 	buf_release(&out);
 }
 
+/* Does an env file, which somebody else wrote to meanwhile, still have our values? */
+static bool
+still_ours(const struct hostop *h, const struct looked *l)
+{
+	struct buf after;
+	struct err ignored;
+	bool there, same;
+
+	if (h->op->kind != OP_ENV)
+		return false;
+	buf_init(&after, 0);
+	same = file_after(h->op, l, &after, &there, &ignored) == 0 && after.len == l->len &&
+	    memcmp(buf_str(&after), l->content, l->len) == 0;
+	buf_release(&after);
+	return same;
+}
+
 static void
 undo_file(struct hostop *h, const struct looked *l)
 {
 	char back[DIGEST_HEX_SIZE];
 
 	note_shas(h, l->sha, l->sha);
+	/* For an undo expect_sha is what the apply left; empty where it changed nothing. */
+	if (strcmp(l->record, "none") == 0 && h->order->expect_sha[0] != '\0' &&
+	    (strcmp(l->sha, h->order->expect_sha) == 0 || still_ours(h, l))) {
+		say(h, "the host has no record of this run any more, so the before-image of '%s' is lost; "
+		    "put it back by hand, then undo again", h->op->path);
+		finish(h, OP_FAILED);
+		return;
+	}
 	if (strcmp(l->record, "none") == 0 || strcmp(l->record, "undone") == 0) {
 		finish(h, OP_RESTORED);
 		return;
@@ -597,23 +623,6 @@ undo_file(struct hostop *h, const struct looked *l)
 	say(h, l->there ? "'%s' is not what we wrote: somebody changed it; nothing was undone" :
 	    "'%s' is gone: somebody removed it; nothing was undone", h->op->path);
 	drifted(h, NULL);
-}
-
-/* Does an env file, which somebody else wrote to meanwhile, still have our values? */
-static bool
-still_ours(const struct hostop *h, const struct looked *l)
-{
-	struct buf after;
-	struct err ignored;
-	bool there, same;
-
-	if (h->op->kind != OP_ENV)
-		return false;
-	buf_init(&after, 0);
-	same = file_after(h->op, l, &after, &there, &ignored) == 0 && after.len == l->len &&
-	    memcmp(buf_str(&after), l->content, l->len) == 0;
-	buf_release(&after);
-	return same;
 }
 
 static void
@@ -682,6 +691,15 @@ file_looked(void *arg, enum hostcall_end end, const struct host_answer *a, const
 static void	run(struct hostop *);
 
 static void
+say_running(struct hostop *h, const char *runner)
+{
+	int digits = (int)strspn(runner, "0123456789");
+
+	say(h, "the command still runs on the host%s%.*s%s", digits > 0 ? " (below process " : "",
+	    digits > 10 ? 10 : digits, runner, digits > 0 ? "): wait for its end, or end it there" : "");
+}
+
+static void
 run_again(uv_timer_t *timer)
 {
 	run(timer->data);
@@ -719,13 +737,13 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 		finish(h, good);
 	} else if (host_outcome_is(a, "none", NULL)) {
 		finish(h, OP_RESTORED);
-	} else if (host_outcome_is(a, "running", NULL)) {
+	} else if (host_outcome_is(a, "running", &rest)) {
 		/* Whoever began it is gone (a worker that died, a session that broke): its end is waited for. */
 		if (h->due - (int64_t)uv_now(h->set->c.loop) > 2 * RUNS_STILL_MS) {
 			(void)uv_timer_start(&h->timer, run_again, RUNS_STILL_MS, 0);
 			return;
 		}
-		say(h, "the command still runs on the host");
+		say_running(h, rest);
 		finish(h, OP_CUT);
 	} else if (host_outcome_is(a, "cut", NULL)) {
 		say(h, "the command was begun before and its end is not known; "
@@ -795,8 +813,8 @@ command_looked(void *arg, enum hostcall_end end, const struct host_answer *a, co
 		set_text(h, l.out, l.out_len);
 	if (strcmp(l.record, "none") == 0) {
 		finish(h, OP_FRESH);
-	} else if (l.running) {
-		say(h, "the command still runs on the host");
+	} else if (l.running != NULL) {
+		say_running(h, l.running);
 		finish(h, OP_UNREACHED);
 	} else if (strncmp(l.record, "ended ", 6) == 0) {
 		code = strtol(l.record + 6, NULL, 10);

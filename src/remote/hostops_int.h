@@ -27,7 +27,8 @@ struct hostops {
 /* A file and the record of an op, as a look found them.  Points into the answer. */
 struct looked {
 	const char *record;		/* "none", "applied", "ended 0" … */
-	bool	 running, torn;
+	const char *running;	/* NULL: it does not; else who minds it */
+	bool	 torn;
 	/* meta of the record */
 	char	 m_before[DIGEST_HEX_SIZE], m_after[DIGEST_HEX_SIZE];	/* "" not there */
 	bool	 has_before, has_after, has_back;

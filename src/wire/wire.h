@@ -103,7 +103,7 @@ int	wire_fleet_decode(struct wire_fleet *ret, const void *, size_t len_bytes, st
 void	wire_fleet_release(struct wire_fleet *);
 
 struct wire_op {		/* MSG_OP */
-	char	 expect_sha[65];	/* APPLY: what the preview saw */
+	char	 expect_sha[65];	/* APPLY: what the preview saw; UNDO: what the apply left, or "" */
 	char	 who[128];
 	char	 plan_sha[65];
 	int64_t	 token;			/* fencing token; 0 while there is none */

@@ -378,6 +378,30 @@ an_undo_needs_only_names_the_values_are_on_the_host(void **state)
 }
 
 static void
+an_undo_without_its_record_claims_nothing(void **state)
+{
+	char *command = mem_printf("rm -rf '%s/state'", base);
+
+	(void)state;
+	write_text(env_path, ENV, 0600);
+	set_key("MODE", "require");
+	preview();
+	check(OPV_APPLY, OP_APPLIED);
+	/* What undo is told is what the apply left. */
+	(void)strcpy(w.order.expect_sha, w.result.after_sha);
+	assert_int_equal(system(command), 0);
+	check(OPV_UNDO, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "by hand"));
+	/* Put right by a person. */
+	write_text(env_path, ENV, 0600);
+	check(OPV_UNDO, OP_RESTORED);
+	/* And where somebody else wrote to it meanwhile, ours still stands. */
+	write_text(env_path, "MORE=1\nMODE=require\n", 0600);
+	check(OPV_UNDO, OP_FAILED);
+	free(command);
+}
+
+static void
 an_env_file_that_we_made_goes_again(void **state)
 {
 	(void)state;
@@ -804,6 +828,7 @@ main(void)
 		T(a_file_that_is_not_the_one_of_the_preview_is_left_alone),
 		T(undo_keeps_a_deploy_and_refuses_where_our_lines_changed),
 		T(an_undo_needs_only_names_the_values_are_on_the_host),
+		T(an_undo_without_its_record_claims_nothing),
 		T(an_env_file_that_we_made_goes_again),
 		T(a_file_has_content_mode_and_owner_and_goes_with_its_directory),
 		T(a_file_that_others_changed_is_not_undone),
