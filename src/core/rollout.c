@@ -317,6 +317,7 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 
 	s->view.undo_wanted = false;
 	s->view.park_wanted = false;
+	s->view.why[0] = '\0';
 	emit(out, EFFECT_REST, ev->step, NONE);
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state == OPS_STUCK)

@@ -26,13 +26,27 @@ on_reading(void *arg, uint64_t id, struct reading *r)
 	engine_arm(e);
 }
 
+/* Words of an op name its host, once. */
+static char *
+of_host(const struct engine *e, const struct errand *errand, const char *why)
+{
+	const char *name = e->fleet->hosts[e->memory[errand->step].ops.v[errand->op].host].name;
+	size_t len = strlen(name);
+
+	if (why == NULL || *why == '\0')
+		return NULL;
+	if (strncmp(why, "host '", 6) == 0 && strncmp(why + 6, name, len) == 0 && why[6 + len] == '\'')
+		return mem_strdup(why);
+	return mem_printf("host '%s': %s", name, why);
+}
+
 static void
 on_op_done(void *arg, uint64_t id, const struct op_result *res)
 {
 	struct engine *e = arg;
 	struct errand *errand = engine_errand(e, id);
 	struct event ev = { .kind = EV_OP };
-	char **text;
+	char **text, *why;
 
 	if (errand == NULL)
 		return;
@@ -43,8 +57,9 @@ on_op_done(void *arg, uint64_t id, const struct op_result *res)
 	ev.outcome = res->outcome;
 	ev.before_sha = res->before_sha;
 	ev.after_sha = res->after_sha;
-	ev.why = res->why;
-	if (errand->verb == OPV_OBSERVE || res->text != NULL) {
+	ev.why = why = of_host(e, errand, res->why);
+	/* What a preview showed is no answer to an undo. */
+	if (errand->verb == OPV_OBSERVE || errand->verb == OPV_UNDO || res->text != NULL) {
 		text = &e->memory[errand->step].texts[errand->op];
 		free(*text);
 		*text = mem_strdup(res->text == NULL ? "" : res->text);
@@ -53,6 +68,7 @@ on_op_done(void *arg, uint64_t id, const struct op_result *res)
 	if (ev.verb == OPV_APPLY || ev.verb == OPV_UNDO)
 		watch_all_soon(e);
 	engine_feed(e, &ev);
+	free(why);
 }
 
 static void

@@ -17,6 +17,8 @@
 
 #define SETTLE_MS	30000	/* how long a DOUBT may take to be settled */
 #define PROGRESS_MS	10000
+#define SAID_LINES	12	/* of what a command printed before it failed, and in bytes */
+#define SAID_MAX	2000
 
 enum stage { STAGE_BEGIN, STAGE_PREVIEW, STAGE_WORK, STAGE_VERIFY };
 
@@ -106,6 +108,29 @@ show_preview(const struct engine *e, int step)
 		out("  gate: %s\n", s->gates[i].name);
 	if (s->soak_ms > 0)
 		out("  soak: %lld s\n", (long long)(s->soak_ms / 1000));
+}
+
+/* What those said that did not do what they should: the end of it. */
+static void
+show_said(const struct run *r, int step)
+{
+	const struct step_view *v = rollout_step(engine_rollout(r->engine), step);
+	const char *text, *from, *end;
+	size_t i, lines;
+
+	for (i = 0; i < v->nops; i++) {
+		if (v->ops[i].state != OPS_FAILED && v->ops[i].state != OPS_CUT && v->ops[i].state != OPS_STUCK)
+			continue;
+		out_err("belay: %s\n", v->ops[i].why);
+		text = engine_op_text(r->engine, step, (int)i);
+		if (text == NULL || *text == '\0' || (v->ops[i].state != OPS_STUCK && !v->shapes[i].command))
+			continue;
+		end = text + strlen(text);
+		for (from = end, lines = 0; from > text && end - from < SAID_MAX; from--)
+			if (from[-1] == '\n' && from[0] != '\0' && ++lines == SAID_LINES)
+				break;
+		out_err_lines("  | ", from);
+	}
 }
 
 static void
@@ -427,6 +452,7 @@ apply_turn(struct run *r)
 		return;
 	case PHASE_FAULTED:
 		show_results(r->engine, d->step, true);
+		show_said(r, d->step);
 		out_err("belay: step '%s' faulted; the way back: belay undo %s\n",
 		    step_id(r, d->step), step_id(r, d->step));
 		run_end(r, EXIT_ERROR);
@@ -505,7 +531,6 @@ undo_turn(struct run *r)
 	const struct step_view *v;
 	const struct plan *plan;
 	const char *why;
-	size_t i;
 
 	if (!have_plan(r))
 		return;
@@ -551,10 +576,7 @@ undo_turn(struct run *r)
 		undo_next(r);
 		return;
 	case PHASE_STUCK:
-		for (i = 0; i < v->nops; i++)
-			if (v->ops[i].state == OPS_STUCK)
-				out_err("belay: %s: %s\n",
-				    engine_fleet(r->engine)->hosts[v->shapes[i].host].name, v->ops[i].why);
+		show_said(r, d->step);
 		out_err("belay: step '%s' is stuck; belay undo tries again what is left\n",
 		    step_id(r, d->step));
 		run_end(r, EXIT_PERSON);

@@ -81,6 +81,14 @@ out_lines(const char *prefix, const char *text)
 		out("\n");
 }
 
+void
+out_err_lines(const char *prefix, const char *text)
+{
+	put(stderr, prefix, text);
+	if (*text != '\0' && text[strlen(text) - 1] != '\n')
+		out_err("\n");
+}
+
 bool
 out_terminal(void)
 {

@@ -19,6 +19,7 @@ void	out_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int	out_fail(const struct err *);
 /* Text of several lines, each behind a prefix. */
 void	out_lines(const char *prefix, const char *text);
+void	out_err_lines(const char *prefix, const char *text);
 
 /* Is there somebody to ask? (stdin and stderr are a terminal) */
 bool	out_terminal(void);
