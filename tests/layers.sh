@@ -48,7 +48,7 @@ yaml.h              src/core/yaml.c
 utf8proc.h          src/core/text.c src/core/yaml.c
 jansson.h           src/wire/ src/verbs/json.c
 sqlite3.h           src/store/
-libssh2*.h          src/remote/session_libssh2.c src/remote/session_auth.h src/remote/session_auth.c
+libssh2*.h          src/remote/session_conn.h src/remote/session_auth.h
 libpq-fe.h          src/remote/pq.c
 hiredis/*           src/remote/resp.c
 openssl/*           src/pki/ src/remote/tls.c src/remote/keyring.c src/remote/known_hosts.c src/store/chain.c
