@@ -382,7 +382,7 @@ static int
 touch(const char *path, bool make, struct err *err)
 {
 	struct stat st;
-	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (make ? O_CREAT : 0), 0600);
+	int fd = open(path, (make ? O_RDWR | O_CREAT : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 
 	if (fd == -1 && errno == ENOENT && !make)
 		return 1;
