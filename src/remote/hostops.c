@@ -523,7 +523,7 @@ apply_file(struct hostop *h, const struct looked *l)
 	if (!ours && h->rounds == 0 && h->order->expect_sha[0] != '\0' &&
 	    strcmp(h->order->expect_sha, l->sha) != 0) {
 		note_shas(h, l->sha, "");
-		say(h, "'%s' is not what the preview saw; look at it again", h->op->path);
+		say(h, "'%s' is not what the preview saw; nothing was written: undo, then look at it again", h->op->path);
 		drifted(h, NULL);
 		return;
 	}
@@ -551,7 +551,8 @@ undo_by_key(struct hostop *h, const struct looked *l)
 		buf_init(&text, OP_TEXT_MAX);
 		file_three_ways(h->set, h->op, l, &drift, &text);
 		note_shas(h, l->sha, "");
-		say(h, "'%s': somebody changed what we had written there (%s%s); nothing was undone",
+		say(h, "'%s': somebody changed what we had written there (%s%s); nothing was undone: put back "
+		    "ours or what was before, then undo again",
 		    h->op->path, drift.v[0], drift.n > 1 ? " and more" : "");
 		drifted(h, buf_str(&text));
 		buf_release(&text);

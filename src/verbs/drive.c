@@ -121,7 +121,11 @@ show_said(const struct run *r, int step)
 	for (i = 0; i < v->nops; i++) {
 		if (v->ops[i].state != OPS_FAILED && v->ops[i].state != OPS_CUT && v->ops[i].state != OPS_STUCK)
 			continue;
-		out_err("belay: %s\n", v->ops[i].why);
+		if (strncmp(v->ops[i].why, "host '", 6) == 0)
+			out_err("belay: %s\n", v->ops[i].why);
+		else
+			out_err("belay: host '%s': %s\n",
+			    engine_fleet(r->engine)->hosts[v->shapes[i].host].name, v->ops[i].why);
 		text = engine_op_text(r->engine, step, (int)i);
 		if (text == NULL || *text == '\0' || (v->ops[i].state != OPS_STUCK && !v->shapes[i].command))
 			continue;
@@ -695,6 +699,16 @@ diff_turn(struct run *r)
 			if ((d->step = find_step(r, r->options->step)) == NONE)
 				return;
 		} else if ((d->step = rollout_next(engine_rollout(r->engine))) == NONE) {
+			d->step = rollout_last(engine_rollout(r->engine));
+			v = d->step == NONE ? NULL : rollout_step(engine_rollout(r->engine), d->step);
+			if (v != NULL && v->phase != PHASE_DONE) {
+				out_err("belay: step '%s' is %s%s%s%s\n", step_id(r, d->step),
+				    phase_word(v->phase), v->why[0] == '\0' ? "" : ": ", v->why,
+				    v->phase == PHASE_FAULTED || v->phase == PHASE_DOUBT ||
+				    v->phase == PHASE_STUCK ? "; undo it or retry it first" : "");
+				run_end(r, EXIT_ERROR);
+				return;
+			}
 			out("every step is in place\n");
 			run_end(r, EXIT_DONE);
 			return;
