@@ -603,7 +603,7 @@ static void
 a_deadline_ends_the_wait_and_the_record_knows_the_rest(void **state)
 {
 	(void)state;
-	command_op(OP_RUN, "trap '' TERM; until test -f go; do sleep 0.1; done; echo late >done", NULL);
+	command_op(OP_RUN, "trap '' TERM; until test -f go || ! test -d \"$PWD\"; do sleep 0.1; done; echo late >done", NULL);
 	ask_for(OPV_APPLY, 1500);
 	assert_int_equal(w.result.outcome, OP_CUT);
 	/* A local session ends what it started; what is on record is a command without an end. */
@@ -640,7 +640,7 @@ an_undo_waits_for_a_command_that_still_runs(void **state)
 	(void)state;
 	(void)snprintf(go, sizeof(go), "%s/go", base);
 	(void)snprintf(log, sizeof(log), "%s/log", base);
-	command_op(OP_ACTIVATE, "echo begun; until test -f go; do sleep 0.1; done; echo ran >>log", NULL);
+	command_op(OP_ACTIVATE, "echo begun; until test -f go || ! test -d \"$PWD\"; do sleep 0.1; done; echo ran >>log", NULL);
 	w.answers = 0;
 	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, on_done, on_text, &w);
 	while (strstr(buf_str(&w.live), "begun") == NULL)
