@@ -974,6 +974,37 @@ host_that_forwards_only_is_left_in_peace(void **state)
 	sshd_down(&d);
 }
 
+/* A read for one channel takes what came for all of them: much, for several at once. */
+static void
+channels_that_read_for_each_other_lose_nothing(void **state)
+{
+	enum { N = 8, ROUNDS = 12, BYTES = 200000 };
+	struct session *s = session_to(&plain, NULL);
+	struct seen seen[N];
+	char command[64];
+	int i, round;
+
+	(void)state;
+	snprintf(command, sizeof(command), "head -c %d /dev/zero; exit 9", BYTES);
+	for (round = 0; round < ROUNDS; round++) {
+		memset(seen, 0, sizeof(seen));
+		for (i = 0; i < N; i++) {
+			seen[i].stream = session_exec(s, command, &events, &seen[i]);
+			stream_deadline(seen[i].stream, 60000);
+		}
+		for (i = 0; i < N; i++) {
+			until(&seen[i].closed, 70000);
+			if (seen[i].end != STREAM_EXITED)
+				fail_msg("round %d, command %d: %s after %zu bytes", round, i,
+				    stream_end_word(seen[i].end), seen[i].out.len);
+			assert_int_equal(seen[i].out.len, BYTES);
+			assert_int_equal(seen[i].status, 9);
+			seen_release(&seen[i]);
+		}
+	}
+	settle(s);
+}
+
 int
 main(void)
 {
@@ -981,6 +1012,7 @@ main(void)
 		cmocka_unit_test(session_runs_a_command_and_tells_its_exit_status),
 		cmocka_unit_test(session_runs_200_commands_at_once_and_loses_none),
 		cmocka_unit_test(session_carries_a_mebibyte_both_ways),
+		cmocka_unit_test(channels_that_read_for_each_other_lose_nothing),
 		cmocka_unit_test(stream_fails_when_more_is_queued_than_may_wait),
 		cmocka_unit_test(session_dials_from_the_host),
 		cmocka_unit_test(session_tells_a_refused_port),
