@@ -26,6 +26,7 @@ struct err;
 #define FLEET_FILE_MAX	((size_t)256 << 10)
 #define FLEET_NAME_MAX	128
 #define FLEET_ITEMS_MAX	8192	/* of each kind, after expansion */
+#define FLEET_DEADLINE_MAX_MS ((int64_t)24 * 3600 * 1000)	/* of anything that is waited for */
 
 /* Where something stands in its file; line and col count from 1. */
 struct pos {

@@ -316,7 +316,7 @@ read_command(struct bind *b, const struct node *node, struct bedit *e)
 	    reader_bool(r, b->scope, v, &e->idempotent) == -1)
 		return -1;
 	if ((v = node_get(node, "deadline")) != NULL &&
-	    reader_duration(r, b->scope, v, &e->deadline_ms) == -1)
+	    reader_deadline(r, b->scope, v, &e->deadline_ms) == -1)
 		return -1;
 	if (b->managed || (e->observe != NULL && e->expect == NULL)) {
 		e->not_yet = "a command that is undone by value";

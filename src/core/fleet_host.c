@@ -244,7 +244,8 @@ read_unit(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	    opt_ref(fr, scope, node, "host", NOUN_HOST, &u->host) == -1 ||
 	    opt_string(fr, scope, node, "run", &u->run) == -1 ||
 	    opt_path(fr, scope, node, "in", false, &u->in) == -1 ||
-	    opt_duration(fr, scope, node, "deadline", &u->deadline_ms) == -1 ||
+	    ((v = node_get(node, "deadline")) != NULL &&
+	    reader_deadline(&fr->r, scope, v, &u->deadline_ms) == -1) ||
 	    opt_bool(fr, scope, node, "idempotent", &u->idempotent) == -1 ||
 	    opt_strings(fr, scope, node, "restarts", "the name of an endpoint or a client", &u->restarts) == -1 ||
 	    read_unit_reserved(fr, scope, node, u) == -1)

@@ -496,11 +496,17 @@ static int
 name_ops(struct maker *m, const char *run_id, const char *step_id, struct err *err)
 {
 	struct buf b;
+	const char *much;
 	size_t i;
 	int ret = 0;
 
 	buf_init(&b, 0);
 	for (i = 0; ret == 0 && i < m->ops->n; i++) {
+		if ((much = op_exceeds(&m->ops->v[i])) != NULL) {
+			ret = err_set(err, "step '%s', host '%s': the %s is too long", step_id,
+			    host_name(m, m->ops->v[i].host), much);
+			break;
+		}
 		buf_clear(&b);
 		op_id_part(&b, run_id);
 		(void)buf_putc(&b, '/');

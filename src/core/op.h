@@ -102,6 +102,8 @@ void	op_command_text(const struct op *, bool undo, struct buf *out);
 void	op_id_part(struct buf *out, const char *name);
 bool	op_id_valid(const char *id);
 
+/* What of the op is longer than op_decode() takes: "path", "command", …; or NULL. */
+const char *op_exceeds(const struct op *);
 void	op_encode(const struct op *, struct buf *out);
 int	op_decode(struct op *ret, const void *, size_t len_bytes, struct err *);
 

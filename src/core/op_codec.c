@@ -16,7 +16,6 @@
 
 #define KEY_MAX		256
 #define OWNER_MAX	256
-#define DEADLINE_MAX_MS	((int64_t)24 * 3600 * 1000)
 
 const char *
 op_kind_word(enum op_kind kind)
@@ -211,6 +210,33 @@ op_lacks(const struct op *op)
 	return "a kind";
 }
 
+static bool
+longer(const char *s, size_t max)
+{
+	return s != NULL && strlen(s) > max;
+}
+
+const char *
+op_exceeds(const struct op *op)
+{
+	size_t i;
+
+	if (longer(op->path, OP_PATH_MAX) || longer(op->in, OP_PATH_MAX))
+		return "path";
+	if (longer(op->run, OP_COMMAND_MAX) || longer(op->undo, OP_COMMAND_MAX) ||
+	    longer(op->observe, OP_COMMAND_MAX) || longer(op->expect, OP_COMMAND_MAX))
+		return "command";
+	if (longer(op->owner, OWNER_MAX))
+		return "owner";
+	for (i = 0; i < op->set.n; i++)
+		if (longer(op->set.v[i].key, KEY_MAX) || longer(op->set.v[i].value, OP_VALUE_MAX))
+			return "variable";
+	for (i = 0; i < op->unset.n; i++)
+		if (longer(op->unset.v[i], KEY_MAX))
+			return "variable";
+	return NULL;
+}
+
 int
 op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 {
@@ -256,7 +282,7 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.in = blob_str(&r, OP_PATH_MAX);
 	op.idempotent = blob_bool(&r);
 	op.read_only = blob_bool(&r);
-	op.deadline_ms = blob_int(&r, 0, DEADLINE_MAX_MS);
+	op.deadline_ms = blob_int(&r, 0, FLEET_DEADLINE_MAX_MS);
 	n = (size_t)blob_int(&r, 0, FLEET_ITEMS_MAX);
 	op.moves.v = mem_array(r.bad ? 0 : n, sizeof(*op.moves.v));
 	for (i = 0; i < n && !r.bad; i++) {

@@ -111,7 +111,7 @@ put_deadline(const struct reading_check *rc)
 {
 	const struct node *v = node_get(rc->node, "deadline");
 
-	return v == NULL ? 0 : reader_duration(&rc->pr->fr.r, rc->scope, v, &rc->c->deadline_ms);
+	return v == NULL ? 0 : reader_deadline(&rc->pr->fr.r, rc->scope, v, &rc->c->deadline_ms);
 }
 
 /* of or endpoint; else the step's. */

@@ -476,6 +476,21 @@ reader_duration(struct reader *r, const struct scope *scope, const struct node *
 }
 
 int
+reader_deadline(struct reader *r, const struct scope *scope, const struct node *node,
+    int64_t *ret_ms)
+{
+	int64_t ms;
+
+	if (reader_duration(r, scope, node, &ms) == -1)
+		return -1;
+	if (ms == 0 || ms > FLEET_DEADLINE_MAX_MS)
+		return reader_fail(r, node, "'%s', expected a deadline: more than nothing, at most 24h",
+		    node->value);
+	*ret_ms = ms;
+	return 0;
+}
+
+int
 reader_word(struct reader *r, const struct scope *scope, const struct node *node,
     const char *what, const char *const words[], int *ret)
 {

@@ -96,6 +96,8 @@ int	reader_bool(struct reader *, const struct scope *, const struct node *, bool
 int	reader_int(struct reader *, const struct scope *, const struct node *,
 	    const char *what, int min, int max, int *ret);
 int	reader_duration(struct reader *, const struct scope *, const struct node *, int64_t *ret_ms);
+/* How long something may take: more than nothing, at most FLEET_DEADLINE_MAX_MS. */
+int	reader_deadline(struct reader *, const struct scope *, const struct node *, int64_t *ret_ms);
 /* The index of the value among `words`, which end with NULL. */
 int	reader_word(struct reader *, const struct scope *, const struct node *,
 	    const char *what, const char *const words[], int *ret);

@@ -32,7 +32,7 @@ struct err;
 #define WIRE_SECRET_MAX	((size_t)64 << 10)
 #define WIRE_PEM_MAX	((size_t)256 << 10)
 #define WIRE_OP_TEXT_MAX ((size_t)16 << 10)	/* of one MSG_OP_TEXT */
-#define WIRE_DEADLINE_MAX_MS ((int64_t)24 * 3600 * 1000)
+#define WIRE_DEADLINE_MAX_MS FLEET_DEADLINE_MAX_MS
 
 enum message_kind {
 	/* console to worker */

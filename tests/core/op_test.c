@@ -433,6 +433,38 @@ results_travel_with_their_ends_cut_to_size(void **state)
 	buf_release(&b);
 }
 
+/* Whatever the console would send and a worker refuse is found before. */
+static void
+what_a_worker_would_refuse_is_refused_before(void **state)
+{
+	static char path[OP_PATH_MAX + 2], command[OP_COMMAND_MAX + 2];
+	struct op op = { .id = "r/s/1", .kind = OP_RUN, .run = command, .in = path, .deadline_ms = 1 }, got;
+	struct buf b;
+	struct err err;
+	size_t path_len, command_len;
+
+	(void)state;
+	for (path_len = OP_PATH_MAX - 1; path_len <= OP_PATH_MAX + 1; path_len++)
+		for (command_len = OP_COMMAND_MAX - 1; command_len <= OP_COMMAND_MAX + 1; command_len++) {
+			bool taken;
+
+			(void)memset(path, 0, sizeof(path));
+			(void)memset(command, 0, sizeof(command));
+			(void)memset(path, '/', path_len);
+			(void)memset(command, 'x', command_len);
+			buf_init(&b, 0);
+			op_encode(&op, &b);
+			taken = op_decode(&got, b.data, b.len, &err) == 0;
+			assert_int_equal(taken, op_exceeds(&op) == NULL);
+			if (taken)
+				op_release(&got);
+			buf_release(&b);
+		}
+	assert_string_equal(op_exceeds(&op), "path");
+	path[0] = '\0';
+	assert_string_equal(op_exceeds(&op), "command");
+}
+
 int
 main(void)
 {
@@ -451,6 +483,7 @@ main(void)
 		cmocka_unit_test(ids_are_of_a_closed_alphabet),
 		cmocka_unit_test(ops_travel_whole_or_not_at_all),
 		cmocka_unit_test(results_travel_with_their_ends_cut_to_size),
+		cmocka_unit_test(what_a_worker_would_refuse_is_refused_before),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
