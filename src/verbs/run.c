@@ -96,7 +96,24 @@ void
 run_end(struct run *r, int exit_code)
 {
 	r->exit = exit_code;
+	r->ended = true;
 	engine_stop(r->engine);
+}
+
+/* The second Ctrl-C: what was being done is not waited for, so it is in doubt. */
+static int
+left(const struct run *r)
+{
+	const struct rollout *ro = engine_rollout(r->engine);
+	int step = ro == NULL ? NONE : rollout_in_flight(ro);
+
+	if (step == NONE)
+		return EXIT_ERROR;
+	out_err("belay: left while step '%s' was %s; %s\n", engine_plan(r->engine)->steps[step].id,
+	    phase_word(rollout_step(ro, step)->phase),
+	    rollout_step(ro, step)->phase == PHASE_UNDOING ? "belay undo goes on" :
+	    "belay apply goes on, belay undo goes back");
+	return EXIT_DOUBT;
 }
 
 int
@@ -119,6 +136,8 @@ run_engine(struct run *r, bool read_only, bool probe)
 		return locked ? EXIT_LOCKED : EXIT_ERROR;
 	}
 	engine_run(r->engine);
+	if (!r->ended && !read_only)
+		r->exit = left(r);
 	engine_free(r->engine);
 	return r->exit;
 }

@@ -16,6 +16,7 @@ struct run {
 	void	*arg;
 	int	 exit;		/* what the verb will return */
 	bool	 interrupted, need_person;
+	bool	 ended;		/* by run_end(), and not by a second Ctrl-C */
 };
 
 /*
