@@ -323,13 +323,26 @@ tell_ca(struct engine *e, int cert)
 		workers_ca(e->workers, cert, m->ca, strlen(m->ca));
 }
 
+static bool
+probes_need(const struct fleet *f, int secret)
+{
+	size_t i;
+
+	for (i = 0; i < f->nendpoints; i++)
+		if (f->endpoints[i].probe_secret == secret)
+			return true;
+	return false;
+}
+
 void
 material_start(struct engine *e)
 {
 	size_t i;
 
+	/* The passphrase of a CA is fetched by the step that needs it, not by everyone who looks. */
 	for (i = 0; i < e->fleet->nsecrets; i++)
-		start_secret(e, (int)i);
+		if (probes_need(e->fleet, (int)i))
+			start_secret(e, (int)i);
 	for (i = 0; i < e->fleet->ncerts; i++)
 		tell_ca(e, (int)i);
 }
