@@ -9,7 +9,7 @@
 #include "core/mem.h"
 #include "engine/engine_int.h"
 
-#define UNDO_LOST_MAX	2	/* workers that may die of an undo before its host is set aside */
+#define UNDO_LOST_MAX	2	/* workers and connections that may die under an undo before its host is set aside */
 
 static void
 on_reading(void *arg, uint64_t id, struct reading *r)
@@ -24,6 +24,24 @@ on_reading(void *arg, uint64_t id, struct reading *r)
 	}
 	engine_dirty(e);
 	engine_arm(e);
+}
+
+/*
+ * The way back does not end with a worker, or with a connection that broke: an
+ * undo may be begun again, since the record on its host says how far it came.
+ */
+static bool
+undo_again(struct engine *e, struct errand *errand)
+{
+	struct effect fx = { .kind = EFFECT_OP, .step = errand->step, .op = errand->op, .verb = OPV_UNDO };
+	unsigned lost = errand->lost + 1;
+
+	if (errand->verb != OPV_UNDO || lost > UNDO_LOST_MAX)
+		return false;
+	engine_errand_end(e, errand);
+	engine_send_op(e, &fx, lost);
+	engine_dirty(e);
+	return true;
 }
 
 /* Words of an op name its host, once. */
@@ -51,6 +69,10 @@ on_op_done(void *arg, uint64_t id, const struct op_result *res)
 	if (errand == NULL)
 		return;
 	ev.now_ms = engine_now_ms(e);
+	/* Not where the host was silent all the time: then it is set aside, and the others are not kept waiting. */
+	if (res->outcome == OP_UNREACHED && ev.now_ms - errand->since_ms < errand->deadline_ms / 2 &&
+	    undo_again(e, errand))
+		return;
 	ev.step = errand->step;
 	ev.op = errand->op;
 	ev.verb = errand->verb;
@@ -127,24 +149,6 @@ looked_for(const struct engine *e, int step, enum op_verb verb)
 
 	return verb == OPV_OBSERVE ? phase == PHASE_PREVIEWING :
 	    verb != OPV_RECORD || phase == PHASE_DOUBT;
-}
-
-/*
- * The way back does not end with a worker: an undo may be begun again, since the
- * record on its host says how far it came.
- */
-static bool
-undo_again(struct engine *e, struct errand *errand)
-{
-	struct effect fx = { .kind = EFFECT_OP, .step = errand->step, .op = errand->op, .verb = OPV_UNDO };
-	unsigned lost = errand->lost + 1;
-
-	if (errand->verb != OPV_UNDO || lost > UNDO_LOST_MAX)
-		return false;
-	engine_errand_end(e, errand);
-	engine_send_op(e, &fx, lost);
-	engine_dirty(e);
-	return true;
 }
 
 static void
