@@ -22,7 +22,7 @@
  * libssh2 1.10: one channel opening and one writer at a time per session; any
  * read may drain the socket for every channel, so after the last EAGAIN both
  * streams and EOF of every open channel are looked at again before waiting.
- * TCP_QUICKACK is set again after each read (40 ms stalls otherwise).  The key
+ * TCP_QUICKACK is set again after reads (40 ms stalls otherwise).  The key
  * is parsed once per worker and signs in libssh2's callback.
  */
 #ifndef BELAY_REMOTE_SESSION_H

@@ -86,7 +86,7 @@ struct conn {
 	size_t	 rx_total, rx_turn;
 	size_t	 delivered, opened;	/* channel data given out, channels opened: what rx_total may be measured by */
 	int64_t	 rx_at;
-	bool	 rx_dry, rx_more, rx_eof;
+	bool	 rx_dry, rx_more, rx_eof, owes_ack;
 	int	 rx_errno, tx_errno;
 	struct buf tx;
 	size_t	 tx_off;
@@ -108,6 +108,7 @@ struct conn {
 /* session_socket.c */
 void	conn_callbacks(struct conn *);		/* gives libssh2 our socket */
 void	conn_flush(struct conn *);
+void	conn_ack(struct conn *);		/* what was read and not answered */
 bool	conn_broken(const struct conn *);
 /* "host 'db': DOING: why", from what is known about the socket, the host's farewell or libssh2. */
 void	conn_explain(const struct conn *, const char *doing, struct err *ret);

@@ -303,8 +303,10 @@ serve(struct conn *c, struct chan *ch)
 	if (!lane->started) {
 		rc = libssh2_channel_process_startup(lane->ch, "exec", 4, ch->what,
 		    (unsigned int)strlen(ch->what));
-		if (rc == LIBSSH2_ERROR_EAGAIN)
-			return false;
+		if (rc == LIBSSH2_ERROR_EAGAIN) {
+			/* The request is out: what goes to its stdin follows in the same breath. */
+			return serve_write(c, ch, lane->ch);
+		}
 		if (conn_broken(c))
 			return false;
 		if (rc != 0) {

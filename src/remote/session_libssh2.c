@@ -634,6 +634,7 @@ conn_turn(struct conn *c)
 		c->rx_at = (int64_t)uv_now(c->loop);
 	if (!c->stopped && c->phase > PHASE_TCP && !c->thread) {
 		conn_flush(c);
+		conn_ack(c);
 		if (c->tx_errno != 0)
 			fail_doing(c, "connection lost");
 	}

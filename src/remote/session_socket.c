@@ -11,7 +11,7 @@
  *     everybody" is visible (the lost wake-up; see conn_serve());
  *   - a short read means that the socket is empty, which saves a system
  *     call for each of the many calls that would only hear EAGAIN;
- *   - TCP_QUICKACK is set again after each read;
+ *   - TCP_QUICKACK is set again after each turn that only read;
  *   - bytes before the login, and bytes per turn, are capped.
  */
 #include <errno.h>
@@ -30,7 +30,6 @@ static ssize_t
 take(struct conn *c, void *p, size_t len)
 {
 	ssize_t n;
-	int one = 1;
 
 	if (c->rx_eof)
 		return 0;
@@ -59,8 +58,7 @@ take(struct conn *c, void *p, size_t len)
 		c->rx_eof = true;
 		return 0;
 	}
-	/* Else sshd's Nagle and our delayed ACK wait 40 ms for each other; it wears off, hence each time. */
-	setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+	c->owes_ack = true;
 	if ((size_t)n < len)
 		c->rx_dry = true;
 	c->rx_total += (size_t)n;
@@ -154,6 +152,7 @@ conn_flush(struct conn *c)
 			break;
 		}
 		c->tx_off += (size_t)n;
+		c->owes_ack = false;	/* it went along */
 	}
 	if (c->tx_off == c->tx.len) {
 		/* A large buffer is not kept for the quiet times. */
@@ -165,6 +164,20 @@ conn_flush(struct conn *c)
 		buf_drop(&c->tx, c->tx_off);
 		c->tx_off = 0;
 	}
+}
+
+/*
+ * Else sshd's Nagle and our delayed ACK wait 40 ms for each other.  It wears
+ * off, hence after each turn that read something and sent nothing.
+ */
+void
+conn_ack(struct conn *c)
+{
+	int one = 1;
+
+	if (c->owes_ack && c->fd != -1)
+		setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+	c->owes_ack = false;
 }
 
 void
