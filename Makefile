@@ -103,6 +103,7 @@ REMOTE_SRC = \
 	src/remote/known_hosts.c \
 	src/remote/keyring.c \
 	src/remote/opensshkey.c \
+	src/remote/sshdata.c \
 	src/remote/agent.c \
 	src/remote/tls.c \
 	src/remote/forward.c \

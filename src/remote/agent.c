@@ -14,6 +14,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "remote/sshdata.h"
 
 enum {
 	REQUEST_IDENTITIES = 11, IDENTITIES_ANSWER = 12,
@@ -47,61 +48,6 @@ struct agent_query {
 	int	 handles;
 	char	 chunk[4096];
 };
-
-struct cursor {
-	const unsigned char *p;
-	size_t	 left;
-	bool	 bad;
-};
-
-static uint32_t
-take_u32(struct cursor *c)
-{
-	uint32_t v;
-
-	if (c->bad || c->left < 4) {
-		c->bad = true;
-		return 0;
-	}
-	v = (uint32_t)c->p[0] << 24 | (uint32_t)c->p[1] << 16 | (uint32_t)c->p[2] << 8 | c->p[3];
-	c->p += 4;
-	c->left -= 4;
-	return v;
-}
-
-static struct cursor
-take_string(struct cursor *c)
-{
-	struct cursor s = { NULL, 0, true };
-	uint32_t n = take_u32(c);
-
-	if (c->bad || n > c->left) {
-		c->bad = true;
-		return s;
-	}
-	s.p = c->p;
-	s.left = n;
-	s.bad = false;
-	c->p += n;
-	c->left -= n;
-	return s;
-}
-
-static void
-put_u32(struct buf *b, size_t v)
-{
-	unsigned char n[4] = { (unsigned char)(v >> 24), (unsigned char)(v >> 16),
-	    (unsigned char)(v >> 8), (unsigned char)v };
-
-	buf_put(b, n, 4);
-}
-
-static void
-put_string(struct buf *b, const void *p, size_t len)
-{
-	put_u32(b, len);
-	buf_put(b, p, len);
-}
 
 static void
 closed_cb(uv_handle_t *h)
@@ -174,11 +120,11 @@ failed(struct agent_query *q, const char *why)
 }
 
 static void
-answer_list(struct agent_query *q, struct cursor c)
+answer_list(struct agent_query *q, struct sshdata c)
 {
 	struct agent_key *keys;
-	struct cursor blob, comment;
-	uint32_t n = take_u32(&c);
+	struct sshdata blob, comment;
+	uint32_t n = sshdata_u32(&c);
 	size_t i, got = 0;
 
 	if (c.bad || n > AGENT_KEYS_MAX) {
@@ -187,8 +133,8 @@ answer_list(struct agent_query *q, struct cursor c)
 	}
 	keys = mem_array(n == 0 ? 1 : n, sizeof(*keys));
 	for (i = 0; i < n; i++) {
-		blob = take_string(&c);
-		comment = take_string(&c);
+		blob = sshdata_string(&c);
+		comment = sshdata_string(&c);
 		if (c.bad)
 			break;
 		keys[got].blob = mem_alloc(blob.left + 1);
@@ -211,12 +157,12 @@ answer_list(struct agent_query *q, struct cursor c)
 }
 
 static void
-answer_sign(struct agent_query *q, struct cursor c)
+answer_sign(struct agent_query *q, struct sshdata c)
 {
-	struct cursor whole = take_string(&c), type, sig;
+	struct sshdata whole = sshdata_string(&c), type, sig;
 
-	type = take_string(&whole);
-	sig = take_string(&whole);
+	type = sshdata_string(&whole);
+	sig = sshdata_string(&whole);
 	if (c.bad || whole.bad) {
 		failed(q, "its signature is damaged");
 		return;
@@ -253,7 +199,7 @@ keep_list(struct agent_query *q)
 static void
 look(struct agent_query *q)
 {
-	struct cursor c;
+	struct sshdata c;
 	uint32_t want;
 
 	c.p = (const unsigned char *)q->in.data;
@@ -261,7 +207,7 @@ look(struct agent_query *q)
 	c.bad = false;
 	if (c.left < 5)
 		return;
-	want = take_u32(&c);
+	want = sshdata_u32(&c);
 	if (want == 0 || want > AGENT_ANSWER_MAX || q->in.over) {
 		failed(q, "its answer is too long");
 		return;
@@ -416,7 +362,7 @@ agent_list(struct agent *a, const char *path, agent_listed *listed, void *arg)
 	struct agent_query *q = ask(a, path, AGENT_LIST_MS, arg);
 
 	q->listed = listed;
-	put_u32(&q->out, 1);
+	sshdata_put_u32(&q->out, 1);
 	buf_putc(&q->out, REQUEST_IDENTITIES);
 	return send_off(q);
 }
@@ -426,15 +372,15 @@ agent_sign(struct agent *a, const char *path, const unsigned char *blob, size_t 
     const unsigned char *data, size_t data_len, agent_signed *done, void *arg)
 {
 	struct agent_query *q = ask(a, path, AGENT_SIGN_MS, arg);
-	struct cursor c = { blob, blob_len, false }, type = take_string(&c);
+	struct sshdata c = { blob, blob_len, false }, type = sshdata_string(&c);
 
 	q->done = done;
 	if (!c.bad && type.left < sizeof(q->type))
 		memcpy(q->type, type.p, type.left);
-	put_u32(&q->out, 1 + 4 + blob_len + 4 + data_len + 4);
+	sshdata_put_u32(&q->out, 1 + 4 + blob_len + 4 + data_len + 4);
 	buf_putc(&q->out, SIGN_REQUEST);
-	put_string(&q->out, blob, blob_len);
-	put_string(&q->out, data, data_len);
-	put_u32(&q->out, 0);
+	sshdata_put_string(&q->out, blob, blob_len);
+	sshdata_put_string(&q->out, data, data_len);
+	sshdata_put_u32(&q->out, 0);
 	return send_off(q);
 }

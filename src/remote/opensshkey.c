@@ -15,52 +15,14 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "remote/sshdata.h"
 
 #define HEAD "-----BEGIN OPENSSH PRIVATE KEY-----"
 #define TAIL "-----END OPENSSH PRIVATE KEY-----"
 #define MAGIC "openssh-key-v1"
 
-struct cursor {
-	const unsigned char *p;
-	size_t	 left;
-	bool	 bad;
-};
-
-static uint32_t
-take_u32(struct cursor *c)
-{
-	uint32_t v;
-
-	if (c->bad || c->left < 4) {
-		c->bad = true;
-		return 0;
-	}
-	v = (uint32_t)c->p[0] << 24 | (uint32_t)c->p[1] << 16 | (uint32_t)c->p[2] << 8 | c->p[3];
-	c->p += 4;
-	c->left -= 4;
-	return v;
-}
-
-static struct cursor
-take_string(struct cursor *c)
-{
-	struct cursor s = { NULL, 0, true };
-	uint32_t n = take_u32(c);
-
-	if (c->bad || n > c->left) {
-		c->bad = true;
-		return s;
-	}
-	s.p = c->p;
-	s.left = n;
-	s.bad = false;
-	c->p += n;
-	c->left -= n;
-	return s;
-}
-
 static bool
-is(const struct cursor *s, const char *word)
+is(const struct sshdata *s, const char *word)
 {
 	return !s->bad && s->left == strlen(word) && memcmp(s->p, word, s->left) == 0;
 }
@@ -106,9 +68,9 @@ unarmour(const char *text, size_t len_bytes, struct buf *out, struct err *err)
 }
 
 static int
-read_ed25519(struct cursor *priv, struct opensshkey *k)
+read_ed25519(struct sshdata *priv, struct opensshkey *k)
 {
-	struct cursor pk = take_string(priv), sk = take_string(priv);
+	struct sshdata pk = sshdata_string(priv), sk = sshdata_string(priv);
 
 	if (priv->bad || pk.left != 32 || sk.left != 64 || memcmp(sk.p + 32, pk.p, 32) != 0)
 		return -1;
@@ -117,9 +79,9 @@ read_ed25519(struct cursor *priv, struct opensshkey *k)
 }
 
 static int
-read_ecdsa(struct cursor *priv, struct opensshkey *k)
+read_ecdsa(struct sshdata *priv, struct opensshkey *k)
 {
-	struct cursor curve = take_string(priv), q = take_string(priv), d = take_string(priv);
+	struct sshdata curve = sshdata_string(priv), q = sshdata_string(priv), d = sshdata_string(priv);
 
 	if (priv->bad || !is(&curve, k->type + strlen("ecdsa-sha2-")) ||
 	    q.left == 0 || q.left > sizeof(k->point) || q.p[0] != 4)
@@ -138,10 +100,10 @@ read_ecdsa(struct cursor *priv, struct opensshkey *k)
 }
 
 static int
-read_private(struct cursor priv, struct opensshkey *k, struct err *err)
+read_private(struct sshdata priv, struct opensshkey *k, struct err *err)
 {
-	uint32_t check = take_u32(&priv), again = take_u32(&priv);
-	struct cursor type = take_string(&priv);
+	uint32_t check = sshdata_u32(&priv), again = sshdata_u32(&priv);
+	struct sshdata type = sshdata_string(&priv);
 	size_t i;
 
 	if (priv.bad || check != again || !is(&type, k->type))
@@ -154,7 +116,7 @@ read_private(struct cursor priv, struct opensshkey *k, struct err *err)
 			return err_set(err, "its ECDSA key is damaged");
 	} else
 		return 0;	/* a kind of which only the public part is used */
-	take_string(&priv);	/* comment */
+	sshdata_string(&priv);	/* comment */
 	if (priv.bad)
 		return err_set(err, "its private part is cut off");
 	for (i = 0; i < priv.left; i++)
@@ -168,7 +130,7 @@ int
 opensshkey_parse(const char *text, size_t len_bytes, struct opensshkey *ret, struct err *err)
 {
 	struct buf raw;
-	struct cursor c, cipher, kdf, blob, priv, inner, type;
+	struct sshdata c, cipher, kdf, blob, priv, inner, type;
 	struct opensshkey k;
 	int rc = -1;
 
@@ -188,17 +150,17 @@ opensshkey_parse(const char *text, size_t len_bytes, struct opensshkey *ret, str
 	c.p = (const unsigned char *)raw.data + sizeof(MAGIC);
 	c.left = raw.len - sizeof(MAGIC);
 	c.bad = false;
-	cipher = take_string(&c);
-	kdf = take_string(&c);
-	take_string(&c);		/* kdf options */
-	if (take_u32(&c) != 1 && !c.bad) {
+	cipher = sshdata_string(&c);
+	kdf = sshdata_string(&c);
+	sshdata_string(&c);		/* kdf options */
+	if (sshdata_u32(&c) != 1 && !c.bad) {
 		err_set(err, "it holds more than one key");
 		goto out;
 	}
-	blob = take_string(&c);
-	priv = take_string(&c);
+	blob = sshdata_string(&c);
+	priv = sshdata_string(&c);
 	inner = blob;
-	type = take_string(&inner);
+	type = sshdata_string(&inner);
 	if (c.bad || inner.bad || type.left == 0 || type.left >= sizeof(k.type) ||
 	    memchr(type.p, '\0', type.left) != NULL) {
 		err_set(err, "it is cut off or damaged");
