@@ -372,7 +372,7 @@ apply_turn(struct run *r)
 	struct drive *d = r->arg;
 	const struct rollout *ro;
 	const struct step_view *v;
-	int rc;
+	int rc = 0;
 
 	if (!have_plan(r))
 		return;
