@@ -368,6 +368,9 @@ may_change(const struct engine *e, struct err *err)
 		return err_set(err, "this belay only looks (%s%s)",
 		    e->lock_holder == NULL ? "--read-only" : "the lock is held by ",
 		    e->lock_holder == NULL ? "" : e->lock_holder);
+	if (e->stranger != NULL)
+		return err_set(err, "step '%s' was applied in this run, and this plan has it no more: "
+		    "take it back with the plan that it was applied with", e->stranger);
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "store/journal.h"
 
 struct journaling;
+struct lock;
 struct thread;
 
 /* One thing that is probed again and again. */
@@ -109,7 +110,7 @@ struct engine {
 	uv_timer_t timer;	/* due probes, judgings, soak */
 	uv_idle_t changed_idle;	/* coalesces `changed` */
 	uv_timer_t wake;
-	uv_signal_t on_int, on_term;
+	uv_signal_t on_int, on_term, on_hup;
 	int	 interrupts;
 	bool	 loop_open, started, stopping, dirty;
 
@@ -118,6 +119,9 @@ struct engine {
 	struct journal *journal;
 	struct journal_run run;
 	bool	 run_open, run_beginning;
+	bool	 run_held;	/* read-only: another belay is at work on this run */
+	struct lock *fleet_lock;
+	char	*stranger;	/* a step of the run that the plan has no more; or NULL */
 	struct journaling *journaling;
 
 	struct slot *slots;

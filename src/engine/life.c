@@ -128,8 +128,9 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	(void)uv_timer_init(&e->loop, &e->wake);
 	(void)uv_signal_init(&e->loop, &e->on_int);
 	(void)uv_signal_init(&e->loop, &e->on_term);
+	(void)uv_signal_init(&e->loop, &e->on_hup);
 	e->timer.data = e->changed_idle.data = e->wake.data = e;
-	e->on_int.data = e->on_term.data = e;
+	e->on_int.data = e->on_term.data = e->on_hup.data = e;
 	if (read_file(e->fleet_path, &e->fleet_text, &e->fleet_len, err) != 0 ||
 	    fleet_parse(&e->fleet, e->fleet_path, e->fleet_text, e->fleet_len, err) != 0)
 		goto fail;
@@ -178,6 +179,7 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 		.program = e->program, .events = &engine_worker_events, .arg = e,
 	};
 	struct effects fx = { 0 };
+	struct sigaction hup;
 
 	e->events = events;
 	e->arg = arg;
@@ -192,10 +194,13 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 	if (events != NULL && events->interrupt != NULL) {
 		(void)uv_signal_start(&e->on_int, on_signal, SIGINT);
 		(void)uv_signal_start(&e->on_term, on_signal, SIGTERM);
+		/* A terminal that goes away is no reason to leave an operation half-way; nohup says that it is none at all. */
+		if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
+			(void)uv_signal_start(&e->on_hup, on_signal, SIGHUP);
 	}
 	material_start(e);
 	/* Who only looks sees an interrupted run as one, unless its holder is still at it; and settles nothing. */
-	if (e->rollout != NULL && e->run_open && (!e->options.read_only || e->lock_holder == NULL)) {
+	if (e->rollout != NULL && e->run_open && (!e->options.read_only || !e->run_held)) {
 		rollout_resume(e->rollout, engine_now_ms(e), &fx);
 		if (e->options.read_only)
 			effects_release(&fx);

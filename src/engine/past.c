@@ -12,9 +12,12 @@
 #include "engine/engine_int.h"
 #include "engine/journaling.h"
 #include "pki/digest.h"
+#include "store/lock.h"
 
 /* Of a value, in the words of an entry: enough to tell a mode from a path. */
 #define WORDS_VALUE_MAX 64
+
+static void	forget_waivers(struct engine *);
 
 struct written {		/* one record on its way to disk */
 	struct engine *engine;
@@ -172,6 +175,7 @@ past_write(struct engine *e, const struct effect *x)
 	free(op_id);
 	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && rollout_last(e->rollout) == NONE) {
 		/* All is as it was before: what comes next is another run. */
+		forget_waivers(e);
 		journaling_end(e->journaling, on_ended, e);
 		e->run_open = false;
 	}
@@ -232,6 +236,41 @@ past_begin_run(struct engine *e, struct err *err)
 
 /* ---- coming back ---- */
 
+/* A run that was taken back whole takes its waivers with it. */
+static void
+forget_waivers(struct engine *e)
+{
+	size_t i, k;
+
+	for (i = 0; e->plan != NULL && i < e->plan->nsteps; i++) {
+		const struct step *s = &e->plan->steps[i];
+
+		for (k = 0; k < s->nrequires; k++) {
+			free(e->memory[i].waived_guards[k]);
+			e->memory[i].waived_guards[k] = NULL;
+		}
+		for (k = 0; k < s->ngates; k++) {
+			free(e->memory[i].waived_gates[k]);
+			e->memory[i].waived_gates[k] = NULL;
+		}
+	}
+}
+
+/* A step that was begun in this run, and that the plan does not have any more. */
+static void
+meet_stranger(struct engine *e, const struct journal_entry *entry)
+{
+	const struct record *r = &entry->record;
+
+	if (r->kind == REC_APPLY && e->stranger == NULL)
+		e->stranger = mem_strdup(entry->step_id);
+	else if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && e->stranger != NULL &&
+	    strcmp(e->stranger, entry->step_id) == 0) {
+		free(e->stranger);
+		e->stranger = NULL;
+	}
+}
+
 static bool
 on_entry(void *arg, const struct journal_entry *entry)
 {
@@ -248,9 +287,15 @@ on_entry(void *arg, const struct journal_entry *entry)
 	line.op_id = mem_strdup(entry->op_id);
 	line.text = mem_strdup(entry->text);
 	remember(e, &line);
-	if (e->rollout == NULL || entry->step_id == NULL ||
-	    (step = plan_step(e->plan, entry->step_id)) == NONE)
+	if (!entry->is_record && strcmp(entry->kind, "end") == 0)
+		forget_waivers(e);
+	if (e->rollout == NULL || entry->step_id == NULL)
 		return true;
+	if ((step = plan_step(e->plan, entry->step_id)) == NONE) {
+		if (entry->is_record && e->run_open && strcmp(entry->run, e->run.id) == 0)
+			meet_stranger(e, entry);
+		return true;
+	}
 	if (entry->is_record && e->run_open && strcmp(entry->run, e->run.id) == 0) {
 		rec = entry->record;
 		rec.step = step;
@@ -282,16 +327,12 @@ on_entry(void *arg, const struct journal_entry *entry)
  * so that two fleets under one plan do not share a run.
  */
 static char *
-journal_name(const struct engine *e)
+journal_name(const struct engine *e, const char *hex)
 {
-	char hex[DIGEST_HEX_SIZE], *real, *name;
 	const char *from = e->plan == NULL ? "status" : e->plan->name;
+	char *name;
 	size_t i;
 
-	real = realpath(e->fleet_path, NULL);
-	digest_sha256_hex(real == NULL ? e->fleet_path : real,
-	    strlen(real == NULL ? e->fleet_path : real), hex);
-	free(real);
 	name = mem_printf("%.*s-%.8s", 64, from == NULL || *from == '\0' ? "plan" : from, hex);
 	for (i = 0; name[i] != '\0'; i++)
 		if (!isalnum((unsigned char)name[i]) && strchr("._-", name[i]) == NULL)
@@ -301,10 +342,49 @@ journal_name(const struct engine *e)
 	return name;
 }
 
+/*
+ * The journal's lock is its run's; that of the fleet keeps two plans from being at
+ * work on the same hosts at once.
+ */
+static int
+take_fleet(struct engine *e, const char *hex, char **ret_by, struct err *err)
+{
+	char *path = mem_printf("%s/fleet-%.8s.lock", e->state_dir, hex);
+	int rc = 0;
+
+	if (!e->options.read_only)
+		rc = lock_take(&e->fleet_lock, path, ret_by, err);
+	else if (*ret_by == NULL)
+		*ret_by = lock_holder(path);
+	free(path);
+	return rc;
+}
+
+/* What a look at the past finds that a person has to know. */
+static void
+warn_of_changes(struct engine *e)
+{
+	char hex[DIGEST_HEX_SIZE], head[65];
+	struct err err;
+
+	if (journal_verify(e->journal, head, &err) != 0)
+		engine_tell(e, TELL_ERROR, "%s; what it says was done may not be what was done", err.msg);
+	if (!e->run_open)
+		return;
+	digest_sha256_hex(e->fleet_text, e->fleet_len, hex);
+	if (strcmp(e->run.plan_sha, e->plan->sha256) != 0)
+		engine_tell(e, TELL_WARN, "the plan was changed since this run began (%s)", e->run.id);
+	if (strcmp(e->run.fleet_sha, hex) != 0)
+		engine_tell(e, TELL_WARN, "the fleet file was changed since this run began (%s)", e->run.id);
+	if (e->stranger != NULL)
+		engine_tell(e, TELL_ERROR, "step '%s' was applied in this run, and the plan has it no more",
+		    e->stranger);
+}
+
 int
 past_open(struct engine *e, bool *ret_locked, struct err *err)
 {
-	char *name, *by = NULL;
+	char hex[DIGEST_HEX_SIZE], *real, *name, *by = NULL;
 	struct err none = { "" };
 	int rc;
 
@@ -312,11 +392,19 @@ past_open(struct engine *e, bool *ret_locked, struct err *err)
 		return -1;
 	if (e->plan == NULL)
 		return 0;
-	name = journal_name(e);
+	real = realpath(e->fleet_path, NULL);
+	digest_sha256_hex(real == NULL ? e->fleet_path : real,
+	    strlen(real == NULL ? e->fleet_path : real), hex);
+	free(real);
+	name = journal_name(e, hex);
 	rc = journal_open(&e->journal, e->state_dir, name, e->options.read_only, &by, err);
-	if (rc == 0 && e->options.read_only)
+	if (rc == 0 && e->options.read_only) {
 		by = journal_holder(e->state_dir, name);
+		e->run_held = by != NULL;
+	}
 	free(name);
+	if (rc == 0)
+		rc = take_fleet(e, hex, &by, err);
 	free(e->lock_holder);
 	e->lock_holder = by;
 	*ret_locked = rc != 0 && by != NULL;
@@ -330,8 +418,7 @@ past_open(struct engine *e, bool *ret_locked, struct err *err)
 	}
 	if (journal_each(e->journal, NULL, on_entry, e, err) != 0)
 		return -1;
-	if (e->run_open && strcmp(e->run.plan_sha, e->plan->sha256) != 0)
-		engine_tell(e, TELL_WARN, "the plan was changed since this run began (%s)", e->run.id);
+	warn_of_changes(e);
 	if (!e->options.read_only)
 		e->journaling = journaling_new(e->thread, e->journal);
 	return 0;
@@ -344,6 +431,8 @@ past_release(struct engine *e)
 
 	journaling_free(e->journaling);
 	journal_close(e->journal);
+	lock_free(e->fleet_lock);
+	free(e->stranger);
 	for (i = 0; i < e->nhistory; i++)
 		line_release(&e->history[i]);
 	free(e->history);
