@@ -227,8 +227,9 @@ sshd_up(struct sshd *d, struct fixture *f, const char *name, const char *host_ke
 	d->fixture = f;
 	snprintf(d->name, sizeof(d->name), "%s", name);
 	d->port = fixture_free_port();
+	/* SHLVL: else bash, run by sshd, reads the start-up files of whoever runs the tests. */
 	n = (size_t)snprintf(text, sizeof(text), "ListenAddress 127.0.0.1\nPort %d\nPidFile none\n"
-	    "UsePAM no\nUseDNS no\nStrictModes no\nPasswordAuthentication no\n"
+	    "UsePAM no\nUseDNS no\nStrictModes no\nSetEnv SHLVL=2\nPasswordAuthentication no\n"
 	    "KbdInteractiveAuthentication no\nAuthorizedKeysFile %s\nMaxStartups 1000\nPrintMotd no\n"
 	    "LogLevel VERBOSE\nAllowUsers *\n%s\n", d->port, fixture_path(f, "authorized_keys"),
 	    options == NULL ? "" : options);
