@@ -260,6 +260,7 @@ E2E = \
 	tests/lab/test-lab.sh \
 	tests/e2e/walk.sh \
 	tests/e2e/console.sh \
+	tests/e2e/kill.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.
