@@ -92,6 +92,7 @@ REMOTE_SRC = \
 	src/remote/addresses.c \
 	src/remote/stream.c \
 	src/remote/session.c \
+	src/remote/session_chan.c \
 	src/remote/session_libssh2.c \
 	src/remote/session_socket.c \
 	src/remote/session_lanes.c \

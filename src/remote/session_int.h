@@ -79,6 +79,9 @@ extern const struct transport transport_libssh2;
 extern const struct transport transport_system;
 extern const struct transport transport_local;
 
+#define EXECS_MAX	8	/* below sshd's MaxSessions of 10, which counts these only */
+#define DIALS_MAX	16
+
 struct session {
 	uv_loop_t *loop;
 	struct keyring *keyring;

@@ -941,6 +941,7 @@ host_that_forwards_only_is_left_in_peace(void **state)
 	struct seen seen;
 	uv_timer_t timer;
 	bool over = false;
+	const bool *flag;
 	uv_tcp_t echo;
 	int port = echo_up(&echo), turns = 0;
 
@@ -962,7 +963,7 @@ host_that_forwards_only_is_left_in_peace(void **state)
 	uv_timer_init(&loop, &timer);
 	timer.data = &over;
 	uv_timer_start(&timer, note_over, 500, 0);
-	for (; !over; turns++)
+	for (flag = &over; !*flag; turns++)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_in_range(turns, 1, 50);
 	uv_close((uv_handle_t *)&timer, NULL);
