@@ -17,6 +17,7 @@
 #define SETTINGS_EVERY_MS	60000
 #define PROBE_DEADLINE_MS	8000
 #define LOST_AGAIN_MS		1000
+#define ON_DEMAND_STALE_MS	60000
 
 static int64_t
 every(const struct engine *e, enum reading_kind kind)
@@ -38,6 +39,9 @@ every(const struct engine *e, enum reading_kind kind)
 int64_t
 engine_stale_ms(const struct engine *e, enum reading_kind kind)
 {
+	/* Looked at on demand: nothing was promised, and the age is shown; a host that is silent delays the others. */
+	if (!e->options.probe)
+		return ON_DEMAND_STALE_MS;
 	/* Two misses and the time that a probe may take. */
 	return 2 * every(e, kind) + PROBE_DEADLINE_MS;
 }
