@@ -70,7 +70,7 @@ on_op_done(void *arg, uint64_t id, const struct op_result *res)
 		return;
 	ev.now_ms = engine_now_ms(e);
 	/* Not where the host was silent all the time: then it is set aside, and the others are not kept waiting. */
-	if (res->outcome == OP_UNREACHED && ev.now_ms - errand->since_ms < errand->deadline_ms / 2 &&
+	if (res->outcome == OP_UNREACHED && ev.now_ms - errand->since_ms < errand->deadline_ms / 4 &&
 	    undo_again(e, errand))
 		return;
 	ev.step = errand->step;
