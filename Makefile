@@ -262,6 +262,7 @@ E2E = \
 	tests/e2e/walk.sh \
 	tests/e2e/console.sh \
 	tests/e2e/kill.sh \
+	tests/e2e/faults.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.
