@@ -6,7 +6,7 @@ set -u
 
 top=$(cd "$here/../.." && pwd)
 lab=$top/tests/lab/lab
-BELAY=${BELAY:-$top/build/belay}
+BELAY=${BELAY:-${BUILD:-$top/build}/belay}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/belay-e2e.XXXXXX")
 chmod 755 "$tmp"
 n=0
