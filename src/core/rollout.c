@@ -317,7 +317,6 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 
 	s->view.undo_wanted = false;
 	s->view.park_wanted = false;
-	s->view.why[0] = '\0';
 	emit(out, EFFECT_REST, ev->step, NONE);
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state == OPS_STUCK)
@@ -513,8 +512,11 @@ on_want_park(struct rollout *r, const struct event *ev, struct effects *out)
 static void
 on_undo(struct rollout *r, const struct event *ev, struct effects *out)
 {
-	if (rollout_may(r, VERB_UNDO, ev->step, NULL))
-		undo_begin(r, ev, out);
+	if (!rollout_may(r, VERB_UNDO, ev->step, NULL))
+		return;
+	/* A person's wish has no cause; an undo after a fault keeps that of the fault. */
+	r->steps[ev->step].view.why[0] = '\0';
+	undo_begin(r, ev, out);
 }
 
 /* The intent is on disk: the op may leave. */
@@ -704,9 +706,9 @@ on_gate(struct rollout *r, const struct event *ev, struct effects *out)
 		return;
 	}
 	s->seen_ms = ev->now_ms;
-	if (s->view.phase == PHASE_SOAKING)
+	if (s->view.phase == PHASE_SOAKING && ev->now_ms < s->view.soak_until_ms)
 		return;
-	if (soak_ms > 0) {
+	if (s->view.phase != PHASE_SOAKING && soak_ms > 0) {
 		s->view.soak_until_ms = ev->now_ms + soak_ms;
 		rollout_enter(r, ev->step, PHASE_SOAKING, ev, out);
 		return;
@@ -720,16 +722,12 @@ on_soak_tick(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	struct step_state *s = &r->steps[ev->step];
 
-	if (ev->now_ms - s->seen_ms > SOAK_GAP_MS) {
-		/* Nobody looked for a while: what was not seen did not soak. */
-		s->seen_ms = ev->now_ms;
-		s->view.soak_until_ms = ev->now_ms + r->plan->steps[ev->step].soak_ms;
+	(void)out;
+	if (ev->now_ms - s->seen_ms <= SOAK_GAP_MS)
 		return;
-	}
-	if (ev->now_ms < s->view.soak_until_ms)
-		return;
-	rollout_enter(r, ev->step, PHASE_DONE, ev, out);
-	emit(out, EFFECT_REST, ev->step, NONE);
+	/* Nobody looked for a while: what was not seen did not soak. */
+	s->seen_ms = ev->now_ms;
+	s->view.soak_until_ms = ev->now_ms + r->plan->steps[ev->step].soak_ms;
 }
 
 static void

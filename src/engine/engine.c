@@ -345,6 +345,7 @@ engine_arm(struct engine *e)
 		next = other;
 	if (e->rollout != NULL && (other = rollout_in_flight(e->rollout)) != NONE &&
 	    rollout_step(e->rollout, (int)other)->phase == PHASE_SOAKING &&
+	    rollout_step(e->rollout, (int)other)->soak_until_ms > now_ms &&
 	    rollout_step(e->rollout, (int)other)->soak_until_ms < next)
 		next = rollout_step(e->rollout, (int)other)->soak_until_ms;
 	if (next == INT64_MAX) {

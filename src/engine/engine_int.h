@@ -52,7 +52,7 @@ struct judging {
 	enum purpose purpose;
 	int64_t	 since_ms, deadline_ms, next_ask_ms;
 	int64_t	 step_ms;	/* what "since the step" means to a log check */
-	int64_t	 failing_since_ms;	/* soaking: a breach has to last */
+	int64_t	 failing_since_ms, unsure_since_ms;	/* soaking: a breach, a gap has to last */
 	bool	 soaking;
 	struct own_probe *own;
 	size_t	 n;

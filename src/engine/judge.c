@@ -206,8 +206,13 @@ judge_one(struct engine *e, struct judging *j, int64_t now_ms)
 			j->failing_since_ms = now_ms;
 		if (failed > 0 && now_ms - j->failing_since_ms < BREACH_MS)
 			return false;
-		if (failed == 0 && passed < n)
-			return false;	/* a gap; the rollout restarts the soak when it lasts */
+		if (passed == n)
+			j->unsure_since_ms = 0;
+		else if (j->unsure_since_ms == 0)
+			j->unsure_since_ms = now_ms;
+		/* A gap; the rollout restarts the soak when it lasts, but that has an end too. */
+		if (failed == 0 && passed < n && now_ms - j->unsure_since_ms < GATE_DEADLINE_MS)
+			return false;
 	} else if (!ev.ok && now_ms < j->deadline_ms &&
 	    !(j->purpose == JUDGE_GUARD && failed > 0))
 		return false;
@@ -223,7 +228,9 @@ judge_one(struct engine *e, struct judging *j, int64_t now_ms)
 		ev.kind = EV_GATE;
 		if (ev.ok && !j->soaking && e->plan->steps[j->step].soak_ms > 0) {
 			j->soaking = true;
-			j->next_ask_ms = now_ms + SOAK_ASK_AGAIN_MS;
+			/* What the gate was shown by does not count for the soak. */
+			j->since_ms = now_ms;
+			j->next_ask_ms = now_ms + ASK_AGAIN_MS;
 			engine_feed(e, &ev);
 			return true;
 		}

@@ -475,6 +475,8 @@ apply_turn(struct run *r)
 		run_end(r, EXIT_DOUBT);
 		return;
 	case PHASE_UNDOING:
+		if (!d->faulted)
+			show_said(r, d->step);
 		d->faulted = true;
 		return;
 	case PHASE_TODO:

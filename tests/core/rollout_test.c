@@ -182,7 +182,7 @@ reach(struct story *s, enum phase phase)
 	if (phase == PHASE_SOAKING)
 		return;
 	s->now += 6000;
-	ask(s, EV_TICK);
+	judged(s, EV_GATE, true);
 	if (phase == PHASE_DONE)
 		return;
 	ask(s, EV_UNDO);
@@ -352,8 +352,25 @@ soak_restarts_after_a_gap(void **state)
 	ask(&s, EV_TICK);
 	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_SOAKING);
 	judged(&s, EV_GATE, true);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_SOAKING);
 	s.now += 5000;
+	judged(&s, EV_GATE, true);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_DONE);
+	end(&s);
+}
+
+static void
+soak_ends_only_when_the_gate_is_seen_to_hold(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_SOAKING);
+	/* Time alone does not end it: the gate may be inconclusive since. */
+	s.now += 6000;
 	ask(&s, EV_TICK);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_SOAKING);
+	judged(&s, EV_GATE, true);
 	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_DONE);
 	end(&s);
 }
@@ -431,7 +448,7 @@ replay_after_a_kill_at_every_record(void **state)
 			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 0, .verb = OPV_APPLY, .outcome = OP_APPLIED },
 			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 1, .verb = OPV_APPLY, .outcome = OP_APPLIED },
 			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 2, .verb = OPV_APPLY, .outcome = OP_APPLIED },
-			{ .kind = EV_GATE, .ok = true }, { .kind = EV_TICK, .now_ms = 6000 },
+			{ .kind = EV_GATE, .ok = true }, { .kind = EV_GATE, .ok = true, .now_ms = 6000 },
 			{ .kind = EV_UNDO },
 			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 1, .verb = OPV_UNDO, .outcome = OP_RESTORED },
 			{ .kind = EV_JOURNALLED }, { .kind = EV_OP, .op = 0, .verb = OPV_UNDO, .outcome = OP_RESTORED },
@@ -598,6 +615,7 @@ main(void)
 		cmocka_unit_test(stuck_host_is_set_aside_and_the_rest_goes_on),
 		cmocka_unit_test(doubt_is_settled_by_the_hosts_record),
 		cmocka_unit_test(soak_restarts_after_a_gap),
+		cmocka_unit_test(soak_ends_only_when_the_gate_is_seen_to_hold),
 		cmocka_unit_test(on_fault_undo_goes_back_by_itself),
 		cmocka_unit_test(last_in_first_out),
 		cmocka_unit_test(replay_after_a_kill_at_every_record),
