@@ -1,0 +1,80 @@
+/*
+ * attempt: one new connection, and what comes of it.  The truth table of the
+ * real programs: what both sides bring in, the verdict out.  Pure; knows no
+ * fleet and no plan (posture.h fills an attempt in from those).
+ *
+ * Sources: measured with PostgreSQL 15, PgBouncer 1.18, Redis 7.0, libpq 15
+ * by tests/truth, cell by cell; what could not be run there is marked so at
+ * its place (attempt.c) and in dialect_basis().
+ */
+#ifndef BELAY_CORE_ATTEMPT_H
+#define BELAY_CORE_ATTEMPT_H
+
+#include <stdbool.h>
+
+#include "core/fleet.h"
+
+enum verdict {			/* in order: more is better */
+	VERDICT_REFUSED, VERDICT_HANGS, VERDICT_UNKNOWN, VERDICT_PLAINTEXT,
+	VERDICT_TLS,		/* encrypted, nobody checked */
+	VERDICT_CHAIN,		/* the certificate's chain was checked */
+	VERDICT_NAME		/* and the name */
+};
+const char *verdict_word(enum verdict);
+
+/* What the client knows of the served certificate's issuer. */
+enum anchor {
+	ANCHOR_NONE,		/* no CA file at the client */
+	ANCHOR_ISSUER,		/* its CA file holds the issuer */
+	ANCHOR_OTHER,		/* its CA file holds other CAs only */
+	ANCHOR_UNKNOWN		/* there is a CA file, or there may be; whose is not known */
+};
+
+/* The certificate that the endpoint serves. */
+enum served {
+	SERVED_NONE,		/* it has none: it cannot speak TLS */
+	SERVED_GOOD,		/* in date, covers the dialled name */
+	SERVED_MISNAMED,	/* in date, does not cover the dialled name */
+	SERVED_EXPIRED,		/* or not yet valid; whatever its names */
+	SERVED_UNKNOWN		/* it has one that nobody has seen */
+};
+
+/* The client certificate that the client shows when it is asked. */
+enum shown { SHOWN_NONE, SHOWN_GOOD, SHOWN_STRAY /* of a CA that the endpoint does not trust */ };
+
+struct attempt {
+	enum kind kind;		/* of the endpoint */
+	enum accept accept;
+	enum served served;
+	bool	 asks;		/* a client certificate is asked for, not demanded (PostgreSQL's ssl_ca_file) */
+	enum proto server_min, server_max;	/* PROTO_ANY: no bound */
+	enum auth auth;		/* how the endpoint authenticates this role */
+	enum stored stored;	/* what it has stored for it */
+
+	enum dialect dialect;	/* of the client's driver */
+	enum dial dial;
+	enum anchor anchor;
+	enum shown shown;
+	enum proto client_min, client_max;
+};
+
+/*
+ * What this connection does.  *ret_why (may be NULL) is a constant string, or
+ * NULL: for REFUSED and HANGS the cause in the field's words, for PLAINTEXT
+ * that nobody asked for (prefer that fell back) the cause of that.
+ * ACCEPT_UNKNOWN, DIAL_UNKNOWN give VERDICT_UNKNOWN, and so does every
+ * unknown that decides the outcome; one that does not decide it is no obstacle.
+ */
+enum verdict attempt_verdict(const struct attempt *, const char **ret_why);
+
+/*
+ * A dialect's own spelling of a mode ("ssl=require", "rejectUnauthorized:
+ * false"), or NULL where the driver has no such mode and setting it is an
+ * error; *ret_why then says so.
+ */
+const char *dialect_spelling(enum dialect, enum dial, const char **ret_why);
+/* Whether tests/truth runs the driver itself, or its documents only are behind the table. */
+enum basis { BASIS_RUN, BASIS_DOCUMENTED };
+enum basis dialect_basis(enum dialect);
+
+#endif
