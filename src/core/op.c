@@ -34,6 +34,7 @@ struct maker {
 	 * binding of DIAL_DISABLE is made.
 	 */
 	bool	 no_ca;
+	bool	 back_last;	/* a trust binding is being made */
 };
 
 static void
@@ -272,6 +273,7 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 		op = op_push(m, kind, host);
 		op->path = kind == OP_RUN ? NULL : mem_strdup(e->file);
 		op->unit = unit;
+		op->back_last = m->back_last && kind == OP_FILE;
 	}
 	op->in_place = op->in_place || e->in_place;
 	op->deadline_ms = e->deadline_ms > 0 ? e->deadline_ms :
@@ -377,6 +379,7 @@ make_trust(struct maker *m, const struct move *move, struct err *err)
 	m->fill.cert = move->value;
 	if (l->trust_lands && c->unit != NONE)
 		index_push(&m->units, c->unit);
+	m->back_last = true;
 	if (bound(m, &l->trust, c->unit, c->host, err) != 0)
 		return err_wrap(err, "link '%s'", l->name);
 	return 0;
@@ -443,7 +446,7 @@ make_move(struct maker *m, const struct move *move, struct err *err)
 {
 	m->fill.accept = m->fill.dial = m->fill.ca_file = NULL;
 	m->fill.cert = NONE;
-	m->no_ca = false;
+	m->no_ca = m->back_last = false;
 	switch (move->facet) {
 	case FACET_ACCEPT:
 		return make_accept(m, move, err);

@@ -10,7 +10,8 @@
  * host-side program keeps, so that "did it happen?" has an answer after a crash.
  *
  * The way back: every edit is undone in reverse order, and then the units are
- * activated again, each once.  OPV_UNDO of an ACTIVATE op is that activation
+ * activated again, each once; a CA file that a trust move wrote goes last of
+ * all, since a client that still verifies reads it at each new connection.  OPV_UNDO of an ACTIVATE op is that activation
  * (the same command as forward); asked for before the edits are back it would
  * bring nothing back.
  */
@@ -48,6 +49,7 @@ struct op {
 	int	 mode;		/* FILE: -1 keep, or 0600 for a new one */
 	char	*owner;
 	bool	 in_place;
+	bool	 back_last;	/* undone after the activations; see below */
 	bool	 secret;	/* values are shown as fingerprints only */
 	char	*run, *undo, *observe, *expect, *in;
 	bool	 idempotent, read_only;

@@ -18,7 +18,7 @@
  *     nor for not done: the host's own record decides (OPV_RECORD).
  *  5. From every phase in which an op may have touched a host, undo is allowed.
  *  6. Edits are undone last in, first out; then the units that had been activated
- *     are activated again, each once.  An op that cannot be undone sets its
+ *     are activated again, each once; an edit that is `back_last` goes after them.  An op that cannot be undone sets its
  *     host aside; the others go on.
  *
  * The table at the end of this file says what each event does in each phase;
@@ -261,21 +261,33 @@ host_set_aside(const struct step_state *s, int host)
 	return false;
 }
 
-/* The next op to undo: edits from the last to the first, then activations. */
+/* The last edit, of those that go before or after the activations, to undo. */
 static int
-undo_candidate(const struct step_state *s)
+undo_edit(const struct step_state *s, bool back_last)
 {
 	size_t i;
 
 	for (i = s->view.nops; i-- > 0;)
-		if (!s->shapes[i].activates && touched(&s->ops[i]) &&
-		    s->ops[i].state != OPS_STUCK)
+		if (!s->shapes[i].activates && s->shapes[i].back_last == back_last &&
+		    touched(&s->ops[i]) && s->ops[i].state != OPS_STUCK)
 			return (int)i;
+	return NONE;
+}
+
+/* The next op to undo: edits from the last to the first, activations, what clients read until then. */
+static int
+undo_candidate(const struct step_state *s)
+{
+	size_t i;
+	int edit = undo_edit(s, false);
+
+	if (edit != NONE)
+		return edit;
 	for (i = 0; i < s->view.nops; i++)
 		if (s->shapes[i].activates && touched(&s->ops[i]) &&
 		    s->ops[i].state != OPS_STUCK)
 			return (int)i;
-	return NONE;
+	return undo_edit(s, true);
 }
 
 static void

@@ -133,6 +133,7 @@ const char *op_state_word(enum op_state);
 struct op_shape {
 	int	 host, unit;
 	bool	 activates;	/* OP_ACTIVATE */
+	bool	 back_last;	/* undone after the activations; see op.h */
 	bool	 command;	/* OP_RUN or OP_ACTIVATE: cannot be judged by a file's hash */
 	bool	 idempotent;
 };

@@ -87,6 +87,7 @@ memory_init(struct engine *e, struct err *err)
 			all[k].host = op->host;
 			all[k].unit = op->unit;
 			all[k].activates = op->kind == OP_ACTIVATE;
+			all[k].back_last = op->back_last;
 			all[k].command = op->kind == OP_ACTIVATE || op->kind == OP_RUN;
 			all[k].idempotent = op->idempotent;
 		}

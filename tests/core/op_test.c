@@ -146,6 +146,8 @@ print(const struct ops *ops, struct buf *out)
 			(void)buf_printf(out, " [%s]", fleet->units[op->unit].name);
 		if (op->secret)
 			(void)buf_puts(out, " secret");
+		if (op->back_last)
+			(void)buf_puts(out, " back-last");
 		(void)buf_puts(out, "\n");
 	}
 }
@@ -224,7 +226,7 @@ trust_that_lands_by_itself_is_no_edit_but_an_activation(void **state)
 	check(MOVES(TRUST("api -> pg", "internal")), NULL, NULL,
 	    "run/s/1 activate api-1 systemctl restart api [api]\n");
 	check(MOVES(TRUST("api -> redis", "internal")), material, NULL,
-	    "run/s/1 file api-1 /etc/ssl/ca.crt {<ca.pem of internal>\n} 644 [api]\n"
+	    "run/s/1 file api-1 /etc/ssl/ca.crt {<ca.pem of internal>\n} 644 [api] back-last\n"
 	    "run/s/2 activate api-1 systemctl restart api [api]\n");
 }
 

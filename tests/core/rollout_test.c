@@ -22,7 +22,7 @@ static struct step steps[2] = {
 	{ .id = (char []){ "two" }, .optional = true },
 };
 static struct plan plan = { .steps = steps, .nsteps = 2 };
-static const struct op_shape one[3] = {
+static struct op_shape one[3] = {
 	{ .host = 0, .unit = 0 },
 	{ .host = 1, .unit = 0 },
 	{ .host = 0, .unit = 0, .activates = true, .command = true, .idempotent = true },
@@ -390,6 +390,29 @@ on_fault_undo_goes_back_by_itself(void **state)
 	end(&s);
 }
 
+/* Who still verifies reads it at each new connection. */
+static void
+a_ca_file_goes_last_on_the_way_back(void **state)
+{
+	struct story s;
+
+	(void)state;
+	one[0].back_last = true;
+	reach(&s, PHASE_DONE);
+	buf_clear(&s.out);
+	ask(&s, EV_UNDO);
+	disk(&s);
+	answer(&s, 1, OPV_UNDO, OP_RESTORED);
+	disk(&s);
+	answer(&s, 2, OPV_UNDO, OP_RESTORED);
+	disk(&s);
+	answer(&s, 0, OPV_UNDO, OP_RESTORED);
+	one[0].back_last = false;
+	check_story(&s, "REST undo undo-intent#1!UNDO#1undo-outcome#1=3 undo-intent#2!UNDO#2undo-outcome#2=3 "
+	    "undo-intent#0!UNDO#0undo-outcome#0=3 phase=restored");
+	end(&s);
+}
+
 static void
 last_in_first_out(void **state)
 {
@@ -617,6 +640,7 @@ main(void)
 		cmocka_unit_test(soak_restarts_after_a_gap),
 		cmocka_unit_test(soak_ends_only_when_the_gate_is_seen_to_hold),
 		cmocka_unit_test(on_fault_undo_goes_back_by_itself),
+		cmocka_unit_test(a_ca_file_goes_last_on_the_way_back),
 		cmocka_unit_test(last_in_first_out),
 		cmocka_unit_test(replay_after_a_kill_at_every_record),
 		cmocka_unit_test(every_phase_meets_every_event),
