@@ -31,7 +31,7 @@ enum anchor {
 };
 
 /* The certificate that the endpoint serves. */
-enum served {
+enum leaf_state {
 	SERVED_NONE,		/* it has none: it cannot speak TLS */
 	SERVED_GOOD,		/* in date, covers the dialled name */
 	SERVED_MISNAMED,	/* in date, does not cover the dialled name */
@@ -45,7 +45,7 @@ enum shown { SHOWN_NONE, SHOWN_GOOD, SHOWN_STRAY /* of a CA that the endpoint do
 struct attempt {
 	enum kind kind;		/* of the endpoint */
 	enum accept accept;
-	enum served served;
+	enum leaf_state served;
 	bool	 asks;		/* a client certificate is asked for, not demanded (PostgreSQL's ssl_ca_file) */
 	enum proto server_min, server_max;	/* PROTO_ANY: no bound */
 	enum auth auth;		/* how the endpoint authenticates this role */

@@ -24,6 +24,16 @@ const char *const dial_words[] = {
 const char *const proto_words[] = {
 	"any", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", NULL
 };
+const char *const dialect_words[] = {
+	"default", "libpq", "pgbouncer", "asyncpg", "sqlalchemy-asyncpg",
+	"node-postgres", "pgx", "jdbc", "redis-py", "node-redis", "ioredis",
+	"hiredis", "jedis", NULL
+};
+const char *const auth_words[] = {
+	"unknown", "trust", "password", "md5", "scram-sha-256", "cert",
+	"external", NULL
+};
+const char *const stored_words[] = { "unknown", "plain", "md5", "scram-sha-256", NULL };
 const char *const source_words[] = {
 	"served", "rehearsed", "census", "configured", "persisted", NULL
 };
@@ -77,6 +87,24 @@ proto_word(enum proto proto)
 }
 
 const char *
+dialect_word(enum dialect dialect)
+{
+	return word_of(dialect_words, LENGTH(dialect_words), (size_t)dialect);
+}
+
+const char *
+auth_word(enum auth auth)
+{
+	return word_of(auth_words, LENGTH(auth_words), (size_t)auth);
+}
+
+const char *
+stored_word(enum stored stored)
+{
+	return word_of(stored_words, LENGTH(stored_words), (size_t)stored);
+}
+
+const char *
 source_word(enum source source)
 {
 	return word_of(source_words, LENGTH(source_words), (size_t)source);
@@ -116,6 +144,47 @@ int
 proto_parse(const char *word)
 {
 	return index_of(proto_words, word);
+}
+
+/* The first word of these three is none. */
+static int
+index_after_first(const char *const words[], const char *word)
+{
+	int i = index_of(words + 1, word);
+
+	return i == -1 ? -1 : i + 1;
+}
+
+int
+dialect_parse(const char *word)
+{
+	return index_after_first(dialect_words, word);
+}
+
+int
+auth_parse(const char *word)
+{
+	return index_after_first(auth_words, word);
+}
+
+int
+stored_parse(const char *word)
+{
+	return index_after_first(stored_words, word);
+}
+
+bool
+dialect_fits(enum dialect dialect, enum kind kind)
+{
+	if (dialect == DIALECT_DEFAULT)
+		return true;
+	return (dialect >= DIALECT_REDIS_PY) == (kind == KIND_REDIS);
+}
+
+enum dialect
+dialect_of_kind(enum kind kind)
+{
+	return kind == KIND_REDIS ? DIALECT_HIREDIS : DIALECT_LIBPQ;
 }
 
 #define BY_NAME(array, count) do {				\
@@ -263,6 +332,65 @@ link_host(const struct fleet *f, const struct link *link)
 	return f->clients[link->client].host;
 }
 
+static bool
+is_address(const char *name)
+{
+	return strchr(name, ':') != NULL ||
+	    (*name != '\0' && strspn(name, "0123456789.") == strlen(name));
+}
+
+static bool
+names_equal(const char *a, const char *b)
+{
+	for (; *a != '\0' && *b != '\0'; a++, b++) {
+		char x = *a >= 'A' && *a <= 'Z' ? (char)(*a - 'A' + 'a') : *a;
+		char y = *b >= 'A' && *b <= 'Z' ? (char)(*b - 'A' + 'a') : *b;
+
+		if (x != y)
+			return false;
+	}
+	return *a == *b;
+}
+
+/* As OpenSSL and libpq have it: measured, see attempt.h. */
+static bool
+name_matches(const char *pattern, const char *name)
+{
+	const char *dot;
+
+	if (strncmp(pattern, "*.", 2) != 0 || is_address(name))
+		return names_equal(pattern, name);
+	dot = strchr(name, '.');
+	return dot != NULL && dot != name && names_equal(pattern + 1, dot);
+}
+
+int
+cert_covers(const struct fleet *f, const struct cert *c, const char *name)
+{
+	const struct endpoint *e;
+	size_t i, k;
+
+	for (i = 0; i < c->names.n; i++)
+		if (name_matches(c->names.v[i], name))
+			return 1;
+	if (c->names.n > 0)
+		return 0;
+	if (c->external)
+		return -1;
+	for (i = 0; i < c->serves.n; i++) {
+		e = &f->endpoints[c->serves.v[i]];
+		for (k = 0; k < e->names.n; k++)
+			if (names_equal(e->names.v[k], name))
+				return 1;
+	}
+	for (i = 0; i < f->nlinks; i++)
+		for (k = 0; k < c->serves.n; k++)
+			if (f->links[i].endpoint == c->serves.v[k] &&
+			    names_equal(link_dials_name(f, &f->links[i]), name))
+				return 1;
+	return 0;
+}
+
 void
 bedit_release(struct bedit *e)
 {
@@ -333,6 +461,7 @@ cert_release(struct cert *c)
 	free(c->ca_file);
 	free(c->ca_dir);
 	free(c->serves.v);
+	strings_release(&c->names);
 	binding_release(&c->install);
 }
 
@@ -382,7 +511,6 @@ link_release(struct link *l)
 	if (l->can_tls != NULL)
 		bedit_release(l->can_tls);
 	free(l->can_tls);
-	free(l->driver);
 	free(l->at);
 }
 

@@ -48,15 +48,46 @@ enum dial {
 
 enum proto { PROTO_ANY, PROTO_TLS1_0, PROTO_TLS1_1, PROTO_TLS1_2, PROTO_TLS1_3 };
 
+/* What a driver makes of a dial mode, and how it is spelt there: attempt.h. */
+enum dialect {
+	DIALECT_DEFAULT,	/* nothing was said; a link of a fleet never has it: see dialect_of_kind() */
+	DIALECT_LIBPQ, DIALECT_PGBOUNCER, DIALECT_ASYNCPG, DIALECT_SQLALCHEMY_ASYNCPG,
+	DIALECT_NODE_POSTGRES, DIALECT_PGX, DIALECT_JDBC,
+	DIALECT_REDIS_PY, DIALECT_NODE_REDIS, DIALECT_IOREDIS, DIALECT_HIREDIS, DIALECT_JEDIS
+};
+#define DIALECT_COUNT 13
+
+/* How an endpoint authenticates a role. */
+enum auth {
+	AUTH_UNKNOWN,		/* nothing was said: not in question */
+	AUTH_TRUST, AUTH_PASSWORD, AUTH_MD5, AUTH_SCRAM,
+	AUTH_CERT,		/* by its client certificate */
+	AUTH_EXTERNAL		/* by something else (pam, ldap, gss): not in question */
+};
+#define AUTH_COUNT 7
+
+/* What the endpoint has stored of a role's password. */
+enum stored { STORED_UNKNOWN, STORED_PLAIN, STORED_MD5, STORED_SCRAM };
+#define STORED_COUNT 4
+
 /* Words for enums; *_word never returns NULL, *_parse returns -1 on no match. */
 const char *kind_word(enum kind);
 const char *accept_word(enum accept);
 const char *dial_word(enum dial);
 const char *proto_word(enum proto);
+const char *dialect_word(enum dialect);
+const char *auth_word(enum auth);
+const char *stored_word(enum stored);
 int	kind_parse(const char *);
 int	accept_parse(const char *);
 int	dial_parse(const char *);
 int	proto_parse(const char *);
+int	dialect_parse(const char *);	/* what stands for nothing said is no word */
+int	auth_parse(const char *);
+int	stored_parse(const char *);
+/* Whether this driver speaks to such an endpoint; and the one that is meant where none is named. */
+bool	dialect_fits(enum dialect, enum kind);
+enum dialect dialect_of_kind(enum kind);
 
 struct strings {
 	char **v;
@@ -180,6 +211,7 @@ struct cert {
 	char	*ca_dir;	/* where the CA's files live; NULL: the state directory */
 	int	 passphrase;	/* the secret that opens the CA's key; NONE: asked for */
 	struct indices serves;	/* endpoints */
+	struct strings names;	/* exactly these SANs; empty: every name that is dialled at what it serves (external: not known) */
 	struct binding install;	/* edits; content and values may hold $(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem) and .b64 */
 	bool	 lands_at_activation;
 	const char *not_yet;
@@ -205,7 +237,9 @@ struct endpoint {
 	struct strings names;	/* what clients dial; certificates must cover each */
 	char	*probe_user, *probe_database;
 	int	 probe_secret;
-	enum proto proto_min;
+	enum proto proto_min, proto_max;	/* PROTO_ANY: no bound was named */
+	bool	 asks;		/* asks for a client certificate without demanding one */
+	enum auth auth[ACCEPT_COUNT];	/* by what is accepted then */
 	char	*managed;
 	char	*log_run;	/* command printing the log from now on, on log_host */
 	char	*log_file;
@@ -251,7 +285,9 @@ struct link {
 	struct binding trust;	/* edits that put it there, when not by the cert's install */
 	/* a guard that must hold before a TLS dial: the build can do TLS at all */
 	struct bedit *can_tls;	/* EDIT_RUN with run and expect, or NULL */
-	char	*driver;	/* dialect, or NULL: libpq / hiredis */
+	enum dialect dialect;	/* never DIALECT_DEFAULT */
+	enum stored stored;	/* how the endpoint has stored its role's password */
+	bool	 stray;		/* shows a client certificate that is not of this fleet where it is asked */
 	char	*at;		/* name dialled where it differs from names[0] */
 };
 
@@ -263,7 +299,7 @@ struct client {
 	int	 host;
 	enum evidence evidence;
 	int64_t	 window_ms;
-	enum proto proto_max;
+	enum proto proto_min, proto_max;	/* PROTO_ANY: no bound was named */
 	int	 pools;		/* the endpoint that this client is (a pooler), or NONE */
 	struct indices links;
 	const char *not_yet;
@@ -309,6 +345,14 @@ int	fleet_link(const struct fleet *, const char *name);
 /* The name that a link dials, and the port it uses for a dial mode. */
 const char *link_dials_name(const struct fleet *, const struct link *);
 int	link_dials_port(const struct fleet *, const struct link *, enum dial);
+/*
+ * Whether the certificate is for this name: by its `names`, else because the
+ * name is dialled at an endpoint that it serves.  A wildcard stands for
+ * exactly one label, the left-most, and for no address; addresses match
+ * literally.  1, 0, or -1 where that is not known (an external certificate
+ * without `names`).
+ */
+int	cert_covers(const struct fleet *, const struct cert *, const char *name);
 /* The host from which a link is dialled, or NONE. */
 int	link_host(const struct fleet *, const struct link *);
 

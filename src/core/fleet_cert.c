@@ -218,13 +218,33 @@ read_cert_ca(struct fleet_reader *fr, const struct scope *scope, const struct no
 	return 0;
 }
 
+static int
+read_cert_names(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct cert *c)
+{
+	const struct node *at;
+	const char *name;
+	size_t i;
+
+	if (reader_strings(&fr->r, scope, node, "a host name, an address or '*.' and a name", &c->names) == -1)
+		return -1;
+	for (i = 0; i < c->names.n; i++) {
+		at = node->kind == NODE_SEQUENCE ? node->items[i] : node;
+		name = c->names.v[i];
+		if (reader_check_plain(&fr->r, at->line, at->col, "a host name, an address or '*.' and a name",
+		    strncmp(name, "*.", 2) == 0 ? name + 2 : name, HOST_CHARACTERS) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 int
 read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
 		"profile", "leaf", "warn", "serves", "external", "ca", "ca-dir", "passphrase",
 		"dir", "key", "install", "put", "version", "undo", "object",
-		"lands", "for", NULL
+		"lands", "names", "for", NULL
 	};
 	static const char *const profiles[] = { "ecdsa-p256", "rsa-4096", NULL };
 	static const char *const lands[] = { "activation", NULL };
@@ -266,6 +286,8 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 			return -1;
 		c->lands_at_activation = true;
 	}
+	if ((v = node_get(node, "names")) != NULL && read_cert_names(fr, scope, v, c) == -1)
+		return -1;
 	if ((v = node_get(node, "serves")) != NULL &&
 	    read_serves(fr, scope, v, &c->serves) == -1)
 		return -1;

@@ -108,22 +108,68 @@ read_cannot_see(struct fleet_reader *fr, const struct scope *scope, const struct
 	return 0;
 }
 
+/* One bound of a range of protocols, where it is given. */
 static int
-read_protocol(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+read_bound(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     const char *key, enum proto *ret)
 {
-	const char *keys[2] = { key, NULL };
+	const struct node *v = node_get(node, key);
 	int word;
 
-	if (key != NULL) {
-		if (reader_keys(&fr->r, node, "protocol", keys) == -1)
-			return -1;
-		if ((node = node_get(node, key)) == NULL)
-			return 0;
-	}
-	if (reader_word(&fr->r, scope, node, "protocol", proto_words + 1, &word) == -1)
+	if (v == NULL)
+		return 0;
+	if (reader_word(&fr->r, scope, v, "protocol", proto_words + 1, &word) == -1)
 		return -1;
 	*ret = (enum proto)(word + 1);
+	return 0;
+}
+
+/* { min, max }; where `alone` is told, a word alone is the newest. */
+static int
+read_protocol(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    const char *what, bool alone, enum proto *ret_min, enum proto *ret_max)
+{
+	static const char *const keys[] = { "min", "max", NULL };
+	int word;
+
+	if (alone && node->kind == NODE_SCALAR) {
+		if (reader_word(&fr->r, scope, node, "protocol", proto_words + 1, &word) == -1)
+			return -1;
+		*ret_max = (enum proto)(word + 1);
+		return 0;
+	}
+	if (reader_keys(&fr->r, node, what, keys) == -1 ||
+	    read_bound(fr, scope, node, "min", ret_min) == -1 ||
+	    read_bound(fr, scope, node, "max", ret_max) == -1)
+		return -1;
+	if (*ret_max != PROTO_ANY && *ret_min > *ret_max)
+		return reader_fail(&fr->r, node, "'min: %s' above 'max: %s', expected a range",
+		    proto_word(*ret_min), proto_word(*ret_max));
+	return 0;
+}
+
+/* One method, or one for each value of accept. */
+static int
+read_auth(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct endpoint *e)
+{
+	const struct node *v;
+	size_t i;
+	int word;
+
+	if (node->kind != NODE_SCALAR && reader_keys(&fr->r, node, "auth", accept_words) == -1)
+		return -1;
+	for (i = 0; i < ACCEPT_COUNT; i++) {
+		v = node->kind == NODE_SCALAR ? node : node_get(node, accept_words[i]);
+		if (v == NULL)
+			continue;
+		if (reader_word(&fr->r, scope, v, "method", auth_words + 1, &word) == -1)
+			return -1;
+		e->auth[i] = (enum auth)(word + 1);
+		if (e->kind == KIND_REDIS && e->auth[i] != AUTH_TRUST && e->auth[i] != AUTH_PASSWORD)
+			return reader_fail(&fr->r, v,
+			    "'%s' of a redis, expected one of: trust, password", auth_word(e->auth[i]));
+	}
 	return 0;
 }
 
@@ -132,8 +178,10 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 {
 	static const char *const keys[] = {
 		"kind", "unit", "managed", "tags", "listen", "names", "probe",
-		"protocol", "log", "cannot-see", "accept", "for", NULL
+		"protocol", "auth", "client-certificates", "log", "cannot-see", "accept",
+		"for", NULL
 	};
+	static const char *const asks[] = { "asked", NULL };
 	struct endpoint *e = &fr->f->endpoints[i];
 	struct reader *r = &fr->r;
 	const struct node *v;
@@ -171,8 +219,15 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 	if ((v = node_get(node, "probe")) != NULL && read_probe(fr, scope, v, e) == -1)
 		return -1;
 	if ((v = node_get(node, "protocol")) != NULL &&
-	    read_protocol(fr, scope, v, "min", &e->proto_min) == -1)
+	    read_protocol(fr, scope, v, "protocol", false, &e->proto_min, &e->proto_max) == -1)
 		return -1;
+	if ((v = node_get(node, "auth")) != NULL && read_auth(fr, scope, v, e) == -1)
+		return -1;
+	if ((v = node_get(node, "client-certificates")) != NULL) {
+		if (reader_word(r, scope, v, "way to treat client certificates:", asks, &word) == -1)
+			return -1;
+		e->asks = true;
+	}
 	if ((v = node_get(node, "log")) != NULL && read_log(fr, scope, v, e) == -1)
 		return -1;
 	if ((v = node_get(node, "cannot-see")) != NULL && read_cannot_see(fr, scope, v, e) == -1)
@@ -180,6 +235,29 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 	if ((v = node_get(node, "accept")) != NULL)
 		return bind_accept(fr, scope, (int)i, v);
 	return 0;
+}
+
+/* A client's driver is that of those of its links whose servers it speaks to. */
+static int
+check_client_driver(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    const struct client *c)
+{
+	const struct node *v = node_get(node, "driver");
+	const struct fleet *f = fr->f;
+	size_t i;
+	int word;
+
+	if (v == NULL)
+		return 0;
+	if (reader_word(&fr->r, scope, v, "driver", dialect_words + 1, &word) == -1)
+		return -1;
+	for (i = 0; i < c->links.n; i++)
+		if (dialect_fits((enum dialect)(word + 1),
+		    f->endpoints[f->links[c->links.v[i]].endpoint].kind))
+			return 0;
+	return c->links.n == 0 ? 0 : reader_fail(&fr->r, v,
+	    "'%s' speaks to none of the servers that '%s' dials, expected a driver that does",
+	    dialect_word((enum dialect)(word + 1)), c->name);
 }
 
 int
@@ -197,15 +275,12 @@ read_client(struct fleet_reader *fr, const struct scope *scope, const struct nod
 	static const char *const run_time[] = { "step", NULL };
 	struct client *c = &fr->f->clients[i];
 	const struct node *v;
-	char *driver = NULL;
-	int word, rc;
+	int word;
 
-	rc = reader_keys(&fr->r, node, "a client", keys) == -1 ||
+	if (reader_keys(&fr->r, node, "a client", keys) == -1 ||
 	    opt_strings(fr, scope, node, "tags", "a tag", &c->tags) == -1 ||
 	    opt_duration(fr, scope, node, "window", &c->window_ms) == -1 ||
-	    opt_string(fr, scope, node, "driver", &driver) == -1 ? -1 : 0;
-	free(driver);		/* the links read it for themselves */
-	if (rc == -1)
+	    check_client_driver(fr, scope, node, c) == -1)
 		return -1;
 	if ((v = node_get(node, "evidence")) != NULL) {
 		if (reader_word(&fr->r, scope, v, "evidence", evidence_words, &word) == -1)
@@ -213,7 +288,7 @@ read_client(struct fleet_reader *fr, const struct scope *scope, const struct nod
 		c->evidence = (enum evidence)word;
 	}
 	if ((v = node_get(node, "speaks")) != NULL &&
-	    read_protocol(fr, scope, v, NULL, &c->proto_max) == -1)
+	    read_protocol(fr, scope, v, "speaks", true, &c->proto_min, &c->proto_max) == -1)
 		return -1;
 	if ((v = node_get(node, "exercise")) != NULL) {
 		if (reader_shape(&fr->r, scope, v, "exercise", exercise_shape, run_time) == -1)
@@ -348,15 +423,47 @@ read_can_tls(struct fleet_reader *fr, const struct scope *scope, const struct no
 	return 0;
 }
 
+/* The link's own word, its client's, or what is usual there. */
+static int
+read_driver(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    const struct node *client, struct link *link)
+{
+	const struct node *own = node_get(node, "driver"), *v = own;
+	enum kind kind = fr->f->endpoints[link->endpoint].kind;
+	bool pooler = fr->f->clients[link->client].pools != NONE;
+	int word;
+
+	link->dialect = pooler ? DIALECT_PGBOUNCER : dialect_of_kind(kind);
+	if (v == NULL && (v = node_get(client, "driver")) == NULL)
+		return 0;
+	if (reader_word(&fr->r, scope, v, "driver", dialect_words + 1, &word) == -1)
+		return -1;
+	if (pooler != ((enum dialect)(word + 1) == DIALECT_PGBOUNCER))
+		return reader_fail(&fr->r, v, pooler ?
+		    "'%s' of a pooler's own side ('%s'), expected none: it is pgbouncer" :
+		    "'%s' of '%s', expected a client with the name of a pgbouncer endpoint",
+		    dialect_word((enum dialect)(word + 1)), link->name);
+	if (dialect_fits((enum dialect)(word + 1), kind))
+		link->dialect = (enum dialect)(word + 1);
+	else if (own != NULL)
+		return reader_fail(&fr->r, v, "'%s' does not speak to a %s ('%s'), expected a driver that does",
+		    dialect_word((enum dialect)(word + 1)), kind_word(kind), link->name);
+	return 0;
+}
+
 int
-read_link(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
+read_link(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    const struct node *client, size_t i)
 {
 	static const char *const keys[] = {
-		"match", "dial", "trust", "can-tls", "driver", "at", "for", NULL
+		"match", "dial", "trust", "can-tls", "driver", "stored", "shows", "at",
+		"for", NULL
 	};
+	static const char *const shows[] = { "none", "stray", NULL };
 	struct link *link = &fr->f->links[i];
 	int host = fr->f->clients[link->client].host;
 	const struct node *v;
+	int word;
 
 	link->trust_cert = link->follows = NONE;
 	link->assumed = DIAL_UNKNOWN;
@@ -366,8 +473,18 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	if ((v = node_get(node, "match")) != NULL && read_match(fr, scope, v, &link->match) == -1)
 		return -1;
 	if (opt_plain(fr, scope, node, "at", "a host name or an address", HOST_CHARACTERS, &link->at) == -1 ||
-	    opt_plain(fr, scope, node, "driver", "a driver", "._-", &link->driver) == -1)
+	    read_driver(fr, scope, node, client, link) == -1)
 		return -1;
+	if ((v = node_get(node, "stored")) != NULL) {
+		if (reader_word(&fr->r, scope, v, "way to store a password:", stored_words + 1, &word) == -1)
+			return -1;
+		link->stored = (enum stored)(word + 1);
+	}
+	if ((v = node_get(node, "shows")) != NULL) {
+		if (reader_word(&fr->r, scope, v, "client certificate:", shows, &word) == -1)
+			return -1;
+		link->stray = word == 1;
+	}
 	/* Before dial, which may speak of $(ca_file). */
 	if ((v = node_get(node, "trust")) != NULL && read_trust(fr, scope, v, link, host) == -1)
 		return -1;

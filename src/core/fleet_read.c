@@ -462,13 +462,7 @@ read_body(struct fleet_reader *fr, const struct pending *p)
 	case NOUN_CLIENT:
 		return read_client(fr, p->scope, p->node, p->index);
 	case NOUN_LINK:
-		if (read_link(fr, p->scope, p->node, p->index) == -1)
-			return -1;
-		/* A client's driver is that of all its links. */
-		if (fr->f->links[p->index].driver == NULL)
-			return opt_plain(fr, p->scope, p->client, "driver", "a driver",
-			    "._-", &fr->f->links[p->index].driver);
-		return 0;
+		return read_link(fr, p->scope, p->node, p->client, p->index);
 	}
 	return -1;
 }

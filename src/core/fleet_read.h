@@ -14,6 +14,9 @@ extern const char *const kind_words[];
 extern const char *const accept_words[];
 extern const char *const dial_words[];
 extern const char *const proto_words[];
+extern const char *const dialect_words[];	/* these three begin with what is no word of a file */
+extern const char *const auth_words[];
+extern const char *const stored_words[];
 extern const char *const source_words[];
 extern const char *const evidence_words[];
 extern const char *const edit_kind_words[];
@@ -77,7 +80,9 @@ int	read_unit(struct fleet_reader *, const struct scope *, const struct node *, 
 int	read_endpoint(struct fleet_reader *, const struct scope *, const struct node *, size_t);
 int	read_cert(struct fleet_reader *, const struct scope *, const struct node *, size_t);
 int	read_client(struct fleet_reader *, const struct scope *, const struct node *, size_t);
-int	read_link(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+/* client: the body that the link stands in. */
+int	read_link(struct fleet_reader *, const struct scope *, const struct node *,
+	    const struct node *client, size_t);
 
 /*
  * Bindings.  `owner_host` is where an edit without `on` goes, NONE where that

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/attempt.h"
 #include "core/fleet.h"
 #include "core/plan.h"
 
@@ -34,14 +35,6 @@ void	posture_release(struct posture *);
 /* Moves one facet, with everything that the binding implies and that follows it. */
 void	posture_move(struct posture *, const struct fleet *, const struct move *);
 void	posture_step(struct posture *, const struct fleet *, const struct step *);
-
-enum verdict {			/* in order: more is better */
-	VERDICT_REFUSED, VERDICT_HANGS, VERDICT_UNKNOWN, VERDICT_PLAINTEXT,
-	VERDICT_TLS,		/* encrypted, nobody checked */
-	VERDICT_CHAIN,		/* the certificate's chain was checked */
-	VERDICT_NAME		/* and the name */
-};
-const char *verdict_word(enum verdict);
 
 /*
  * What a new connection of this link does.  *ret_why is a constant string for
