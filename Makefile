@@ -50,6 +50,7 @@ CORE_SRC = \
 	src/core/fill.c \
 	src/core/op.c \
 	src/core/op_codec.c \
+	src/core/attempt.c \
 	src/core/posture.c \
 	src/core/board.c \
 	src/core/impact.c \

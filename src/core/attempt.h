@@ -73,6 +73,8 @@ enum verdict attempt_verdict(const struct attempt *, const char **ret_why);
  * error; *ret_why then says so.
  */
 const char *dialect_spelling(enum dialect, enum dial, const char **ret_why);
+/* Whether a client that verifies needs a CA file of its own; else it falls back on the system's. */
+bool	dialect_needs_file(enum dialect);
 /* Whether tests/truth runs the driver itself, or its documents only are behind the table. */
 enum basis { BASIS_RUN, BASIS_DOCUMENTED };
 enum basis dialect_basis(enum dialect);

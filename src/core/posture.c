@@ -1,11 +1,10 @@
 /*
- * posture: see posture.h.  Owns what a new connection does under given
- * facets; holds no state and looks at nothing else.
+ * posture: see posture.h.  Owns how a move becomes changes of facets, and how
+ * the facts of a fleet and the facets of a posture become one attempt; what
+ * comes of that is attempt.c's.  Holds no state and looks at nothing else.
  *
- * The verdict of one link is read from three small tables, in this order:
- * what the endpoint accepts, what the client dials, whether what the client
- * checks holds.  A pooler's clients then inherit a refusal upstream as a hang
- * (measured with PgBouncer 1.18: no error, the client waits).
+ * A pooler's clients inherit a refusal upstream as a hang (measured with
+ * PgBouncer 1.18: no error, the client waits).
  */
 #include "core/posture.h"
 
@@ -89,27 +88,54 @@ posture_from(struct posture *p, const struct fleet *f, const struct plan *plan)
 	}
 }
 
-/* Links that follow `link` move with it; fleet_parse() refused cycles. */
 static void
-move_dial(struct posture *p, const struct fleet *f, int link, enum dial dial)
+add_change(struct change **v, size_t *n, enum facet facet, int subject, int value)
 {
-	size_t i;
+	struct change *c;
 
-	p->dial[link] = dial;
-	for (i = 0; i < f->nlinks; i++)
-		if (f->links[i].how == DIAL_FOLLOWS && f->links[i].follows == link)
-			move_dial(p, f, (int)i, dial);
+	c = mem_push(v, n, sizeof(*c));
+	c->facet = facet;
+	c->subject = subject;
+	c->value = value;
 }
 
+/* Links that follow `link` move with it; fleet_parse() refused cycles. */
 static void
-move_trust(struct posture *p, const struct fleet *f, int link, int cert)
+add_link(struct change **v, size_t *n, const struct fleet *f, enum facet facet, int link, int value)
 {
 	size_t i;
 
-	p->trust[link] = cert;
+	add_change(v, n, facet, link, value);
 	for (i = 0; i < f->nlinks; i++)
 		if (f->links[i].how == DIAL_FOLLOWS && f->links[i].follows == link)
-			move_trust(p, f, (int)i, cert);
+			add_link(v, n, f, facet, (int)i, value);
+}
+
+/* Whether a value of this endpoint's accept takes the link along, and how it then dials. */
+static enum dial
+implied_dial(const struct endpoint *e, enum accept accept, int link)
+{
+	enum dial dial = DIAL_DISABLE;
+	size_t i;
+
+	if (accept != ACCEPT_UNKNOWN)
+		for (i = 0; i < e->accept[accept].nimplies; i++)
+			if (e->accept[accept].implies[i].link == link)
+				dial = e->accept[accept].implies[i].dial;
+	return dial;
+}
+
+static bool
+is_implied_before(const struct endpoint *e, size_t v, size_t i)
+{
+	int link = e->accept[v].implies[i].link;
+	size_t w, k;
+
+	for (w = 0; w <= v; w++)
+		for (k = 0; k < (w == v ? i : e->accept[w].nimplies); k++)
+			if (e->accept[w].implies[k].link == link)
+				return true;
+	return false;
 }
 
 /*
@@ -118,45 +144,79 @@ move_trust(struct posture *p, const struct fleet *f, int link, int cert)
  * value of the same facet moves takes that link back to plaintext.
  */
 static void
-move_accept(struct posture *p, const struct fleet *f, int endpoint, enum accept accept)
+add_accept(struct change **ret, size_t *n, const struct fleet *f, int endpoint, enum accept accept)
 {
 	const struct endpoint *e = &f->endpoints[endpoint];
 	size_t v, i;
+	int link;
 
-	p->accept[endpoint] = accept;
+	add_change(ret, n, FACET_ACCEPT, endpoint, (int)accept);
 	for (v = 0; v < ACCEPT_COUNT; v++)
-		for (i = 0; i < e->accept[v].nimplies; i++)
-			move_dial(p, f, e->accept[v].implies[i].link, DIAL_DISABLE);
-	if (accept == ACCEPT_UNKNOWN)
-		return;
-	for (i = 0; i < e->accept[accept].nimplies; i++)
-		move_dial(p, f, e->accept[accept].implies[i].link,
-		    e->accept[accept].implies[i].dial);
+		for (i = 0; i < e->accept[v].nimplies; i++) {
+			if (is_implied_before(e, v, i))
+				continue;
+			link = e->accept[v].implies[i].link;
+			add_link(ret, n, f, FACET_DIAL, link, (int)implied_dial(e, accept, link));
+		}
+}
+
+void
+posture_changes(const struct fleet *f, const struct move *m, struct change **ret, size_t *ret_n)
+{
+	size_t i;
+
+	*ret = NULL;
+	*ret_n = 0;
+	switch (m->facet) {
+	case FACET_ACCEPT:
+		add_accept(ret, ret_n, f, m->subject, (enum accept)m->value);
+		break;
+	case FACET_CERT:
+		for (i = 0; i < f->certs[m->subject].serves.n; i++)
+			add_change(ret, ret_n, FACET_CERT, f->certs[m->subject].serves.v[i], m->subject);
+		break;
+	case FACET_DIAL:
+	case FACET_TRUST:
+		add_link(ret, ret_n, f, m->facet, m->subject, m->value);
+		break;
+	case FACET_PRESENT:
+		add_change(ret, ret_n, FACET_PRESENT, m->subject, m->value);
+		break;
+	}
+}
+
+void
+posture_change(struct posture *p, const struct change *c)
+{
+	switch (c->facet) {
+	case FACET_ACCEPT:
+		p->accept[c->subject] = (enum accept)c->value;
+		break;
+	case FACET_CERT:
+		p->cert[c->subject] = c->value;
+		break;
+	case FACET_DIAL:
+		p->dial[c->subject] = (enum dial)c->value;
+		break;
+	case FACET_TRUST:
+		p->trust[c->subject] = c->value;
+		break;
+	case FACET_PRESENT:
+		p->present[c->subject] = c->value;
+		break;
+	}
 }
 
 void
 posture_move(struct posture *p, const struct fleet *f, const struct move *m)
 {
-	size_t i;
+	struct change *changes;
+	size_t i, n;
 
-	switch (m->facet) {
-	case FACET_ACCEPT:
-		move_accept(p, f, m->subject, (enum accept)m->value);
-		break;
-	case FACET_CERT:
-		for (i = 0; i < f->certs[m->subject].serves.n; i++)
-			p->cert[f->certs[m->subject].serves.v[i]] = m->subject;
-		break;
-	case FACET_DIAL:
-		move_dial(p, f, m->subject, (enum dial)m->value);
-		break;
-	case FACET_TRUST:
-		move_trust(p, f, m->subject, m->value);
-		break;
-	case FACET_PRESENT:
-		p->present[m->subject] = m->value;
-		break;
-	}
+	posture_changes(f, m, &changes, &n);
+	for (i = 0; i < n; i++)
+		posture_change(p, &changes[i]);
+	free(changes);
 }
 
 void
@@ -168,135 +228,114 @@ posture_step(struct posture *p, const struct fleet *f, const struct step *step)
 		posture_move(p, f, &step->moves[i]);
 }
 
-const char *
-verdict_word(enum verdict verdict)
+/* What of its issuer the client knows, for a certificate that is known. */
+static enum anchor
+anchor_of(const struct fleet *f, int trust, int cert, enum dialect dialect)
 {
-	static const char *const words[] = {
-		[VERDICT_REFUSED] = "refused", [VERDICT_HANGS] = "hangs",
-		[VERDICT_UNKNOWN] = "unknown", [VERDICT_PLAINTEXT] = "plaintext",
-		[VERDICT_TLS] = "tls", [VERDICT_CHAIN] = "tls+chain",
-		[VERDICT_NAME] = "tls+name",
-	};
+	const char *ca;
 
-	return words[verdict];
+	if (trust != NONE)
+		return trust == cert ? ANCHOR_ISSUER : ANCHOR_OTHER;
+	if (dialect_needs_file(dialect) || !f->certs[cert].external)
+		return ANCHOR_NONE;
+	/* The system's CAs: they hold the issuer of somebody else's certificate, or may. */
+	ca = f->certs[cert].ca_file;
+	return ca != NULL && strcmp(ca, "system") == 0 ? ANCHOR_ISSUER : ANCHOR_UNKNOWN;
 }
 
-/* What TLS comes to, once both sides want it. */
-static enum verdict
-handshake(const struct fleet *f, const struct posture *p, const struct link *l, int link,
-    const char **ret_why)
+static enum leaf_state
+served_of(const struct fleet *f, const struct link *l, int cert)
 {
-	enum dial dial = p->dial[link];
-	int cert = p->cert[l->endpoint];
-	bool trusted = cert >= 0 && p->trust[link] == cert;
+	const struct cert *c = &f->certs[cert];
 
-	if (p->accept[l->endpoint] == ACCEPT_MUTUAL && p->present[link] == NONE) {
-		*ret_why = "the endpoint asks for a client certificate and the client shows none";
-		return VERDICT_REFUSED;
+	/* Issued by us for every name that is dialled at what it serves. */
+	if (c->names.n == 0 && !c->external)
+		return SERVED_GOOD;
+	switch (cert_covers(f, c, link_dials_name(f, l))) {
+	case 1:
+		return SERVED_GOOD;
+	case 0:
+		return SERVED_MISNAMED;
+	default:
+		return SERVED_UNKNOWN;
 	}
-	switch (dial) {
-	case DIAL_VERIFY_CA:
-	case DIAL_VERIFY_FULL:
-		/* Redis clients fall back on the system's CAs, libpq does not. */
-		if (cert == CERT_UNKNOWN && f->endpoints[l->endpoint].kind == KIND_REDIS)
-			return VERDICT_UNKNOWN;
-		if (p->trust[link] == NONE) {
-			*ret_why = "the client verifies and trusts no CA";
-			return VERDICT_REFUSED;
-		}
-		if (cert == CERT_UNKNOWN)
-			return VERDICT_UNKNOWN;
-		if (!trusted) {
-			*ret_why = "the client does not trust the CA of the certificate served";
-			return VERDICT_REFUSED;
-		}
-		return dial == DIAL_VERIFY_FULL ? VERDICT_NAME : VERDICT_CHAIN;
-	case DIAL_REQUIRE:
-		/* libpq verifies the chain as soon as a root file is there. */
-		if (cert == CERT_UNKNOWN && p->trust[link] != NONE)
-			return VERDICT_UNKNOWN;
-		if (p->trust[link] == NONE || trusted)
-			return trusted ? VERDICT_CHAIN : VERDICT_TLS;
-		*ret_why = "the client's root file does not hold the CA of the certificate served";
-		return VERDICT_REFUSED;
-	case DIAL_ALLOW:
-	case DIAL_PREFER:
-		return trusted ? VERDICT_CHAIN : VERDICT_TLS;
-	case DIAL_DISABLE:
-	case DIAL_UNKNOWN:
-		break;
-	}
-	return VERDICT_UNKNOWN;
 }
 
-static enum verdict
-direct(const struct fleet *f, const struct posture *p, int link, const char **ret_why)
+bool
+posture_attempt(const struct fleet *f, const struct posture *p, int link, struct attempt *ret)
 {
 	const struct link *l = &f->links[link];
-	enum accept accept = p->accept[l->endpoint];
-	enum dial dial = p->dial[link];
-	enum verdict v;
+	const struct endpoint *e = &f->endpoints[l->endpoint];
+	const struct client *c = &f->clients[l->client];
+	int cert = p->cert[l->endpoint], trust = p->trust[link];
 
-	if (accept == ACCEPT_UNKNOWN || dial == DIAL_UNKNOWN)
-		return VERDICT_UNKNOWN;
-	if (accept != ACCEPT_PLAIN && p->cert[l->endpoint] == NONE) {
-		/* PostgreSQL does not start without its certificate, nor does Redis. */
-		*ret_why = "the endpoint is to speak TLS and no certificate is installed for it";
-		return VERDICT_REFUSED;
+	memset(ret, 0, sizeof(*ret));
+	ret->kind = e->kind;
+	ret->accept = p->accept[l->endpoint];
+	ret->asks = e->asks;
+	ret->server_min = e->proto_min;
+	ret->server_max = e->proto_max;
+	ret->auth = ret->accept == ACCEPT_UNKNOWN ? AUTH_UNKNOWN : e->auth[ret->accept];
+	ret->stored = l->stored;
+	ret->dialect = l->dialect;
+	ret->dial = p->dial[link];
+	ret->client_min = c->proto_min;
+	ret->client_max = c->proto_max;
+	ret->shown = p->present[link] != NONE ? SHOWN_GOOD : l->stray ? SHOWN_STRAY : SHOWN_NONE;
+	if (cert == NONE) {
+		ret->served = SERVED_NONE;
+		ret->anchor = trust == NONE ? ANCHOR_NONE : ANCHOR_UNKNOWN;
+	} else if (cert == CERT_UNKNOWN) {
+		ret->served = SERVED_UNKNOWN;
+		ret->anchor = trust != NONE || !dialect_needs_file(l->dialect) ?
+		    ANCHOR_UNKNOWN : ANCHOR_NONE;
+	} else {
+		ret->served = served_of(f, l, cert);
+		ret->anchor = anchor_of(f, trust, cert, l->dialect);
 	}
-	switch (dial) {
-	case DIAL_DISABLE:
-		if (accept == ACCEPT_PLAIN || accept == ACCEPT_BOTH)
-			return VERDICT_PLAINTEXT;
-		*ret_why = "the endpoint accepts tls only and the client dials disable";
-		return VERDICT_REFUSED;
-	case DIAL_ALLOW:
-		/* Plaintext first, TLS only where that is rejected. */
-		if (accept == ACCEPT_PLAIN || accept == ACCEPT_BOTH)
-			return VERDICT_PLAINTEXT;
-		return handshake(f, p, l, link, ret_why);
-	case DIAL_PREFER:
-		if (accept == ACCEPT_PLAIN)
-			return VERDICT_PLAINTEXT;
-		v = handshake(f, p, l, link, ret_why);
-		if (v == VERDICT_REFUSED && accept == ACCEPT_BOTH) {
-			*ret_why = NULL;	/* falls back, silently */
-			return VERDICT_PLAINTEXT;
-		}
+	return ret->accept != ACCEPT_UNKNOWN && ret->dial != DIAL_UNKNOWN;
+}
+
+/*
+ * The verdict of a link, and of what stands behind it.  A pooler may pool for
+ * another one; more of them in a row than there are endpoints is a circle.
+ */
+static enum verdict
+verdict_behind(const struct fleet *f, const struct posture *p, int link, size_t depth,
+    const char **ret_why)
+{
+	const struct link *l = &f->links[link];
+	const struct client *c;
+	struct attempt a;
+	enum verdict v, up;
+	const char *why;
+	size_t i, j;
+
+	(void)posture_attempt(f, p, link, &a);
+	v = attempt_verdict(&a, ret_why);
+	if (v <= VERDICT_HANGS || a.kind != KIND_PGBOUNCER || depth >= f->nendpoints)
 		return v;
-	case DIAL_REQUIRE:
-	case DIAL_VERIFY_CA:
-	case DIAL_VERIFY_FULL:
-		if (accept != ACCEPT_PLAIN)
-			return handshake(f, p, l, link, ret_why);
-		*ret_why = "the client insists on tls and the endpoint accepts plaintext only";
-		return VERDICT_REFUSED;
-	case DIAL_UNKNOWN:
-		break;
+	for (i = 0; i < f->nclients; i++) {
+		c = &f->clients[i];
+		if (c->pools != l->endpoint)
+			continue;
+		for (j = 0; j < c->links.n; j++) {
+			up = verdict_behind(f, p, c->links.v[j], depth + 1, &why);
+			if (up > VERDICT_HANGS)
+				continue;
+			*ret_why = "the pooler cannot reach its server, so its clients wait";
+			return VERDICT_HANGS;
+		}
 	}
-	return VERDICT_UNKNOWN;
+	return v;
 }
 
 enum verdict
 posture_verdict(const struct fleet *f, const struct posture *p, int link, const char **ret_why)
 {
-	const struct link *l = &f->links[link];
-	const char *why = NULL, *upstream_why = NULL;
-	enum verdict v = direct(f, p, link, &why), up;
-	size_t i, j;
+	const char *why = NULL;
+	enum verdict v = verdict_behind(f, p, link, 0, &why);
 
-	if (v > VERDICT_HANGS && f->endpoints[l->endpoint].kind == KIND_PGBOUNCER)
-		for (i = 0; i < f->nclients; i++) {
-			if (f->clients[i].pools != l->endpoint)
-				continue;
-			for (j = 0; j < f->clients[i].links.n; j++) {
-				up = direct(f, p, f->clients[i].links.v[j], &upstream_why);
-				if (up == VERDICT_REFUSED || up == VERDICT_HANGS) {
-					v = VERDICT_HANGS;
-					why = "the pooler cannot reach its server, so its clients wait";
-				}
-			}
-		}
 	if (ret_why != NULL)
 		*ret_why = v <= VERDICT_HANGS ? why : NULL;
 	return v;

@@ -32,16 +32,33 @@ void	posture_init(struct posture *, const struct fleet *);	/* all unknown */
 void	posture_from(struct posture *, const struct fleet *, const struct plan *);
 void	posture_copy(struct posture *to, const struct posture *from);
 void	posture_release(struct posture *);
-/* Moves one facet, with everything that the binding implies and that follows it. */
+/*
+ * What a move comes to: its own facet, with everything that the binding
+ * implies and that follows it.  Each facet of each subject stands there once.
+ */
+struct change {
+	enum facet facet;
+	int	 subject;	/* endpoint (accept, and cert), link (dial, trust, present) */
+	int	 value;		/* as in struct posture */
+};
+/* *ret is the caller's to free. */
+void	posture_changes(const struct fleet *, const struct move *, struct change **ret, size_t *ret_n);
+void	posture_change(struct posture *, const struct change *);
+/* Applies the changes of one move. */
 void	posture_move(struct posture *, const struct fleet *, const struct move *);
 void	posture_step(struct posture *, const struct fleet *, const struct step *);
 
 /*
- * What a new connection of this link does.  *ret_why is a constant string for
- * REFUSED and HANGS, else NULL.  A link through a pooler inherits the verdict
- * of the pooler's own links upstream where that is refused: its clients hang.
- * Sources: libpq 15 sslmode (refused, fallback), PgBouncer 1.18
- * client_tls_sslmode, Redis 7 tls-port; see the table in posture.c.
+ * The attempt that a new connection of this link is.  False where its accept
+ * or dial is unknown (which attempt_verdict() says, too).
+ */
+bool	posture_attempt(const struct fleet *, const struct posture *, int link, struct attempt *ret);
+
+/*
+ * What a new connection of this link does: attempt_verdict(), and behind a
+ * pooler HANGS where one of the pooler's own links upstream is refused or
+ * hangs.  *ret_why (may be NULL) is a constant string for REFUSED and HANGS,
+ * else NULL.
  */
 enum verdict posture_verdict(const struct fleet *, const struct posture *, int link, const char **ret_why);
 
