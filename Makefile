@@ -52,6 +52,8 @@ CORE_SRC = \
 	src/core/op_codec.c \
 	src/core/attempt.c \
 	src/core/posture.c \
+	src/core/proof.c \
+	src/core/proof_text.c \
 	src/core/board.c \
 	src/core/impact.c \
 	src/core/gate.c \

@@ -1,17 +1,20 @@
 /*
  * proof: does any posture that the plan can reach strand a declared client?
- * Pure; the verdict of one connection is posture_verdict()'s.
+ * Pure; the verdict of one connection is attempt_verdict()'s.
  *
  * What is walked: every prefix of the plan, with each optional step taken or
  * skipped; the way back, last in first out; and of each step in flight, in
- * either direction, every subset of it that can be in force: edits written
- * and not activated, units activated or not, by belay or by anybody's restart
+ * either direction, every part of it that can be in force: edits written and
+ * not activated, units activated or not, by belay or by anybody's restart
  * (a crash, a reboot: whatever is written on a unit's hosts may come into
- * force at any time).  A facet's change counts from the last of its edits.
+ * force at any time).  The edits of a step are written in their order and
+ * taken back in the reverse one; edits of one file are one.  A CA file that a
+ * step writes is read by whoever connects next, activated or not; on the way
+ * back it is the last to go (ops_of_step()).
  *
  * What a link's verdict hangs on is small: its own facets and those of its
  * endpoint.  So each link is walked by itself, over the steps that move one
- * of these, as a set of distinct states; cost is about linear in links ×
+ * of these, as a set of distinct states: the cost is about linear in links ×
  * steps that concern them.  A pooler that cannot reach its server makes its
  * clients hang: they inherit the counter-example of the pooler's own link.
  *
@@ -21,6 +24,7 @@
 #ifndef BELAY_CORE_PROOF_H
 #define BELAY_CORE_PROOF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/plan.h"
@@ -28,19 +32,18 @@
 
 struct buf;
 
-/* Something that happens on the way to a refusal, in order. */
-enum event_what {
-	WAY_APPLIED,	/* steps `first` to `step`, whole (optional ones among them that are skipped are not listed) */
+/* What happens on the way to a refusal, in order. */
+enum way_what {
+	WAY_APPLIED,	/* `step` to `last`, but for those skipped, which follow */
 	WAY_SKIPPED,	/* the optional step `step` */
-	WAY_BEGUN,	/* `step` is in flight, forward */
-	WAY_UNDOING,	/* `step` is in flight, backward */
-	WAY_WRITTEN,	/* `move` of that step is on disk (UNDOING: is back as it was) */
-	WAY_ACTIVATED,	/* `unit`, by the step or by somebody else's restart */
-	WAY_NOT_ACTIVATED /* `unit` still runs what it ran before the step */
+	WAY_BEGUN,	/* `step`, or its undo, is in flight; what follows is of it */
+	WAY_WRITTEN,	/* `move` of it stands on disk */
+	WAY_IN_FORCE,	/* `unit` has taken over what is written: activated, or restarted by somebody */
+	WAY_NOT_YET	/* `unit` still runs what it ran before the step */
 };
 struct way {
-	enum event_what what;
-	int	 first, step, move, unit;	/* NONE where it says nothing */
+	enum way_what what;
+	int	 step, last, move, unit;	/* NONE where it says nothing */
 };
 
 struct counter {		/* one counter-example: the shortest for its link */
@@ -48,43 +51,53 @@ struct counter {		/* one counter-example: the shortest for its link */
 	enum verdict verdict;	/* REFUSED or HANGS */
 	const char *why;	/* constant */
 	int	 because;	/* HANGS: the pooler's link that is refused, else NONE */
-	int	 step;		/* the step in flight, or the last that was applied; NONE: at the start */
-	bool	 in_flight, undoing;
+	int	 step;		/* in flight, or the last that was applied; NONE: before the first */
+	bool	 in_flight;
 	/*
-	 * Sessions that are open go on (nothing that was activated restarts the
-	 * client or the endpoint): the outage comes when they reconnect.
+	 * Sessions that are open go on, since nothing that came into force
+	 * restarts the client or the endpoint: it fails when they connect again.
 	 */
 	bool	 delayed;
-	struct way *way;	size_t nways;
-	enum accept accept;	/* what is in force there and then */
+	bool	 guessed;	/* the dial or the accept at the start is not known: one that is possible */
+	struct way *way;	size_t nway;
+	/* In force there and then. */
+	enum accept accept;
 	enum dial dial;
 	int	 cert, trust;	/* certs, or NONE, CERT_UNKNOWN */
-	/* The nearest change of order without any counter-example: move step `fix_step` behind `fix_after` (NONE: to the front); fix_step NONE: none was found. */
+	/*
+	 * The nearest change of order that frees this link and strands no
+	 * other: step `fix_step` comes right after `fix_after` (NONE: first).
+	 * fix_step NONE: there is none, or nobody looked.
+	 */
 	int	 fix_step, fix_after;
 };
 
 struct proof {
 	size_t	 nstates;	/* distinct states of links that were looked at */
-	size_t	 nlinks;	/* links walked */
+	size_t	 nlinks;
 	struct counter *counters; size_t ncounters;	/* shortest first; at most one for a link */
-	struct indices unknown;	/* links that the plan concerns and whose verdict somewhere is not known */
-	struct indices excused;	/* links that are refused or hang and that the plan says may-refuse */
+	struct indices unknown;	/* links that the plan concerns and whose verdict is somewhere not known */
+	struct indices excused;	/* links that are refused or hang, as the plan says they may */
 };
 
 /*
- * from: where the walk starts (NULL: posture_from()); `first`: the steps
- * before it stand already and are not undone by the walk.  fix: look for the
- * nearest safe change of order too (costs some more proofs).
+ * from: where the walk starts, NULL for posture_from(); the steps before
+ * `first` stand already in it and are not taken back by the walk.
  */
 void	proof_run(struct proof *ret, const struct fleet *, const struct plan *,
-	    const struct posture *from, size_t first, bool fix);
+	    const struct posture *from, size_t first);
 void	proof_release(struct proof *);
 
-/* The counter-example in words: one line for the verdict, then one for each part of the way. */
-void	counter_text(struct buf *out, const struct fleet *, const struct plan *, const struct counter *);
-/* One line: "after step 4 'pool-both', with 'flip-web' in flight: web -> pgbouncer is refused: …". */
+/* One line: "after step 4 'pool-tls': web -> pgbouncer is refused: …". */
 void	counter_line(struct buf *out, const struct fleet *, const struct plan *, const struct counter *);
-/* What no proof here considers, one sentence each; ends with NULL. */
+/* The whole story, several lines, each ended. */
+void	counter_text(struct buf *out, const struct fleet *, const struct plan *, const struct counter *);
+/* One part of the way, as one line without its end. */
+void	way_text(struct buf *out, const struct fleet *, const struct plan *, const struct way *);
+/* The change of order in words; empty where there is none. */
+void	fix_text(struct buf *out, const struct plan *, const struct counter *);
+
+/* What no proof here considers, a phrase each; ends with NULL. */
 extern const char *const proof_leaves_out[];
 
 #endif

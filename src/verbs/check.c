@@ -1,45 +1,93 @@
 /*
- * check: reads both files and walks the postures between the plan's steps.
- * Starts nothing and looks at no host.
+ * check: reads both files and runs the proof.  Starts nothing and looks at no
+ * host.
  */
-#include <stdlib.h>
+#include <time.h>
 
 #include "core/buf.h"
-#include "core/mem.h"
-#include "core/posture.h"
+#include "core/proof.h"
 #include "verbs/json.h"
 #include "verbs/out.h"
 #include "verbs/run.h"
 
-/* A declared link that is refused or hangs after some step; for the caller to free. */
-static char *
-refusal(const struct fleet *f, const struct plan *plan, size_t *ret_postures)
+#define SHOWN_WHOLE 3	/* counter-examples that are told as stories; the others have a line */
+#define SHOWN_LINES 40
+
+static int64_t
+cpu_ms(void)
 {
-	struct posture p;
-	char *found = NULL;
-	const char *why;
-	size_t s, l, x;
+	struct timespec t;
 
-	posture_from(&p, f, plan);
-	for (s = 0; s < plan->nsteps && found == NULL; s++) {
-		const struct step *step = &plan->steps[s];
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
-		posture_step(&p, f, step);
-		(*ret_postures)++;
-		for (l = 0; l < f->nlinks && found == NULL; l++) {
-			enum verdict v = posture_verdict(f, &p, (int)l, &why);
-			bool excused = false;
+static void
+not_yet(const struct fleet *f, const struct plan *plan)
+{
+	size_t i;
 
-			for (x = 0; x < step->nexcuses; x++)
-				excused = excused || step->excuses[x].link == (int)l;
-			if ((v == VERDICT_REFUSED || v == VERDICT_HANGS) && !excused)
-				found = mem_printf("%s:%d:%d: after step %zu '%s': %s %s: %s",
-				    plan->path, step->pos.line, step->pos.col, s + 1, step->id,
-				    f->links[l].name, verdict_word(v), why);
-		}
+	for (i = 0; i < f->not_yet.n; i++)
+		out("%s\n", f->not_yet.v[i]);
+	for (i = 0; plan != NULL && i < plan->not_yet.n; i++)
+		out("%s\n", plan->not_yet.v[i]);
+}
+
+static const char *
+reason(const struct plan *plan, int link)
+{
+	size_t s, x;
+
+	for (s = 0; s < plan->nsteps; s++)
+		for (x = 0; x < plan->steps[s].nexcuses; x++)
+			if (plan->steps[s].excuses[x].link == link)
+				return plan->steps[s].excuses[x].reason;
+	return "";
+}
+
+static void
+refuted(const struct fleet *f, const struct plan *plan, const struct proof *p)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, 0);
+	for (i = 0; i < p->ncounters && i < SHOWN_WHOLE; i++) {
+		buf_clear(&b);
+		counter_text(&b, f, plan, &p->counters[i]);
+		out("%s", buf_str(&b));
 	}
-	posture_release(&p);
-	return found;
+	for (; i < p->ncounters && i < SHOWN_LINES; i++) {
+		buf_clear(&b);
+		counter_line(&b, f, plan, &p->counters[i]);
+		out("also %s\n", buf_str(&b));
+	}
+	if (i < p->ncounters)
+		out("and %zu more links\n", p->ncounters - i);
+	buf_release(&b);
+}
+
+static void
+said(const struct fleet *f, const struct plan *plan, const struct proof *p, int64_t ms)
+{
+	size_t i;
+
+	refuted(f, plan, p);
+	for (i = 0; i < p->unknown.n; i++)
+		out("not proven: %s: what it does is not known in every posture\n",
+		    f->links[p->unknown.v[i]].name);
+	for (i = 0; i < p->excused.n; i++)
+		out("may refuse: %s: %s\n", f->links[p->excused.v[i]].name, reason(plan, p->excused.v[i]));
+	if (p->ncounters > 0)
+		out("%zu of %zu links are stranded somewhere", p->ncounters, p->nlinks);
+	else if (p->unknown.n > 0)
+		out("no declared link is seen to be stranded; %zu of %zu are not proven", p->unknown.n, p->nlinks);
+	else
+		out("proven: no declared link is refused or hangs in any posture that the plan can reach");
+	out("\n%zu steps, %zu links, %zu states, %lld ms\n", plan->nsteps, p->nlinks, p->nstates, (long long)ms);
+	for (i = 0; proof_leaves_out[i] != NULL; i++)
+		out("%s%s", i == 0 ? "not considered: " : "; ", proof_leaves_out[i]);
+	out("\n");
 }
 
 int
@@ -50,41 +98,43 @@ verb_check(const struct verb_options *options)
 	};
 	struct engine *e;
 	struct err err;
-	struct buf b = { 0 };
+	struct buf b;
 	const struct plan *plan;
 	const struct fleet *f;
-	char *problem = NULL;
-	size_t postures = 0, i;
-	int rc;
+	struct proof p = { 0 };
+	int64_t ms = 0;
+	int rc = EXIT_DONE;
 
 	if (engine_new(&e, &o, &err) != 0)
 		return out_fail(&err);
 	plan = engine_plan(e);
 	f = engine_fleet(e);
-	if (plan != NULL)
-		problem = refusal(f, plan, &postures);
+	if (plan != NULL) {
+		ms = cpu_ms();
+		proof_run(&p, f, plan, NULL, 0);
+		ms = cpu_ms() - ms;
+		rc = p.ncounters > 0 ? EXIT_ERROR : p.unknown.n > 0 ? EXIT_PERSON : EXIT_DONE;
+	}
 	if (options->json)
-		json_check(e, problem);
+		json_check(e, plan == NULL ? NULL : &p, ms);
 	else if (options->expanded && plan != NULL) {
+		buf_init(&b, 0);
 		plan_print(plan, f, &b);
 		out("%s", buf_str(&b));
+		buf_clear(&b);
+		if (p.ncounters > 0) {
+			counter_line(&b, f, plan, &p.counters[0]);
+			out_err("belay: %s\n", buf_str(&b));
+		}
 		buf_release(&b);
 	} else {
-		for (i = 0; i < f->not_yet.n; i++)
-			out("%s\n", f->not_yet.v[i]);
-		for (i = 0; plan != NULL && i < plan->not_yet.n; i++)
-			out("%s\n", plan->not_yet.v[i]);
-		if (problem == NULL && plan != NULL)
-			out("%zu steps, %zu links: no declared link is refused after any step, in the plan's order\n"
-			    "not considered: the moments within a step, undo, firewalls, DNS, drivers\n",
-			    plan->nsteps, f->nlinks);
-		else if (problem == NULL)
+		not_yet(f, plan);
+		if (plan != NULL)
+			said(f, plan, &p, ms);
+		else
 			out("%zu links at %zu endpoints\n", f->nlinks, f->nendpoints);
 	}
-	if (problem != NULL && !options->json)
-		out("%s\n", problem);
-	rc = problem == NULL ? EXIT_DONE : EXIT_ERROR;
-	free(problem);
+	proof_release(&p);
 	engine_free(e);
 	return rc;
 }

@@ -311,20 +311,84 @@ json_results(const struct engine *e, const int *steps, size_t n)
 	print(doc);
 }
 
-void
-json_check(const struct engine *e, const char *problem)
+static json_t *
+counter(const struct fleet *f, const struct plan *plan, const struct counter *c)
 {
-	const struct plan *plan = engine_plan(e);
-	json_t *doc = json_object(), *a = json_array();
+	json_t *o = json_object(), *way = json_array(), *force = json_object();
+	int host = link_host(f, &f->links[c->link]);
+	struct buf b;
 	size_t i;
 
-	for (i = 0; i < engine_fleet(e)->not_yet.n; i++)
-		add(a, words(engine_fleet(e)->not_yet.v[i]));
+	buf_init(&b, 0);
+	put(o, "link", words(f->links[c->link].name));
+	put(o, "host", words(host == NONE ? NULL : f->hosts[host].name));
+	put(o, "verdict", json_string(verdict_word(c->verdict)));
+	put(o, "why", words(c->why));
+	put(o, "because", words(c->because == NONE ? NULL : f->links[c->because].name));
+	put(o, "step", words(c->step == NONE ? NULL : plan->steps[c->step].id));
+	put(o, "line", json_integer(c->step == NONE ? f->links[c->link].pos.line : plan->steps[c->step].pos.line));
+	put(o, "in_flight", json_boolean(c->in_flight));
+	put(o, "delayed", json_boolean(c->delayed));
+	counter_line(&b, f, plan, c);
+	put(o, "text", words(buf_str(&b)));
+	for (i = 0; i < c->nway; i++) {
+		buf_clear(&b);
+		way_text(&b, f, plan, &c->way[i]);
+		add(way, words(buf_str(&b)));
+	}
+	put(o, "way", way);
+	put(force, "accept", json_string(accept_word(c->accept)));
+	put(force, "cert", words(c->cert >= 0 ? f->certs[c->cert].name : NULL));
+	put(force, "dial", json_string(dial_word(c->dial)));
+	put(force, "trust", words(c->trust >= 0 ? f->certs[c->trust].name : NULL));
+	put(o, "in_force", force);
+	buf_clear(&b);
+	fix_text(&b, plan, c);
+	put(o, "fix", words(c->fix_step == NONE ? NULL : buf_str(&b)));
+	buf_release(&b);
+	return o;
+}
+
+static json_t *
+proof(const struct fleet *f, const struct plan *plan, const struct proof *p, int64_t ms)
+{
+	json_t *o = json_object(), *counters = json_array(), *unknown = json_array(), *excused = json_array();
+	size_t i;
+
+	put(o, "verdict", json_string(p->ncounters > 0 ? "refuted" : p->unknown.n > 0 ? "unknown" : "proven"));
+	put(o, "links", json_integer((json_int_t)p->nlinks));
+	put(o, "states", json_integer((json_int_t)p->nstates));
+	put(o, "cpu_ms", json_integer(ms));
+	for (i = 0; i < p->ncounters; i++)
+		add(counters, counter(f, plan, &p->counters[i]));
+	for (i = 0; i < p->unknown.n; i++)
+		add(unknown, words(f->links[p->unknown.v[i]].name));
+	for (i = 0; i < p->excused.n; i++)
+		add(excused, words(f->links[p->excused.v[i]].name));
+	put(o, "counters", counters);
+	put(o, "unknown", unknown);
+	put(o, "excused", excused);
+	return o;
+}
+
+void
+json_check(const struct engine *e, const struct proof *p, int64_t ms)
+{
+	const struct plan *plan = engine_plan(e);
+	const struct fleet *f = engine_fleet(e);
+	json_t *doc = json_object(), *a = json_array(), *out = json_array();
+	size_t i;
+
+	for (i = 0; i < f->not_yet.n; i++)
+		add(a, words(f->not_yet.v[i]));
 	for (i = 0; plan != NULL && i < plan->not_yet.n; i++)
 		add(a, words(plan->not_yet.v[i]));
+	for (i = 0; proof_leaves_out[i] != NULL; i++)
+		add(out, words(proof_leaves_out[i]));
 	put(doc, "belay", json_string("check/1"));
-	put(doc, "ok", json_boolean(problem == NULL));
-	put(doc, "problem", words(problem));
+	put(doc, "ok", json_boolean(p == NULL || (p->ncounters == 0 && p->unknown.n == 0)));
+	put(doc, "proof", p == NULL ? json_null() : proof(f, plan, p, ms));
+	put(doc, "not_considered", out);
 	put(doc, "not_yet", a);
 	print(doc);
 }

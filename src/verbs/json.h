@@ -7,12 +7,14 @@
 #define BELAY_VERBS_JSON_H
 
 #include "core/err.h"
+#include "core/proof.h"
 #include "engine/engine.h"
 
 void	json_status(const struct engine *);
 void	json_history(const struct engine *);
 void	json_diff(const struct engine *, int step);
 void	json_results(const struct engine *, const int *steps, size_t n);
-void	json_check(const struct engine *, const char *problem);
+/* proof: NULL without a plan */
+void	json_check(const struct engine *, const struct proof *, int64_t ms);
 
 #endif

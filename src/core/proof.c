@@ -1,0 +1,1002 @@
+/*
+ * proof: see proof.h.  Owns the walk over what a plan can reach; what a
+ * connection does there is attempt.c's, what a move changes posture.c's, the
+ * words for people are proof_text.c's.
+ *
+ * The walk of one link, its cone being six small values (enum field), each
+ * configured and in force:
+ *
+ *  1. `states` holds every distinct state in which no step is in flight,
+ *     with one predecessor each.
+ *  2. A step that concerns the link has its events in the order in which its
+ *     edits are written; their places are 1..k.  In flight, each of the two
+ *     units (the client's, the endpoint's) either still runs what it ran
+ *     before, or has taken over what was written up to some place.
+ *  3. After the step the units that it activates run all of it; another unit
+ *     may have taken over any part, since somebody may have restarted it.
+ *
+ * The way back passes through the same states: what is in force is always
+ * some part of the step as it stood on disk at some moment, and the disk
+ * passes the same places in reverse order.
+ */
+#include "core/proof.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/attempt.h"
+#include "core/mem.h"
+
+enum field { OF_ACCEPT, OF_CERT, OF_DIAL, OF_TRUST, OF_PRESENT, OF_LANDED };
+#define NFIELDS 6
+#define SIDE_CLIENT 0
+#define SIDE_ENDPOINT 1
+#define FIX_COUNTERS 4	/* of how many counter-examples another order is looked for */
+#define FIX_WALKS 20000	/* and how many links are walked for one at most */
+#define KEEPS (-1)	/* a unit that was not activated since the step began */
+
+struct state {
+	int	 conf[NFIELDS], eff[NFIELDS];
+	int	 from;		/* index of the state before, or NONE */
+	int	 step;		/* that led here, or NONE */
+	bool	 guessed;
+};
+
+struct event {			/* a field of the cone changes */
+	int	 step, place;	/* place of the move's last edit among the step's files, from 1; 0: before any */
+	int	 move;
+	enum field field;
+	int	 value;
+	bool	 at_once;	/* in force as soon as it is written, activated or not */
+};
+
+struct events {
+	struct event *v;
+	size_t	 n;
+};
+
+struct walk {
+	const struct fleet *f;
+	const struct plan *plan;
+	const int *order;	/* the steps in the order that is tried */
+	size_t	 first;
+	struct posture at;	/* the start; then a scratch that attempts are made from */
+	struct posture start;
+	struct events *by_link, *by_endpoint, *by_cert;	/* in the plan's own order */
+	bool	*activates;	/* [step × nunits] */
+	int	*place_of;	/* by step: its place in `order` */
+	/* of the link being walked */
+	struct state *states;	/* generation after generation: one for each step that concerns the link */
+	size_t	 nstates, room, young;	/* young: the first of the generation that is being made */
+	int	*table;		/* open addressing over the young states; NONE: empty */
+	size_t	 ntable;
+	struct events own;
+	size_t	 seen;		/* states looked at, in all */
+};
+
+const char *const proof_leaves_out[] = {
+	"clients that no file declares",
+	"a value while only some of the files that bind it are written",
+	"hosts that were set aside while a step was taken back",
+	"what a command (run) does beyond the facets",
+	"firewalls, DNS, memory, errors of drivers",
+	NULL
+};
+
+/* ---- what each step changes ------------------------------------------------ */
+
+static bool
+same_file(const struct bedit *a, int host_a, const struct bedit *b, int host_b)
+{
+	return a->file != NULL && b->file != NULL && host_a == host_b && strcmp(a->file, b->file) == 0;
+}
+
+/* The files of a step in the order of their first touch. */
+struct slots {
+	struct { const struct bedit *edit; int host; } *v;
+	size_t n;
+};
+
+/* The place of the last edit of a binding, from 1; 0 where it has none. */
+static int
+slot_binding(struct slots *s, const struct binding *b, int host, bool *ret_files)
+{
+	int last = 0;
+	size_t i, j, k;
+
+	for (i = 0; i < b->n; i++)
+		for (j = 0; j < (b->v[i].on.n > 0 ? b->v[i].on.n : 1); j++) {
+			int on = b->v[i].on.n > 0 ? b->v[i].on.v[j] : host;
+
+			for (k = 0; k < s->n; k++)
+				if (same_file(s->v[k].edit, s->v[k].host, &b->v[i], on))
+					break;
+			if (k == s->n) {
+				(void)mem_push(&s->v, &s->n, sizeof(*s->v));
+				s->v[k].edit = &b->v[i];
+				s->v[k].host = on;
+			}
+			if ((int)k + 1 > last)
+				last = (int)k + 1;
+			if (b->v[i].kind != EDIT_FILE && b->v[i].kind != EDIT_OBJECT)
+				*ret_files = false;
+		}
+	return last;
+}
+
+static int
+slot_move(struct slots *s, const struct fleet *f, const struct move *m, bool *ret_at_once)
+{
+	const struct endpoint *e;
+	const struct link *l;
+	bool files = true;
+	int place;
+
+	*ret_at_once = false;
+	switch (m->facet) {
+	case FACET_ACCEPT:
+		e = &f->endpoints[m->subject];
+		return slot_binding(s, &e->accept[m->value], e->host, &files);
+	case FACET_CERT:
+		return slot_binding(s, &f->certs[m->subject].install, NONE, &files);
+	case FACET_DIAL:
+		l = &f->links[m->subject];
+		return slot_binding(s, &l->dial[m->value], f->clients[l->client].host, &files);
+	case FACET_TRUST:
+		l = &f->links[m->subject];
+		place = slot_binding(s, &l->trust, f->clients[l->client].host, &files);
+		*ret_at_once = place == 0 || files;
+		return place;
+	case FACET_PRESENT:
+		break;
+	}
+	return (int)s->n;
+}
+
+static void
+push_event(struct events *to, const struct event *e, enum field field, int value)
+{
+	struct event *v = mem_push(&to->v, &to->n, sizeof(*to->v));
+
+	*v = *e;
+	v->field = field;
+	v->value = value;
+}
+
+static int
+client_unit(const struct fleet *f, int link)
+{
+	const struct link *l = &f->links[link];
+	const struct endpoint *e = &f->endpoints[l->endpoint];
+	size_t depth, v, i;
+
+	/* A link that follows is carried by what it follows. */
+	for (depth = 0; l->how == DIAL_FOLLOWS && l->follows != NONE && depth < f->nlinks; depth++)
+		l = &f->links[l->follows];
+	if (l->how == DIAL_FOLLOWS)
+		for (v = 0; v < ACCEPT_COUNT; v++)
+			for (i = 0; i < e->accept[v].nimplies; i++)
+				if (&f->links[e->accept[v].implies[i].link] == l)
+					return e->unit;
+	return f->clients[l->client].unit;
+}
+
+static void
+step_events(struct walk *w, size_t s)
+{
+	const struct fleet *f = w->f;
+	const struct step *step = &w->plan->steps[s];
+	bool *activates = w->activates + s * f->nunits;
+	struct slots slots = { NULL, 0 };
+	struct change *changes;
+	size_t m, i, n, k;
+
+	for (m = 0; m < step->nmoves; m++) {
+		const struct move *move = &step->moves[m];
+		struct event e = { .step = (int)s, .move = (int)m };
+		int unit = NONE;
+
+		e.place = slot_move(&slots, f, move, &e.at_once);
+		switch (move->facet) {
+		case FACET_ACCEPT:
+			unit = f->endpoints[move->subject].unit;
+			break;
+		case FACET_DIAL:
+		case FACET_TRUST:
+		case FACET_PRESENT:
+			unit = f->clients[f->links[move->subject].client].unit;
+			break;
+		case FACET_CERT:
+			push_event(&w->by_cert[move->subject], &e, OF_LANDED, 1);
+			for (i = 0; !f->certs[move->subject].lands_at_activation &&
+			    i < f->certs[move->subject].serves.n; i++)
+				if ((unit = f->endpoints[f->certs[move->subject].serves.v[i]].unit) != NONE)
+					activates[unit] = true;
+			unit = NONE;
+			break;
+		}
+		if (unit != NONE)
+			activates[unit] = true;
+		posture_changes(f, move, &changes, &n);
+		for (k = 0; k < n; k++)
+			switch (changes[k].facet) {
+			case FACET_ACCEPT:
+				push_event(&w->by_endpoint[changes[k].subject], &e, OF_ACCEPT, changes[k].value);
+				break;
+			case FACET_CERT:
+				push_event(&w->by_endpoint[changes[k].subject], &e, OF_CERT, changes[k].value);
+				break;
+			case FACET_DIAL:
+				push_event(&w->by_link[changes[k].subject], &e, OF_DIAL, changes[k].value);
+				break;
+			case FACET_TRUST:
+				push_event(&w->by_link[changes[k].subject], &e, OF_TRUST, changes[k].value);
+				break;
+			case FACET_PRESENT:
+				push_event(&w->by_link[changes[k].subject], &e, OF_PRESENT, changes[k].value);
+				break;
+			}
+		free(changes);
+	}
+	free(slots.v);
+}
+
+/* ---- one link --------------------------------------------------------------- */
+
+static enum verdict
+look(struct walk *w, int link, const int *eff, const char **ret_why)
+{
+	const struct link *l = &w->f->links[link];
+	struct attempt a;
+
+	w->at.accept[l->endpoint] = (enum accept)eff[OF_ACCEPT];
+	w->at.cert[l->endpoint] = eff[OF_CERT];
+	w->at.dial[link] = (enum dial)eff[OF_DIAL];
+	w->at.trust[link] = l->trust_lands && !eff[OF_LANDED] ? NONE : eff[OF_TRUST];
+	w->at.present[link] = eff[OF_PRESENT];
+	w->seen++;
+	*ret_why = NULL;
+	(void)posture_attempt(w->f, &w->at, link, &a);
+	return attempt_verdict(&a, ret_why);
+}
+
+static bool
+stranded(enum verdict v)
+{
+	return v == VERDICT_REFUSED || v == VERDICT_HANGS;
+}
+
+static size_t
+hash(const struct state *s)
+{
+	const unsigned char *p = (const unsigned char *)s->conf;
+	size_t h = 1469598103u, i;
+
+	for (i = 0; i < sizeof(s->conf) + sizeof(s->eff); i++)
+		h = (h ^ p[i]) * 16777619u;
+	return h;
+}
+
+static bool
+same(const struct state *a, const struct state *b)
+{
+	return memcmp(a->conf, b->conf, sizeof(a->conf)) == 0 && memcmp(a->eff, b->eff, sizeof(a->eff)) == 0;
+}
+
+static void
+remember(struct walk *w, size_t state)
+{
+	size_t h = hash(&w->states[state]) & (w->ntable - 1);
+
+	while (w->table[h] != NONE)
+		h = (h + 1) & (w->ntable - 1);
+	w->table[h] = (int)state;
+}
+
+static void
+empty_table(struct walk *w, size_t room)
+{
+	size_t i;
+
+	if (room != w->ntable) {
+		w->ntable = room;
+		w->table = mem_resize(w->table, w->ntable, sizeof(*w->table));
+	}
+	for (i = 0; i < w->ntable; i++)
+		w->table[i] = NONE;
+}
+
+/* States are distinct within a generation only: a later one may come back to an earlier one's. */
+static void
+begin_generation(struct walk *w)
+{
+	w->young = w->nstates;
+	empty_table(w, 64);
+}
+
+static void
+push_state(struct walk *w, const struct state *s)
+{
+	size_t h, i;
+
+	for (h = hash(s) & (w->ntable - 1); w->table[h] != NONE; h = (h + 1) & (w->ntable - 1))
+		if (same(&w->states[w->table[h]], s))
+			return;
+	if (w->nstates == w->room) {
+		w->room = w->room == 0 ? 64 : w->room * 2;
+		w->states = mem_resize(w->states, w->room, sizeof(*w->states));
+	}
+	w->states[w->nstates++] = *s;
+	if ((w->nstates - w->young) * 2 <= w->ntable) {
+		w->table[h] = (int)w->nstates - 1;
+		return;
+	}
+	empty_table(w, w->ntable * 2);
+	for (i = w->young; i < w->nstates; i++)
+		remember(w, i);
+}
+
+static int
+side(enum field field)
+{
+	return field == OF_ACCEPT || field == OF_CERT ? SIDE_ENDPOINT : SIDE_CLIENT;
+}
+
+/*
+ * What is in force while events e[0..n) are written up to `front`, the
+ * client's unit has taken over what stood there at p[0], the endpoint's at p[1].
+ */
+static void
+in_force(const struct state *s, const struct event *e, size_t n, const int p[2], int front, int *eff)
+{
+	size_t i;
+	int k;
+
+	for (k = 0; k < NFIELDS; k++)
+		eff[k] = p[side((enum field)k)] == KEEPS ? s->eff[k] : s->conf[k];
+	for (i = 0; i < n; i++)
+		if (e[i].place <= (e[i].at_once ? front : p[side(e[i].field)]))
+			eff[e[i].field] = e[i].value;
+}
+
+static bool
+may_refuse(const struct step *step, int link)
+{
+	size_t i;
+
+	for (i = 0; i < step->nexcuses; i++)
+		if (step->excuses[i].link == link)
+			return true;
+	return false;
+}
+
+static struct way *
+push_way(struct counter *c, enum way_what what, int step)
+{
+	struct way *way = mem_push(&c->way, &c->nway, sizeof(*c->way));
+
+	way->what = what;
+	way->step = way->last = step;
+	way->move = way->unit = NONE;
+	return way;
+}
+
+/* The steps from the start to a state: one run of applied ones, and those skipped. */
+static void
+way_to(struct walk *w, struct counter *c, int state, int step, bool whole)
+{
+	size_t nplan = w->plan->nsteps, until = step == NONE ? w->first : (size_t)w->place_of[step] + whole, i;
+	bool *taken = mem_array(nplan + 1, sizeof(*taken));
+	struct way *way;
+
+	for (; state != NONE; state = w->states[state].from)
+		if (w->states[state].step != NONE)
+			taken[w->states[state].step] = true;
+	if (whole && step != NONE)
+		taken[step] = true;
+	if (until > w->first) {
+		way = push_way(c, WAY_APPLIED, w->order[w->first]);
+		way->last = w->order[until - 1];
+	}
+	/* An optional step that does not concern the link is neither here nor there: it is left as applied. */
+	for (i = w->first; i < until; i++) {
+		size_t k;
+		bool concerns = false;
+
+		for (k = 0; k < w->own.n; k++)
+			concerns = concerns || w->own.v[k].step == w->order[i];
+		if (concerns && !taken[w->order[i]])
+			(void)push_way(c, WAY_SKIPPED, w->order[i]);
+	}
+	free(taken);
+}
+
+static bool
+restarts(const struct fleet *f, int unit)
+{
+	return unit != NONE && f->units[unit].kind == UNIT_RESTART;
+}
+
+/* The step, applied whole, restarts what runs there. */
+static bool
+cuts(const struct walk *w, int step, int unit)
+{
+	return restarts(w->f, unit) && w->activates[(size_t)step * w->f->nunits + (size_t)unit];
+}
+
+/* The moves of a step that are written up to a place, and were not so at the one before. */
+static void
+way_written(struct counter *c, const struct event *e, size_t n, int after, int upto)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		if (e[i].place <= after || e[i].place > upto)
+			continue;
+		for (k = 0; k < i; k++)
+			if (e[k].move == e[i].move)
+				break;
+		if (k == i)
+			push_way(c, WAY_WRITTEN, e[i].step)->move = e[i].move;
+	}
+}
+
+static void
+way_in_flight(struct walk *w, struct counter *c, int link, const struct event *e, size_t n,
+    const int p[2], int front)
+{
+	const int unit[2] = { client_unit(w->f, link), w->f->endpoints[w->f->links[link].endpoint].unit };
+	int order[2] = { 0, 1 }, at = -1, i;
+
+	(void)push_way(c, WAY_BEGUN, e[0].step);
+	if (p[1] < p[0]) {
+		order[0] = 1;
+		order[1] = 0;
+	}
+	for (i = 0; i < 2; i++) {
+		int s = order[i];
+
+		if (unit[s] == NONE || (i == 1 && unit[0] == unit[1]))
+			continue;
+		if (p[s] == KEEPS) {
+			push_way(c, WAY_NOT_YET, e[0].step)->unit = unit[s];
+			continue;
+		}
+		way_written(c, e, n, at, p[s]);
+		at = p[s];
+		push_way(c, WAY_IN_FORCE, e[0].step)->unit = unit[s];
+		c->delayed = c->delayed && !restarts(w->f, unit[s]);
+	}
+	way_written(c, e, n, at, front);
+}
+
+static struct counter *
+counter_new(struct walk *w, int link, int state, int step, bool whole, enum verdict v, const char *why,
+    const int *eff)
+{
+	struct counter *c = mem_array(1, sizeof(*c));
+
+	c->link = link;
+	c->verdict = v;
+	c->why = why;
+	c->because = NONE;
+	c->step = step;
+	c->in_flight = step != NONE && !whole;
+	c->delayed = true;
+	c->guessed = w->states[state].guessed;
+	c->accept = (enum accept)eff[OF_ACCEPT];
+	c->dial = (enum dial)eff[OF_DIAL];
+	c->cert = eff[OF_CERT];
+	c->trust = w->f->links[link].trust_lands && !eff[OF_LANDED] ? NONE : eff[OF_TRUST];
+	c->fix_step = c->fix_after = NONE;
+	way_to(w, c, state, step, whole);
+	return c;
+}
+
+static void
+counter_free(struct counter *c)
+{
+	if (c != NULL)
+		free(c->way);
+	free(c);
+}
+
+/* The events that concern a link, in the order that is tried. */
+static void
+gather(struct walk *w, int link)
+{
+	const struct link *l = &w->f->links[link];
+	const struct events *from[3] = { &w->by_link[link], &w->by_endpoint[l->endpoint], NULL };
+	struct event *v;
+	size_t i, k, j;
+
+	if (l->trust_lands && l->trust_cert != NONE)
+		from[2] = &w->by_cert[l->trust_cert];
+	w->own.n = 0;
+	for (k = 0; k < 3; k++)
+		for (i = 0; from[k] != NULL && i < from[k]->n; i++) {
+			if ((size_t)w->place_of[from[k]->v[i].step] < w->first)
+				continue;
+			if (w->own.n % 16 == 0)
+				w->own.v = mem_resize(w->own.v, w->own.n + 16, sizeof(*w->own.v));
+			/* Few, and each list is nearly in order: by insertion. */
+			for (j = w->own.n; j > 0; j--) {
+				v = &w->own.v[j - 1];
+				if (w->place_of[v->step] < w->place_of[from[k]->v[i].step] ||
+				    (v->step == from[k]->v[i].step && v->place <= from[k]->v[i].place))
+					break;
+				w->own.v[j] = *v;
+			}
+			w->own.v[j] = from[k]->v[i];
+			w->own.n++;
+		}
+}
+
+/* Fields that nobody told are taken as whatever works. */
+static void
+first_states(struct walk *w, int link)
+{
+	const struct link *l = &w->f->links[link];
+	struct state s;
+	const char *why;
+	int accept, dial;
+	size_t i;
+
+	memset(&s, 0, sizeof(s));
+	s.from = s.step = NONE;
+	s.conf[OF_ACCEPT] = w->start.accept[l->endpoint];
+	s.conf[OF_CERT] = w->start.cert[l->endpoint];
+	s.conf[OF_DIAL] = w->start.dial[link];
+	s.conf[OF_TRUST] = w->start.trust[link];
+	s.conf[OF_PRESENT] = w->start.present[link];
+	if (l->trust_cert != NONE) {
+		const struct cert *c = &w->f->certs[l->trust_cert];
+
+		s.conf[OF_LANDED] = c->external;
+		for (i = 0; i < c->serves.n; i++)
+			if (w->start.cert[c->serves.v[i]] == l->trust_cert)
+				s.conf[OF_LANDED] = 1;
+	}
+	memcpy(s.eff, s.conf, sizeof(s.eff));
+	w->nstates = 0;
+	begin_generation(w);
+	if (s.conf[OF_ACCEPT] != ACCEPT_UNKNOWN && s.conf[OF_DIAL] != DIAL_UNKNOWN) {
+		push_state(w, &s);
+		return;
+	}
+	for (accept = 0; accept < ACCEPT_COUNT; accept++)
+		for (dial = 0; dial < DIAL_COUNT; dial++) {
+			struct state g = s;
+
+			if ((s.conf[OF_ACCEPT] != ACCEPT_UNKNOWN && s.conf[OF_ACCEPT] != accept) ||
+			    (s.conf[OF_DIAL] != DIAL_UNKNOWN && s.conf[OF_DIAL] != dial))
+				continue;
+			g.conf[OF_ACCEPT] = g.eff[OF_ACCEPT] = accept;
+			g.conf[OF_DIAL] = g.eff[OF_DIAL] = dial;
+			g.guessed = true;
+			if (look(w, link, g.eff, &why) > VERDICT_UNKNOWN)
+				push_state(w, &g);
+		}
+	if (w->nstates == 0)
+		push_state(w, &s);
+}
+
+/* The places that events of a step have, renumbered 1..k (0 stays): returns k. */
+static int
+renumber(struct event *e, size_t n)
+{
+	int k = 0, last = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (e[i].place > last) {
+			last = e[i].place;
+			k++;
+		}
+		e[i].place = last == 0 ? 0 : k;
+	}
+	return k;
+}
+
+struct found {
+	struct counter *counter;	/* the shortest that nothing excuses */
+	struct counter *excused;	/* the first that something does */
+	bool	 unknown;
+};
+
+static void
+find(struct walk *w, struct found *ret, int link, int state, const struct event *e, size_t n,
+    const int p[2], int front, bool whole)
+{
+	const struct step *step = &w->plan->steps[e[0].step];
+	struct counter *c;
+	const char *why;
+	enum verdict v;
+	int eff[NFIELDS];
+
+	in_force(&w->states[state], e, n, p, front, eff);
+	v = look(w, link, eff, &why);
+	ret->unknown = ret->unknown || v == VERDICT_UNKNOWN;
+	if (!stranded(v))
+		return;
+	c = counter_new(w, link, state, e[0].step, whole, v, why, eff);
+	if (!whole)
+		way_in_flight(w, c, link, e, n, p, front);
+	else
+		c->delayed = !cuts(w, e[0].step, client_unit(w->f, link)) &&
+		    !cuts(w, e[0].step, w->f->endpoints[w->f->links[link].endpoint].unit);
+	if (may_refuse(step, link)) {
+		if (ret->excused == NULL)
+			ret->excused = c;
+		else
+			counter_free(c);
+	} else if (ret->counter == NULL || c->nway < ret->counter->nway) {
+		counter_free(ret->counter);
+		ret->counter = c;
+	} else
+		counter_free(c);
+}
+
+/* All that can be in force of one step, from one state. */
+static void
+in_flight(struct walk *w, struct found *ret, int link, int state, const struct event *e, size_t n, int k,
+    bool one_unit, bool at_once)
+{
+	int p[2], front, most;
+
+	for (p[0] = KEEPS; p[0] <= k; p[0]++)
+		for (p[1] = one_unit ? p[0] : KEEPS; p[1] <= (one_unit ? p[0] : k); p[1]++) {
+			most = p[0] > p[1] ? p[0] : p[1];
+			if (most < 0)
+				most = 0;
+			for (front = at_once ? most : k; front <= k; front++)
+				find(w, ret, link, state, e, n, p, front, false);
+		}
+}
+
+/* The states in which the step has been applied whole. */
+static void
+applied(struct walk *w, int state, const struct event *e, size_t n, int k, bool one_unit,
+    const bool activated[2])
+{
+	struct state s, next;
+	int p[2], low0, low1;
+	size_t i;
+
+	s = w->states[state];
+	low0 = activated[0] ? k : KEEPS;
+	low1 = activated[1] ? k : KEEPS;
+	if (one_unit && (activated[0] || activated[1]))
+		low0 = low1 = k;
+	for (p[0] = low0; p[0] <= k; p[0]++)
+		for (p[1] = one_unit ? p[0] : low1; p[1] <= (one_unit ? p[0] : k); p[1]++) {
+			next = s;
+			in_force(&s, e, n, p, k, next.eff);
+			for (i = 0; i < n; i++)
+				next.conf[e[i].field] = e[i].value;
+			next.from = state;
+			next.step = e[0].step;
+			push_state(w, &next);
+		}
+}
+
+static void
+walk_link(struct walk *w, int link, struct found *ret)
+{
+	const struct link *l = &w->f->links[link];
+	int unit[2] = { client_unit(w->f, link), w->f->endpoints[l->endpoint].unit };
+	bool one_unit = unit[0] != NONE && unit[0] == unit[1], at_once, activated[2];
+	size_t i, j, s, begin, end;
+	const char *why;
+	enum verdict v;
+	int k, all[2];
+
+	memset(ret, 0, sizeof(*ret));
+	gather(w, link);
+	first_states(w, link);
+	for (s = w->young; s < w->nstates; s++) {
+		v = look(w, link, w->states[s].eff, &why);
+		ret->unknown = ret->unknown || (v == VERDICT_UNKNOWN && w->own.n > 0);
+		if (stranded(v) && ret->counter == NULL)
+			ret->counter = counter_new(w, link, (int)s, NONE, true, v, why, w->states[s].eff);
+	}
+	for (i = 0; i < w->own.n && ret->counter == NULL; i = j) {
+		struct event *e = &w->own.v[i];
+		const struct step *step = &w->plan->steps[e->step];
+
+		for (j = i, at_once = false; j < w->own.n && w->own.v[j].step == e->step; j++)
+			at_once = at_once || w->own.v[j].at_once;
+		k = renumber(e, j - i);
+		activated[0] = unit[0] != NONE && w->activates[(size_t)e->step * w->f->nunits + (size_t)unit[0]];
+		activated[1] = unit[1] != NONE && w->activates[(size_t)e->step * w->f->nunits + (size_t)unit[1]];
+		all[0] = activated[0] ? k : KEEPS;
+		all[1] = activated[1] ? k : KEEPS;
+		if (one_unit && all[0] != all[1])
+			all[0] = all[1] = k;
+		begin = w->young;
+		end = w->nstates;
+		/* What stands refused already, by excuse, is no news. */
+		for (s = begin; s < end; s++)
+			if (!stranded(look(w, link, w->states[s].eff, &why)))
+				find(w, ret, link, (int)s, e, j - i, all, k, true);
+		for (s = begin; s < end && ret->counter == NULL; s++)
+			if (!stranded(look(w, link, w->states[s].eff, &why)))
+				in_flight(w, ret, link, (int)s, e, j - i, k, one_unit, at_once);
+		begin_generation(w);
+		for (s = begin; step->optional && s < end; s++) {
+			struct state skipped = w->states[s];
+
+			push_state(w, &skipped);
+		}
+		for (s = begin; s < end; s++)
+			applied(w, (int)s, e, j - i, k, one_unit, activated);
+	}
+}
+
+/* ---- the proof -------------------------------------------------------------- */
+
+static void
+set_order(struct walk *w, const int *order)
+{
+	size_t i;
+
+	w->order = order;
+	for (i = 0; i < w->plan->nsteps; i++)
+		w->place_of[order[i]] = (int)i;
+}
+
+static void
+walk_begin(struct walk *w, const struct fleet *f, const struct plan *plan, const struct posture *from,
+    size_t first)
+{
+	size_t s;
+
+	memset(w, 0, sizeof(*w));
+	w->f = f;
+	w->plan = plan;
+	w->first = first;
+	if (from == NULL)
+		posture_from(&w->start, f, plan);
+	else {
+		posture_init(&w->start, f);
+		posture_copy(&w->start, from);
+	}
+	posture_init(&w->at, f);
+	posture_copy(&w->at, &w->start);
+	w->by_link = mem_array(f->nlinks + 1, sizeof(*w->by_link));
+	w->by_endpoint = mem_array(f->nendpoints + 1, sizeof(*w->by_endpoint));
+	w->by_cert = mem_array(f->ncerts + 1, sizeof(*w->by_cert));
+	w->activates = mem_array(plan->nsteps * f->nunits + 1, sizeof(*w->activates));
+	w->place_of = mem_array(plan->nsteps + 1, sizeof(*w->place_of));
+	for (s = 0; s < plan->nsteps; s++)
+		step_events(w, s);
+}
+
+static void
+walk_end(struct walk *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->f->nlinks; i++)
+		free(w->by_link[i].v);
+	for (i = 0; i < w->f->nendpoints; i++)
+		free(w->by_endpoint[i].v);
+	for (i = 0; i < w->f->ncerts; i++)
+		free(w->by_cert[i].v);
+	free(w->by_link);
+	free(w->by_endpoint);
+	free(w->by_cert);
+	free(w->activates);
+	free(w->place_of);
+	free(w->states);
+	free(w->table);
+	free(w->own.v);
+	posture_release(&w->start);
+	posture_release(&w->at);
+}
+
+static void
+push_index(struct indices *to, int value)
+{
+	*(int *)mem_push(&to->v, &to->n, sizeof(*to->v)) = value;
+}
+
+/*
+ * A pooler's clients wait while its own link upstream is refused.  Goes on
+ * until nothing is new, since a pooler may stand behind another.
+ */
+static void
+inherit(const struct fleet *f, const struct plan *plan, struct found *found)
+{
+	bool more = true;
+	size_t c, i, k;
+
+	while (more) {
+		more = false;
+		for (c = 0; c < f->nclients; c++) {
+			if (f->clients[c].pools == NONE)
+				continue;
+			for (i = 0; i < f->clients[c].links.n; i++) {
+				int up = f->clients[c].links.v[i];
+				const struct counter *cause = found[up].counter != NULL ?
+				    found[up].counter : found[up].excused;
+
+				for (k = 0; cause != NULL && k < f->nlinks; k++) {
+					struct counter *own;
+					bool excused = cause->step != NONE &&
+					    may_refuse(&plan->steps[cause->step], (int)k);
+
+					if (f->links[k].endpoint != f->clients[c].pools ||
+					    found[k].counter != NULL || (excused && found[k].excused != NULL))
+						continue;
+					own = mem_array(1, sizeof(*own));
+					*own = *cause;
+					own->way = mem_array(cause->nway + 1, sizeof(*own->way));
+					memcpy(own->way, cause->way, cause->nway * sizeof(*own->way));
+					own->link = (int)k;
+					own->verdict = VERDICT_HANGS;
+					own->because = cause->because != NONE ? cause->because : up;
+					*(excused ? &found[k].excused : &found[k].counter) = own;
+					more = true;
+				}
+			}
+		}
+	}
+}
+
+/* By the step at which it happens, then by the length of the way; causes before what hangs on them. */
+static int
+by_length(const void *a, const void *b)
+{
+	const struct counter *x = a, *y = b;
+
+	if (x->step != y->step)
+		return x->step < y->step ? -1 : 1;
+	if ((x->because == NONE) != (y->because == NONE))
+		return x->because == NONE ? -1 : 1;
+	if (x->nway != y->nway)
+		return x->nway < y->nway ? -1 : 1;
+	return x->link < y->link ? -1 : x->link > y->link;
+}
+
+/* ---- a better order ---------------------------------------------------------- */
+
+static bool
+concerns(const struct events *events, int step)
+{
+	size_t i;
+
+	for (i = 0; i < events->n; i++)
+		if (events->v[i].step == step)
+			return true;
+	return false;
+}
+
+/* Under the order that is tried the link is free, and every link that the moved step concerns no worse off. */
+static bool
+frees(struct walk *w, const int *order, int moved, const struct found *found, int link, size_t *budget)
+{
+	struct found f;
+	bool ok;
+	size_t l;
+
+	set_order(w, order);
+	for (l = 0; l <= w->f->nlinks; l++) {
+		/* The link itself first: it decides most often. */
+		int k = l == 0 ? link : (int)l - 1;
+
+		if (l > 0 && (k == link || found[k].counter != NULL))
+			continue;
+		if (l > 0 && !concerns(&w->by_link[k], moved) &&
+		    !concerns(&w->by_endpoint[w->f->links[k].endpoint], moved) &&
+		    !(w->f->links[k].trust_lands && w->f->links[k].trust_cert != NONE &&
+		    concerns(&w->by_cert[w->f->links[k].trust_cert], moved)))
+			continue;
+		if (*budget == 0)
+			return false;
+		(*budget)--;
+		walk_link(w, k, &f);
+		ok = f.counter == NULL;
+		counter_free(f.counter);
+		counter_free(f.excused);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+static void
+shift(int *order, size_t n, size_t from, size_t to)
+{
+	int step = order[from];
+
+	(void)n;
+	for (; from < to; from++)
+		order[from] = order[from + 1];
+	for (; from > to; from--)
+		order[from] = order[from - 1];
+	order[to] = step;
+}
+
+/* Another step before this one, or this one later: the nearest first. */
+static void
+mend(struct walk *w, const struct found *found, struct counter *c)
+{
+	size_t n = w->plan->nsteps, d, at, to, i, budget = FIX_WALKS;
+	int *order = mem_array(n + 1, sizeof(*order));
+	int link = c->because != NONE ? c->because : c->link, way;
+
+	for (i = 0; i < n; i++)
+		order[i] = (int)i;
+	at = c->step == NONE ? n : (size_t)c->step;
+	for (d = 1; at < n && d < n && c->fix_step == NONE && budget > 0; d++)
+		for (way = 0; way < 3 && c->fix_step == NONE; way++) {
+			size_t from = way == 1 ? at + d : at;
+
+			/* This one later; a later one before it; this one earlier. */
+			to = way == 0 ? at + d : way == 1 ? at : at - d;
+			if (from >= n || (way == 2 && at < d + w->first) || to >= n)
+				continue;
+			shift(order, n, from, to);
+			if (frees(w, order, (int)from, found, link, &budget)) {
+				c->fix_step = (int)from;
+				c->fix_after = to == 0 ? NONE : order[to - 1];
+			}
+			shift(order, n, to, from);
+		}
+	free(order);
+}
+
+void
+proof_run(struct proof *ret, const struct fleet *f, const struct plan *plan, const struct posture *from,
+    size_t first)
+{
+	struct walk w;
+	struct found *found = mem_array(f->nlinks + 1, sizeof(*found));
+	int *order = mem_array(plan->nsteps + 1, sizeof(*order));
+	size_t l;
+
+	memset(ret, 0, sizeof(*ret));
+	walk_begin(&w, f, plan, from, first);
+	for (l = 0; l < plan->nsteps; l++)
+		order[l] = (int)l;
+	set_order(&w, order);
+	for (l = 0; l < f->nlinks; l++)
+		walk_link(&w, (int)l, &found[l]);
+	ret->nlinks = f->nlinks;
+	ret->nstates = w.seen;
+	inherit(f, plan, found);
+	for (l = 0; l < f->nlinks; l++) {
+		if (found[l].counter != NULL)
+			*(struct counter *)mem_push(&ret->counters, &ret->ncounters,
+			    sizeof(*ret->counters)) = *found[l].counter;
+		else if (found[l].unknown)
+			push_index(&ret->unknown, (int)l);
+		if (found[l].excused != NULL)
+			push_index(&ret->excused, (int)l);
+	}
+	if (ret->ncounters > 1)
+		qsort(ret->counters, ret->ncounters, sizeof(*ret->counters), by_length);
+	for (l = 0; l < ret->ncounters && l < FIX_COUNTERS; l++)
+		mend(&w, found, &ret->counters[l]);
+	for (l = 0; l < f->nlinks; l++) {
+		free(found[l].counter);	/* its way has moved into the list */
+		counter_free(found[l].excused);
+	}
+	free(found);
+	free(order);
+	walk_end(&w);
+}
+
+void
+proof_release(struct proof *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->ncounters; i++)
+		free(p->counters[i].way);
+	free(p->counters);
+	free(p->unknown.v);
+	free(p->excused.v);
+	memset(p, 0, sizeof(*p));
+}
