@@ -63,6 +63,10 @@ CORE_SRC = \
 	src/core/diff.c \
 	src/core/envfile.c \
 	src/core/facets.c \
+	src/core/lint.c \
+	src/core/lint_fleet.c \
+	src/core/lint_plan.c \
+	src/core/lint_restarts.c \
 	$(END)
 
 # wire: messages between console and workers
@@ -197,6 +201,7 @@ TESTS = \
 	core/yaml \
 	core/fleet \
 	core/plan \
+	core/lint \
 	core/badfiles \
 	core/blob \
 	core/census \

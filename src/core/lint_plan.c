@@ -1,0 +1,518 @@
+/*
+ * lint_plan: what can be said by walking the plan once.
+ *
+ * Two postures are carried along: `all`, with every step taken, optional ones
+ * too, which is where the plan wants to go; and `sure`, which holds a value only
+ * where every path to that place has it.  A step changes nothing if all that it
+ * writes is sure already.
+ *
+ * Refusals on the way are not told here: they are the proof's.  What is
+ * told is why no order of the steps could mend one (a link that is not ours),
+ * and what a plan that works ends with.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/lint_int.h"
+#include "core/mem.h"
+#include "core/text.h"
+
+/* More moves than these are counted, not named. */
+#define MOVES_NAMED_MAX 3
+
+struct walk {
+	struct linter *l;
+	const struct fleet *f;
+	const struct plan *p;
+	struct posture all, sure;
+	/* The step that wrote it last, on the path with every step; NONE: none did. */
+	int	*accept_by, *cert_by, *dial_by, *trust_by, *present_by;
+	int	*installed;	/* by cert: the first step that installs it on every path, or NONE */
+	bool	*told;		/* by link: require-verifies was said */
+};
+
+static void
+walk_init(struct walk *w, struct linter *l)
+{
+	size_t i;
+
+	memset(w, 0, sizeof(*w));
+	w->l = l;
+	w->f = l->f;
+	w->p = l->p;
+	posture_from(&w->all, w->f, w->p);
+	posture_from(&w->sure, w->f, w->p);
+	w->accept_by = mem_array(w->f->nendpoints, sizeof(int));
+	w->cert_by = mem_array(w->f->nendpoints, sizeof(int));
+	w->dial_by = mem_array(w->f->nlinks, sizeof(int));
+	w->trust_by = mem_array(w->f->nlinks, sizeof(int));
+	w->present_by = mem_array(w->f->nlinks, sizeof(int));
+	w->installed = mem_array(w->f->ncerts, sizeof(int));
+	w->told = mem_array(w->f->nlinks, sizeof(bool));
+	for (i = 0; i < w->f->nendpoints; i++)
+		w->accept_by[i] = w->cert_by[i] = NONE;
+	for (i = 0; i < w->f->nlinks; i++)
+		w->dial_by[i] = w->trust_by[i] = w->present_by[i] = NONE;
+	for (i = 0; i < w->f->ncerts; i++)
+		w->installed[i] = NONE;
+}
+
+static void
+walk_release(struct walk *w)
+{
+	posture_release(&w->all);
+	posture_release(&w->sure);
+	free(w->accept_by);
+	free(w->cert_by);
+	free(w->dial_by);
+	free(w->trust_by);
+	free(w->present_by);
+	free(w->installed);
+	free(w->told);
+}
+
+/* The place of the move that gives the link its dial (or trust) in this step. */
+static struct pos
+place(const struct walk *w, const struct step *s, int link, bool trust)
+{
+	struct pos pos = s->pos;
+	struct change *v;
+	size_t i, k, n;
+
+	for (i = 0; i < s->nmoves; i++) {
+		posture_changes(w->f, &s->moves[i], &v, &n);
+		for (k = 0; k < n; k++)
+			if (v[k].facet == (trust ? FACET_TRUST : FACET_DIAL) && v[k].subject == link)
+				pos = s->moves[i].pos;
+		free(v);
+	}
+	return pos;
+}
+
+/* ---- a step that changes nothing ------------------------------------------ */
+
+/* Whether everything that the step writes is so on every path. */
+static bool
+is_sure(const struct walk *w, const struct step *s, const struct posture *writes)
+{
+	size_t i;
+
+	for (i = 0; i < writes->nendpoints; i++)
+		if ((writes->accept[i] != ACCEPT_UNKNOWN && writes->accept[i] != w->sure.accept[i]) ||
+		    (writes->cert[i] != LINT_UNTOUCHED && writes->cert[i] != w->sure.cert[i]))
+			return false;
+	for (i = 0; i < writes->nlinks; i++)
+		if ((writes->dial[i] != DIAL_UNKNOWN && writes->dial[i] != w->sure.dial[i]) ||
+		    (writes->trust[i] != LINT_UNTOUCHED && writes->trust[i] != w->sure.trust[i]) ||
+		    (writes->present[i] != LINT_UNTOUCHED && writes->present[i] != w->sure.present[i]))
+			return false;
+	for (i = 0; i < s->nmoves; i++)
+		if (s->moves[i].facet == FACET_CERT && w->installed[s->moves[i].subject] == NONE)
+			return false;
+	return true;
+}
+
+static void
+put_move(struct buf *out, const struct walk *w, const struct move *m)
+{
+	const struct fleet *f = w->f;
+	int by = NONE;
+
+	switch (m->facet) {
+	case FACET_ACCEPT:
+		by = w->accept_by[m->subject];
+		buf_printf(out, "'%s' accepts %s", f->endpoints[m->subject].name,
+		    accept_word((enum accept)m->value));
+		break;
+	case FACET_CERT:
+		by = w->installed[m->subject];
+		buf_printf(out, "'%s' is installed", f->certs[m->subject].name);
+		break;
+	case FACET_DIAL:
+		by = w->dial_by[m->subject];
+		buf_printf(out, "'%s' dials %s", f->links[m->subject].name,
+		    dial_word((enum dial)m->value));
+		break;
+	case FACET_TRUST:
+		by = w->trust_by[m->subject];
+		buf_printf(out, "'%s' trusts '%s'", f->links[m->subject].name, f->certs[m->value].name);
+		break;
+	case FACET_PRESENT:
+		by = w->present_by[m->subject];
+		buf_printf(out, "'%s' presents '%s'", f->links[m->subject].name, f->certs[m->value].name);
+		break;
+	}
+	if (by == NONE)
+		buf_puts(out, " from the start");
+	else
+		buf_printf(out, " since step '%s'", w->p->steps[by].id);
+}
+
+static void
+changes_nothing(struct walk *w, const struct step *s, const struct posture *writes)
+{
+	struct buf b;
+	size_t i;
+
+	if (s->nmoves == 0 || s->nruns > 0 || s->drains.n > 0 || !is_sure(w, s, writes))
+		return;
+	buf_init(&b, 0);
+	for (i = 0; i < s->nmoves && i < MOVES_NAMED_MAX; i++) {
+		buf_puts(&b, i == 0 ? "" : ", ");
+		put_move(&b, w, &s->moves[i]);
+	}
+	if (s->nmoves > MOVES_NAMED_MAX)
+		buf_printf(&b, ", and so for %zu more moves", s->nmoves - MOVES_NAMED_MAX);
+	lint_add(w->l, LINT_WARN, LINT_CHANGES_NOTHING, true, s->pos, s->id,
+	    "step '%s' changes nothing: %s; expected it left out, or another value", s->id, buf_str(&b));
+	buf_release(&b);
+}
+
+/* ---- what a step cannot bring about ---------------------------------------- */
+
+static bool
+is_excused(const struct step *s, int link)
+{
+	size_t i;
+
+	for (i = 0; i < s->nexcuses; i++)
+		if (s->excuses[i].link == link)
+			return true;
+	return false;
+}
+
+static const char *
+whose(const struct fleet *f, const struct link *l, char **ret_free)
+{
+	*ret_free = NULL;
+	switch (l->how) {
+	case DIAL_FIXED:
+		return "is fixed to";
+	case DIAL_ASSUMED:
+		return "is assumed to dial";
+	case DIAL_FOLLOWS:
+		if (l->follows == NONE)
+			return "is moved by no step, only by what implies it, and dials";
+		return *ret_free = mem_printf("follows '%s' and dials", f->links[l->follows].name);
+	case DIAL_BOUND:
+		break;
+	}
+	return "dials";
+}
+
+/* The endpoint stops taking what a link dials that no step can move by itself. */
+static void
+not_ours(struct walk *w, const struct step *s, const struct move *m)
+{
+	const struct fleet *f = w->f;
+	bool forced = m->value == ACCEPT_TLS || m->value == ACCEPT_MUTUAL;
+	const char *how, *want;
+	char *text;
+	size_t i;
+
+	for (i = 0; i < f->nlinks && m->value != ACCEPT_BOTH; i++) {
+		const struct link *l = &f->links[i];
+		enum dial dial = w->all.dial[i];
+
+		if (l->endpoint != m->subject || l->how == DIAL_BOUND || is_excused(s, (int)i))
+			continue;
+		if (forced ? dial != DIAL_DISABLE : dial != DIAL_REQUIRE && dial != DIAL_VERIFY_CA &&
+		    dial != DIAL_VERIFY_FULL)
+			continue;
+		how = whose(f, l, &text);
+		want = l->how == DIAL_FOLLOWS ? "a move of that before this step" :
+		    "it moved by its owner first, and said so in the fleet, or 'may-refuse' with a reason";
+		lint_add(w->l, LINT_WARN, LINT_NOT_OURS_TO_MOVE, true, m->pos, l->name,
+		    "step '%s' makes '%s' accept %s only, and '%s' %s %s; expected %s", s->id,
+		    f->endpoints[m->subject].name, forced ? "tls" : "plaintext", l->name, how,
+		    dial_word(dial), want);
+		free(text);
+	}
+}
+
+static void
+mutual(struct walk *w, const struct move *m)
+{
+	const struct fleet *f = w->f;
+	size_t i;
+
+	if (m->value != ACCEPT_MUTUAL || f->endpoints[m->subject].kind != KIND_PGBOUNCER)
+		return;
+	for (i = 0; i < f->nlinks; i++)
+		if (f->links[i].endpoint == m->subject && w->all.present[i] == NONE) {
+			lint_add(w->l, LINT_WARN, LINT_MUTUAL_ON_POOLER, true, m->pos,
+			    f->endpoints[m->subject].name,
+			    "'%s' is to demand a certificate of each client, and '%s' presents none; expected 'tls' (verifying the server is the dial of the pooler's own link)",
+			    f->endpoints[m->subject].name, f->links[i].name);
+			return;
+		}
+}
+
+static void
+one_port(struct walk *w, const struct move *m)
+{
+	const struct endpoint *e = &w->f->endpoints[m->subject];
+
+	/* Where the fleet writes that value out, it was told there. */
+	if (m->value != ACCEPT_BOTH || e->kind != KIND_REDIS || !e->one_port || e->managed != NULL ||
+	    lint_binds_both(e))
+		return;
+	lint_add(w->l, LINT_WARN, LINT_REDIS_ONE_PORT, true, m->pos, e->name,
+	    "'%s' has one port for both, and a redis speaks either plaintext or tls on a port, so it cannot accept both there; expected 'listen: { plain: %d, tls: PORT }'",
+	    e->name, e->port_plain);
+}
+
+/* ---- certificates that end before the plan does ---------------------------- */
+
+static int64_t
+add_ms(int64_t a, int64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* For how long a step has to be watched at least: its soak, and until the clients that it concerns have come by. */
+static int64_t
+step_ms(const struct walk *w, const struct step *s)
+{
+	const struct fleet *f = w->f;
+	struct posture writes;
+	int64_t window = 0;
+	size_t i;
+
+	posture_blank(&writes, f);
+	posture_step(&writes, f, s);
+	for (i = 0; i < f->nlinks; i++) {
+		enum accept accept = writes.accept[f->links[i].endpoint];
+
+		if ((writes.dial[i] != DIAL_UNKNOWN || accept == ACCEPT_TLS || accept == ACCEPT_MUTUAL) &&
+		    f->clients[f->links[i].client].window_ms > window)
+			window = f->clients[f->links[i].client].window_ms;
+	}
+	posture_release(&writes);
+	return add_ms(s->soak_ms, window);
+}
+
+static void
+lifetimes(struct walk *w, const int64_t *watched_ms, size_t step, const struct move *m)
+{
+	const struct cert *c = &w->f->certs[m->subject];
+	char life[32], left[32], plan[32];
+	int64_t sum = 0;
+	size_t i;
+
+	for (i = step; i < w->p->nsteps; i++)
+		sum = add_ms(sum, watched_ms[i]);
+	text_age(life, sizeof(life), c->leaf_ms);
+	text_age(plan, sizeof(plan), sum);
+	if (sum >= c->leaf_ms)
+		lint_add(w->l, LINT_WARN, LINT_EXPIRES_IN_PLAN, true, m->pos, c->name,
+		    "'%s' lives %s, and from this step on the plan watches for %s (soaks, and windows of clients): it expires before the end; expected a longer 'leaf' in the fleet",
+		    c->name, life, plan);
+	else if (c->warn_ms < c->leaf_ms && sum >= c->leaf_ms - c->warn_ms) {
+		text_age(left, sizeof(left), c->leaf_ms - c->warn_ms);
+		lint_add(w->l, LINT_NOTE, LINT_WARNS_IN_PLAN, true, m->pos, c->name,
+		    "'%s' is to be renewed after %s, and from this step on the plan watches for %s (soaks, and windows of clients): the warning comes before the end; expected a longer 'leaf' or a shorter 'warn' in the fleet",
+		    c->name, left, plan);
+	}
+}
+
+/* ---- one step --------------------------------------------------------------- */
+
+static void
+move_sure(struct walk *w, const struct step *s, const struct posture *writes)
+{
+	struct posture *p = &w->sure;
+	size_t i;
+
+#define TAKE(array, untouched, unsure) do {						\
+	if (writes->array[i] != (untouched) && writes->array[i] != p->array[i])		\
+		p->array[i] = s->optional ? (unsure) : writes->array[i];		\
+} while (0)
+	for (i = 0; i < writes->nendpoints; i++) {
+		TAKE(accept, ACCEPT_UNKNOWN, ACCEPT_UNKNOWN);
+		TAKE(cert, LINT_UNTOUCHED, LINT_UNTOUCHED);
+	}
+	for (i = 0; i < writes->nlinks; i++) {
+		TAKE(dial, DIAL_UNKNOWN, DIAL_UNKNOWN);
+		TAKE(trust, LINT_UNTOUCHED, LINT_UNTOUCHED);
+		TAKE(present, LINT_UNTOUCHED, LINT_UNTOUCHED);
+	}
+#undef TAKE
+}
+
+static void
+move_all(struct walk *w, size_t step, const struct posture *writes)
+{
+	struct posture *p = &w->all;
+	size_t i;
+
+	/* A step that writes what is there already is not where it comes from. */
+#define TAKE(array, untouched) do {							\
+	if (writes->array[i] != (untouched) && writes->array[i] != p->array[i])		\
+		w->array##_by[i] = (int)step;						\
+} while (0)
+	for (i = 0; i < writes->nendpoints; i++) {
+		TAKE(accept, ACCEPT_UNKNOWN);
+		TAKE(cert, LINT_UNTOUCHED);
+	}
+	for (i = 0; i < writes->nlinks; i++) {
+		TAKE(dial, DIAL_UNKNOWN);
+		TAKE(trust, LINT_UNTOUCHED);
+		TAKE(present, LINT_UNTOUCHED);
+	}
+#undef TAKE
+	posture_step(p, w->f, &w->p->steps[step]);
+}
+
+/* libpq and its like verify the chain as soon as a root file is there (measured with libpq 15). */
+static void
+require_verifies(struct walk *w, size_t step, const struct posture *writes)
+{
+	const struct link *l;
+	size_t i;
+
+	for (i = 0; i < writes->nlinks; i++) {
+		l = &w->f->links[i];
+		if ((writes->dial[i] == DIAL_UNKNOWN && writes->trust[i] == LINT_UNTOUCHED) || w->told[i] ||
+		    w->all.dial[i] != DIAL_REQUIRE || w->all.trust[i] < 0 ||
+		    (l->dialect != DIALECT_LIBPQ && l->dialect != DIALECT_PGX))
+			continue;
+		w->told[i] = true;
+		lint_add(w->l, LINT_NOTE, LINT_REQUIRE_VERIFIES, true,
+		    place(w, &w->p->steps[step], (int)i, writes->dial[i] == DIAL_UNKNOWN), l->name,
+		    "'%s' dials require and has a root file, so %s verifies the chain as verify-ca does, and refuses another CA's certificate; expected 'verify-full', or no 'trust'",
+		    l->name, dialect_word(l->dialect));
+	}
+}
+
+static void
+one_step(struct walk *w, size_t step, const int64_t *watched_ms)
+{
+	const struct step *s = &w->p->steps[step];
+	const struct move *m;
+	struct posture writes;
+	size_t i;
+
+	posture_blank(&writes, w->f);
+	posture_step(&writes, w->f, s);
+	changes_nothing(w, s, &writes);
+	for (i = 0; i < s->nmoves; i++)
+		if (s->moves[i].facet == FACET_CERT && w->installed[s->moves[i].subject] == NONE)
+			lifetimes(w, watched_ms, step, &s->moves[i]);
+	move_sure(w, s, &writes);
+	move_all(w, step, &writes);
+	for (i = 0; i < s->nmoves; i++) {
+		m = &s->moves[i];
+		if (m->facet == FACET_CERT && w->installed[m->subject] == NONE && !s->optional)
+			w->installed[m->subject] = (int)step;
+		if (m->facet != FACET_ACCEPT)
+			continue;
+		not_ours(w, s, m);
+		mutual(w, m);
+		one_port(w, m);
+	}
+	require_verifies(w, step, &writes);
+	posture_release(&writes);
+}
+
+/* ---- where it ends ----------------------------------------------------------- */
+
+static bool
+verifies(enum dial dial)
+{
+	return dial == DIAL_VERIFY_CA || dial == DIAL_VERIFY_FULL;
+}
+
+/* What would take the link further, in the words of who can. */
+static const char *
+expected(const struct link *l)
+{
+	switch (l->how) {
+	case DIAL_FIXED:
+	case DIAL_ASSUMED:
+		return "its owner to move it, and the fleet to say so";
+	case DIAL_FOLLOWS:
+		return l->follows == NONE ? "'verify-full' in what implies it" : "'verify-full' of the link that it follows";
+	case DIAL_BOUND:
+		if (l->trust_cert == NONE)
+			return "'verify-full', with 'trust' at the link in the fleet";
+		return "a step that moves it to verify-full and gives it its CA to trust";
+	}
+	return "";
+}
+
+static void
+goal_link(struct walk *w, size_t i)
+{
+	const struct fleet *f = w->f;
+	const struct link *l = &f->links[i];
+	const struct endpoint *e = &f->endpoints[l->endpoint];
+	int by = w->dial_by[i] == NONE ? w->trust_by[i] : w->dial_by[i];
+	struct pos pos = by == NONE ? l->pos :
+	    place(w, &w->p->steps[by], (int)i, w->dial_by[i] == NONE);
+	bool ours = l->how == DIAL_BOUND || l->how == DIAL_FOLLOWS, in_plan = by != NONE;
+	enum dial dial = w->all.dial[i];
+	enum verdict verdict = posture_verdict(f, &w->all, (int)i, NULL);
+	const char *word = dial_word(dial), *accepts = accept_word(w->all.accept[l->endpoint]);
+
+	if (verdict == VERDICT_PLAINTEXT)
+		lint_add(w->l, LINT_WARN, LINT_GOAL_PLAINTEXT, in_plan, pos, l->name,
+		    "'%s' ends in plaintext: it dials %s and '%s' accepts %s; expected %s", l->name,
+		    word, e->name, accepts, expected(l));
+	else if (verdict == VERDICT_TLS)
+		lint_add(w->l, ours ? LINT_WARN : LINT_NOTE, LINT_GOAL_UNVERIFIED, in_plan, pos, l->name,
+		    "'%s' ends as tls, not tls+name: it dials %s, so whoever answers is believed%s; expected %s",
+		    l->name, word, dial == DIAL_PREFER && w->all.accept[l->endpoint] == ACCEPT_BOTH ?
+		    ", and plaintext will do where tls fails" : "", expected(l));
+	else if (verdict == VERDICT_CHAIN && verifies(dial))
+		lint_add(w->l, LINT_NOTE, LINT_GOAL_CHAIN_ONLY, in_plan, pos, l->name,
+		    "'%s' ends as tls+chain, not tls+name: %s%s checks no name, so every certificate of that CA will do; expected %s",
+		    l->name, dial == DIAL_VERIFY_FULL ? "even for verify-full " : "",
+		    dial == DIAL_VERIFY_FULL ? dialect_word(l->dialect) : "verify-ca",
+		    dial == DIAL_VERIFY_FULL ? "a driver that does, or a CA that signs for nobody else" :
+		    !l->dial[DIAL_VERIFY_FULL].bound && l->how == DIAL_BOUND ?
+		    "a binding of 'verify-full' in the fleet, and that" : "'verify-full'");
+}
+
+/* A dial that verifies, of a link that the plan never gives anything to verify by. */
+static void
+without_trust(struct walk *w, const struct move *m)
+{
+	const struct link *l = &w->f->links[m->subject];
+	int cert = w->all.cert[l->endpoint];
+	bool ours = cert >= 0 && !w->f->certs[cert].external;
+
+	if (w->all.trust[m->subject] != NONE || !verifies((enum dial)m->value))
+		return;
+	/* Others take the system's CAs, which is right for a public one's certificate. */
+	if (!ours && l->dialect != DIALECT_LIBPQ && l->dialect != DIALECT_PGBOUNCER)
+		return;
+	lint_add(w->l, LINT_WARN, LINT_VERIFY_WITHOUT_TRUST, true, m->pos, l->name,
+	    "'%s' is to dial %s and is given no CA to verify by%s; expected %s", l->name,
+	    dial_word((enum dial)m->value), ours ? "" : ", without which its driver fails",
+	    l->trust_cert == NONE ? "'trust' at the link in the fleet, moved by this step or before it" :
+	    "its 'trust' moved by this step or before it");
+}
+
+void
+lint_plan(struct linter *l)
+{
+	struct walk w;
+	int64_t *watched_ms = mem_array(l->p->nsteps, sizeof(*watched_ms));
+	size_t i, k;
+
+	walk_init(&w, l);
+	for (i = 0; i < l->p->nsteps; i++)
+		watched_ms[i] = step_ms(&w, &l->p->steps[i]);
+	for (i = 0; i < l->p->nsteps; i++)
+		one_step(&w, i, watched_ms);
+	for (i = 0; i < l->f->nlinks; i++)
+		goal_link(&w, i);
+	for (i = 0; i < l->p->nsteps; i++)
+		for (k = 0; k < l->p->steps[i].nmoves; k++)
+			if (l->p->steps[i].moves[k].facet == FACET_DIAL)
+				without_trust(&w, &l->p->steps[i].moves[k]);
+	walk_release(&w);
+	free(watched_ms);
+}
