@@ -141,6 +141,7 @@ ENGINE_SRC = \
 	src/engine/answers.c \
 	src/engine/watch.c \
 	src/engine/judge.c \
+	src/engine/prove.c \
 	src/engine/material.c \
 	src/engine/past.c \
 	src/engine/thread.c \
@@ -154,6 +155,7 @@ VERBS_SRC = \
 	src/verbs/json.c \
 	src/verbs/status.c \
 	src/verbs/check.c \
+	src/verbs/lint.c \
 	src/verbs/drive.c \
 	src/verbs/history.c \
 	$(END)
@@ -271,6 +273,7 @@ E2E = \
 	tests/e2e/console.sh \
 	tests/e2e/kill.sh \
 	tests/e2e/faults.sh \
+	tests/e2e/turns.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.

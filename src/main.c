@@ -88,7 +88,7 @@ usage(FILE *to)
 	    "      --yes[=ENV]      apply, undo: do not ask; a production environment by its name\n"
 	    "      --to STEP, --all apply, undo: up to a step, or all of them\n"
 	    "      --skip-optional  apply: pass over optional steps\n"
-	    "      --waive CHECK --reason TEXT   apply: go on without a check\n"
+	    "      --waive CHECK --reason TEXT   apply, undo STEP: go on without a check\n"
 	    "      --json           status, check, diff, verify, history: as data\n"
 	    "      --watch          status: again and again\n"
 	    "      --check          status: exit 2 where not every link is on TLS\n"

@@ -39,9 +39,10 @@ enum check_kind {
 	CHECK_CAN_TLS,	/* implied: the client's build can do TLS */
 	CHECK_LINK_TLS,	/* implied by dial: the link's sessions are all on TLS, and there is one */
 	CHECK_LINK_UP,	/* implied: the link has sessions again (any) */
-	CHECK_DIAL_SET	/* implied: the value is what is written on the host */
+	CHECK_DIAL_SET,	/* implied: the value is what is written on the host */
+	CHECK_PROOF	/* implied: what is left of the plan strands nobody, from the posture at hand */
 };
-#define CHECK_COUNT 17
+#define CHECK_COUNT 18
 const char *check_kind_word(enum check_kind);
 
 struct check {

@@ -487,6 +487,8 @@ check_name(const struct fleet *f, const struct check *c)
 		return mem_printf("sessions of %s", link);
 	case CHECK_LINK_UP:
 		return mem_printf("%s is up", link);
+	case CHECK_PROOF:
+		return mem_strdup("proof");
 	case CHECK_DIAL_SET:
 		return mem_printf("written %s", link);
 	case CHECK_REHEARSAL:
@@ -664,4 +666,7 @@ imply_checks(const struct fleet *f, struct step *s)
 		else if (s->moves[i].facet == FACET_DIAL)
 			imply_dial(f, s, &s->moves[i]);
 	}
+	/* The last of all: it says what the others leave open. */
+	if (s->nmoves > 0)
+		imply(f, s, &s->requires, &s->nrequires, CHECK_PROOF, &s->moves[0], NONE, NONE, ACCEPT_UNKNOWN);
 }

@@ -155,6 +155,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 	case CHECK_LINK_TLS:
 	case CHECK_LINK_UP:
 	case CHECK_DIAL_SET:
+	case CHECK_PROOF:
 		break;
 	}
 	put_pair(out, &first, "contains", c->contains, false);
@@ -209,6 +210,7 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_LINK_TLS:
 		case CHECK_LINK_UP:
 		case CHECK_DIAL_SET:
+		case CHECK_PROOF:
 			put_check_body(pr, &v[i]);
 			break;
 		}

@@ -925,6 +925,13 @@ rollout_new(const struct plan *plan, const struct op_shape *const *shapes, const
 }
 
 void
+rollout_ask_turns(struct rollout *r, rollout_turns *turns, void *arg)
+{
+	r->turns = turns;
+	r->turns_arg = arg;
+}
+
+void
 rollout_free(struct rollout *r)
 {
 	size_t i;

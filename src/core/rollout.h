@@ -160,6 +160,10 @@ struct step_view {
 	size_t	 nops;
 };
 
+enum verb { VERB_PREVIEW, VERB_APPLY, VERB_UNDO, VERB_SKIP, VERB_PARK, VERB_RETRY, VERB_SETTLE, VERB_VERIFY };
+#define VERB_COUNT 8
+const char *verb_word(enum verb);
+
 struct rollout;
 
 /*
@@ -168,6 +172,13 @@ struct rollout;
  */
 struct rollout *rollout_new(const struct plan *, const struct op_shape *const *shapes, const size_t *nops);
 void	rollout_free(struct rollout *);
+/*
+ * Who is asked whether a step may be taken back (VERB_UNDO) or applied again
+ * (VERB_APPLY) out of its turn, though steps that came after it stand: true,
+ * or false with the reason.  Without one the answer is no.
+ */
+typedef bool rollout_turns(void *arg, enum verb, int step, char *ret_why, size_t size);
+void	rollout_ask_turns(struct rollout *, rollout_turns *, void *arg);
 
 /* The one entry for everything that happens.  Events that a phase has no use for change nothing. */
 void	rollout_feed(struct rollout *, const struct event *, struct effects *out);
@@ -178,10 +189,6 @@ void	rollout_feed(struct rollout *, const struct event *, struct effects *out);
  */
 void	rollout_replay(struct rollout *, const struct record *);
 void	rollout_resume(struct rollout *, int64_t now_ms, struct effects *out);
-
-enum verb { VERB_PREVIEW, VERB_APPLY, VERB_UNDO, VERB_SKIP, VERB_PARK, VERB_RETRY, VERB_SETTLE, VERB_VERIFY };
-#define VERB_COUNT 8
-const char *verb_word(enum verb);
 
 /* May this be asked for now?  *ret_why_not (may be NULL) is a sentence for people; valid until the next feed. */
 bool	rollout_may(const struct rollout *, enum verb, int step, const char **ret_why_not);

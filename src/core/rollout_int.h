@@ -25,6 +25,8 @@ struct rollout {
 	/* The intent that is on its way to disk. */
 	uint64_t ticket;	/* 0: none */
 	int	 ticket_step, ticket_op;
+	rollout_turns *turns;
+	void	*turns_arg;
 	char	 why_not[640];
 };
 

@@ -115,6 +115,20 @@ no(struct rollout *r, const char **ret_why_not, const char *fmt, ...)
 	return false;
 }
 
+/* Step `later` stands, and came after it. */
+static bool
+out_of_turn(struct rollout *w, enum verb verb, int step, int later, const char **ret)
+{
+	char why[sizeof(w->why_not) - 64];
+
+	if (w->turns == NULL)
+		return no(w, ret, "step '%s' was applied after it; last in, first out",
+		    w->plan->steps[later].id);
+	if (w->turns(w->turns_arg, verb, step, why, sizeof(why)))
+		return true;
+	return no(w, ret, "step '%s' was applied after it, and %s", w->plan->steps[later].id, why);
+}
+
 /* The reasons that hold for going forward, whichever phase the step is in. */
 static bool
 may_go_on(struct rollout *w, int step, const char **ret)
@@ -143,8 +157,7 @@ may_go_on(struct rollout *w, int step, const char **ret)
 			    plan->steps[i].optional ? " (it is optional: skip it or apply it)" : "");
 	for (i = (size_t)step + 1; i < w->nsteps; i++)
 		if (standing(w->steps[i].view.phase))
-			return no(w, ret, "step '%s' was applied after it; undo that first",
-			    plan->steps[i].id);
+			return out_of_turn(w, VERB_APPLY, step, (int)i, ret);
 	return true;
 }
 
@@ -188,7 +201,7 @@ may_undo(struct rollout *w, int step, const char **ret)
 {
 	enum phase phase = w->steps[step].view.phase;
 	const char *id = w->plan->steps[step].id;
-	int last = rollout_last(w);
+	int last = rollout_last(w), other;
 
 	if (phase == PHASE_GUARDING)
 		return true;	/* nothing was changed; it only stops */
@@ -198,10 +211,12 @@ may_undo(struct rollout *w, int step, const char **ret)
 		return no(w, ret, "step '%s' was found in place: this run has no before-image of it", id);
 	if (!standing(phase))
 		return no(w, ret, "step '%s' is %s: there is nothing to undo", id, phase_word(phase));
-	if (last != step)
-		return no(w, ret, "step '%s' was applied after it; last in, first out",
-		    w->plan->steps[last].id);
-	return true;
+	if (last == step)
+		return true;
+	if ((other = rollout_in_flight(w)) != NONE && other != step)
+		return no(w, ret, "step '%s' is %s; one step at a time",
+		    w->plan->steps[other].id, phase_word(w->steps[other].view.phase));
+	return out_of_turn(w, VERB_UNDO, step, last, ret);
 }
 
 bool

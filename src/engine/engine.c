@@ -266,6 +266,7 @@ engine_feed(struct engine *e, const struct event *ev)
 		return;
 	}
 	e->feeding = true;
+	e->turn.at_ms = 0;
 	feed_now(e, ev);
 	while (e->nlater > 0) {
 		next = e->later[0];

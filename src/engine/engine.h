@@ -15,8 +15,10 @@
 
 #include "core/board.h"
 #include "core/gate.h"
+#include "core/proof.h"
 #include "core/rollout.h"
 
+struct buf;
 struct err;
 struct engine;
 struct uv_loop_s;
@@ -103,6 +105,15 @@ bool	engine_judging(const struct engine *, int step);
 bool	engine_waiting(const struct engine *, int step);
 /* Results of the step's guards (gate == false) or gate, in the plan's order; NULL where never judged. */
 const struct check_result *engine_results(const struct engine *, int step, bool gate, size_t *ret_n);
+
+/*
+ * The proof of the plan, or, where what was seen contradicts the run, of what
+ * is left of it from the posture seen; NULL without a plan.  Made when it is
+ * first asked for, and again when the contradictions change.
+ */
+const struct proof *engine_proof(struct engine *);
+/* Where hosts are set otherwise than the plan and its steps so far have it: a line each.  How many. */
+size_t	engine_contradictions(const struct engine *, struct buf *out);
 
 /* History, oldest first; the strings live as long as the engine. */
 struct history_line {

@@ -6,6 +6,7 @@
  * answers.c  what workers say
  * watch.c    which probes are due; feeding the board
  * judge.c    guards and gates: asking for what they need, judging, answering
+ * prove.c    the proof from the posture at hand: the rest of the plan, steps out of turn
  * material.c secrets and certificates
  * past.c     the journal: writing, replaying, history
  */
@@ -146,6 +147,19 @@ struct engine {
 	struct event *later;
 	size_t	 nlater;
 
+	/* Out of its turn: the last question and its answer; see prove.c. */
+	struct turn {
+		enum verb verb;
+		int	 step;
+		int64_t	 at_ms;	/* 0: none */
+		bool	 ok;
+		char	 why[600];
+	} turn;
+	struct proof proof;
+	bool	 proof_known;
+	size_t	 proof_contradicted;
+	int	 proof_next;
+
 	/* What waits for material or for the run to begin: a verb on a step. */
 	int	 waiting_step;
 	enum verb waiting_verb;
@@ -183,6 +197,10 @@ void	judge_end(struct engine *, int step);
 int64_t	judge_run(struct engine *, int64_t now_ms);	/* asks and judges; when next */
 bool	judge_answer(struct engine *, uint64_t id, struct reading *);	/* takes it over if ours */
 bool	judge_lost(struct engine *, uint64_t id);
+
+/* prove.c */
+void	prove_check(struct engine *, bool others_stand, struct check_result *);	/* CHECK_PROOF */
+bool	prove_turn(void *engine, enum verb, int step, char *why, size_t size);	/* rollout_turns */
 
 /* material.c */
 void	material_start(struct engine *);	/* secrets that can be had without asking; CA certificates */

@@ -162,6 +162,24 @@ say_why(const struct check *checks, const struct check_result *results, size_t n
 	(void)snprintf(ret, size, "nothing was judged");
 }
 
+static bool
+stood(const struct check_result *r)
+{
+	return r->judgement == CHECK_PASS || r->judgement == CHECK_WAIVED;
+}
+
+/* A check that did not pass may be waived. */
+static void
+count_one(const char *waived, struct check_result *r, size_t *passed, size_t *failed)
+{
+	if (r->judgement != CHECK_PASS && waived != NULL) {
+		r->judgement = CHECK_WAIVED;
+		(void)snprintf(r->why, sizeof(r->why), "waived: %s", waived);
+	}
+	*passed += stood(r);
+	*failed += r->judgement == CHECK_FAIL;
+}
+
 /* True when the rollout was answered (and the judging is gone or was changed). */
 static bool
 judge_one(struct engine *e, struct judging *j, int64_t now_ms)
@@ -172,25 +190,24 @@ judge_one(struct engine *e, struct judging *j, int64_t now_ms)
 	const struct check *checks;
 	struct event ev = { 0 };
 	char why[1024];
-	size_t i, n, passed = 0, failed = 0;
+	size_t i, n, passed = 0, failed = 0, others = 0;
 	bool ask_now = now_ms >= j->next_ask_ms;
 
 	checks = checks_of(e, j, &n);
-	for (i = 0; i < n; i++) {
-		check_judge(&checks[i], e->fleet, e->board,
-		    j->own[i].have ? &j->own[i].reading : NULL, j->since_ms, &results[i]);
-		if (results[i].judgement != CHECK_PASS && waived[i] != NULL) {
-			results[i].judgement = CHECK_WAIVED;
-			(void)snprintf(results[i].why, sizeof(results[i].why), "waived: %s", waived[i]);
+	for (i = 0; i < n; i++)
+		if (checks[i].kind != CHECK_PROOF) {
+			check_judge(&checks[i], e->fleet, e->board,
+			    j->own[i].have ? &j->own[i].reading : NULL, j->since_ms, &results[i]);
+			count_one(waived[i], &results[i], &passed, &failed);
+			others++;
+			if (ask_now && (j->soaking || !stood(&results[i])))
+				ask_for(e, j, &checks[i], i, now_ms);
 		}
-		if (results[i].judgement == CHECK_PASS || results[i].judgement == CHECK_WAIVED)
-			passed++;
-		else if (results[i].judgement == CHECK_FAIL)
-			failed++;
-		if (ask_now && (j->soaking || (results[i].judgement != CHECK_PASS &&
-		    results[i].judgement != CHECK_WAIVED)))
-			ask_for(e, j, &checks[i], i, now_ms);
-	}
+	for (i = 0; i < n; i++)
+		if (checks[i].kind == CHECK_PROOF) {
+			prove_check(e, passed == others, &results[i]);
+			count_one(waived[i], &results[i], &passed, &failed);
+		}
 	if (ask_now)
 		j->next_ask_ms = now_ms + (j->soaking ? SOAK_ASK_AGAIN_MS : ASK_AGAIN_MS);
 	engine_dirty(e);

@@ -94,8 +94,10 @@ memory_init(struct engine *e, struct err *err)
 		shapes[i] = all;
 		nops[i] = m->ops.n;
 	}
-	if (rc == 0)
+	if (rc == 0) {
 		e->rollout = rollout_new(e->plan, shapes, nops);
+		rollout_ask_turns(e->rollout, prove_turn, e);
+	}
 	for (i = 0; i < e->plan->nsteps; i++) {
 		union { const struct op_shape *c; struct op_shape *m; } cast = { .c = shapes[i] };
 
@@ -282,6 +284,7 @@ engine_free(struct engine *e)
 	material_release(e);
 	if (e->plan != NULL)
 		memory_release(e);
+	proof_release(&e->proof);
 	rollout_free(e->rollout);
 	board_free(e->board);
 	plan_free(e->plan);

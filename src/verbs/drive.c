@@ -508,7 +508,10 @@ undo_next(struct run *r)
 	struct drive *d = r->arg;
 	const struct rollout *ro = engine_rollout(r->engine);
 	int last = rollout_last(ro), rc;
+	bool alone = r->options->step != NULL;
 
+	if (alone)	/* out of its turn, too: rollout_may() has been asked */
+		last = d->step == NONE ? d->target : NONE;
 	if (last == NONE || last < d->target) {
 		if (d->step == NONE)
 			out("there is nothing to undo\n");
@@ -516,8 +519,12 @@ undo_next(struct run *r)
 		return;
 	}
 	if (d->step == NONE) {
-		out("undo, last in first out: %d step%s back to before '%s'\n", last - d->target + 1,
-		    last == d->target ? "" : "s", step_id(r, d->target));
+		if (alone && rollout_last(ro) != last)
+			out("undo of step '%s' alone, out of its turn: no link that works now is stranded by it%s\n",
+			    step_id(r, last), r->options->waive[0] != NULL ? ", or that was waived" : "");
+		else
+			out("undo, last in first out: %d step%s back to before '%s'\n", last - d->target + 1,
+			    last == d->target ? "" : "s", step_id(r, d->target));
 		if ((rc = confirm(r, "undo")) != 0) {
 			run_end(r, rc);
 			return;
@@ -544,7 +551,7 @@ undo_turn(struct run *r)
 	plan = engine_plan(r->engine);
 	if (d->stage == STAGE_BEGIN) {
 		/* An undo waits for nothing that can go back now. */
-		if (rollout_last(ro) != NONE && !rollout_may(ro, VERB_UNDO, rollout_last(ro), NULL))
+		if (rollout_in_flight(ro) != NONE && !rollout_may(ro, VERB_UNDO, rollout_in_flight(ro), NULL))
 			return;
 		if (r->options->to != NULL) {
 			/* Back to where this step was the last one. */
@@ -555,6 +562,8 @@ undo_turn(struct run *r)
 			d->target = 0;
 		else if (r->options->step != NULL) {
 			if ((d->target = find_step(r, r->options->step)) == NONE)
+				return;
+			if (!waive_all(r, d->target))
 				return;
 			if (!rollout_may(ro, VERB_UNDO, d->target, &why)) {
 				fail(r, why, "", "", EXIT_ERROR);

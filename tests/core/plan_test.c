@@ -98,7 +98,8 @@ put_checks(struct buf *out, const char *mark, const struct check *v, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		buf_printf(out, "   %s %s%s%s%s\n", mark, v[i].name, v[i].implied ? "" : " (written)",
+		if (v[i].kind != CHECK_PROOF)	/* every step with a move has it: see its own case */
+			buf_printf(out, "   %s %s%s%s%s\n", mark, v[i].name, v[i].implied ? "" : " (written)",
 		    v[i].not_yet != NULL ? " not yet: " : "", v[i].not_yet != NULL ? v[i].not_yet : "");
 }
 
@@ -446,6 +447,24 @@ tags_select_endpoints_to_move(void **state)
 	fleet_free(f);
 }
 
+static void
+a_step_that_moves_something_requires_the_proof(void **state)
+{
+	struct fleet *f;
+	struct plan *p;
+	size_t i, k, n;
+
+	(void)state;
+	load("box", &f, &p);
+	for (i = 0; i < p->nsteps; i++) {
+		for (k = n = 0; k < p->steps[i].nrequires; k++)
+			n += p->steps[i].requires[k].kind == CHECK_PROOF && p->steps[i].requires[k].implied;
+		assert_int_equal(n, p->steps[i].nmoves > 0);
+	}
+	plan_free(p);
+	fleet_free(f);
+}
+
 /* A dial is shown by what the client's evidence can show, and else by nothing. */
 static void
 evidence_decides_what_shows_a_dial(void **state)
@@ -542,6 +561,7 @@ main(void)
 		cmocka_unit_test(commands_drains_excuses_and_rows),
 		cmocka_unit_test(selectors_expand_in_the_fleets_order),
 		cmocka_unit_test(tags_select_endpoints_to_move),
+		cmocka_unit_test(a_step_that_moves_something_requires_the_proof),
 		cmocka_unit_test(evidence_decides_what_shows_a_dial),
 		cmocka_unit_test(a_step_on_what_is_not_built_says_so),
 		cmocka_unit_test(spoilt_plans_are_refused_or_read),
