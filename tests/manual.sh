@@ -110,8 +110,8 @@ commands()
 	diff "$tmp/manual" "$tmp/source" || echo 'the table of commands is not what build/tests/ui/mdoc commands prints'
 }
 
-# Members of each document, "status/1 sessions": the functions that make no
-# document of their own are parts of status.
+# Members of each document, "status/1 sessions": a function that makes no
+# document of its own is a part of the next one that does.
 json()
 {
 	awk '
@@ -136,7 +136,12 @@ json()
 		s = substr($0, RSTART, RLENGTH); sub(/^[^"]*"/, "", s); sub(/".*/, "", s)
 		doc[fn] = s
 	}
-	END { for (i = 1; i <= n; i++) print ((of[i] in doc) ? doc[of[i]] : "status/1"), name[i] }
+	END {
+		for (i = 1; i <= n; i++) {
+			for (f = of[i]; f < fn && !(f in doc); f++) continue
+			print doc[f], name[i]
+		}
+	}
 	' src/verbs/json.c >"$tmp/source"
 	differ "$tmp/manual" "$tmp/source"
 }

@@ -7,6 +7,7 @@
 #include "core/buf.h"
 #include "core/proof.h"
 #include "verbs/json.h"
+#include "verbs/lint.h"
 #include "verbs/out.h"
 #include "verbs/run.h"
 
@@ -133,6 +134,7 @@ verb_check(const struct verb_options *options)
 			said(f, plan, &p, ms);
 		else
 			out("%zu links at %zu endpoints\n", f->nlinks, f->nendpoints);
+		lint_out(f, plan);
 	}
 	proof_release(&p);
 	engine_free(e);

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "core/buf.h"
+#include "core/lint.h"
 #include "core/text.h"
 
 static json_t *
@@ -371,6 +372,28 @@ proof(const struct fleet *f, const struct plan *plan, const struct proof *p, int
 	return o;
 }
 
+static json_t *
+lint(const struct fleet *f, const struct plan *plan)
+{
+	json_t *a = json_array(), *o;
+	struct lints l;
+	size_t i;
+
+	lint_run(&l, f, plan);
+	for (i = 0; i < l.n; i++) {
+		o = json_object();
+		put(o, "name", json_string(l.v[i].name));
+		put(o, "level", json_string(lint_level_word(l.v[i].level)));
+		put(o, "file", words(l.v[i].in_plan ? plan->path : f->path));
+		put(o, "line", json_integer(l.v[i].pos.line));
+		put(o, "col", json_integer(l.v[i].pos.col));
+		put(o, "text", words(l.v[i].text));
+		add(a, o);
+	}
+	lints_release(&l);
+	return a;
+}
+
 void
 json_check(const struct engine *e, const struct proof *p, int64_t ms)
 {
@@ -389,6 +412,7 @@ json_check(const struct engine *e, const struct proof *p, int64_t ms)
 	put(doc, "ok", json_boolean(p == NULL || (p->ncounters == 0 && p->unknown.n == 0)));
 	put(doc, "proof", p == NULL ? json_null() : proof(f, plan, p, ms));
 	put(doc, "not_considered", out);
+	put(doc, "lint", lint(f, plan));
 	put(doc, "not_yet", a);
 	print(doc);
 }
