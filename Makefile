@@ -201,6 +201,7 @@ TESTS = \
 	core/mem \
 	core/text \
 	core/yaml \
+	core/attempt \
 	core/fleet \
 	core/plan \
 	core/lint \

@@ -16,6 +16,7 @@
 #include "core/attempt.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -25,72 +26,187 @@ enum order { NO_MODE, PLAIN_ONLY, PLAIN_FIRST, TLS_FIRST, TLS_ONLY };
 /* What it checks of the certificate served. */
 enum checks { CHECK_NOTHING, CHECK_IF_FILE /* the chain, where there is a CA file */, CHECK_CHAIN, CHECK_FULL };
 
-/* How a try over TLS ends. */
+/* How a try ends. */
 enum end {
 	END_WELL = 0,
 	END_NO_TLS = 1,		/* the endpoint says that it has none */
 	END_HANDSHAKE = 2,	/* while TLS is being set up, by either side */
 	END_CUT = 4,		/* behind the client's end of it: an alert, no message */
-	END_MESSAGE = 8		/* by a message of the server: FATAL */
+	END_MESSAGE = 8,	/* by a FATAL of class 28, which is about who may come in */
+	END_OTHER = 16,		/* by one of another class: PgBouncer's "SSL required" */
+	END_SILENCE = 32	/* there is no answer at all */
 };
 
 struct mode {
 	const char *spelling;	/* NO_MODE: why there is none */
 	enum order order;
 	enum checks check;
-	unsigned again;		/* TLS_FIRST: the ends after which plaintext is tried */
+	unsigned again;		/* the ends of the first try after which there is a second */
 };
+
+#define PLAIN(spelling)		{ spelling, PLAIN_ONLY, CHECK_NOTHING, 0 }
+#define ONLY(spelling, check)	{ spelling, TLS_ONLY, check, 0 }
+#define NONE_SUCH		{ "a client of Redis dials plaintext or TLS: it has no mode that tries both", \
+				    NO_MODE, CHECK_NOTHING, 0 }
 
 /*
  * What each driver makes of each mode.
  *
- * libpq: run (15).  Every mode but disable verifies the chain where there is
- *	a root file; prefer goes to plaintext after any failure that comes
- *	before the server could answer the start-up message, and after its
- *	FATAL; not where the connection just ends (fe-connect.c, PQconnectPoll).
+ * libpq: run (15), fe-connect.c and fe-secure-openssl.c.  Every mode but
+ *	disable verifies the chain where there is a root file.  prefer goes to
+ *	plaintext after any failure of the handshake and after any FATAL, and not
+ *	where the connection just ends, as it does under TLS 1.3 when the server
+ *	does not like the client's certificate.
  * pgbouncer: run (1.18), server_tls_sslmode.  allow is prefer; neither they
- *	nor require look at the certificate, CA file or not; only a server
- *	without TLS is met with plaintext.
+ *	nor require look at the certificate, CA file or not; only a server that
+ *	says that it has no TLS is met with plaintext.
+ * asyncpg: run (0.27), connect_utils.py.  allow and prefer check nothing;
+ *	the second try comes after class 28 and after an end without a message,
+ *	not after a failed handshake.  The CA file is sslrootcert= in the URL,
+ *	$PGSSLROOTCERT or ~/.postgresql/root.crt.
+ * sqlalchemy-asyncpg: hands ?ssl= over; sslmode= and sslrootcert= are
+ *	arguments that asyncpg.connect() does not know, an error: the CA file is
+ *	$PGSSLROOTCERT or ~/.postgresql/root.crt.
+ * node-postgres: 8, pg-connection-string.  Every mode but disable checks
+ *	chain and name and is no fallback; what encrypts alone is "no-verify",
+ *	which is not libpq's word (brianc/node-postgres#2375).
+ * pgx: 4 and 5, pgconn/config.go and pgconn.go.  allow and prefer check
+ *	nothing; require is verify-ca where a CA file is given; prefer does not
+ *	come back after class 28.
+ * jdbc: pgjdbc 42, ConnectionFactoryImpl, LibPQFactory.  require and below
+ *	check nothing, CA file or not; both ways back are for class 28 only,
+ *	and prefer's for a server without TLS.
+ * redis-py: run (4.3).  Without ssl_check_hostname=True (False up to 5, True
+ *	from 6) the name is not checked; `optional` is `required` in a client.
+ * node-redis, ioredis: tls.connect() of Node checks chain and name.
+ * hiredis: run, as OpenSSL with SSL_set1_host(): itself it checks no name.
+ * jedis: rediss:// checks the chain by the JVM's trust store, the name only
+ *	with a HostnameVerifier (or, from 6, SslVerifyMode.FULL).
  */
-#define EVERY_END_BUT_A_CUT (END_NO_TLS | END_HANDSHAKE | END_MESSAGE)
 static const struct mode modes[DIALECT_COUNT][DIAL_COUNT] = {
 	[DIALECT_LIBPQ] = {
-		[DIAL_DISABLE] = { "sslmode=disable", PLAIN_ONLY, CHECK_NOTHING, 0 },
-		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_IF_FILE, 0 },
-		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_IF_FILE, EVERY_END_BUT_A_CUT },
-		[DIAL_REQUIRE] = { "sslmode=require", TLS_ONLY, CHECK_IF_FILE, 0 },
-		[DIAL_VERIFY_CA] = { "sslmode=verify-ca", TLS_ONLY, CHECK_CHAIN, 0 },
-		[DIAL_VERIFY_FULL] = { "sslmode=verify-full", TLS_ONLY, CHECK_FULL, 0 },
+		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
+		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_IF_FILE, END_MESSAGE | END_OTHER },
+		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_IF_FILE,
+		    END_NO_TLS | END_HANDSHAKE | END_MESSAGE | END_OTHER },
+		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
 	},
 	[DIALECT_PGBOUNCER] = {
-		[DIAL_DISABLE] = { "server_tls_sslmode = disable", PLAIN_ONLY, CHECK_NOTHING, 0 },
+		[DIAL_DISABLE] = PLAIN("server_tls_sslmode = disable"),
 		[DIAL_ALLOW] = { "server_tls_sslmode = allow", TLS_FIRST, CHECK_NOTHING, END_NO_TLS },
 		[DIAL_PREFER] = { "server_tls_sslmode = prefer", TLS_FIRST, CHECK_NOTHING, END_NO_TLS },
-		[DIAL_REQUIRE] = { "server_tls_sslmode = require", TLS_ONLY, CHECK_NOTHING, 0 },
-		[DIAL_VERIFY_CA] = { "server_tls_sslmode = verify-ca", TLS_ONLY, CHECK_CHAIN, 0 },
-		[DIAL_VERIFY_FULL] = { "server_tls_sslmode = verify-full", TLS_ONLY, CHECK_FULL, 0 },
+		[DIAL_REQUIRE] = ONLY("server_tls_sslmode = require", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("server_tls_sslmode = verify-ca", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("server_tls_sslmode = verify-full", CHECK_FULL),
+	},
+	[DIALECT_ASYNCPG] = {
+		[DIAL_DISABLE] = PLAIN("ssl='disable'"),
+		[DIAL_ALLOW] = { "ssl='allow'", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE | END_CUT },
+		[DIAL_PREFER] = { "ssl='prefer'", TLS_FIRST, CHECK_NOTHING,
+		    END_NO_TLS | END_MESSAGE | END_CUT },
+		[DIAL_REQUIRE] = ONLY("ssl='require'", CHECK_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("ssl='verify-ca'", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("ssl='verify-full'", CHECK_FULL),
+	},
+	[DIALECT_SQLALCHEMY_ASYNCPG] = {
+		[DIAL_DISABLE] = PLAIN("?ssl=disable"),
+		[DIAL_ALLOW] = { "?ssl=allow", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE | END_CUT },
+		[DIAL_PREFER] = { "?ssl=prefer", TLS_FIRST, CHECK_NOTHING,
+		    END_NO_TLS | END_MESSAGE | END_CUT },
+		[DIAL_REQUIRE] = ONLY("?ssl=require", CHECK_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("?ssl=verify-ca", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("?ssl=verify-full", CHECK_FULL),
+	},
+	[DIALECT_NODE_POSTGRES] = {
+		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
+		[DIAL_ALLOW] = ONLY("sslmode=allow", CHECK_FULL),
+		[DIAL_PREFER] = ONLY("sslmode=prefer", CHECK_FULL),
+		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_FULL),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_FULL),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
+	},
+	[DIALECT_PGX] = {
+		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
+		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE | END_OTHER },
+		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_NOTHING,
+		    END_NO_TLS | END_HANDSHAKE | END_CUT | END_OTHER },
+		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
+	},
+	[DIALECT_JDBC] = {
+		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
+		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE },
+		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_NOTHING, END_NO_TLS | END_MESSAGE },
+		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
+	},
+	[DIALECT_REDIS_PY] = {
+		[DIAL_DISABLE] = PLAIN("redis://"),
+		[DIAL_ALLOW] = NONE_SUCH,
+		[DIAL_PREFER] = NONE_SUCH,
+		[DIAL_REQUIRE] = ONLY("rediss://, ssl_cert_reqs=none", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("rediss://, ssl_cert_reqs=required, ssl_check_hostname=False", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("rediss://, ssl_cert_reqs=required, ssl_check_hostname=True", CHECK_FULL),
+	},
+	[DIALECT_NODE_REDIS] = {
+		[DIAL_DISABLE] = PLAIN("redis://"),
+		[DIAL_ALLOW] = NONE_SUCH,
+		[DIAL_PREFER] = NONE_SUCH,
+		[DIAL_REQUIRE] = ONLY("socket: { tls: true, rejectUnauthorized: false }", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("socket: { tls: true, checkServerIdentity: () => undefined }", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("socket: { tls: true }", CHECK_FULL),
+	},
+	[DIALECT_IOREDIS] = {
+		[DIAL_DISABLE] = PLAIN("redis://"),
+		[DIAL_ALLOW] = NONE_SUCH,
+		[DIAL_PREFER] = NONE_SUCH,
+		[DIAL_REQUIRE] = ONLY("tls: { rejectUnauthorized: false }", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("tls: { checkServerIdentity: () => undefined }", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("tls: {}", CHECK_FULL),
 	},
 	[DIALECT_HIREDIS] = {
-		[DIAL_DISABLE] = { "no redisSSLContext", PLAIN_ONLY, CHECK_NOTHING, 0 },
-		[DIAL_ALLOW] = { "Redis has no opportunistic TLS", NO_MODE, CHECK_NOTHING, 0 },
-		[DIAL_PREFER] = { "Redis has no opportunistic TLS", NO_MODE, CHECK_NOTHING, 0 },
-		[DIAL_REQUIRE] = { "REDIS_SSL_VERIFY_NONE", TLS_ONLY, CHECK_NOTHING, 0 },
-		[DIAL_VERIFY_CA] = { "REDIS_SSL_VERIFY_PEER", TLS_ONLY, CHECK_CHAIN, 0 },
-		[DIAL_VERIFY_FULL] = { "REDIS_SSL_VERIFY_PEER and SSL_set1_host()", TLS_ONLY, CHECK_FULL, 0 },
+		[DIAL_DISABLE] = PLAIN("no redisSSLContext"),
+		[DIAL_ALLOW] = NONE_SUCH,
+		[DIAL_PREFER] = NONE_SUCH,
+		[DIAL_REQUIRE] = ONLY("REDIS_SSL_VERIFY_NONE", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("REDIS_SSL_VERIFY_PEER", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("REDIS_SSL_VERIFY_PEER and SSL_set1_host()", CHECK_FULL),
+	},
+	[DIALECT_JEDIS] = {
+		[DIAL_DISABLE] = PLAIN("redis://"),
+		[DIAL_ALLOW] = NONE_SUCH,
+		[DIAL_PREFER] = NONE_SUCH,
+		[DIAL_REQUIRE] = ONLY("rediss:// with a socket factory that trusts everything", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("rediss://", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("rediss:// with a hostnameVerifier", CHECK_FULL),
 	},
 };
 
-/* A client that verifies and has no CA file: an error, or the system's CAs. */
+/* A client that verifies and has no CA file: an error; else it takes the system's CAs. */
 static const bool needs_file[DIALECT_COUNT] = {
 	[DIALECT_LIBPQ] = true, [DIALECT_ASYNCPG] = true,
 	[DIALECT_SQLALCHEMY_ASYNCPG] = true, [DIALECT_JDBC] = true,
 };
 
 /*
+ * Go and Java keep a client certificate to themselves whose issuer the server
+ * did not name when it asked; OpenSSL shows it.  PostgreSQL names the CAs of
+ * its ssl_ca_file; PgBouncer and Redis name none (seen with s_client).
+ */
+static const bool keeps_stray[DIALECT_COUNT] = {
+	[DIALECT_PGX] = true, [DIALECT_JDBC] = true,
+};
+
+/*
  * Whether a password that is stored so serves the method.  PostgreSQL 15: a
  * role with a SCRAM verifier is asked by SCRAM under `md5`, never the other
- * way round (auth.c, CheckPWChallengeAuth).  PgBouncer 1.18: the same, and a
- * plain password in its auth_file serves everything.
+ * way round (auth.c, CheckPWChallengeAuth); it stores nothing in plain since
+ * 10.  PgBouncer 1.18: the same, and a plain password in its auth_file serves
+ * everything.  Run, but for PostgreSQL's plain ones.
  */
 static const bool logins[2][AUTH_COUNT][STORED_COUNT] = {
 	[KIND_POSTGRES] = {
@@ -117,15 +233,20 @@ offers_plain(const struct attempt *a)
 	return a->accept == ACCEPT_PLAIN || a->accept == ACCEPT_BOTH;
 }
 
-/* A try without TLS: NULL where it goes well, else what it meets. */
-static const char *
-try_plain(const struct attempt *a, const char *login)
+/* A try without TLS. */
+static enum end
+try_plain(const struct attempt *a, const char *login, const char **ret_why)
 {
-	if (!offers_plain(a))
-		return "the endpoint accepts tls only and the client dials plaintext";
+	*ret_why = NULL;
+	if (!offers_plain(a)) {
+		*ret_why = "the endpoint accepts tls only and the client dials plaintext";
+		return a->kind == KIND_POSTGRES ? END_MESSAGE : a->kind == KIND_PGBOUNCER ? END_OTHER : END_CUT;
+	}
 	if (a->auth == AUTH_CERT)
-		return "the role logs in by client certificate and the client dials plaintext";
-	return login;
+		*ret_why = "the role logs in by client certificate and the client dials plaintext";
+	else
+		*ret_why = login;
+	return *ret_why == NULL ? END_WELL : END_MESSAGE;
 }
 
 /* What the client finds when it checks; the grade where it finds nothing wrong. */
@@ -178,7 +299,19 @@ try_tls(const struct attempt *a, enum checks check, const char *login, enum verd
 	bool demanded = a->accept == ACCEPT_MUTUAL || a->auth == AUTH_CERT;
 	/* From TLS 1.3 on the client is through before its certificate is looked at. */
 	enum end alert = spoken(a) >= PROTO_TLS1_3 ? END_CUT : END_HANDSHAKE;
+	enum shown shown = a->shown;
 
+	if (shown == SHOWN_STRAY && a->kind == KIND_POSTGRES && keeps_stray[dialect_of(a)])
+		shown = SHOWN_NONE;
+	if (a->accept == ACCEPT_PLAIN && a->kind == KIND_REDIS && a->one_port) {
+		/*
+		 * Redis takes the hello for an inline command and looks for the end
+		 * of its line behind a NUL, where it does not look: measured, silence
+		 * until the client gives up.
+		 */
+		*ret_why = "the client dials tls at a plaintext port of Redis, which never answers that";
+		return END_SILENCE;
+	}
 	if (a->accept == ACCEPT_PLAIN) {
 		*ret_why = "the client insists on tls and the endpoint accepts plaintext only";
 		return END_NO_TLS;
@@ -189,11 +322,11 @@ try_tls(const struct attempt *a, enum checks check, const char *login, enum verd
 	}
 	if ((*ret_why = check_served(a, check, ret_grade)) != NULL)
 		return END_HANDSHAKE;
-	if (asked && a->shown == SHOWN_STRAY) {
-		*ret_why = "the endpoint asks for a client certificate and does not trust the one shown: unknown ca";
+	if (asked && shown == SHOWN_STRAY) {
+		*ret_why = "the endpoint asks for a client certificate and does not know the CA of the one shown";
 		return alert;
 	}
-	if (demanded && a->shown == SHOWN_NONE) {
+	if (demanded && shown == SHOWN_NONE) {
 		*ret_why = "the endpoint demands a client certificate and the client shows none";
 		/* PostgreSQL's clientcert= is judged with pg_hba.conf, behind the handshake. */
 		return a->kind == KIND_POSTGRES ? END_MESSAGE : alert;
@@ -202,16 +335,25 @@ try_tls(const struct attempt *a, enum checks check, const char *login, enum verd
 	return login == NULL ? END_WELL : END_MESSAGE;
 }
 
+/* Whether the role's password serves the method; NULL, or what the endpoint says. */
+static const char *
+login_of(const struct attempt *a)
+{
+	if (a->kind == KIND_REDIS || a->auth < AUTH_PASSWORD || a->auth > AUTH_SCRAM ||
+	    a->stored == STORED_UNKNOWN || logins[a->kind][a->auth][a->stored])
+		return NULL;
+	return "the role's password is not stored as the method needs it, so authentication fails";
+}
+
 /* Everything is known. */
 static enum verdict
 decide(const struct attempt *a, const char **ret_why)
 {
 	const struct mode *mode = &modes[dialect_of(a)][a->dial];
-	const char *login = NULL, *plain, *tls = NULL;
+	const char *login = login_of(a), *plain_why, *tls_why = NULL;
 	enum verdict grade = VERDICT_TLS;
-	enum end end;
+	enum end plain, tls;
 
-	*ret_why = NULL;
 	if (mode->order == NO_MODE) {
 		*ret_why = mode->spelling;
 		return VERDICT_REFUSED;
@@ -221,23 +363,24 @@ decide(const struct attempt *a, const char **ret_why)
 		*ret_why = "the endpoint is to speak TLS and no certificate is installed for it";
 		return VERDICT_REFUSED;
 	}
-	if (a->kind != KIND_REDIS && a->auth >= AUTH_PASSWORD && a->auth <= AUTH_SCRAM &&
-	    a->stored != STORED_UNKNOWN && !logins[a->kind][a->auth][a->stored])
-		login = "the role's password is not stored as the method needs it: password authentication failed";
-	plain = try_plain(a, login);
-	if (mode->order == PLAIN_ONLY || (mode->order == PLAIN_FIRST && plain == NULL)) {
-		*ret_why = plain;
-		return plain == NULL ? VERDICT_PLAINTEXT : VERDICT_REFUSED;
+	plain = try_plain(a, login, &plain_why);
+	if (mode->order == PLAIN_ONLY || (mode->order == PLAIN_FIRST && (plain & mode->again) == 0)) {
+		*ret_why = plain_why;
+		return plain == END_WELL ? VERDICT_PLAINTEXT : VERDICT_REFUSED;
 	}
-	end = try_tls(a, mode->check, login, &grade, &tls);
-	if (end == END_WELL)
+	tls = try_tls(a, mode->check, login, &grade, &tls_why);
+	*ret_why = tls_why;
+	if (tls == END_WELL)
 		return grade;
-	if (mode->order == TLS_FIRST && (end & mode->again) != 0 && plain == NULL) {
-		*ret_why = end == END_NO_TLS ? "the endpoint offers no tls" : tls;
-		return VERDICT_PLAINTEXT;
-	}
-	/* What plaintext met first says more than that there is no TLS, either. */
-	*ret_why = end == END_NO_TLS && plain != NULL ? plain : tls;
+	if (tls == END_SILENCE)
+		return VERDICT_HANGS;
+	if (mode->order == TLS_FIRST && (tls & mode->again) != 0) {
+		if (tls == END_NO_TLS)
+			*ret_why = plain == END_WELL ? "the endpoint offers no tls" : plain_why;
+		if (plain == END_WELL)
+			return VERDICT_PLAINTEXT;
+	} else if (mode->order == PLAIN_FIRST && tls == END_NO_TLS)
+		*ret_why = plain_why;
 	return VERDICT_REFUSED;
 }
 
@@ -321,16 +464,34 @@ dialect_needs_file(enum dialect dialect)
 const char *
 dialect_spelling(enum dialect dialect, enum dial dial, const char **ret_why)
 {
-	const struct mode *mode = &modes[dialect][dial];
+	const struct mode *mode = &modes[dialect][dial < DIAL_COUNT ? dial : DIAL_DISABLE];
+	bool is = dial < DIAL_COUNT && mode->order != NO_MODE;
 
 	if (ret_why != NULL)
-		*ret_why = mode->order == NO_MODE ? mode->spelling : NULL;
-	return mode->order == NO_MODE ? NULL : mode->spelling;
+		*ret_why = is ? NULL : mode->order == NO_MODE ? mode->spelling : "no mode";
+	return is ? mode->spelling : NULL;
+}
+
+const char *
+dialect_rejects(enum dialect dialect, const char *parameter)
+{
+	if (dialect != DIALECT_SQLALCHEMY_ASYNCPG)
+		return NULL;
+	if (strcmp(parameter, "sslmode") == 0)
+		return "'ssl'";
+	if (strcmp(parameter, "sslrootcert") == 0)
+		return "the CA in PGSSLROOTCERT or ~/.postgresql/root.crt";
+	return NULL;
 }
 
 enum basis
 dialect_basis(enum dialect dialect)
 {
-	return dialect == DIALECT_LIBPQ || dialect == DIALECT_PGBOUNCER ||
-	    dialect == DIALECT_HIREDIS ? BASIS_RUN : BASIS_DOCUMENTED;
+	static const bool run[DIALECT_COUNT] = {
+		[DIALECT_LIBPQ] = true, [DIALECT_PGBOUNCER] = true, [DIALECT_ASYNCPG] = true,
+		[DIALECT_SQLALCHEMY_ASYNCPG] = true, [DIALECT_REDIS_PY] = true,
+		[DIALECT_HIREDIS] = true,
+	};
+
+	return run[dialect] ? BASIS_RUN : BASIS_DOCUMENTED;
 }

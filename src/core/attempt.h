@@ -46,6 +46,7 @@ struct attempt {
 	enum kind kind;		/* of the endpoint */
 	enum accept accept;
 	enum leaf_state served;
+	bool	 one_port;	/* Redis: plaintext and TLS are dialled at the same port */
 	bool	 asks;		/* a client certificate is asked for, not demanded (PostgreSQL's ssl_ca_file) */
 	enum proto server_min, server_max;	/* PROTO_ANY: no bound */
 	enum auth auth;		/* how the endpoint authenticates this role */
@@ -59,6 +60,12 @@ struct attempt {
 };
 
 /*
+ * The facts that need no value: AUTH_UNKNOWN is not in question (nobody told
+ * how roles log in); a bound of protocols that is PROTO_ANY is the program's
+ * own, TLS 1.2 at least in all that are current, and an unknown only where the
+ * other side stops below that.  Not in the table: names in client
+ * certificates, channel binding, Unix sockets, password files.
+ *
  * What this connection does.  *ret_why (may be NULL) is a constant string, or
  * NULL: for REFUSED and HANGS the cause in the field's words, for PLAINTEXT
  * that nobody asked for (prefer that fell back) the cause of that.
@@ -73,6 +80,8 @@ enum verdict attempt_verdict(const struct attempt *, const char **ret_why);
  * error; *ret_why then says so.
  */
 const char *dialect_spelling(enum dialect, enum dial, const char **ret_why);
+/* What to write in place of a URL's parameter that this driver takes for an error; NULL where it takes it. */
+const char *dialect_rejects(enum dialect, const char *parameter);
 /* Whether a client that verifies needs a CA file of its own; else it falls back on the system's. */
 bool	dialect_needs_file(enum dialect);
 /* Whether tests/truth runs the driver itself, or its documents only are behind the table. */

@@ -10,6 +10,7 @@
  * its path is absolute; a variable is set or unset, never both; a command has
  * a way back (undo), or says that it changes nothing (read-only).
  */
+#include "core/attempt.h"
 #include "core/fleet_read.h"
 
 #include <stdlib.h>
@@ -392,6 +393,22 @@ read_implies(struct bind *b, const struct node *node, struct binding *ret)
 	return 0;
 }
 
+/* Parameters of a URL that the link's driver takes for an error. */
+static int
+check_query(struct bind *b, const struct node *node)
+{
+	const struct node *query = node_get(node, "query");
+	const char *instead;
+	size_t i;
+
+	for (i = 0; query != NULL && query->kind == NODE_MAPPING && i < query->n; i++)
+		if ((instead = dialect_rejects(b->dialect, query->entries[i].key)) != NULL)
+			return reader_fail_at(&b->fr->r, query->entries[i].line, query->entries[i].col,
+			    "%s takes no '%s', expected %s", dialect_word(b->dialect),
+			    query->entries[i].key, instead);
+	return 0;
+}
+
 /* An edit written as `kind: { … }`. */
 static int
 read_kind(struct bind *b, const struct entry *entry, struct binding *ret)
@@ -409,7 +426,8 @@ read_kind(struct bind *b, const struct entry *entry, struct binding *ret)
 		e->not_yet = what;
 		reader_not_yet(r, entry->line, entry->col, what);
 		if (reader_shape(r, b->scope, entry->value, reserved[i].what,
-		    reserved[i].shape, b->run_time) == -1)
+		    reserved[i].shape, b->run_time) == -1 ||
+		    check_query(b, entry->value) == -1)
 			return -1;
 		return node_get(entry->value, "on") == NULL ? 0 :
 		    read_hosts(b->fr, b->scope, node_get(entry->value, "on"), &e->on);
@@ -665,22 +683,40 @@ read_unmoved(struct fleet_reader *fr, const struct scope *scope, struct link *li
 }
 
 int
+dial_unspelt(struct fleet_reader *fr, int line, int col, const struct link *link, enum dial dial)
+{
+	const char *words[DIAL_COUNT + 1];
+	size_t n = 0;
+	char *expected;
+	enum dial i;
+
+	for (i = DIAL_DISABLE; i < DIAL_COUNT; i++)
+		if (dialect_spelling(link->dialect, i, NULL) != NULL)
+			words[n++] = dial_words[i];
+	words[n] = NULL;
+	expected = words_joined(words);
+	(void)reader_fail_at(&fr->r, line, col, "'%s' of a %s client ('%s'), expected one of: %s",
+	    dial_word(dial), kind_word(fr->f->endpoints[link->endpoint].kind), link->name, expected);
+	free(expected);
+	return -1;
+}
+
+int
 bind_dial(struct fleet_reader *fr, const struct scope *scope, int index,
     const struct node *node)
 {
 	static const char *const with_ca[] = { "dial", "step", "ca_file", NULL };
 	static const char *const without_ca[] = { "dial", "step", NULL };
-	static const bool all[] = { true, true, true, true, true, true };
-	static const bool not_opportunistic[] = { true, false, false, true, true, true };
 	struct link *link = &fr->f->links[index];
-	bool redis = fr->f->endpoints[link->endpoint].kind == KIND_REDIS;
+	bool general[DIAL_COUNT];
 	struct bind b = {
 		.fr = fr, .scope = scope, .owner = link->name,
 		.owner_host = fr->f->clients[link->client].host,
 		.run_time = link->trust_file != NULL ? with_ca : without_ca,
+		.dialect = link->dialect,
 	};
 	const struct entry *e;
-	size_t i;
+	enum dial i;
 	int rc;
 
 	link->how = DIAL_BOUND;
@@ -689,13 +725,12 @@ bind_dial(struct fleet_reader *fr, const struct scope *scope, int index,
 	if (node->kind == NODE_SCALAR || node_get(node, "follows") != NULL ||
 	    node_get(node, "fixed") != NULL || node_get(node, "assume") != NULL)
 		return read_unmoved(fr, scope, link, node);
-	for (i = DIAL_ALLOW; redis && i <= DIAL_PREFER; i++)
-		if ((e = node_entry(node, dial_words[i])) != NULL)
-			return reader_fail_at(&fr->r, e->line, e->col,
-			    "'%s' of a redis client, expected one of: disable, require, verify-ca, verify-full",
-			    dial_words[i]);
-	rc = read_facet(&b, node, "dial", dial_words, redis ? not_opportunistic : all,
-	    false, link->dial);
+	for (i = DIAL_DISABLE; i < DIAL_COUNT; i++) {
+		general[i] = dialect_spelling(link->dialect, i, NULL) != NULL;
+		if (!general[i] && (e = node_entry(node, dial_words[i])) != NULL)
+			return dial_unspelt(fr, e->line, e->col, link, i);
+	}
+	rc = read_facet(&b, node, "dial", dial_words, general, false, link->dial);
 	release_defaults(&b);
 	return rc;
 }

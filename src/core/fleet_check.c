@@ -14,6 +14,7 @@
  * known only at run time, so a host and a range are not compared; there the
  * host, being one address, wins.
  */
+#include "core/attempt.h"
 #include "core/fleet_read.h"
 
 #include <arpa/inet.h>
@@ -261,15 +262,13 @@ check_matches(struct fleet_reader *fr)
 	return 0;
 }
 
+/* A mode that the link's driver does not have. */
 static int
-check_opportunistic(struct fleet_reader *fr, const struct link *link, enum dial dial, struct pos pos)
+check_spelling(struct fleet_reader *fr, const struct link *link, enum dial dial, struct pos pos)
 {
-	if (fr->f->endpoints[link->endpoint].kind != KIND_REDIS ||
-	    (dial != DIAL_ALLOW && dial != DIAL_PREFER))
+	if (dial == DIAL_UNKNOWN || dialect_spelling(link->dialect, dial, NULL) != NULL)
 		return 0;
-	return reader_fail_at(&fr->r, pos.line, pos.col,
-	    "'%s' of a redis client ('%s'), expected one of: disable, require, verify-ca, verify-full",
-	    dial_word(dial), link->name);
+	return dial_unspelt(fr, pos.line, pos.col, link, dial);
 }
 
 static int
@@ -286,7 +285,7 @@ check_implied(struct fleet_reader *fr, const struct binding *b, bool *implied)
 			    "'implies' moves '%s', which %s, expected 'dial: follows' there",
 			    link->name, link->how == DIAL_FOLLOWS ? "follows another link" :
 			    link->how == DIAL_FIXED ? "is fixed" : "is assumed");
-		if (check_opportunistic(fr, link, b->implies[i].dial, b->pos) == -1)
+		if (check_spelling(fr, link, b->implies[i].dial, b->pos) == -1)
 			return -1;
 		implied[b->implies[i].link] = true;
 	}
@@ -312,7 +311,7 @@ check_follows(struct fleet_reader *fr)
 				goto out;
 	for (i = 0; i < f->nlinks; i++) {
 		link = &f->links[i];
-		if (check_opportunistic(fr, link, link->assumed, link->pos) == -1)
+		if (check_spelling(fr, link, link->assumed, link->pos) == -1)
 			goto out;
 		if (link->how != DIAL_FOLLOWS)
 			continue;

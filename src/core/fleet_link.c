@@ -479,6 +479,10 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 		if (reader_word(&fr->r, scope, v, "way to store a password:", stored_words + 1, &word) == -1)
 			return -1;
 		link->stored = (enum stored)(word + 1);
+		if (link->stored == STORED_PLAIN && fr->f->endpoints[link->endpoint].kind == KIND_POSTGRES)
+			return reader_fail(&fr->r, v,
+			    "'plain' at a postgres ('%s'), expected one of: md5, scram-sha-256: it stores none in plain",
+			    link->name);
 	}
 	if ((v = node_get(node, "shows")) != NULL) {
 		if (reader_word(&fr->r, scope, v, "client certificate:", shows, &word) == -1)

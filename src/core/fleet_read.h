@@ -96,6 +96,7 @@ struct bind {
 	const struct indices *hosts;	/* or NULL */
 	const char *const *run_time;	/* names that stay */
 	bool	 managed;
+	enum dialect dialect;		/* of a dial's link */
 	/* said once at the facet, for all its values */
 	char	*file, *in;
 	bool	 in_place;
@@ -106,6 +107,8 @@ int	bind_value(struct bind *, const struct node *, struct binding *ret);
 /* endpoint.accept and link.dial: per value, or one form for all of them. */
 int	bind_accept(struct fleet_reader *, const struct scope *, int endpoint, const struct node *);
 int	bind_dial(struct fleet_reader *, const struct scope *, int link, const struct node *);
+/* Says that the link's driver has no such mode; returns -1. */
+int	dial_unspelt(struct fleet_reader *, int line, int col, const struct link *, enum dial);
 /* A command with `on`: can-tls, put, undo, a plan's run. */
 int	bind_command(struct bind *, const struct node *, const char *what,
 	    const char *const keys[], struct bedit *ret);

@@ -234,6 +234,8 @@ anchor_of(const struct fleet *f, int trust, int cert, enum dialect dialect)
 {
 	const char *ca;
 
+	if (trust == CERT_UNKNOWN)
+		return ANCHOR_UNKNOWN;
 	if (trust != NONE)
 		return trust == cert ? ANCHOR_ISSUER : ANCHOR_OTHER;
 	if (dialect_needs_file(dialect) || !f->certs[cert].external)
@@ -272,6 +274,8 @@ posture_attempt(const struct fleet *f, const struct posture *p, int link, struct
 	memset(ret, 0, sizeof(*ret));
 	ret->kind = e->kind;
 	ret->accept = p->accept[l->endpoint];
+	/* Where there is one port only, everybody dials it (link_dials_port()). */
+	ret->one_port = e->one_port || e->port_plain == 0 || e->port_tls == 0;
 	ret->asks = e->asks;
 	ret->server_min = e->proto_min;
 	ret->server_max = e->proto_max;

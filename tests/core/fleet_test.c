@@ -77,6 +77,14 @@ words_go_both_ways(void **state)
 	int i;
 
 	(void)state;
+	for (i = 1; i < DIALECT_COUNT; i++)
+		assert_int_equal(dialect_parse(dialect_word((enum dialect)i)), i);
+	for (i = 1; i < AUTH_COUNT; i++)
+		assert_int_equal(auth_parse(auth_word((enum auth)i)), i);
+	for (i = 1; i < STORED_COUNT; i++)
+		assert_int_equal(stored_parse(stored_word((enum stored)i)), i);
+	assert_int_equal(dialect_parse("default"), -1);
+	assert_int_equal(auth_parse("unknown"), -1);
 	for (i = 0; i < KIND_COUNT; i++)
 		assert_int_equal(kind_parse(kind_word((enum kind)i)), i);
 	for (i = 0; i < ACCEPT_COUNT; i++)
@@ -571,6 +579,101 @@ spoilt_files_are_refused_or_read(void **state)
 	}
 }
 
+static void
+a_driver_is_named_or_what_is_usual(void **state)
+{
+	struct fleet *f = parse_text("belay: fleet/1\nhosts: { h: { ssh: h } }\n"
+	    "units: { u: { host: h, run: x } }\n"
+	    "endpoints:\n"
+	    "  pg: { kind: postgres, unit: u, listen: { both: 5432 } }\n"
+	    "  pool: { kind: pgbouncer, unit: u, listen: { both: 6432 } }\n"
+	    "  r: { kind: redis, unit: u, listen: { plain: 6379, tls: 6380 } }\n"
+	    "clients:\n"
+	    "  pool: { links: { pg: { match: { user: p }, dial: fixed } } }\n"
+	    "  a: { unit: u, driver: pgx, links: { pg: { match: { user: a }, dial: fixed }, r: { match: { user: a }, dial: fixed } } }\n"
+	    "  b: { unit: u, driver: pgx, links: { pg: { driver: jdbc, match: { user: b }, dial: fixed } } }\n"
+	    "  c: { unit: u, links: { pg: { match: { user: c }, dial: fixed }, r: { match: { user: c }, dial: fixed } } }\n");
+
+	(void)state;
+	assert_int_equal(link_of(f, "pool -> pg")->dialect, DIALECT_PGBOUNCER);
+	assert_int_equal(link_of(f, "a -> pg")->dialect, DIALECT_PGX);
+	assert_int_equal(link_of(f, "a -> r")->dialect, DIALECT_HIREDIS);	/* pgx is not for it */
+	assert_int_equal(link_of(f, "b -> pg")->dialect, DIALECT_JDBC);
+	assert_int_equal(link_of(f, "c -> pg")->dialect, DIALECT_LIBPQ);
+	assert_int_equal(link_of(f, "c -> r")->dialect, DIALECT_HIREDIS);
+	fleet_free(f);
+}
+
+static void
+facts_that_no_step_moves(void **state)
+{
+	struct fleet *f = parse_text("belay: fleet/1\nhosts: { h: { ssh: h } }\n"
+	    "units: { u: { host: h, run: x } }\n"
+	    "endpoints:\n"
+	    "  pg: { kind: postgres, unit: u, listen: { both: 5432 }, protocol: { min: TLSv1.2, max: TLSv1.2 },\n"
+	    "        auth: { plain: md5, both: md5, tls: scram-sha-256 }, client-certificates: asked }\n"
+	    "  pool: { kind: pgbouncer, unit: u, listen: { both: 6432 }, auth: trust }\n"
+	    "clients:\n"
+	    "  a: { unit: u, speaks: TLSv1.2, links: { pg: { stored: md5, shows: stray, dial: fixed } } }\n"
+	    "  b: { unit: u, speaks: { min: TLSv1.2, max: TLSv1.3 }, links: { pool: { dial: fixed } } }\n");
+	const struct endpoint *pg = &f->endpoints[0], *pool = &f->endpoints[1];
+	int i;
+
+	(void)state;
+	assert_int_equal(pg->proto_min, PROTO_TLS1_2);
+	assert_int_equal(pg->proto_max, PROTO_TLS1_2);
+	assert_true(pg->asks);
+	assert_int_equal(pg->auth[ACCEPT_PLAIN], AUTH_MD5);
+	assert_int_equal(pg->auth[ACCEPT_TLS], AUTH_SCRAM);
+	assert_int_equal(pg->auth[ACCEPT_MUTUAL], AUTH_UNKNOWN);
+	assert_false(pool->asks);
+	for (i = 0; i < ACCEPT_COUNT; i++)
+		assert_int_equal(pool->auth[i], AUTH_TRUST);
+	assert_int_equal(f->links[0].stored, STORED_MD5);
+	assert_true(f->links[0].stray);
+	assert_int_equal(f->links[1].stored, STORED_UNKNOWN);
+	assert_false(f->links[1].stray);
+	assert_int_equal(f->clients[0].proto_min, PROTO_ANY);
+	assert_int_equal(f->clients[0].proto_max, PROTO_TLS1_2);
+	assert_int_equal(f->clients[1].proto_min, PROTO_TLS1_2);
+	assert_int_equal(f->clients[1].proto_max, PROTO_TLS1_3);
+	fleet_free(f);
+}
+
+static void
+a_certificate_covers_exactly_its_names(void **state)
+{
+	struct fleet *f = parse_text("belay: fleet/1\nhosts: { h: { ssh: h } }\n"
+	    "units: { u: { host: h, run: x } }\n"
+	    "endpoints:\n"
+	    "  pg: { kind: postgres, unit: u, listen: { both: 5432 }, names: [db.internal, 10.0.0.5] }\n"
+	    "certs:\n"
+	    "  ours:  { serves: [pg] }\n"
+	    "  named: { serves: [pg], names: [\"*.bakery-ia.svc\", db, 10.0.0.7] }\n"
+	    "  theirs: { serves: [pg], external: yes, ca: system }\n"
+	    "clients: { a: { unit: u, links: { pg: { at: alias.internal, dial: fixed } } } }\n");
+	const struct cert *ours = &f->certs[0], *named = &f->certs[1], *theirs = &f->certs[2];
+
+	(void)state;
+	assert_int_equal(cert_covers(f, ours, "db.internal"), 1);
+	assert_int_equal(cert_covers(f, ours, "DB.Internal"), 1);
+	assert_int_equal(cert_covers(f, ours, "10.0.0.5"), 1);
+	assert_int_equal(cert_covers(f, ours, "alias.internal"), 1);	/* dialled at what it serves */
+	assert_int_equal(cert_covers(f, ours, "other.internal"), 0);
+	assert_int_equal(cert_covers(f, named, "auth-db.bakery-ia.svc"), 1);
+	assert_int_equal(cert_covers(f, named, "a.auth-db.bakery-ia.svc"), 0);
+	assert_int_equal(cert_covers(f, named, "bakery-ia.svc"), 0);
+	assert_int_equal(cert_covers(f, named, ".bakery-ia.svc"), 0);
+	assert_int_equal(cert_covers(f, named, "auth-db"), 0);
+	assert_int_equal(cert_covers(f, named, "auth-db.bakery-ia"), 0);
+	assert_int_equal(cert_covers(f, named, "db"), 1);
+	assert_int_equal(cert_covers(f, named, "10.0.0.7"), 1);
+	assert_int_equal(cert_covers(f, named, "10.0.0.8"), 0);
+	assert_int_equal(cert_covers(f, named, "db.internal"), 0);	/* its names are all that it has */
+	assert_int_equal(cert_covers(f, theirs, "db.internal"), -1);
+	fleet_free(f);
+}
+
 int
 main(void)
 {
@@ -590,6 +693,9 @@ main(void)
 		cmocka_unit_test(edits_of_all_built_kinds),
 		cmocka_unit_test(a_narrower_match_may_lie_within_a_wider_one),
 		cmocka_unit_test(hosts_alone_are_a_fleet),
+		cmocka_unit_test(a_driver_is_named_or_what_is_usual),
+		cmocka_unit_test(facts_that_no_step_moves),
+		cmocka_unit_test(a_certificate_covers_exactly_its_names),
 		cmocka_unit_test(what_is_not_built_is_noted),
 		cmocka_unit_test(expansion_is_bounded),
 		cmocka_unit_test(spoilt_files_are_refused_or_read),

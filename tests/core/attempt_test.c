@@ -1,0 +1,460 @@
+/*
+ * The truth table: its corners by name, and what has to hold over all of it.
+ * (Against the real programs: tests/truth.)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/attempt.h"
+#include "core/err.h"
+#include "core/posture.h"
+
+#define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Both sides: what the server is, accepts and serves; how the client speaks. */
+#define AT(kind_, accept_, served_, dialect_)					\
+	.kind = KIND_##kind_, .accept = ACCEPT_##accept_, .served = SERVED_##served_,	\
+	.dialect = DIALECT_##dialect_
+#define REFUSED	VERDICT_REFUSED
+#define PLAIN	VERDICT_PLAINTEXT
+#define TLS	VERDICT_TLS
+#define CHAIN	VERDICT_CHAIN
+#define NAME	VERDICT_NAME
+#define HANGS	VERDICT_HANGS
+#define UNKNOWN	VERDICT_UNKNOWN
+
+struct corner {
+	const char *what;
+	struct attempt a;
+	enum verdict verdict;
+	const char *why;	/* a part of it; NULL: there is none */
+};
+
+static void
+check_corners(const struct corner *v, size_t n)
+{
+	enum verdict verdict;
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		verdict = attempt_verdict(&v[i].a, &why);
+		if (verdict != v[i].verdict)
+			fail_msg("%s: %s (%s), expected %s", v[i].what, verdict_word(verdict),
+			    why == NULL ? "" : why, verdict_word(v[i].verdict));
+		if ((why == NULL) != (v[i].why == NULL) ||
+		    (why != NULL && strstr(why, v[i].why) == NULL))
+			fail_msg("%s: '%s', expected '%s'", v[i].what,
+			    why == NULL ? "" : why, v[i].why == NULL ? "" : v[i].why);
+	}
+}
+#define CHECK_CORNERS(v) check_corners(v, LENGTH(v))
+
+static void
+libpq_has_its_corners(void **state)
+{
+	static const struct corner v[] = {
+		{ "prefer falls back on a CA that is not the issuer's",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_PREFER, .anchor = ANCHOR_OTHER }, PLAIN, "CA file" },
+		{ "and has nowhere to fall where only tls is accepted",
+		    { AT(POSTGRES, TLS, GOOD, LIBPQ), .dial = DIAL_PREFER, .anchor = ANCHOR_OTHER },
+		    REFUSED, "CA file" },
+		{ "prefer at a server without tls",
+		    { AT(POSTGRES, PLAIN, GOOD, LIBPQ), .dial = DIAL_PREFER }, PLAIN, "offers no tls" },
+		{ "prefer without a common version",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_PREFER, .server_min = PROTO_TLS1_3, .client_max = PROTO_TLS1_2 },
+		    PLAIN, "no version" },
+		{ "require without a common version",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .server_min = PROTO_TLS1_3, .client_max = PROTO_TLS1_2 },
+		    REFUSED, "no version" },
+		{ "require without a CA file", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE }, TLS, NULL },
+		{ "require looks at nothing then",
+		    { AT(POSTGRES, BOTH, EXPIRED, LIBPQ), .dial = DIAL_REQUIRE }, TLS, NULL },
+		{ "require verifies where there is a CA file",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .anchor = ANCHOR_ISSUER }, CHAIN, NULL },
+		{ "and fails with another one",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, REFUSED, "CA file" },
+		{ "and with a certificate out of date",
+		    { AT(POSTGRES, BOTH, EXPIRED, LIBPQ), .dial = DIAL_REQUIRE, .anchor = ANCHOR_ISSUER },
+		    REFUSED, "out of date" },
+		{ "verify-ca without a CA file is an error",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_VERIFY_CA }, REFUSED, "no CA file" },
+		{ "verify-ca does not look at the name",
+		    { AT(POSTGRES, BOTH, MISNAMED, LIBPQ), .dial = DIAL_VERIFY_CA, .anchor = ANCHOR_ISSUER },
+		    CHAIN, NULL },
+		{ "verify-full does",
+		    { AT(POSTGRES, BOTH, MISNAMED, LIBPQ), .dial = DIAL_VERIFY_FULL, .anchor = ANCHOR_ISSUER },
+		    REFUSED, "name dialled" },
+		{ "verify-full", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_VERIFY_FULL, .anchor = ANCHOR_ISSUER }, NAME, NULL },
+		{ "allow begins with plaintext", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_ALLOW }, PLAIN, NULL },
+		{ "and comes back with tls where that is refused",
+		    { AT(POSTGRES, TLS, GOOD, LIBPQ), .dial = DIAL_ALLOW }, TLS, NULL },
+		{ "and verifies then where there is a CA file",
+		    { AT(POSTGRES, TLS, GOOD, LIBPQ), .dial = DIAL_ALLOW, .anchor = ANCHOR_OTHER },
+		    REFUSED, "CA file" },
+		{ "disable where tls only is accepted",
+		    { AT(POSTGRES, TLS, GOOD, LIBPQ), .dial = DIAL_DISABLE }, REFUSED, "tls only" },
+		{ "require where plaintext only is accepted",
+		    { AT(POSTGRES, PLAIN, GOOD, LIBPQ), .dial = DIAL_REQUIRE }, REFUSED, "plaintext only" },
+		{ "a server that has no certificate does not start",
+		    { AT(POSTGRES, BOTH, NONE, LIBPQ), .dial = DIAL_DISABLE }, REFUSED, "no certificate is installed" },
+	};
+
+	(void)state;
+	CHECK_CORNERS(v);
+}
+
+static void
+a_client_certificate_is_judged_where_it_is_asked(void **state)
+{
+	static const struct corner v[] = {
+		{ "not asked", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .shown = SHOWN_STRAY }, TLS, NULL },
+		{ "asked, none", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .asks = true, .dial = DIAL_REQUIRE }, TLS, NULL },
+		{ "asked, stray",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .asks = true, .dial = DIAL_REQUIRE, .shown = SHOWN_STRAY }, REFUSED, "does not know the CA" },
+		{ "TLS 1.3 tells too late for prefer to fall back",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .asks = true, .dial = DIAL_PREFER, .shown = SHOWN_STRAY }, REFUSED, "does not know the CA" },
+		{ "TLS 1.2 tells in time",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .asks = true, .dial = DIAL_PREFER, .shown = SHOWN_STRAY, .client_max = PROTO_TLS1_2 },
+		    PLAIN, "does not know the CA" },
+		{ "plaintext is not asked",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .asks = true, .dial = DIAL_ALLOW, .shown = SHOWN_STRAY }, PLAIN, NULL },
+		{ "demanded, none",
+		    { AT(POSTGRES, MUTUAL, GOOD, LIBPQ), .dial = DIAL_REQUIRE }, REFUSED, "shows none" },
+		{ "demanded, good",
+		    { AT(POSTGRES, MUTUAL, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .shown = SHOWN_GOOD }, TLS, NULL },
+		{ "PgBouncer, demanded, none",
+		    { AT(PGBOUNCER, MUTUAL, GOOD, LIBPQ), .dial = DIAL_PREFER }, REFUSED, "shows none" },
+		{ "Redis, demanded, none",
+		    { AT(REDIS, MUTUAL, GOOD, HIREDIS), .dial = DIAL_REQUIRE }, REFUSED, "shows none" },
+		{ "Redis, asked, stray",
+		    { AT(REDIS, BOTH, GOOD, HIREDIS), .asks = true, .dial = DIAL_REQUIRE, .shown = SHOWN_STRAY },
+		    REFUSED, "does not know the CA" },
+		{ "Go shows no certificate that was not asked for by name",
+		    { AT(POSTGRES, BOTH, GOOD, PGX), .asks = true, .dial = DIAL_REQUIRE, .shown = SHOWN_STRAY }, TLS, NULL },
+		{ "and PgBouncer names none",
+		    { AT(PGBOUNCER, BOTH, GOOD, PGX), .asks = true, .dial = DIAL_REQUIRE, .shown = SHOWN_STRAY },
+		    REFUSED, "does not know the CA" },
+		{ "login by certificate without one",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_CERT, .dial = DIAL_REQUIRE }, REFUSED, "shows none" },
+		{ "login by certificate in plaintext",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_CERT, .dial = DIAL_DISABLE, .shown = SHOWN_GOOD }, REFUSED, "plaintext" },
+		{ "login by certificate",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_CERT, .dial = DIAL_ALLOW, .shown = SHOWN_GOOD }, TLS, NULL },
+	};
+
+	(void)state;
+	CHECK_CORNERS(v);
+}
+
+static void
+a_method_needs_a_password_that_serves_it(void **state)
+{
+	static const struct corner v[] = {
+		{ "scram, md5", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_SCRAM, .stored = STORED_MD5 }, REFUSED, "authentication" },
+		{ "scram, scram", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_SCRAM, .stored = STORED_SCRAM }, PLAIN, NULL },
+		{ "md5, scram", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_MD5, .stored = STORED_SCRAM }, PLAIN, NULL },
+		{ "md5, md5", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_MD5, .stored = STORED_MD5 }, PLAIN, NULL },
+		{ "password, md5", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_PASSWORD, .stored = STORED_MD5 }, PLAIN, NULL },
+		{ "trust, md5", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_TRUST, .stored = STORED_MD5 }, PLAIN, NULL },
+		{ "scram, not told", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_SCRAM }, UNKNOWN, NULL },
+		{ "not told, md5", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .stored = STORED_MD5 }, PLAIN, NULL },
+		{ "pgbouncer: scram, md5",
+		    { AT(PGBOUNCER, BOTH, GOOD, LIBPQ), .auth = AUTH_SCRAM, .stored = STORED_MD5 }, REFUSED, "authentication" },
+		{ "pgbouncer: scram, plain",
+		    { AT(PGBOUNCER, BOTH, GOOD, LIBPQ), .auth = AUTH_SCRAM, .stored = STORED_PLAIN }, PLAIN, NULL },
+		{ "the wrong CA comes first, and decides without it",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .auth = AUTH_SCRAM, .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, REFUSED, "CA file" },
+	};
+
+	(void)state;
+	CHECK_CORNERS(v);
+}
+
+static void
+pgbouncer_as_a_client_is_not_libpq(void **state)
+{
+	static const struct corner v[] = {
+		{ "prefer does not look", { AT(POSTGRES, BOTH, GOOD, PGBOUNCER), .dial = DIAL_PREFER, .anchor = ANCHOR_OTHER }, TLS, NULL },
+		{ "nor does require", { AT(POSTGRES, BOTH, GOOD, PGBOUNCER), .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, TLS, NULL },
+		{ "allow is prefer", { AT(POSTGRES, BOTH, GOOD, PGBOUNCER), .dial = DIAL_ALLOW }, TLS, NULL },
+		{ "prefer falls back where the server has none",
+		    { AT(POSTGRES, PLAIN, GOOD, PGBOUNCER), .dial = DIAL_PREFER }, PLAIN, "offers no tls" },
+		{ "and not where the handshake fails",
+		    { AT(POSTGRES, BOTH, GOOD, PGBOUNCER), .dial = DIAL_PREFER, .server_min = PROTO_TLS1_3, .client_max = PROTO_TLS1_2 },
+		    REFUSED, "no version" },
+		{ "without a CA file it takes the system's",
+		    { AT(POSTGRES, BOTH, GOOD, PGBOUNCER), .dial = DIAL_VERIFY_CA }, REFUSED, "system's CAs" },
+		{ "verify-full", { AT(POSTGRES, BOTH, GOOD, PGBOUNCER), .dial = DIAL_VERIFY_FULL, .anchor = ANCHOR_ISSUER }, NAME, NULL },
+	};
+
+	(void)state;
+	CHECK_CORNERS(v);
+}
+
+static void
+drivers_have_dialects(void **state)
+{
+	static const struct corner v[] = {
+		{ "asyncpg: prefer does not look",
+		    { AT(POSTGRES, BOTH, GOOD, ASYNCPG), .dial = DIAL_PREFER, .anchor = ANCHOR_OTHER }, TLS, NULL },
+		{ "asyncpg: prefer falls back after a cut, under TLS 1.3",
+		    { AT(POSTGRES, BOTH, GOOD, ASYNCPG), .dial = DIAL_PREFER, .asks = true, .shown = SHOWN_STRAY }, PLAIN, "does not know the CA" },
+		{ "asyncpg: and not after a handshake that failed, under 1.2",
+		    { AT(POSTGRES, BOTH, GOOD, ASYNCPG), .dial = DIAL_PREFER, .asks = true, .shown = SHOWN_STRAY, .server_max = PROTO_TLS1_2 },
+		    REFUSED, "does not know the CA" },
+		{ "asyncpg: allow does not understand PgBouncer",
+		    { AT(PGBOUNCER, TLS, GOOD, ASYNCPG), .dial = DIAL_ALLOW }, REFUSED, "tls only" },
+		{ "libpq: allow does",
+		    { AT(PGBOUNCER, TLS, GOOD, LIBPQ), .dial = DIAL_ALLOW }, TLS, NULL },
+		{ "asyncpg: require with a CA file",
+		    { AT(POSTGRES, BOTH, GOOD, SQLALCHEMY_ASYNCPG), .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, REFUSED, "CA file" },
+		{ "node-postgres: require fails on a private CA",
+		    { AT(POSTGRES, BOTH, GOOD, NODE_POSTGRES), .dial = DIAL_REQUIRE }, REFUSED, "system's CAs" },
+		{ "node-postgres: and checks the name",
+		    { AT(POSTGRES, BOTH, MISNAMED, NODE_POSTGRES), .dial = DIAL_REQUIRE, .anchor = ANCHOR_ISSUER },
+		    REFUSED, "name dialled" },
+		{ "node-postgres: prefer does not fall back",
+		    { AT(POSTGRES, PLAIN, GOOD, NODE_POSTGRES), .dial = DIAL_PREFER }, REFUSED, "plaintext only" },
+		{ "pgx: require with a CA file",
+		    { AT(POSTGRES, BOTH, GOOD, PGX), .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, REFUSED, "CA file" },
+		{ "pgx: prefer does not look", { AT(POSTGRES, BOTH, GOOD, PGX), .dial = DIAL_PREFER, .anchor = ANCHOR_OTHER }, TLS, NULL },
+		{ "jdbc: require does not look, CA file or not",
+		    { AT(POSTGRES, BOTH, GOOD, JDBC), .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, TLS, NULL },
+		{ "jdbc: prefer does not fall back after a handshake that failed",
+		    { AT(POSTGRES, BOTH, GOOD, JDBC), .dial = DIAL_PREFER, .server_min = PROTO_TLS1_3, .client_max = PROTO_TLS1_2 },
+		    REFUSED, "no version" },
+		{ "jdbc: verify-ca needs its file", { AT(POSTGRES, BOTH, GOOD, JDBC), .dial = DIAL_VERIFY_CA }, REFUSED, "no CA file" },
+		{ "what nobody names is libpq's",
+		    { AT(POSTGRES, BOTH, GOOD, DEFAULT), .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, REFUSED, "CA file" },
+		{ "and hiredis'", { AT(REDIS, BOTH, GOOD, DEFAULT), .dial = DIAL_REQUIRE, .anchor = ANCHOR_OTHER }, TLS, NULL },
+	};
+
+	(void)state;
+	CHECK_CORNERS(v);
+}
+
+static void
+redis_is_silent_where_tls_meets_plaintext(void **state)
+{
+	static const struct corner v[] = {
+		{ "tls at the plaintext port",
+		    { AT(REDIS, PLAIN, GOOD, HIREDIS), .one_port = true, .dial = DIAL_VERIFY_FULL,
+		    .anchor = ANCHOR_ISSUER }, HANGS, "never answers" },
+		{ "tls at a port of its own, which is shut",
+		    { AT(REDIS, PLAIN, GOOD, HIREDIS), .dial = DIAL_REQUIRE }, REFUSED, "plaintext only" },
+		{ "plaintext at the tls port",
+		    { AT(REDIS, TLS, GOOD, HIREDIS), .one_port = true, .dial = DIAL_DISABLE },
+		    REFUSED, "tls only" },
+		{ "prefer", { AT(REDIS, BOTH, GOOD, REDIS_PY), .dial = DIAL_PREFER }, REFUSED, "no mode" },
+	};
+
+	(void)state;
+	CHECK_CORNERS(v);
+}
+
+static void
+an_unknown_counts_only_where_it_decides(void **state)
+{
+	static const struct corner v[] = {
+		{ "accept", { AT(POSTGRES, UNKNOWN, GOOD, LIBPQ), .dial = DIAL_DISABLE }, UNKNOWN, NULL },
+		{ "dial", { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_UNKNOWN }, UNKNOWN, NULL },
+		{ "the name, at verify-full",
+		    { AT(POSTGRES, BOTH, UNKNOWN, LIBPQ), .dial = DIAL_VERIFY_FULL, .anchor = ANCHOR_ISSUER }, UNKNOWN, NULL },
+		{ "the name, at verify-ca",
+		    { AT(POSTGRES, BOTH, UNKNOWN, LIBPQ), .dial = DIAL_VERIFY_CA, .anchor = ANCHOR_ISSUER }, CHAIN, NULL },
+		{ "the name, where the CA is wrong anyway",
+		    { AT(POSTGRES, BOTH, UNKNOWN, LIBPQ), .dial = DIAL_VERIFY_FULL, .anchor = ANCHOR_OTHER },
+		    REFUSED, "CA file" },
+		{ "the CA, at require",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .anchor = ANCHOR_UNKNOWN }, UNKNOWN, NULL },
+		{ "the CA, where nobody looks",
+		    { AT(REDIS, BOTH, GOOD, HIREDIS), .dial = DIAL_REQUIRE, .anchor = ANCHOR_UNKNOWN }, TLS, NULL },
+		{ "the CA, where only plaintext is accepted",
+		    { AT(POSTGRES, PLAIN, GOOD, LIBPQ), .dial = DIAL_VERIFY_FULL, .anchor = ANCHOR_UNKNOWN },
+		    REFUSED, "plaintext only" },
+		{ "a minimum, for a client that stops at 1.1",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .client_max = PROTO_TLS1_1 }, UNKNOWN, NULL },
+		{ "a minimum, for one that does not",
+		    { AT(POSTGRES, BOTH, GOOD, LIBPQ), .dial = DIAL_REQUIRE, .client_max = PROTO_TLS1_2 }, TLS, NULL },
+	};
+
+	(void)state;
+	CHECK_CORNERS(v);
+}
+
+/*
+ * Every attempt, once.  The counter is taken apart digit by digit, so that a
+ * field that is added to the list is walked without further ado.
+ */
+static bool
+nth_attempt(uint64_t n, struct attempt *a)
+{
+	static const enum proto bounds[][4] = {	/* server min, max; client min, max */
+		{ PROTO_ANY, PROTO_ANY, PROTO_ANY, PROTO_ANY },
+		{ PROTO_TLS1_2, PROTO_TLS1_2, PROTO_ANY, PROTO_ANY },
+		{ PROTO_TLS1_3, PROTO_ANY, PROTO_ANY, PROTO_TLS1_2 },
+		{ PROTO_ANY, PROTO_TLS1_2, PROTO_TLS1_3, PROTO_ANY },
+		{ PROTO_ANY, PROTO_ANY, PROTO_ANY, PROTO_TLS1_1 },
+	};
+	const enum proto *b;
+
+#define DIGIT(count) (n % (uint64_t)(count)); n /= (uint64_t)(count)
+	memset(a, 0, sizeof(*a));
+	a->kind = (enum kind)DIGIT(KIND_COUNT);
+	a->dialect = (enum dialect)DIGIT(DIALECT_COUNT);
+	a->accept = (enum accept)DIGIT(ACCEPT_COUNT + 1);
+	a->dial = (enum dial)DIGIT(DIAL_COUNT + 1);
+	a->anchor = (enum anchor)DIGIT(ANCHOR_UNKNOWN + 1);
+	a->served = (enum leaf_state)DIGIT(SERVED_UNKNOWN + 1);
+	a->shown = (enum shown)DIGIT(SHOWN_STRAY + 1);
+	a->asks = DIGIT(2);
+	a->one_port = DIGIT(2);
+	a->auth = (enum auth)DIGIT(AUTH_COUNT);
+	a->stored = (enum stored)DIGIT(STORED_COUNT);
+	b = bounds[n % LENGTH(bounds)];
+	n /= LENGTH(bounds);
+#undef DIGIT
+	a->server_min = b[0];
+	a->server_max = b[1];
+	a->client_min = b[2];
+	a->client_max = b[3];
+	return n == 0;
+}
+
+static void
+say(const struct attempt *a, const char *what)
+{
+	fail_msg("%s: %s accepts %s (served %d, asks %d, one port %d, auth %s, stored %s, %s..%s), "
+	    "%s dials %s (anchor %d, shown %d, %s..%s)", what,
+	    kind_word(a->kind), accept_word(a->accept), (int)a->served, a->asks, a->one_port,
+	    auth_word(a->auth), stored_word(a->stored), proto_word(a->server_min), proto_word(a->server_max),
+	    dialect_word(a->dialect), dial_word(a->dial), (int)a->anchor, (int)a->shown,
+	    proto_word(a->client_min), proto_word(a->client_max));
+}
+
+static void
+what_holds_everywhere(const struct attempt *a)
+{
+	const char *why, *other_why;
+	enum verdict v = attempt_verdict(a, &why), w;
+	struct attempt b;
+
+	if ((v == VERDICT_REFUSED || v == VERDICT_HANGS) && why == NULL)
+		say(a, "no cause");
+	if (v != VERDICT_REFUSED && v != VERDICT_HANGS && v != VERDICT_PLAINTEXT && why != NULL)
+		say(a, "a cause of nothing");
+	if (v == VERDICT_PLAINTEXT && why != NULL && a->dial != DIAL_PREFER && a->dial != DIAL_ALLOW)
+		say(a, "a fallback of a mode that has none");
+	if (v >= VERDICT_TLS && (a->dial == DIAL_DISABLE || a->accept == ACCEPT_PLAIN))
+		say(a, "tls where a side has none");
+	if (v == VERDICT_PLAINTEXT && (a->accept == ACCEPT_TLS || a->accept == ACCEPT_MUTUAL))
+		say(a, "plaintext where none is accepted");
+	if (v == VERDICT_PLAINTEXT && a->dial >= DIAL_REQUIRE)
+		say(a, "plaintext of a mode that insists on tls");
+	if (v == VERDICT_HANGS && (a->kind != KIND_REDIS || !a->one_port || a->accept != ACCEPT_PLAIN))
+		say(a, "hangs, and nothing that hangs is there");
+	if ((v == VERDICT_UNKNOWN) && a->accept != ACCEPT_UNKNOWN && a->dial != DIAL_UNKNOWN &&
+	    a->served != SERVED_UNKNOWN && a->anchor != ANCHOR_UNKNOWN && a->client_max != PROTO_TLS1_1 &&
+	    !(a->auth == AUTH_SCRAM && a->stored == STORED_UNKNOWN))
+		say(a, "unknown, and everything is known");
+	if (v == VERDICT_NAME && (a->anchor != ANCHOR_ISSUER || a->served != SERVED_GOOD ||
+	    (a->dial != DIAL_VERIFY_FULL && a->dialect != DIALECT_NODE_POSTGRES)))
+		say(a, "a name that nobody can have checked");
+	if (v == VERDICT_CHAIN && (a->anchor != ANCHOR_ISSUER ||
+	    a->served == SERVED_EXPIRED || a->served == SERVED_NONE))
+		say(a, "a chain that nobody can have checked");
+	if (v >= VERDICT_PLAINTEXT && (a->dial == DIAL_VERIFY_CA || a->dial == DIAL_VERIFY_FULL) &&
+	    v < VERDICT_CHAIN)
+		say(a, "verified, and nothing was");
+	/* Taking the CA file away helps nobody who verifies. */
+	b = *a;
+	b.anchor = ANCHOR_NONE;
+	w = attempt_verdict(&b, &other_why);
+	if ((a->dial == DIAL_VERIFY_CA || a->dial == DIAL_VERIFY_FULL) && w >= VERDICT_PLAINTEXT)
+		say(&b, "verified without a CA");
+	/*
+	 * A certificate that is good in every respect is never worse; but for
+	 * prefer, which a handshake that fails early takes to plaintext, and one
+	 * that fails late does not.
+	 */
+	b = *a;
+	b.served = SERVED_GOOD;
+	b.anchor = ANCHOR_ISSUER;
+	w = attempt_verdict(&b, NULL);
+	if (a->dial != DIAL_PREFER && a->served != SERVED_NONE && v > w && v != VERDICT_UNKNOWN)
+		say(a, "better with a worse certificate");
+	/* One that nobody asks for is not looked at. */
+	b = *a;
+	b.shown = SHOWN_NONE;
+	w = attempt_verdict(&b, NULL);
+	if (!a->asks && a->accept != ACCEPT_MUTUAL && a->auth != AUTH_CERT && v != w)
+		say(a, "a client certificate that was not asked for counted");
+	/* What was known and is forgotten makes a verdict unknown, or leaves it as it is. */
+	b = *a;
+	b.anchor = ANCHOR_UNKNOWN;
+	w = attempt_verdict(&b, NULL);
+	if (w != v && w != VERDICT_UNKNOWN)
+		say(a, "a CA that is not known decided");
+}
+
+static void
+rules_hold_over_the_whole_product(void **state)
+{
+	struct attempt a;
+	uint64_t n, walked = 0;
+
+	(void)state;
+	for (n = 0; nth_attempt(n, &a); n++) {
+		/* A driver of the other protocol, and a Redis that knows of roles. */
+		if (!dialect_fits(a.dialect, a.kind) || (a.kind == KIND_REDIS && a.auth > AUTH_TRUST) ||
+		    (a.kind != KIND_REDIS && a.one_port))
+			continue;
+		what_holds_everywhere(&a);
+		walked++;
+	}
+	print_message("%llu attempts of %llu\n", (unsigned long long)walked, (unsigned long long)n);
+	assert_true(walked > 1000000);
+}
+
+static void
+a_mode_has_a_spelling_or_a_reason(void **state)
+{
+	const char *spelling, *why;
+	int dialect, dial;
+
+	(void)state;
+	for (dialect = DIALECT_LIBPQ; dialect < DIALECT_COUNT; dialect++)
+		for (dial = 0; dial < DIAL_COUNT; dial++) {
+			spelling = dialect_spelling((enum dialect)dialect, (enum dial)dial, &why);
+			assert_true((spelling == NULL) == (why != NULL));
+			assert_true((spelling != NULL) == (dialect_fits((enum dialect)dialect, KIND_POSTGRES) ||
+			    (dial != DIAL_ALLOW && dial != DIAL_PREFER)));
+		}
+	assert_string_equal(dialect_spelling(DIALECT_SQLALCHEMY_ASYNCPG, DIAL_REQUIRE, NULL), "?ssl=require");
+	assert_non_null(dialect_rejects(DIALECT_SQLALCHEMY_ASYNCPG, "sslrootcert"));
+	assert_null(dialect_rejects(DIALECT_ASYNCPG, "sslrootcert"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(libpq_has_its_corners),
+		cmocka_unit_test(a_client_certificate_is_judged_where_it_is_asked),
+		cmocka_unit_test(a_method_needs_a_password_that_serves_it),
+		cmocka_unit_test(pgbouncer_as_a_client_is_not_libpq),
+		cmocka_unit_test(drivers_have_dialects),
+		cmocka_unit_test(redis_is_silent_where_tls_meets_plaintext),
+		cmocka_unit_test(an_unknown_counts_only_where_it_decides),
+		cmocka_unit_test(rules_hold_over_the_whole_product),
+		cmocka_unit_test(a_mode_has_a_spelling_or_a_reason),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
