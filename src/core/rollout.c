@@ -805,6 +805,7 @@ static handler *const table[PHASE_COUNT][EVENT_COUNT] = {
 		[EV_LOST] = on_observed,
 	},
 	[PHASE_READY] = {
+		[EV_MET] = on_met,
 		[EV_PREVIEW] = on_preview,
 		[EV_APPLY] = on_apply,
 		[EV_SKIP] = on_skip,

@@ -50,7 +50,7 @@ enum event_kind {
 	EV_JOURNALLED,		/* ticket is on disk */
 	EV_JOURNAL_FAILED,
 	EV_LOST,		/* the worker that carried the op out is gone */
-	EV_MET,			/* the board shows the step in place */
+	EV_MET,			/* the step was found in place, and its gate holds */
 	EV_TICK,		/* time goes on (soak) */
 	EV_RETRY,		/* judge a faulted step's gate again */
 	EV_SETTLE		/* look at the hosts to end a DOUBT */

@@ -39,7 +39,10 @@ struct slot {
 	bool	 hopeless;	/* declared not to be seen, or nothing to look at */
 };
 
-enum purpose { JUDGE_GUARD, JUDGE_GATE, JUDGE_VERIFY };
+enum purpose {
+	JUDGE_GUARD, JUDGE_GATE, JUDGE_VERIFY,
+	JUDGE_MET	/* found in place: does its gate hold, so that nothing has to be done? */
+};
 
 /* A check that has a probe of its own. */
 struct own_probe {

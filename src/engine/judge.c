@@ -19,6 +19,7 @@
 #define GUARD_DEADLINE_MS	15000
 #define GATE_DEADLINE_MS	60000
 #define VERIFY_DEADLINE_MS	20000
+#define MET_DEADLINE_MS		10000
 #define ASK_AGAIN_MS		500
 #define SOAK_ASK_AGAIN_MS	2000
 #define BREACH_MS		4000
@@ -86,9 +87,10 @@ judge_begin(struct engine *e, int step, enum purpose purpose, int64_t since_ms)
 	checks = checks_of(e, j, &j->n);
 	j->own = mem_array(j->n, sizeof(*j->own));
 	j->deadline_ms = engine_now_ms(e) + (purpose == JUDGE_GUARD ? GUARD_DEADLINE_MS :
-	    purpose == JUDGE_GATE ? GATE_DEADLINE_MS : VERIFY_DEADLINE_MS);
+	    purpose == JUDGE_GATE ? GATE_DEADLINE_MS :
+	    purpose == JUDGE_MET ? MET_DEADLINE_MS : VERIFY_DEADLINE_MS);
 	for (i = 0; i < j->n; i++)
-		if (checks[i].deadline_ms > 0 &&
+		if (purpose != JUDGE_MET && checks[i].deadline_ms > 0 &&
 		    engine_now_ms(e) + checks[i].deadline_ms > j->deadline_ms)
 			j->deadline_ms = engine_now_ms(e) + checks[i].deadline_ms;
 	results = purpose == JUDGE_GUARD ? m->guards : m->gates;
@@ -259,6 +261,11 @@ judge_one(struct engine *e, struct judging *j, int64_t now_ms)
 	case JUDGE_VERIFY:
 		judge_end(e, j->step);
 		return true;
+	case JUDGE_MET:
+		/* Written and not in force, or not shown to be: it is applied like any other. */
+		ev.kind = ev.ok ? EV_MET : EV_APPLY;
+		judge_end(e, ev.step);
+		break;
 	}
 	/* The effects that follow may end this judging: it is not used after. */
 	if (j->purpose == JUDGE_GATE && !ev.ok)

@@ -130,6 +130,12 @@ lay_over(void *arg, const struct change *seen)
 	if (believed != (seen->facet == FACET_ACCEPT ? (int)ACCEPT_UNKNOWN : (int)DIAL_UNKNOWN))
 		o->n++;
 	posture_change(o->p, seen);
+	/* What the run knows nothing of is not taken for absent. */
+	if (seen->facet == FACET_ACCEPT && seen->value != ACCEPT_PLAIN && o->p->cert[seen->subject] == NONE)
+		o->p->cert[seen->subject] = CERT_UNKNOWN;
+	if (seen->facet == FACET_DIAL && o->p->trust[seen->subject] == NONE &&
+	    (seen->value == DIAL_VERIFY_CA || seen->value == DIAL_VERIFY_FULL))
+		o->p->trust[seen->subject] = CERT_UNKNOWN;
 }
 
 /* The posture at hand, as if step `but` (or NONE) did not stand.  Returns how many facets contradict the run. */

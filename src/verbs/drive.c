@@ -439,6 +439,9 @@ apply_turn(struct run *r)
 	}
 	show_progress(r);
 	switch (v->phase) {
+	case PHASE_MET:
+		out("step '%s' was found in place: nothing was changed\n", step_id(r, d->step));
+		/* FALLTHROUGH */
 	case PHASE_DONE:
 		show_results(r->engine, d->step, true);
 		if (r->interrupted) {
@@ -449,7 +452,7 @@ apply_turn(struct run *r)
 		apply_next(r);
 		return;
 	case PHASE_READY:
-		if (v->why[0] == '\0')
+		if (v->why[0] == '\0' || engine_judging(r->engine, d->step))
 			return;		/* about to begin */
 		show_results(r->engine, d->step, false);
 		fail(r, step_id(r, d->step), ": ", v->why, EXIT_ERROR);
@@ -485,7 +488,6 @@ apply_turn(struct run *r)
 	case PHASE_APPLYING:
 	case PHASE_PROVING:
 	case PHASE_SOAKING:
-	case PHASE_MET:
 	case PHASE_SKIPPED:
 		return;
 	}
