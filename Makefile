@@ -236,6 +236,7 @@ TESTS = \
 	fuzz/sample \
 	remote/hostops \
 	core/op \
+	core/proof_sim \
 	remote/hostproto \
 	$(END)
 

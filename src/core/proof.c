@@ -13,7 +13,8 @@
  *     units (the client's, the endpoint's) either still runs what it ran
  *     before, or has taken over what was written up to some place.
  *  3. After the step the units that it activates run all of it; another unit
- *     may have taken over any part, since somebody may have restarted it.
+ *     may have taken over any part, since somebody may have restarted it.  It
+ *     has all of it at the latest when a later step activates it.
  *
  * The way back passes through the same states: what is in force is always
  * some part of the step as it stood on disk at some moment, and the disk
@@ -39,6 +40,8 @@ struct state {
 	int	 conf[NFIELDS], eff[NFIELDS];
 	int	 from;		/* index of the state before, or NONE */
 	int	 step;		/* that led here, or NONE */
+	bool	 skipped;	/* by being left out */
+	int	 took[2];	/* up to which place of it a unit that it does not activate has taken over, or KEEPS */
 	bool	 guessed;
 };
 
@@ -181,42 +184,84 @@ client_unit(const struct fleet *f, int link)
 	return f->clients[l->client].unit;
 }
 
+static bool
+on_host(const struct bedit *e, int host)
+{
+	size_t i;
+
+	for (i = 0; i < e->on.n; i++)
+		if (e->on.v[i] == host)
+			return true;
+	return e->on.n == 0;
+}
+
+/* As ops_of_step() does: edits bring an activation with them, what only looks does not. */
+static bool
+activates(const struct binding *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (b->v[i].kind != EDIT_RUN || !b->v[i].read_only)
+			return true;
+	return false;
+}
+
+/* The unit that a move activates, or NONE; of a certificate see step_events(). */
+static int
+move_activates(const struct fleet *f, const struct move *m)
+{
+	const struct link *l;
+	bool written;
+
+	if (m->facet == FACET_CERT)
+		return NONE;
+	if (m->facet == FACET_ACCEPT)
+		return activates(&f->endpoints[m->subject].accept[m->value]) ?
+		    f->endpoints[m->subject].unit : NONE;
+	l = &f->links[m->subject];
+	written = m->facet == FACET_DIAL ? activates(&l->dial[m->value]) :
+	    m->facet == FACET_TRUST ? l->trust_lands || activates(&l->trust) : true;
+	return written ? f->clients[l->client].unit : NONE;
+}
+
+/* An endpoint is activated where the certificate is written to its host. */
+static void
+cert_activates(const struct fleet *f, const struct cert *c, bool *ret)
+{
+	const struct endpoint *e;
+	size_t i, k;
+
+	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
+		e = &f->endpoints[c->serves.v[i]];
+		for (k = 0; k < c->install.n && e->unit != NONE; k++)
+			if (on_host(&c->install.v[k], e->host))
+				ret[e->unit] = true;
+	}
+}
+
 static void
 step_events(struct walk *w, size_t s)
 {
 	const struct fleet *f = w->f;
 	const struct step *step = &w->plan->steps[s];
-	bool *activates = w->activates + s * f->nunits;
+	bool *activated = w->activates + s * f->nunits;
 	struct slots slots = { NULL, 0 };
 	struct change *changes;
-	size_t m, i, n, k;
+	size_t m, n, k;
 
 	for (m = 0; m < step->nmoves; m++) {
 		const struct move *move = &step->moves[m];
 		struct event e = { .step = (int)s, .move = (int)m };
-		int unit = NONE;
+		int unit = move_activates(f, move);
 
 		e.place = slot_move(&slots, f, move, &e.at_once);
-		switch (move->facet) {
-		case FACET_ACCEPT:
-			unit = f->endpoints[move->subject].unit;
-			break;
-		case FACET_DIAL:
-		case FACET_TRUST:
-		case FACET_PRESENT:
-			unit = f->clients[f->links[move->subject].client].unit;
-			break;
-		case FACET_CERT:
+		if (move->facet == FACET_CERT) {
 			push_event(&w->by_cert[move->subject], &e, OF_LANDED, 1);
-			for (i = 0; !f->certs[move->subject].lands_at_activation &&
-			    i < f->certs[move->subject].serves.n; i++)
-				if ((unit = f->endpoints[f->certs[move->subject].serves.v[i]].unit) != NONE)
-					activates[unit] = true;
-			unit = NONE;
-			break;
+			cert_activates(f, &f->certs[move->subject], activated);
 		}
 		if (unit != NONE)
-			activates[unit] = true;
+			activated[unit] = true;
 		posture_changes(f, move, &changes, &n);
 		for (k = 0; k < n; k++)
 			switch (changes[k].facet) {
@@ -243,6 +288,13 @@ step_events(struct walk *w, size_t s)
 
 /* ---- one link --------------------------------------------------------------- */
 
+/* A CA file that lands by its certificate's own install is not there before. */
+static int
+trust_of(const struct link *l, const int *eff)
+{
+	return l->trust_lands && !eff[OF_LANDED] && eff[OF_TRUST] == l->trust_cert ? NONE : eff[OF_TRUST];
+}
+
 static enum verdict
 look(struct walk *w, int link, const int *eff, const char **ret_why)
 {
@@ -252,7 +304,7 @@ look(struct walk *w, int link, const int *eff, const char **ret_why)
 	w->at.accept[l->endpoint] = (enum accept)eff[OF_ACCEPT];
 	w->at.cert[l->endpoint] = eff[OF_CERT];
 	w->at.dial[link] = (enum dial)eff[OF_DIAL];
-	w->at.trust[link] = l->trust_lands && !eff[OF_LANDED] ? NONE : eff[OF_TRUST];
+	w->at.trust[link] = trust_of(l, eff);
 	w->at.present[link] = eff[OF_PRESENT];
 	w->seen++;
 	*ret_why = NULL;
@@ -381,36 +433,6 @@ push_way(struct counter *c, enum way_what what, int step)
 	return way;
 }
 
-/* The steps from the start to a state: one run of applied ones, and those skipped. */
-static void
-way_to(struct walk *w, struct counter *c, int state, int step, bool whole)
-{
-	size_t nplan = w->plan->nsteps, until = step == NONE ? w->first : (size_t)w->place_of[step] + whole, i;
-	bool *taken = mem_array(nplan + 1, sizeof(*taken));
-	struct way *way;
-
-	for (; state != NONE; state = w->states[state].from)
-		if (w->states[state].step != NONE)
-			taken[w->states[state].step] = true;
-	if (whole && step != NONE)
-		taken[step] = true;
-	if (until > w->first) {
-		way = push_way(c, WAY_APPLIED, w->order[w->first]);
-		way->last = w->order[until - 1];
-	}
-	/* An optional step that does not concern the link is neither here nor there: it is left as applied. */
-	for (i = w->first; i < until; i++) {
-		size_t k;
-		bool concerns = false;
-
-		for (k = 0; k < w->own.n; k++)
-			concerns = concerns || w->own.v[k].step == w->order[i];
-		if (concerns && !taken[w->order[i]])
-			(void)push_way(c, WAY_SKIPPED, w->order[i]);
-	}
-	free(taken);
-}
-
 static bool
 restarts(const struct fleet *f, int unit)
 {
@@ -470,6 +492,87 @@ way_in_flight(struct walk *w, struct counter *c, int link, const struct event *e
 	way_written(c, e, n, at, front);
 }
 
+/* Steps that are applied, by their places, and then those of them that are not. */
+static void
+way_applied(struct walk *w, struct counter *c, size_t from, size_t until, const bool *skipped)
+{
+	size_t i;
+
+	if (from >= until)
+		return;
+	push_way(c, WAY_APPLIED, w->order[from])->last = w->order[until - 1];
+	/* An optional step that does not concern the link is neither here nor there: it is left as applied. */
+	for (i = from; i < until; i++)
+		if (skipped[w->order[i]])
+			(void)push_way(c, WAY_SKIPPED, w->order[i]);
+}
+
+/*
+ * A step on the way in which, or behind which, somebody restarts a unit that
+ * it does not activate itself.  at: the place up to which all is told.
+ */
+static size_t
+way_taken_over(struct walk *w, struct counter *c, int link, const struct state *s, size_t at,
+    const bool *skipped)
+{
+	const int unit[2] = { client_unit(w->f, link), w->f->endpoints[w->f->links[link].endpoint].unit };
+	const int late = s->took[0] > s->took[1] ? 0 : 1, order[2] = { 1 - late, late };
+	const size_t place = (size_t)w->place_of[s->step];
+	const struct event *e = w->own.v;
+	size_t n, i;
+	bool begun = false;
+	int done = 0;
+
+	while (e->step != s->step)
+		e++;
+	for (n = 1; e + n < w->own.v + w->own.n && e[n].step == s->step; n++)
+		continue;
+	for (i = 0; i < 2; i++) {
+		int took = s->took[order[i]];
+
+		if (took == KEEPS || (i == 1 && unit[0] == unit[1]))
+			continue;
+		if (took >= e[n - 1].place && at <= place) {
+			way_applied(w, c, at, place + 1, skipped);
+			at = place + 1;
+		} else if (took < e[n - 1].place) {
+			way_applied(w, c, at, place, skipped);
+			at = place;
+			if (!begun)
+				(void)push_way(c, WAY_BEGUN, s->step);
+			begun = true;
+			way_written(c, e, n, done, took);
+			done = took;
+		}
+		push_way(c, WAY_IN_FORCE, s->step)->unit = unit[order[i]];
+	}
+	return at;
+}
+
+/* The steps from the start to a state. */
+static void
+way_to(struct walk *w, struct counter *c, int link, int state, int step, bool whole)
+{
+	size_t until = step == NONE ? w->first : (size_t)w->place_of[step] + whole, at = w->first, n = 0;
+	bool *skipped = mem_array(w->plan->nsteps + 1, sizeof(*skipped));
+	int *chain = mem_array(w->nstates + 1, sizeof(*chain));
+
+	for (; state != NONE; state = w->states[state].from)
+		if (w->states[state].step != NONE) {
+			skipped[w->states[state].step] = w->states[state].skipped;
+			chain[n++] = state;
+		}
+	while (n-- > 0) {
+		const struct state *s = &w->states[chain[n]];
+
+		if (!s->skipped && (s->took[0] != KEEPS || s->took[1] != KEEPS))
+			at = way_taken_over(w, c, link, s, at, skipped);
+	}
+	way_applied(w, c, at, until, skipped);
+	free(skipped);
+	free(chain);
+}
+
 static struct counter *
 counter_new(struct walk *w, int link, int state, int step, bool whole, enum verdict v, const char *why,
     const int *eff)
@@ -487,9 +590,9 @@ counter_new(struct walk *w, int link, int state, int step, bool whole, enum verd
 	c->accept = (enum accept)eff[OF_ACCEPT];
 	c->dial = (enum dial)eff[OF_DIAL];
 	c->cert = eff[OF_CERT];
-	c->trust = w->f->links[link].trust_lands && !eff[OF_LANDED] ? NONE : eff[OF_TRUST];
+	c->trust = trust_of(&w->f->links[link], eff);
 	c->fix_step = c->fix_after = NONE;
-	way_to(w, c, state, step, whole);
+	way_to(w, c, link, state, step, whole);
 	return c;
 }
 
@@ -506,6 +609,7 @@ static void
 gather(struct walk *w, int link)
 {
 	const struct link *l = &w->f->links[link];
+	const int unit = client_unit(w->f, link);
 	const struct events *from[3] = { &w->by_link[link], &w->by_endpoint[l->endpoint], NULL };
 	struct event *v;
 	size_t i, k, j;
@@ -528,6 +632,9 @@ gather(struct walk *w, int link)
 				w->own.v[j] = *v;
 			}
 			w->own.v[j] = from[k]->v[i];
+			/* Nobody restarts a client without a unit: it reads what is there whenever it connects. */
+			if (unit == NONE && side(w->own.v[j].field) == SIDE_CLIENT)
+				w->own.v[j].at_once = true;
 			w->own.n++;
 		}
 }
@@ -544,9 +651,10 @@ first_states(struct walk *w, int link)
 
 	memset(&s, 0, sizeof(s));
 	s.from = s.step = NONE;
-	s.conf[OF_ACCEPT] = w->start.accept[l->endpoint];
+	s.took[0] = s.took[1] = KEEPS;
+	s.conf[OF_ACCEPT] = (int)w->start.accept[l->endpoint];
 	s.conf[OF_CERT] = w->start.cert[l->endpoint];
-	s.conf[OF_DIAL] = w->start.dial[link];
+	s.conf[OF_DIAL] = (int)w->start.dial[link];
 	s.conf[OF_TRUST] = w->start.trust[link];
 	s.conf[OF_PRESENT] = w->start.present[link];
 	if (l->trust_cert != NONE) {
@@ -640,11 +748,12 @@ find(struct walk *w, struct found *ret, int link, int state, const struct event 
 /* All that can be in force of one step, from one state. */
 static void
 in_flight(struct walk *w, struct found *ret, int link, int state, const struct event *e, size_t n, int k,
-    bool one_unit, bool at_once)
+    const int unit[2], bool at_once)
 {
+	const bool one_unit = unit[0] != NONE && unit[0] == unit[1];
 	int p[2], front, most;
 
-	for (p[0] = KEEPS; p[0] <= k; p[0]++)
+	for (p[0] = KEEPS; p[0] <= (unit[0] == NONE ? KEEPS : k); p[0]++)
 		for (p[1] = one_unit ? p[0] : KEEPS; p[1] <= (one_unit ? p[0] : k); p[1]++) {
 			most = p[0] > p[1] ? p[0] : p[1];
 			if (most < 0)
@@ -654,30 +763,103 @@ in_flight(struct walk *w, struct found *ret, int link, int state, const struct e
 		}
 }
 
-/* The states in which the step has been applied whole. */
 static void
-applied(struct walk *w, int state, const struct event *e, size_t n, int k, bool one_unit,
+push_next(struct walk *w, int from, int step, bool skipped, struct state *next)
+{
+	next->from = from;
+	next->step = step;
+	next->skipped = skipped;
+	push_state(w, next);
+}
+
+/*
+ * The states in which the step has been applied whole.  The simplest way to
+ * one of them comes first and is the one that is kept.
+ */
+static void
+applied(struct walk *w, int state, const struct event *e, size_t n, int k, const int unit[2],
     const bool activated[2])
 {
-	struct state s, next;
-	int p[2], low0, low1;
+	const bool one_unit = unit[0] != NONE && unit[0] == unit[1], both = activated[0] || activated[1];
+	const struct state s = w->states[state];
+	struct state next;
 	size_t i;
+	int p[2], try[2];
 
-	s = w->states[state];
-	low0 = activated[0] ? k : KEEPS;
-	low1 = activated[1] ? k : KEEPS;
-	if (one_unit && (activated[0] || activated[1]))
-		low0 = low1 = k;
-	for (p[0] = low0; p[0] <= k; p[0]++)
-		for (p[1] = one_unit ? p[0] : low1; p[1] <= (one_unit ? p[0] : k); p[1]++) {
+	/* Not at all, all of it, then some part: k, KEEPS, 0 … k - 1 are KEEPS, 0 … k turned round. */
+	for (try[0] = KEEPS; try[0] <= k; try[0]++)
+		for (try[1] = KEEPS; try[1] <= k; try[1]++) {
+			for (i = 0; i < 2; i++)
+				p[i] = try[i] == KEEPS ? KEEPS : try[i] == 0 ? k : try[i] - 1;
 			next = s;
+			for (i = 0; i < 2; i++) {
+				next.took[i] = p[i];
+				if (activated[i] || (one_unit && both)) {
+					p[i] = k;
+					next.took[i] = KEEPS;
+				}
+			}
+			if (unit[0] == NONE)
+				next.took[0] = p[0] = KEEPS;
+			if (one_unit && p[0] != p[1])
+				continue;
 			in_force(&s, e, n, p, k, next.eff);
 			for (i = 0; i < n; i++)
 				next.conf[e[i].field] = e[i].value;
-			next.from = state;
-			next.step = e[0].step;
-			push_state(w, &next);
+			push_next(w, state, e[0].step, false, &next);
 		}
+}
+
+static bool
+lags(const struct walk *w, const bool sides[2])
+{
+	size_t s;
+	int k;
+
+	for (s = w->young; s < w->nstates; s++)
+		for (k = 0; k < NFIELDS; k++)
+			if (sides[side((enum field)k)] && w->states[s].conf[k] != w->states[s].eff[k])
+				return true;
+	return false;
+}
+
+/*
+ * Steps that do not concern the link, at the places from..until, but activate
+ * its units: what lagged there comes into force.
+ */
+static void
+catch_up(struct walk *w, const int unit[2], size_t from, size_t until)
+{
+	const bool all[2] = { true, true };
+	size_t i, s, begin, end;
+	bool sides[2];
+	int k;
+
+	for (; from < until && lags(w, all); from++) {
+		int step = w->order[from];
+
+		for (i = 0; i < 2; i++)
+			sides[i] = unit[i] != NONE && w->activates[(size_t)step * w->f->nunits + (size_t)unit[i]];
+		if (!lags(w, sides))
+			continue;
+		begin = w->young;
+		end = w->nstates;
+		begin_generation(w);
+		for (s = begin; s < end; s++) {
+			struct state next = w->states[s], left = next;
+
+			for (k = 0; k < NFIELDS; k++)
+				if (sides[side((enum field)k)])
+					next.eff[k] = next.conf[k];
+			if (!w->plan->steps[step].optional) {
+				push_state(w, &next);
+				continue;
+			}
+			next.took[0] = next.took[1] = left.took[0] = left.took[1] = KEEPS;
+			push_next(w, (int)s, step, false, &next);
+			push_next(w, (int)s, step, true, &left);
+		}
+	}
 }
 
 static void
@@ -686,7 +868,7 @@ walk_link(struct walk *w, int link, struct found *ret)
 	const struct link *l = &w->f->links[link];
 	int unit[2] = { client_unit(w->f, link), w->f->endpoints[l->endpoint].unit };
 	bool one_unit = unit[0] != NONE && unit[0] == unit[1], at_once, activated[2];
-	size_t i, j, s, begin, end;
+	size_t i, j, s, begin, end, next;
 	const char *why;
 	enum verdict v;
 	int k, all[2];
@@ -721,15 +903,18 @@ walk_link(struct walk *w, int link, struct found *ret)
 				find(w, ret, link, (int)s, e, j - i, all, k, true);
 		for (s = begin; s < end && ret->counter == NULL; s++)
 			if (!stranded(look(w, link, w->states[s].eff, &why)))
-				in_flight(w, ret, link, (int)s, e, j - i, k, one_unit, at_once);
+				in_flight(w, ret, link, (int)s, e, j - i, k, unit, at_once);
 		begin_generation(w);
 		for (s = begin; step->optional && s < end; s++) {
-			struct state skipped = w->states[s];
+			struct state left = w->states[s];
 
-			push_state(w, &skipped);
+			left.took[0] = left.took[1] = KEEPS;
+			push_next(w, (int)s, e->step, true, &left);
 		}
 		for (s = begin; s < end; s++)
-			applied(w, (int)s, e, j - i, k, one_unit, activated);
+			applied(w, (int)s, e, j - i, k, unit, activated);
+		next = j < w->own.n ? (size_t)w->place_of[w->own.v[j].step] : w->plan->nsteps;
+		catch_up(w, unit, (size_t)w->place_of[e->step] + 1, next);
 	}
 }
 
@@ -872,34 +1057,59 @@ concerns(const struct events *events, int step)
 	return false;
 }
 
-/* Under the order that is tried the link is free, and every link that the moved step concerns no worse off. */
+/* The link is free, or, where it was not and need not be, no worse off. */
 static bool
-frees(struct walk *w, const int *order, int moved, const struct found *found, int link, size_t *budget)
+is_free(struct walk *w, const struct found *found, int link, bool must, size_t *budget)
 {
 	struct found f;
 	bool ok;
+
+	if (*budget == 0)
+		return false;
+	(*budget)--;
+	walk_link(w, link, &f);
+	ok = f.counter == NULL && (f.excused == NULL || (!must && found[link].excused != NULL));
+	counter_free(f.counter);
+	counter_free(f.excused);
+	return ok;
+}
+
+/* What a link goes through, itself included: the pooler's own links, and what is behind those. */
+static void
+mark_behind(const struct fleet *f, int link, bool *behind)
+{
+	size_t c, i;
+
+	if (behind[link])
+		return;
+	behind[link] = true;
+	for (c = 0; c < f->nclients; c++)
+		for (i = 0; f->clients[c].pools == f->links[link].endpoint && i < f->clients[c].links.n; i++)
+			mark_behind(f, f->clients[c].links.v[i], behind);
+}
+
+/* Under the order that is tried the link is free, and every other that the moved step concerns no worse off. */
+static bool
+frees(struct walk *w, const int *order, int moved, const struct found *found, const bool *behind,
+    size_t *budget)
+{
 	size_t l;
 
 	set_order(w, order);
-	for (l = 0; l <= w->f->nlinks; l++) {
-		/* The link itself first: it decides most often. */
-		int k = l == 0 ? link : (int)l - 1;
-
-		if (l > 0 && (k == link || found[k].counter != NULL))
-			continue;
-		if (l > 0 && !concerns(&w->by_link[k], moved) &&
-		    !concerns(&w->by_endpoint[w->f->links[k].endpoint], moved) &&
-		    !(w->f->links[k].trust_lands && w->f->links[k].trust_cert != NONE &&
-		    concerns(&w->by_cert[w->f->links[k].trust_cert], moved)))
-			continue;
-		if (*budget == 0)
+	/* The link itself first: it decides most often. */
+	for (l = 0; l < w->f->nlinks; l++)
+		if (behind[l] && !is_free(w, found, (int)l, true, budget))
 			return false;
-		(*budget)--;
-		walk_link(w, k, &f);
-		ok = f.counter == NULL;
-		counter_free(f.counter);
-		counter_free(f.excused);
-		if (!ok)
+	for (l = 0; l < w->f->nlinks; l++) {
+		const struct link *link = &w->f->links[l];
+
+		if (behind[l] || found[l].counter != NULL)
+			continue;
+		if (!concerns(&w->by_link[l], moved) && !concerns(&w->by_endpoint[link->endpoint], moved) &&
+		    !(link->trust_lands && link->trust_cert != NONE &&
+		    concerns(&w->by_cert[link->trust_cert], moved)))
+			continue;
+		if (!is_free(w, found, (int)l, false, budget))
 			return false;
 	}
 	return true;
@@ -924,10 +1134,12 @@ mend(struct walk *w, const struct found *found, struct counter *c)
 {
 	size_t n = w->plan->nsteps, d, at, to, i, budget = FIX_WALKS;
 	int *order = mem_array(n + 1, sizeof(*order));
-	int link = c->because != NONE ? c->because : c->link, way;
+	bool *behind = mem_array(w->f->nlinks + 1, sizeof(*behind));
+	int way;
 
 	for (i = 0; i < n; i++)
 		order[i] = (int)i;
+	mark_behind(w->f, c->link, behind);
 	at = c->step == NONE ? n : (size_t)c->step;
 	for (d = 1; at < n && d < n && c->fix_step == NONE && budget > 0; d++)
 		for (way = 0; way < 3 && c->fix_step == NONE; way++) {
@@ -938,12 +1150,13 @@ mend(struct walk *w, const struct found *found, struct counter *c)
 			if (from >= n || (way == 2 && at < d + w->first) || to >= n)
 				continue;
 			shift(order, n, from, to);
-			if (frees(w, order, (int)from, found, link, &budget)) {
+			if (frees(w, order, (int)from, found, behind, &budget)) {
 				c->fix_step = (int)from;
 				c->fix_after = to == 0 ? NONE : order[to - 1];
 			}
 			shift(order, n, to, from);
 		}
+	free(behind);
 	free(order);
 }
 

@@ -10,7 +10,9 @@
  * force at any time).  The edits of a step are written in their order and
  * taken back in the reverse one; edits of one file are one.  A CA file that a
  * step writes is read by whoever connects next, activated or not; on the way
- * back it is the last to go (ops_of_step()).
+ * back it is the last to go (ops_of_step()).  A client without a unit, which
+ * nothing activates, reads all that is its own so.  A step that is taken back
+ * activates every unit that its edits may have reached.
  *
  * What a link's verdict hangs on is small: its own facets and those of its
  * endpoint.  So each link is walked by itself, over the steps that move one
@@ -38,7 +40,11 @@ enum way_what {
 	WAY_SKIPPED,	/* the optional step `step` */
 	WAY_BEGUN,	/* `step`, or its undo, is in flight; what follows is of it */
 	WAY_WRITTEN,	/* `move` of it stands on disk */
-	WAY_IN_FORCE,	/* `unit` has taken over what is written: activated, or restarted by somebody */
+	/*
+	 * `unit` has taken over what is written: activated, or, behind steps
+	 * that are applied and do not activate it, restarted by somebody.
+	 */
+	WAY_IN_FORCE,
 	WAY_NOT_YET	/* `unit` still runs what it ran before the step */
 };
 struct way {
