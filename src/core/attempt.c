@@ -68,8 +68,8 @@ struct mode {
  *	arguments that asyncpg.connect() does not know, an error: the CA file is
  *	$PGSSLROOTCERT or ~/.postgresql/root.crt.
  * node-postgres: 8, pg-connection-string.  Every mode but disable checks
- *	chain and name and is no fallback; what encrypts alone is "no-verify",
- *	which is not libpq's word (brianc/node-postgres#2375).
+ *	chain and name and has no way back; what encrypts alone is "no-verify",
+ *	which is not libpq's word (brianc/node-postgres#2375, #2281).
  * pgx: 4 and 5, pgconn/config.go and pgconn.go.  allow and prefer check
  *	nothing; require is verify-ca where a CA file is given; prefer does not
  *	come back after class 28.
@@ -81,7 +81,8 @@ struct mode {
  * node-redis, ioredis: tls.connect() of Node checks chain and name.
  * hiredis: run, as OpenSSL with SSL_set1_host(): itself it checks no name.
  * jedis: rediss:// checks the chain by the JVM's trust store, the name only
- *	with a HostnameVerifier (or, from 6, SslVerifyMode.FULL).
+ *	with a HostnameVerifier up to 7.4, by itself after that (redis/jedis#1842,
+ *	#4495); from 6 on SslVerifyMode says which.
  */
 static const struct mode modes[DIALECT_COUNT][DIAL_COUNT] = {
 	[DIALECT_LIBPQ] = {
@@ -121,7 +122,8 @@ static const struct mode modes[DIALECT_COUNT][DIAL_COUNT] = {
 	},
 	[DIALECT_NODE_POSTGRES] = {
 		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
-		[DIAL_ALLOW] = ONLY("sslmode=allow", CHECK_FULL),
+		[DIAL_ALLOW] = { "node-postgres has no 'allow': in a URL it is verified TLS, in PGSSLMODE plaintext",
+		    NO_MODE, CHECK_NOTHING, 0 },
 		[DIAL_PREFER] = ONLY("sslmode=prefer", CHECK_FULL),
 		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_FULL),
 		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_FULL),
@@ -180,9 +182,9 @@ static const struct mode modes[DIALECT_COUNT][DIAL_COUNT] = {
 		[DIAL_DISABLE] = PLAIN("redis://"),
 		[DIAL_ALLOW] = NONE_SUCH,
 		[DIAL_PREFER] = NONE_SUCH,
-		[DIAL_REQUIRE] = ONLY("rediss:// with a socket factory that trusts everything", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("rediss://", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("rediss:// with a hostnameVerifier", CHECK_FULL),
+		[DIAL_REQUIRE] = ONLY("SslVerifyMode.INSECURE", CHECK_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("SslVerifyMode.CA", CHECK_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("SslVerifyMode.FULL", CHECK_FULL),
 	},
 };
 

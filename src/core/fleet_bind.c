@@ -696,7 +696,9 @@ dial_unspelt(struct fleet_reader *fr, int line, int col, const struct link *link
 	words[n] = NULL;
 	expected = words_joined(words);
 	(void)reader_fail_at(&fr->r, line, col, "'%s' of a %s client ('%s'), expected one of: %s",
-	    dial_word(dial), kind_word(fr->f->endpoints[link->endpoint].kind), link->name, expected);
+	    dial_word(dial), link->dialect == dialect_of_kind(fr->f->endpoints[link->endpoint].kind) ?
+	    kind_word(fr->f->endpoints[link->endpoint].kind) : dialect_word(link->dialect),
+	    link->name, expected);
 	free(expected);
 	return -1;
 }

@@ -301,45 +301,54 @@ posture_attempt(const struct fleet *f, const struct posture *p, int link, struct
 }
 
 /*
- * The verdict of a link, and of what stands behind it.  A pooler may pool for
- * another one; more of them in a row than there are endpoints is a circle.
+ * Whether a link upstream of this pooler is refused, or one behind a pooler
+ * that it dials in turn.  `seen` are the poolers that were asked: a circle of
+ * them ends there, and no pooler is asked twice.
  */
-static enum verdict
-verdict_behind(const struct fleet *f, const struct posture *p, int link, size_t depth,
-    const char **ret_why)
+static bool
+upstream_fails(const struct fleet *f, const struct posture *p, int endpoint, bool *seen)
 {
-	const struct link *l = &f->links[link];
 	const struct client *c;
 	struct attempt a;
-	enum verdict v, up;
-	const char *why;
 	size_t i, j;
+	int link;
 
-	(void)posture_attempt(f, p, link, &a);
-	v = attempt_verdict(&a, ret_why);
-	if (v <= VERDICT_HANGS || a.kind != KIND_PGBOUNCER || depth >= f->nendpoints)
-		return v;
+	seen[endpoint] = true;
 	for (i = 0; i < f->nclients; i++) {
 		c = &f->clients[i];
-		if (c->pools != l->endpoint)
+		if (c->pools != endpoint)
 			continue;
 		for (j = 0; j < c->links.n; j++) {
-			up = verdict_behind(f, p, c->links.v[j], depth + 1, &why);
-			if (up > VERDICT_HANGS)
-				continue;
-			*ret_why = "the pooler cannot reach its server, so its clients wait";
-			return VERDICT_HANGS;
+			link = c->links.v[j];
+			(void)posture_attempt(f, p, link, &a);
+			if (attempt_verdict(&a, NULL) <= VERDICT_HANGS)
+				return true;
+			if (a.kind == KIND_PGBOUNCER && !seen[f->links[link].endpoint] &&
+			    upstream_fails(f, p, f->links[link].endpoint, seen))
+				return true;
 		}
 	}
-	return v;
+	return false;
 }
 
 enum verdict
 posture_verdict(const struct fleet *f, const struct posture *p, int link, const char **ret_why)
 {
-	const char *why = NULL;
-	enum verdict v = verdict_behind(f, p, link, 0, &why);
+	struct attempt a;
+	enum verdict v;
+	const char *why;
+	bool *seen;
 
+	(void)posture_attempt(f, p, link, &a);
+	v = attempt_verdict(&a, &why);
+	if (v > VERDICT_HANGS && a.kind == KIND_PGBOUNCER) {
+		seen = mem_array(f->nendpoints, sizeof(*seen));
+		if (upstream_fails(f, p, f->links[link].endpoint, seen)) {
+			v = VERDICT_HANGS;
+			why = "the pooler cannot reach its server, so its clients wait";
+		}
+		free(seen);
+	}
 	if (ret_why != NULL)
 		*ret_why = v <= VERDICT_HANGS ? why : NULL;
 	return v;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -433,12 +434,204 @@ a_mode_has_a_spelling_or_a_reason(void **state)
 		for (dial = 0; dial < DIAL_COUNT; dial++) {
 			spelling = dialect_spelling((enum dialect)dialect, (enum dial)dial, &why);
 			assert_true((spelling == NULL) == (why != NULL));
-			assert_true((spelling != NULL) == (dialect_fits((enum dialect)dialect, KIND_POSTGRES) ||
-			    (dial != DIAL_ALLOW && dial != DIAL_PREFER)));
+			if (dial == DIAL_ALLOW)
+				assert_true((spelling == NULL) == (dialect >= DIALECT_REDIS_PY ||
+				    dialect == DIALECT_NODE_POSTGRES));
+			else if (dial == DIAL_PREFER)
+				assert_true((spelling == NULL) == (dialect >= DIALECT_REDIS_PY));
+			else
+				assert_non_null(spelling);
 		}
 	assert_string_equal(dialect_spelling(DIALECT_SQLALCHEMY_ASYNCPG, DIAL_REQUIRE, NULL), "?ssl=require");
 	assert_non_null(dialect_rejects(DIALECT_SQLALCHEMY_ASYNCPG, "sslrootcert"));
 	assert_null(dialect_rejects(DIALECT_ASYNCPG, "sslrootcert"));
+}
+
+/* ---- attempts as a fleet and a posture make them ---- */
+
+#define FLEET								\
+	"belay: fleet/1\nhosts: { h: { ssh: h } }\n"			\
+	"units: { u: { host: h, run: x } }\n"				\
+	"endpoints:\n"							\
+	"  pg: { kind: postgres, unit: u, listen: { both: 5432 }, names: [db],\n"	\
+	"        auth: { both: md5, tls: scram-sha-256 }, client-certificates: asked }\n" \
+	"  pool: { kind: pgbouncer, unit: u, listen: { both: 6432 }, names: [db] }\n" \
+	"  far: { kind: pgbouncer, unit: u, listen: { both: 6433 }, names: [far] }\n" \
+	"  cache: { kind: redis, unit: u, listen: { plain: 6379, tls: 6380 }, names: [cache],\n" \
+	"           accept: { file: /e, plain: { unset: [T] }, tls: { set: { T: on }, implies: { \"job -> cache\": require } } } }\n" \
+	"  one: { kind: redis, unit: u, listen: { both: 6390 }, names: [one] }\n" \
+	"certs:\n"							\
+	"  ours: { serves: [pg, pool, cache] }\n"			\
+	"  narrow: { serves: [pg], names: [other] }\n"			\
+	"  theirs: { serves: [one], external: yes, ca: system }\n"	\
+	"clients:\n"							\
+	"  pool: { links: { pg: { match: { user: pool }, dial: fixed } } }\n" \
+	"  web: { unit: u, speaks: TLSv1.2, links: {\n"			\
+	"    pool: { match: { user: web }, dial: { file: /w, set: { M: \"$(dial)\" } } },\n"	\
+	"    pg: { match: { user: web }, stored: md5, shows: stray, dial: { file: /w, set: { N: \"$(dial)\" } } },\n" \
+	"    one: { dial: fixed } } }\n"				\
+	"  job: { unit: u, links: { cache: { match: { user: j }, dial: follows } } }\n" \
+	"  cron: { unit: u, links: { cache: { match: { user: c }, dial: { follows: job -> cache } } } }\n"
+
+static struct fleet *
+parse(const char *text)
+{
+	struct fleet *f;
+	struct err err;
+
+	if (fleet_parse(&f, "f", text, strlen(text), &err) == -1)
+		fail_msg("%s", err.msg);
+	return f;
+}
+
+static int
+link_of(const struct fleet *f, const char *name)
+{
+	int link = fleet_link(f, name);
+
+	if (link == NONE)
+		fail_msg("no link '%s'", name);
+	return link;
+}
+
+static void
+a_fleet_s_facts_are_in_its_attempts(void **state)
+{
+	struct fleet *f = parse(FLEET);
+	struct posture p;
+	struct attempt a;
+	int web = link_of(f, "web -> pg"), one = link_of(f, "web -> one"), pg = fleet_endpoint(f, "pg");
+
+	(void)state;
+	posture_init(&p, f);
+	assert_false(posture_attempt(f, &p, web, &a));
+	p.accept[pg] = ACCEPT_BOTH;
+	p.dial[web] = DIAL_VERIFY_FULL;
+	assert_true(posture_attempt(f, &p, web, &a));
+	assert_int_equal(a.kind, KIND_POSTGRES);
+	assert_int_equal(a.dialect, DIALECT_LIBPQ);
+	assert_int_equal(a.auth, AUTH_MD5);
+	assert_int_equal(a.stored, STORED_MD5);
+	assert_int_equal(a.shown, SHOWN_STRAY);
+	assert_int_equal(a.client_max, PROTO_TLS1_2);
+	assert_true(a.asks);
+	assert_int_equal(a.served, SERVED_NONE);	/* ours, and not installed yet */
+	p.cert[pg] = fleet_cert(f, "ours");
+	assert_true(posture_attempt(f, &p, web, &a));
+	assert_int_equal(a.served, SERVED_GOOD);
+	assert_int_equal(a.anchor, ANCHOR_NONE);
+	p.trust[web] = fleet_cert(f, "ours");
+	p.cert[pg] = fleet_cert(f, "narrow");
+	p.accept[pg] = ACCEPT_TLS;
+	p.present[web] = fleet_cert(f, "ours");
+	assert_true(posture_attempt(f, &p, web, &a));
+	assert_int_equal(a.served, SERVED_MISNAMED);
+	assert_int_equal(a.anchor, ANCHOR_OTHER);
+	assert_int_equal(a.auth, AUTH_SCRAM);
+	assert_int_equal(a.shown, SHOWN_GOOD);
+	/* Somebody else's certificate, and the system's CAs: the chain is known to hold, the name is not. */
+	p.accept[fleet_endpoint(f, "one")] = ACCEPT_PLAIN;
+	p.cert[fleet_endpoint(f, "one")] = fleet_cert(f, "theirs");
+	p.dial[one] = DIAL_VERIFY_CA;
+	assert_true(posture_attempt(f, &p, one, &a));
+	assert_int_equal(a.served, SERVED_UNKNOWN);
+	assert_int_equal(a.anchor, ANCHOR_ISSUER);
+	assert_true(a.one_port);
+	posture_release(&p);
+	fleet_free(f);
+}
+
+static const struct change *
+find_change(const struct change *v, size_t n, enum facet facet, int subject)
+{
+	const struct change *found = NULL;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (v[i].facet == facet && v[i].subject == subject) {
+			assert_null(found);	/* each stands there once */
+			found = &v[i];
+		}
+	return found;
+}
+
+static void
+a_move_comes_with_what_it_implies_and_what_follows(void **state)
+{
+	struct fleet *f = parse(FLEET);
+	int cache = fleet_endpoint(f, "cache"), job = link_of(f, "job -> cache"), cron = link_of(f, "cron -> cache");
+	struct move m = { .facet = FACET_ACCEPT, .subject = cache, .value = ACCEPT_TLS };
+	struct change *v;
+	struct posture p;
+	size_t n;
+
+	(void)state;
+	posture_changes(f, &m, &v, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(find_change(v, n, FACET_ACCEPT, cache)->value, ACCEPT_TLS);
+	assert_int_equal(find_change(v, n, FACET_DIAL, job)->value, DIAL_REQUIRE);
+	assert_int_equal(find_change(v, n, FACET_DIAL, cron)->value, DIAL_REQUIRE);
+	free(v);
+	/* Back: what another value moved goes back to plaintext. */
+	m.value = ACCEPT_PLAIN;
+	posture_changes(f, &m, &v, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(find_change(v, n, FACET_DIAL, cron)->value, DIAL_DISABLE);
+	free(v);
+	/* A certificate is a change of each endpoint that it serves. */
+	m = (struct move){ .facet = FACET_CERT, .subject = fleet_cert(f, "ours"), .value = fleet_cert(f, "ours") };
+	posture_changes(f, &m, &v, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(find_change(v, n, FACET_CERT, cache)->value, fleet_cert(f, "ours"));
+	free(v);
+	posture_init(&p, f);
+	posture_move(&p, f, &m);
+	assert_int_equal(p.cert[cache], fleet_cert(f, "ours"));
+	posture_release(&p);
+	fleet_free(f);
+}
+
+static void
+what_a_pooler_cannot_reach_its_clients_wait_for(void **state)
+{
+	/* Two poolers that dial each other, and one of them a server. */
+	struct fleet *f = parse("belay: fleet/1\nhosts: { h: { ssh: h } }\n"
+	    "units: { u: { host: h, run: x } }\n"
+	    "endpoints:\n"
+	    "  pg: { kind: postgres, unit: u, listen: { both: 5432 } }\n"
+	    "  near: { kind: pgbouncer, unit: u, listen: { both: 6432 } }\n"
+	    "  far: { kind: pgbouncer, unit: u, listen: { both: 6433 } }\n"
+	    "clients:\n"
+	    "  near: { links: { far: { match: { user: n }, dial: fixed } } }\n"
+	    "  far: { links: { pg: { dial: fixed }, near: { match: { user: f }, dial: fixed } } }\n"
+	    "  web: { unit: u, links: { near: { match: { user: w }, dial: fixed } } }\n");
+	int web = link_of(f, "web -> near"), deep = link_of(f, "far -> pg");
+	struct posture p;
+	const char *why;
+	size_t i;
+
+	(void)state;
+	posture_init(&p, f);
+	for (i = 0; i < f->nendpoints; i++)
+		p.accept[i] = ACCEPT_BOTH;
+	for (i = 0; i < f->nlinks; i++)
+		p.dial[i] = DIAL_DISABLE;
+	assert_int_equal(posture_verdict(f, &p, web, &why), VERDICT_PLAINTEXT);
+	assert_null(why);
+	p.accept[fleet_endpoint(f, "pg")] = ACCEPT_TLS;
+	assert_int_equal(posture_verdict(f, &p, deep, &why), VERDICT_REFUSED);
+	assert_non_null(strstr(why, "tls only"));
+	assert_int_equal(posture_verdict(f, &p, web, &why), VERDICT_HANGS);
+	assert_non_null(strstr(why, "pooler"));
+	/* Refused at the pooler itself: that comes first. */
+	p.accept[fleet_endpoint(f, "near")] = ACCEPT_TLS;
+	assert_int_equal(posture_verdict(f, &p, web, NULL), VERDICT_REFUSED);
+	/* Behind a link upstream of which nothing is known nobody is said to wait. */
+	p.accept[fleet_endpoint(f, "near")] = ACCEPT_BOTH;
+	p.accept[fleet_endpoint(f, "pg")] = ACCEPT_UNKNOWN;
+	assert_int_equal(posture_verdict(f, &p, web, NULL), VERDICT_PLAINTEXT);
+	posture_release(&p);
+	fleet_free(f);
 }
 
 int
@@ -454,6 +647,9 @@ main(void)
 		cmocka_unit_test(an_unknown_counts_only_where_it_decides),
 		cmocka_unit_test(rules_hold_over_the_whole_product),
 		cmocka_unit_test(a_mode_has_a_spelling_or_a_reason),
+		cmocka_unit_test(a_fleet_s_facts_are_in_its_attempts),
+		cmocka_unit_test(a_move_comes_with_what_it_implies_and_what_follows),
+		cmocka_unit_test(what_a_pooler_cannot_reach_its_clients_wait_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,8 @@ static const struct {
 	    "f:10:47: 'prefer' of a redis client ('web -> redis'), expected one of: disable, require, verify-ca, verify-full" },
 	{ CLIENTS "  web: { unit: web, links: { redis: { dial: { assume: allow } } } }\n",
 	    "f:10:30: 'allow' of a redis client ('web -> redis'), expected one of: disable, require, verify-ca, verify-full" },
+	{ CLIENTS "  web: { unit: web, links: { pg: { driver: node-postgres, dial: { allow: { file: /e, set: { A: b } } } } } }\n",
+	    "f:10:67: 'allow' of a node-postgres client ('web -> pg'), expected one of: disable, prefer, require, verify-ca, verify-full" },
 	{ CLIENTS "  web: { unit: web, links: { pg: { driver: libqp, dial: fixed } } }\n",
 	    "f:10:44: unknown driver 'libqp', did you mean 'libpq'?" },
 	{ CLIENTS "  web: { unit: web, links: { pg: { driver: default, dial: fixed } } }\n",
