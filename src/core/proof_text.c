@@ -5,11 +5,17 @@
 #include "core/buf.h"
 #include "core/proof.h"
 
-/* "step 4 'pool-tls'" */
+/* "step 4 'pool-tls'", "step 5.2 'flip-web'": counted as in the file and on the screen, where a `for` is one. */
 static void
 step_text(struct buf *out, const struct plan *plan, int step)
 {
-	(void)buf_printf(out, "step %d '%s'", step + 1, plan->steps[step].id);
+	const struct step *s = &plan->steps[step];
+	const struct group *g = &plan->groups[s->group];
+
+	(void)buf_printf(out, "step %d", s->group + 1);
+	if (g->n > 1)
+		(void)buf_printf(out, ".%d", step - (int)g->first + 1);
+	(void)buf_printf(out, " '%s'", s->id);
 }
 
 static const char *
