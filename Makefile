@@ -205,6 +205,7 @@ TESTS = \
 	core/fleet \
 	core/plan \
 	core/lint \
+	core/lint_restarts \
 	core/badfiles \
 	core/blob \
 	core/census \

@@ -148,15 +148,3 @@ lints_release(struct lints *l)
 	free(l->v);
 	memset(l, 0, sizeof(*l));
 }
-
-void
-posture_blank(struct posture *p, const struct fleet *f)
-{
-	size_t i;
-
-	posture_init(p, f);
-	for (i = 0; i < p->nendpoints; i++)
-		p->cert[i] = LINT_UNTOUCHED;
-	for (i = 0; i < p->nlinks; i++)
-		p->trust[i] = p->present[i] = LINT_UNTOUCHED;
-}

@@ -36,10 +36,6 @@ enum lint_name {
 void	lint_add(struct linter *, enum lint_level, enum lint_name, bool in_plan, struct pos,
 	    const char *subject, const char *fmt, ...) __attribute__((format(printf, 7, 8)));
 
-/* What of a posture a step writes; everything that it leaves alone is as posture_blank() has it. */
-#define LINT_UNTOUCHED (-3)
-void	posture_blank(struct posture *, const struct fleet *);	/* for posture_release() */
-
 /* The fleet says what accepting both takes, as a value of its own (not by one form for all of them). */
 bool	lint_binds_both(const struct endpoint *);
 

@@ -21,6 +21,9 @@
 /* More moves than these are counted, not named. */
 #define MOVES_NAMED_MAX 3
 
+/* In `sure`: a certificate that not every path has. */
+#define UNSURE (-3)
+
 struct walk {
 	struct linter *l;
 	const struct fleet *f;
@@ -72,6 +75,71 @@ walk_release(struct walk *w)
 	free(w->told);
 }
 
+/*
+ * What a step writes, each facet of each subject once: of two moves the later
+ * one counts.  The caller frees.
+ */
+static struct change *
+step_changes(const struct fleet *f, const struct step *s, size_t *ret_n)
+{
+	struct change *all = NULL, *v;
+	size_t n, i, k, m;
+
+	*ret_n = 0;
+	for (m = 0; m < s->nmoves; m++) {
+		posture_changes(f, &s->moves[m], &v, &n);
+		for (i = 0; i < n; i++) {
+			/* The changes of one move are none another's. */
+			for (k = 0; k < *ret_n && m > 0; k++)
+				if (all[k].facet == v[i].facet && all[k].subject == v[i].subject)
+					break;
+			if (m == 0 || k == *ret_n)
+				*(struct change *)mem_push(&all, ret_n, sizeof(*all)) = v[i];
+			else
+				all[k].value = v[i].value;
+		}
+		free(v);
+	}
+	return all;
+}
+
+static int
+posture_value(const struct posture *p, const struct change *c)
+{
+	switch (c->facet) {
+	case FACET_ACCEPT:
+		return (int)p->accept[c->subject];
+	case FACET_CERT:
+		return p->cert[c->subject];
+	case FACET_DIAL:
+		return (int)p->dial[c->subject];
+	case FACET_TRUST:
+		return p->trust[c->subject];
+	case FACET_PRESENT:
+		return p->present[c->subject];
+	}
+	return UNSURE;
+}
+
+/* Which step wrote it last. */
+static int *
+written_by(struct walk *w, const struct change *c)
+{
+	switch (c->facet) {
+	case FACET_ACCEPT:
+		return &w->accept_by[c->subject];
+	case FACET_CERT:
+		return &w->cert_by[c->subject];
+	case FACET_DIAL:
+		return &w->dial_by[c->subject];
+	case FACET_TRUST:
+		return &w->trust_by[c->subject];
+	case FACET_PRESENT:
+		break;
+	}
+	return &w->present_by[c->subject];
+}
+
 /* The place of the move that gives the link its dial (or trust) in this step. */
 static struct pos
 place(const struct walk *w, const struct step *s, int link, bool trust)
@@ -94,18 +162,12 @@ place(const struct walk *w, const struct step *s, int link, bool trust)
 
 /* Whether everything that the step writes is so on every path. */
 static bool
-is_sure(const struct walk *w, const struct step *s, const struct posture *writes)
+is_sure(const struct walk *w, const struct step *s, const struct change *v, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < writes->nendpoints; i++)
-		if ((writes->accept[i] != ACCEPT_UNKNOWN && writes->accept[i] != w->sure.accept[i]) ||
-		    (writes->cert[i] != LINT_UNTOUCHED && writes->cert[i] != w->sure.cert[i]))
-			return false;
-	for (i = 0; i < writes->nlinks; i++)
-		if ((writes->dial[i] != DIAL_UNKNOWN && writes->dial[i] != w->sure.dial[i]) ||
-		    (writes->trust[i] != LINT_UNTOUCHED && writes->trust[i] != w->sure.trust[i]) ||
-		    (writes->present[i] != LINT_UNTOUCHED && writes->present[i] != w->sure.present[i]))
+	for (i = 0; i < n; i++)
+		if (posture_value(&w->sure, &v[i]) != v[i].value)
 			return false;
 	for (i = 0; i < s->nmoves; i++)
 		if (s->moves[i].facet == FACET_CERT && w->installed[s->moves[i].subject] == NONE)
@@ -150,12 +212,12 @@ put_move(struct buf *out, const struct walk *w, const struct move *m)
 }
 
 static void
-changes_nothing(struct walk *w, const struct step *s, const struct posture *writes)
+changes_nothing(struct walk *w, const struct step *s, const struct change *v, size_t n)
 {
 	struct buf b;
 	size_t i;
 
-	if (s->nmoves == 0 || s->nruns > 0 || s->drains.n > 0 || !is_sure(w, s, writes))
+	if (s->nmoves == 0 || s->nruns > 0 || s->drains.n > 0 || !is_sure(w, s, v, n))
 		return;
 	buf_init(&b, 0);
 	for (i = 0; i < s->nmoves && i < MOVES_NAMED_MAX; i++) {
@@ -271,25 +333,38 @@ add_ms(int64_t a, int64_t b)
 	return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
+static bool
+is_forced(enum accept accept)
+{
+	return accept == ACCEPT_TLS || accept == ACCEPT_MUTUAL;
+}
+
+static int64_t
+wait_for(const struct fleet *f, int link, int64_t window_ms)
+{
+	int64_t own_ms = f->clients[f->links[link].client].window_ms;
+
+	return own_ms > window_ms ? own_ms : window_ms;
+}
+
 /* For how long a step has to be watched at least: its soak, and until the clients that it concerns have come by. */
 static int64_t
 step_ms(const struct walk *w, const struct step *s)
 {
 	const struct fleet *f = w->f;
-	struct posture writes;
+	struct change *v;
 	int64_t window = 0;
-	size_t i;
+	size_t n, i, k;
 
-	posture_blank(&writes, f);
-	posture_step(&writes, f, s);
-	for (i = 0; i < f->nlinks; i++) {
-		enum accept accept = writes.accept[f->links[i].endpoint];
-
-		if ((writes.dial[i] != DIAL_UNKNOWN || accept == ACCEPT_TLS || accept == ACCEPT_MUTUAL) &&
-		    f->clients[f->links[i].client].window_ms > window)
-			window = f->clients[f->links[i].client].window_ms;
+	v = step_changes(f, s, &n);
+	for (i = 0; i < n; i++) {
+		if (v[i].facet == FACET_DIAL)
+			window = wait_for(f, v[i].subject, window);
+		for (k = 0; v[i].facet == FACET_ACCEPT && is_forced((enum accept)v[i].value) && k < f->nlinks; k++)
+			if (f->links[k].endpoint == v[i].subject)
+				window = wait_for(f, (int)k, window);
 	}
-	posture_release(&writes);
+	free(v);
 	return add_ms(s->soak_ms, window);
 }
 
@@ -320,67 +395,52 @@ lifetimes(struct walk *w, const int64_t *watched_ms, size_t step, const struct m
 /* ---- one step --------------------------------------------------------------- */
 
 static void
-move_sure(struct walk *w, const struct step *s, const struct posture *writes)
+move_sure(struct walk *w, const struct step *s, const struct change *v, size_t n)
 {
-	struct posture *p = &w->sure;
+	struct change c;
 	size_t i;
 
-#define TAKE(array, untouched, unsure) do {						\
-	if (writes->array[i] != (untouched) && writes->array[i] != p->array[i])		\
-		p->array[i] = s->optional ? (unsure) : writes->array[i];		\
-} while (0)
-	for (i = 0; i < writes->nendpoints; i++) {
-		TAKE(accept, ACCEPT_UNKNOWN, ACCEPT_UNKNOWN);
-		TAKE(cert, LINT_UNTOUCHED, LINT_UNTOUCHED);
+	for (i = 0; i < n; i++) {
+		c = v[i];
+		if (s->optional && posture_value(&w->sure, &c) != c.value)
+			c.value = c.facet == FACET_ACCEPT ? (int)ACCEPT_UNKNOWN :
+			    c.facet == FACET_DIAL ? (int)DIAL_UNKNOWN : UNSURE;
+		posture_change(&w->sure, &c);
 	}
-	for (i = 0; i < writes->nlinks; i++) {
-		TAKE(dial, DIAL_UNKNOWN, DIAL_UNKNOWN);
-		TAKE(trust, LINT_UNTOUCHED, LINT_UNTOUCHED);
-		TAKE(present, LINT_UNTOUCHED, LINT_UNTOUCHED);
-	}
-#undef TAKE
 }
 
 static void
-move_all(struct walk *w, size_t step, const struct posture *writes)
+move_all(struct walk *w, size_t step, const struct change *v, size_t n)
 {
-	struct posture *p = &w->all;
 	size_t i;
 
-	/* A step that writes what is there already is not where it comes from. */
-#define TAKE(array, untouched) do {							\
-	if (writes->array[i] != (untouched) && writes->array[i] != p->array[i])		\
-		w->array##_by[i] = (int)step;						\
-} while (0)
-	for (i = 0; i < writes->nendpoints; i++) {
-		TAKE(accept, ACCEPT_UNKNOWN);
-		TAKE(cert, LINT_UNTOUCHED);
+	for (i = 0; i < n; i++) {
+		/* A step that writes what is there already is not where it comes from. */
+		if (posture_value(&w->all, &v[i]) != v[i].value)
+			*written_by(w, &v[i]) = (int)step;
+		posture_change(&w->all, &v[i]);
 	}
-	for (i = 0; i < writes->nlinks; i++) {
-		TAKE(dial, DIAL_UNKNOWN);
-		TAKE(trust, LINT_UNTOUCHED);
-		TAKE(present, LINT_UNTOUCHED);
-	}
-#undef TAKE
-	posture_step(p, w->f, &w->p->steps[step]);
 }
 
 /* libpq and its like verify the chain as soon as a root file is there (measured with libpq 15). */
 static void
-require_verifies(struct walk *w, size_t step, const struct posture *writes)
+require_verifies(struct walk *w, size_t step, const struct change *v, size_t n)
 {
 	const struct link *l;
 	size_t i;
+	int link;
 
-	for (i = 0; i < writes->nlinks; i++) {
-		l = &w->f->links[i];
-		if ((writes->dial[i] == DIAL_UNKNOWN && writes->trust[i] == LINT_UNTOUCHED) || w->told[i] ||
-		    w->all.dial[i] != DIAL_REQUIRE || w->all.trust[i] < 0 ||
+	for (i = 0; i < n; i++) {
+		if (v[i].facet != FACET_DIAL && v[i].facet != FACET_TRUST)
+			continue;
+		link = v[i].subject;
+		l = &w->f->links[link];
+		if (w->told[link] || w->all.dial[link] != DIAL_REQUIRE || w->all.trust[link] < 0 ||
 		    (l->dialect != DIALECT_LIBPQ && l->dialect != DIALECT_PGX))
 			continue;
-		w->told[i] = true;
+		w->told[link] = true;
 		lint_add(w->l, LINT_NOTE, LINT_REQUIRE_VERIFIES, true,
-		    place(w, &w->p->steps[step], (int)i, writes->dial[i] == DIAL_UNKNOWN), l->name,
+		    place(w, &w->p->steps[step], link, w->dial_by[link] != (int)step), l->name,
 		    "'%s' dials require and has a root file, so %s verifies the chain as verify-ca does, and refuses another CA's certificate; expected 'verify-full', or no 'trust'",
 		    l->name, dialect_word(l->dialect));
 	}
@@ -391,17 +451,16 @@ one_step(struct walk *w, size_t step, const int64_t *watched_ms)
 {
 	const struct step *s = &w->p->steps[step];
 	const struct move *m;
-	struct posture writes;
-	size_t i;
+	struct change *v;
+	size_t n, i;
 
-	posture_blank(&writes, w->f);
-	posture_step(&writes, w->f, s);
-	changes_nothing(w, s, &writes);
+	v = step_changes(w->f, s, &n);
+	changes_nothing(w, s, v, n);
 	for (i = 0; i < s->nmoves; i++)
 		if (s->moves[i].facet == FACET_CERT && w->installed[s->moves[i].subject] == NONE)
 			lifetimes(w, watched_ms, step, &s->moves[i]);
-	move_sure(w, s, &writes);
-	move_all(w, step, &writes);
+	move_sure(w, s, v, n);
+	move_all(w, step, v, n);
 	for (i = 0; i < s->nmoves; i++) {
 		m = &s->moves[i];
 		if (m->facet == FACET_CERT && w->installed[m->subject] == NONE && !s->optional)
@@ -412,8 +471,8 @@ one_step(struct walk *w, size_t step, const int64_t *watched_ms)
 		mutual(w, m);
 		one_port(w, m);
 	}
-	require_verifies(w, step, &writes);
-	posture_release(&writes);
+	require_verifies(w, step, v, n);
+	free(v);
 }
 
 /* ---- where it ends ----------------------------------------------------------- */
@@ -486,7 +545,7 @@ without_trust(struct walk *w, const struct move *m)
 	if (w->all.trust[m->subject] != NONE || !verifies((enum dial)m->value))
 		return;
 	/* Others take the system's CAs, which is right for a public one's certificate. */
-	if (!ours && l->dialect != DIALECT_LIBPQ && l->dialect != DIALECT_PGBOUNCER)
+	if (!ours && !dialect_needs_file(l->dialect))
 		return;
 	lint_add(w->l, LINT_WARN, LINT_VERIFY_WITHOUT_TRUST, true, m->pos, l->name,
 	    "'%s' is to dial %s and is given no CA to verify by%s; expected %s", l->name,
