@@ -18,8 +18,12 @@
  *     nor for not done: the host's own record decides (OPV_RECORD).
  *  5. From every phase in which an op may have touched a host, undo is allowed.
  *  6. Edits are undone last in, first out; then the units that had been activated
- *     are activated again, each once; an edit that is `back_last` goes after them.  An op that cannot be undone sets its
- *     host aside; the others go on.
+ *     are activated again, each once; an edit that is `back_last` goes after them.
+ *     An op that cannot be undone sets its host aside; the others go on.
+ *  7. Where an undo goes on to the step before, and both have one and the same
+ *     unit to activate and nothing else, the activation is left to that step:
+ *     until then the unit runs what it ran, or, restarted by somebody, what
+ *     stands there, and both are postures that the way back passes through anyway.
  *
  * The table at the end of this file says what each event does in each phase;
  * an empty place means that the event has nothing to say there.
@@ -321,6 +325,50 @@ undo_next(struct rollout *r, const struct event *ev, struct effects *out)
 	rollout_enter(r, ev->step, PHASE_RESTORED, ev, out);
 }
 
+/* The one op that activates, of a step whose activation can be left to another's undo; or NONE. */
+static int
+only_activation(const struct step_state *s)
+{
+	int found = NONE;
+	size_t i;
+
+	for (i = 0; i < s->view.nops; i++) {
+		/* A command wants what is in force; what clients read until then goes behind the activation. */
+		if (s->shapes[i].back_last || (s->shapes[i].command && !s->shapes[i].activates))
+			return NONE;
+		if (s->shapes[i].activates && (found != NONE || !touched(&s->ops[i])))
+			return NONE;
+		if (s->shapes[i].activates)
+			found = (int)i;
+	}
+	return found;
+}
+
+/* Leaves the activation to the undo of the step that is taken back next. */
+static void
+leave_activation(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step], *before;
+	int mine = only_activation(s), its, i;
+
+	for (i = ev->step - 1; mine != NONE && i >= ev->until && i >= 0; i--) {
+		before = &r->steps[i];
+		if (before->view.phase == PHASE_RESTORED || before->view.phase == PHASE_TODO ||
+		    before->view.phase == PHASE_SKIPPED || before->view.phase == PHASE_MET)
+			continue;
+		its = before->view.phase == PHASE_DONE ? only_activation(before) : NONE;
+		if (its == NONE || before->shapes[its].unit != s->shapes[mine].unit)
+			return;
+		s->ops[mine].state = OPS_UNDONE;
+		s->ops[mine].since_ms = ev->now_ms;
+		(void)snprintf(s->ops[mine].why, sizeof(s->ops[mine].why),
+		    "left to the undo of step '%s'", r->plan->steps[i].id);
+		record_outcome(s, REC_UNDO_OUTCOME, ev, mine, OP_RESTORED, out);
+		s->view.left = true;
+		return;
+	}
+}
+
 static void
 undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 {
@@ -329,12 +377,15 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 
 	s->view.undo_wanted = false;
 	s->view.park_wanted = false;
+	s->view.left = false;
 	emit(out, EFFECT_REST, ev->step, NONE);
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state == OPS_STUCK)
 			s->ops[i].state = OPS_CUT;	/* try it again */
 	rollout_set_phase(s, PHASE_UNDOING, ev->now_ms);
 	(void)emit_record(out, REC_UNDO, ev->step, NONE, ev->now_ms);
+	if (ev->kind == EV_UNDO && ev->goes_on)
+		leave_activation(r, ev, out);
 	undo_next(r, ev, out);
 }
 

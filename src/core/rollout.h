@@ -66,6 +66,8 @@ struct event {
 	enum op_verb verb;	/* EV_OP */
 	enum op_outcome outcome;	/* EV_OP */
 	bool	 ok;		/* EV_GUARD, EV_GATE */
+	bool	 goes_on;	/* EV_UNDO: the steps down to `until` are undone next, see rollout.c */
+	int	 until;
 	uint64_t ticket;	/* EV_JOURNALLED, EV_JOURNAL_FAILED */
 	const char *before_sha, *after_sha;	/* EV_OP: may be NULL */
 	const char *why;	/* words; may be NULL */
@@ -155,6 +157,7 @@ struct step_view {
 	int64_t	 soak_until_ms;	/* SOAKING */
 	bool	 undo_wanted;	/* undo will start as soon as the op that runs has ended */
 	bool	 park_wanted;	/* it will stop there */
+	bool	 left;		/* UNDOING, RESTORED: its activation was left to the undo of a step before it */
 	const struct op_shape *shapes;
 	const struct op_view *ops;
 	size_t	 nops;

@@ -414,6 +414,8 @@ feed_verb(struct engine *e, enum verb verb, int step)
 			engine_errand_end(e, &e->errands[i]);
 		}
 	ev.now_ms = engine_now_ms(e);
+	ev.goes_on = verb == VERB_UNDO && e->undo_goes_on;
+	ev.until = e->undo_until;
 	if (verb == VERB_APPLY && in_place(e, step)) {
 		/* judge.c says EV_MET, or EV_APPLY where the gate does not hold. */
 		judge_begin(e, step, JUDGE_MET, ev.now_ms);
@@ -456,6 +458,18 @@ engine_ask(struct engine *e, enum verb verb, int step, struct err *err)
 		return 0;
 	}
 	return rc == 0 ? feed_verb(e, verb, step) : -1;
+}
+
+int
+engine_undo_down(struct engine *e, int step, int until, struct err *err)
+{
+	int rc;
+
+	e->undo_goes_on = true;
+	e->undo_until = until;
+	rc = engine_ask(e, VERB_UNDO, step, err);
+	e->undo_goes_on = false;
+	return rc;
 }
 
 bool
@@ -511,11 +525,29 @@ engine_waive(struct engine *e, int step, const char *check, const char *reason, 
 			return -1;
 		free(*slot);
 		*slot = mem_strdup(reason);
+		/* It may be what a step out of its turn was refused for. */
+		e->turn.at_ms = 0;
 		engine_dirty(e);
 		engine_arm(e);
 		return 0;
 	}
 	return err_set(err, "step '%s' has no check '%s'", s->id, check);
+}
+
+const char *
+engine_waiver(const struct engine *e, int step, const char *check)
+{
+	const struct step *s = &e->plan->steps[step];
+	const struct step_memory *m = &e->memory[step];
+	size_t i;
+
+	for (i = 0; i < s->nrequires; i++)
+		if (strcmp(s->requires[i].name, check) == 0 && m->waived_guards[i] != NULL)
+			return m->waived_guards[i];
+	for (i = 0; i < s->ngates; i++)
+		if (strcmp(s->gates[i].name, check) == 0 && m->waived_gates[i] != NULL)
+			return m->waived_gates[i];
+	return NULL;
 }
 
 /* ---- what faces read ---- */

@@ -81,8 +81,15 @@ int64_t	engine_stale_ms(const struct engine *, enum reading_kind);
 
 /* The verbs.  -1 with rollout_may()'s reason where it is not allowed now. */
 int	engine_ask(struct engine *, enum verb, int step, struct err *);
+/*
+ * The undo of `step`, which goes on to the steps before it, down to `until`, by
+ * further calls: units that all of them would activate are activated once.
+ */
+int	engine_undo_down(struct engine *, int step, int until, struct err *);
 /* Waives a check of a step by its name, for good; noted in the journal. */
 int	engine_waive(struct engine *, int step, const char *check, const char *reason, struct err *);
+/* The reason for which a check of a step was waived, or NULL. */
+const char *engine_waiver(const struct engine *, int step, const char *check);
 int	engine_answer(struct engine *, uint64_t ask, const char *value, struct err *);	/* value is copied; NULL: no */
 /* Probe everything now; `since` of the sweep.  engine_swept() is true once all of it was answered. */
 int64_t	engine_sweep(struct engine *);

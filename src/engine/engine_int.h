@@ -163,6 +163,9 @@ struct engine {
 	size_t	 proof_contradicted;
 	int	 proof_next;
 
+	bool	 undo_goes_on;	/* while engine_undo_down() asks */
+	int	 undo_until;
+
 	/* What waits for material or for the run to begin: a verb on a step. */
 	int	 waiting_step;
 	enum verb waiting_verb;

@@ -511,6 +511,7 @@ undo_next(struct run *r)
 	const struct rollout *ro = engine_rollout(r->engine);
 	int last = rollout_last(ro), rc;
 	bool alone = r->options->step != NULL;
+	struct err err;
 
 	if (alone)	/* out of its turn, too: rollout_may() has been asked */
 		last = d->step == NONE ? d->target : NONE;
@@ -535,7 +536,10 @@ undo_next(struct run *r)
 	d->step = last;
 	d->stage = STAGE_WORK;
 	d->shown = PHASE_TODO;
-	(void)ask(r, VERB_UNDO, last);
+	if (alone)
+		(void)ask(r, VERB_UNDO, last);
+	else if (engine_undo_down(r->engine, last, d->target, &err) != 0)
+		fail(r, err.msg, "", "", EXIT_ERROR);
 }
 
 static void
@@ -586,7 +590,8 @@ undo_turn(struct run *r)
 	case PHASE_RESTORED:
 	case PHASE_READY:
 	case PHASE_TODO:
-		if (r->interrupted) {
+		/* What was left to the step before is not left undone. */
+		if (r->interrupted && !v->left) {
 			run_end(r, EXIT_DONE);
 			return;
 		}

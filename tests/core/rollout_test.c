@@ -413,6 +413,55 @@ a_ca_file_goes_last_on_the_way_back(void **state)
 	end(&s);
 }
 
+/* One unit, two steps: it is activated once on the way back. */
+static void
+an_undo_that_goes_on_leaves_the_activation_to_the_step_before(void **state)
+{
+	static const struct op_shape edit_and_activate[2] = {
+		{ .host = 0, .unit = 0 },
+		{ .host = 0, .unit = 0, .activates = true, .command = true, .idempotent = true },
+	};
+	const struct op_shape *shapes[2] = { edit_and_activate, edit_and_activate };
+	const size_t nops[2] = { 2, 2 };
+	struct story s;
+	int step;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.r = rollout_new(&plan, shapes, nops);
+	s.now = 1000;
+	steps[0].soak_ms = 0;
+	for (step = 0; step < 2; step++) {
+		feed(&s, (struct event){ .kind = EV_PREVIEW, .step = step });
+		feed(&s, (struct event){ .kind = EV_OP, .step = step, .verb = OPV_OBSERVE, .outcome = OP_FRESH });
+		feed(&s, (struct event){ .kind = EV_APPLY, .step = step });
+		if (step == 0)
+			feed(&s, (struct event){ .kind = EV_GUARD, .ok = true });
+		disk(&s);
+		feed(&s, (struct event){ .kind = EV_OP, .step = step, .verb = OPV_APPLY, .outcome = OP_APPLIED });
+		disk(&s);
+		feed(&s, (struct event){ .kind = EV_OP, .step = step, .op = 1, .verb = OPV_APPLY, .outcome = OP_APPLIED });
+		feed(&s, (struct event){ .kind = EV_GATE, .step = step, .ok = true });
+		assert_int_equal(rollout_step(s.r, step)->phase, PHASE_DONE);
+	}
+	steps[0].soak_ms = 5000;
+	buf_clear(&s.out);
+	feed(&s, (struct event){ .kind = EV_UNDO, .step = 1, .goes_on = true, .until = 0 });
+	assert_true(rollout_step(s.r, 1)->left);
+	disk(&s);
+	feed(&s, (struct event){ .kind = EV_OP, .step = 1, .verb = OPV_UNDO, .outcome = OP_RESTORED });
+	check_story(&s, "REST undo undo-outcome#1=3 undo-intent#0!UNDO#0undo-outcome#0=3 phase=restored");
+	buf_clear(&s.out);
+	feed(&s, (struct event){ .kind = EV_UNDO, .step = 0, .goes_on = true, .until = 0 });
+	assert_false(rollout_step(s.r, 0)->left);
+	disk(&s);
+	feed(&s, (struct event){ .kind = EV_OP, .verb = OPV_UNDO, .outcome = OP_RESTORED });
+	disk(&s);
+	feed(&s, (struct event){ .kind = EV_OP, .op = 1, .verb = OPV_UNDO, .outcome = OP_RESTORED });
+	check_story(&s, "REST undo undo-intent#0!UNDO#0undo-outcome#0=3 undo-intent#1!UNDO#1undo-outcome#1=3 phase=restored");
+	end(&s);
+}
+
 static void
 last_in_first_out(void **state)
 {
@@ -522,6 +571,7 @@ static const char *const pairs =
     "previewing lost -> todo: \n"
     "ready preview -> previewing: OBSERVE#0 OBSERVE#1\n"
     "ready apply -> guarding: GUARD\n"
+    "ready met -> met: phase=met\n"
     "guarding undo -> ready: REST\n"
     "guarding park -> ready: REST\n"
     "guarding guard -> ready: REST phase=ready\n"
@@ -641,6 +691,7 @@ main(void)
 		cmocka_unit_test(soak_ends_only_when_the_gate_is_seen_to_hold),
 		cmocka_unit_test(on_fault_undo_goes_back_by_itself),
 		cmocka_unit_test(a_ca_file_goes_last_on_the_way_back),
+		cmocka_unit_test(an_undo_that_goes_on_leaves_the_activation_to_the_step_before),
 		cmocka_unit_test(last_in_first_out),
 		cmocka_unit_test(replay_after_a_kill_at_every_record),
 		cmocka_unit_test(every_phase_meets_every_event),

@@ -44,7 +44,7 @@ fails() {
 	rc=0
 	"$@" >"$tmp/failed" 2>&1 || rc=$?
 	cat "$tmp/failed"
-	[ "$rc" -eq "$code" ] || { echo "exit $rc, expected $code"; return 1; }
+	echo "$rc" | grep -qx "$code" || { echo "exit $rc, expected $code"; return 1; }
 	grep -q -e "$text" "$tmp/failed" || { echo "does not say: $text"; return 1; }
 }
 

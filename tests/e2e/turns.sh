@@ -56,6 +56,40 @@ ok "somebody changes a client by hand" by_hand
 ok "then the pooler may not be forced: by the census or by the proof" contradicted
 hand_back
 ok "the hand's change is gone: it may" belay apply pgb-tls --yes
-ok "all the way back" belay undo --all --yes
+ok "all the way back in one go" belay undo --all --yes
 ok "no operation failed there and back" failed_operations
+
+# A fleet that is half-way, and a run that nobody remembers.
+forget() {
+	mkdir -p "$tmp/forgotten" && mv "$dir"/state/belay/*.journal "$tmp/forgotten/"
+}
+
+all_met() {
+	belay apply --to pgb-both --yes >"$tmp/met" 2>&1 || { cat "$tmp/met"; return 1; }
+	grep -c 'was found in place: nothing was changed' "$tmp/met" | grep -qx 4 &&
+		[ "$("$lab" restarts "$dir" | md5sum)" = "$restarts" ]
+}
+
+ok "half-way" belay apply --to pgb-both --yes
+ok "its journal is lost" forget
+restarts=$("$lab" restarts "$dir" | md5sum)
+ok "the steps in place are met: nothing is written, nothing restarted" all_met
+ok "they are no undo's: there is no before-image" fails 1 'no before-image of it' belay undo pg-both --yes
+ok "it goes on from there" belay apply flip-api-pg --yes
+ok "and back to there" belay undo --all --yes
+ok "its journal is lost once more" forget
+mv "$dir"/state/belay/ca-lab-internal "$tmp/forgotten/"
+ok "and its CA: another one is not put over what clients verify by" \
+	fails '[13]' 'proof: ' belay apply --to pg-both --yes
+"$lab" down "$dir"
+
+# One unit, several steps: taken back in one go it restarts once.
+ok "a lab that restarts" up restarts || finish
+ok "four steps there" belay apply --to pgb-both --yes
+before=$("$lab" restarts "$dir" | awk '$1 == "postgres" { print $2 }')
+ok "and back in one go" belay undo --all --yes
+after=$("$lab" restarts "$dir" | awk '$1 == "postgres" { print $2 }')
+ok "restarts of postgres: $before there, $((after - before)) back" [ $((after - before)) -eq 1 ]
+ok "no operation that a client's own retrying does not carry over failed" failed_operations
+ok "status agrees with the servers after it all" agreement
 finish
