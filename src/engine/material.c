@@ -432,8 +432,10 @@ make(struct engine *e, int cert, const char *passphrase)
 	m->cert = cert;
 	m->dir = cert_dir(e, cert);
 	m->passphrase = mem_strdup(passphrase);
-	/* Every name that is dialled at what it serves. */
-	for (i = 0; i < c->serves.n; i++) {
+	/* Its own names, or every one that is dialled at what it serves (cert_covers()). */
+	for (i = 0; i < c->names.n; i++)
+		add_name(&m->names, c->names.v[i]);
+	for (i = 0; c->names.n == 0 && i < c->serves.n; i++) {
 		const struct endpoint *ep = &f->endpoints[c->serves.v[i]];
 
 		for (k = 0; k < ep->names.n; k++)
