@@ -237,6 +237,7 @@ TESTS = \
 	fuzz/sample \
 	remote/hostops \
 	core/op \
+	core/proof \
 	core/proof_sim \
 	remote/hostproto \
 	$(END)

@@ -463,33 +463,43 @@ way_written(struct counter *c, const struct event *e, size_t n, int after, int u
 	}
 }
 
+/* Something of the step is carried by this side's unit. */
+static bool
+carries(const struct event *e, size_t n, int s)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (side(e[i].field) == s)
+			return true;
+	return false;
+}
+
 static void
 way_in_flight(struct walk *w, struct counter *c, int link, const struct event *e, size_t n,
     const int p[2], int front)
 {
 	const int unit[2] = { client_unit(w->f, link), w->f->endpoints[w->f->links[link].endpoint].unit };
-	int order[2] = { 0, 1 }, at = -1, i;
+	const int late = p[1] < p[0] ? 0 : 1, order[2] = { 1 - late, late };
+	const bool one = unit[0] == unit[1];
+	int at = -1, i;
 
 	(void)push_way(c, WAY_BEGUN, e[0].step);
-	if (p[1] < p[0]) {
-		order[0] = 1;
-		order[1] = 0;
-	}
 	for (i = 0; i < 2; i++) {
 		int s = order[i];
 
-		if (unit[s] == NONE || (i == 1 && unit[0] == unit[1]))
+		if (p[s] == KEEPS || unit[s] == NONE || (i == 1 && one))
 			continue;
-		if (p[s] == KEEPS) {
-			push_way(c, WAY_NOT_YET, e[0].step)->unit = unit[s];
-			continue;
-		}
 		way_written(c, e, n, at, p[s]);
 		at = p[s];
 		push_way(c, WAY_IN_FORCE, e[0].step)->unit = unit[s];
 		c->delayed = c->delayed && !restarts(w->f, unit[s]);
 	}
 	way_written(c, e, n, at, front);
+	for (i = 0; i < 2; i++)
+		if (p[i] == KEEPS && unit[i] != NONE && (carries(e, n, i) || (one && carries(e, n, 1))) &&
+		    !(i == 1 && one))
+			push_way(c, WAY_NOT_YET, e[0].step)->unit = unit[i];
 }
 
 /* Steps that are applied, by their places, and then those of them that are not. */
@@ -758,7 +768,8 @@ in_flight(struct walk *w, struct found *ret, int link, int state, const struct e
 			most = p[0] > p[1] ? p[0] : p[1];
 			if (most < 0)
 				most = 0;
-			for (front = at_once ? most : k; front <= k; front++)
+			/* What else is written, and in force nowhere, makes no difference. */
+			for (front = most; front <= (at_once ? k : most); front++)
 				find(w, ret, link, state, e, n, p, front, false);
 		}
 }
@@ -1128,6 +1139,49 @@ shift(int *order, size_t n, size_t from, size_t to)
 	order[to] = step;
 }
 
+/* Two moves of one thing: in another order the plan would end in another posture. */
+static bool
+same_thing(const struct fleet *f, const struct move *a, const struct move *b)
+{
+	const struct indices *x, *y;
+	size_t i, k;
+
+	if (a->facet != b->facet || a->facet != FACET_CERT)
+		return a->facet == b->facet && a->subject == b->subject;
+	x = &f->certs[a->subject].serves;
+	y = &f->certs[b->subject].serves;
+	for (i = 0; i < x->n; i++)
+		for (k = 0; k < y->n; k++)
+			if (x->v[i] == y->v[k])
+				return true;
+	return false;
+}
+
+static bool
+may_pass(const struct walk *w, size_t step, size_t other)
+{
+	const struct step *a = &w->plan->steps[step], *b = &w->plan->steps[other];
+	size_t i, k;
+
+	for (i = 0; i < a->nmoves; i++)
+		for (k = 0; k < b->nmoves; k++)
+			if (same_thing(w->f, &a->moves[i], &b->moves[k]))
+				return false;
+	return true;
+}
+
+/* Whether the step at `from` may go to `to`, past all that stand between. */
+static bool
+may_shift(const struct walk *w, size_t from, size_t to)
+{
+	size_t i;
+
+	for (i = from < to ? from + 1 : to; i < (from < to ? to + 1 : from); i++)
+		if (!may_pass(w, from, i))
+			return false;
+	return true;
+}
+
 /* Another step before this one, or this one later: the nearest first. */
 static void
 mend(struct walk *w, const struct found *found, struct counter *c)
@@ -1147,7 +1201,7 @@ mend(struct walk *w, const struct found *found, struct counter *c)
 
 			/* This one later; a later one before it; this one earlier. */
 			to = way == 0 ? at + d : way == 1 ? at : at - d;
-			if (from >= n || (way == 2 && at < d + w->first) || to >= n)
+			if (from >= n || (way == 2 && at < d + w->first) || to >= n || !may_shift(w, from, to))
 				continue;
 			shift(order, n, from, to);
 			if (frees(w, order, (int)from, found, behind, &budget)) {

@@ -71,8 +71,8 @@ struct counter {		/* one counter-example: the shortest for its link */
 	enum dial dial;
 	int	 cert, trust;	/* certs, or NONE, CERT_UNKNOWN */
 	/*
-	 * The nearest change of order that frees this link and strands no
-	 * other: step `fix_step` comes right after `fix_after` (NONE: first).
+	 * The nearest change of order that frees this link, strands no other
+	 * and ends where the plan ends: step `fix_step` comes right after `fix_after` (NONE: first).
 	 * fix_step NONE: there is none, or nobody looked.
 	 */
 	int	 fix_step, fix_after;

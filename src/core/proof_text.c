@@ -138,10 +138,10 @@ counter_text(struct buf *out, const struct fleet *f, const struct plan *plan, co
 		way_text(out, f, plan, &c->way[i]);
 		(void)buf_puts(out, "\n");
 	}
-	(void)buf_printf(out, "  then %s accepts %s, serves %s; %s%s%s dials %s, trusts %s\n",
+	(void)buf_printf(out, "  then %s accepts %s and serves %s; %s%s%s%s dials %s and trusts %s\n",
 	    f->endpoints[l->endpoint].name, accept_word(c->accept), cert_name(f, c->cert), l->name,
-	    host != NONE ? " from " : "", host != NONE ? f->hosts[host].name : "",
-	    dial_word(c->dial), cert_name(f, c->trust));
+	    host != NONE ? ", from host " : "", host != NONE ? f->hosts[host].name : "",
+	    host != NONE ? "," : "", dial_word(c->dial), cert_name(f, c->trust));
 	if (c->guessed)
 		(void)buf_puts(out, "  how it dials or is accepted at the start is not known; this is possible\n");
 	if (c->step != NONE)

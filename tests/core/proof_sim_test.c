@@ -1275,8 +1275,31 @@ mended(const struct fleet *f, const struct draft *d, const struct counter *c, st
 	return plan;
 }
 
+/* Both plans, applied whole, end in one posture. */
+static bool
+same_end(const struct fleet *f, const struct plan *a, const struct plan *b)
+{
+	struct posture p, q;
+	size_t i;
+	bool same = true;
+
+	posture_from(&p, f, a);
+	posture_from(&q, f, b);
+	for (i = 0; i < a->nsteps; i++)
+		posture_step(&p, f, &a->steps[i]);
+	for (i = 0; i < b->nsteps; i++)
+		posture_step(&q, f, &b->steps[i]);
+	for (i = 0; i < f->nendpoints; i++)
+		same = same && p.accept[i] == q.accept[i] && p.cert[i] == q.cert[i];
+	for (i = 0; i < f->nlinks; i++)
+		same = same && p.dial[i] == q.dial[i] && p.trust[i] == q.trust[i];
+	posture_release(&p);
+	posture_release(&q);
+	return same;
+}
+
 static void
-check_fix(const struct fleet *f, const struct draft *d, const struct proof *before,
+check_fix(const struct fleet *f, const struct plan *original, const struct draft *d, const struct proof *before,
     const struct counter *c, const char *fleet_text, uint64_t seed, size_t walks)
 {
 	bool was[LINKS] = { false }, considered[LINKS], safe[LINKS];
@@ -1291,6 +1314,8 @@ check_fix(const struct fleet *f, const struct draft *d, const struct proof *befo
 	sim_init(&s, f, plan);
 	for (i = 0; i < before->ncounters; i++)
 		was[before->counters[i].link] = true;
+	if (!same_end(f, original, plan))
+		complain(d, seed, &s, fleet_text, buf_str(&text), "the better order ends elsewhere");
 	proof_run(&after, f, plan, NULL, 0);
 	for (i = 0; i < after.ncounters; i++)
 		if (after.counters[i].link == c->link || !was[after.counters[i].link])
@@ -1378,7 +1403,7 @@ one(uint64_t seed, size_t walks)
 			buf_release(&text);
 		}
 		if (p.counters[i].fix_step != NONE)
-			check_fix(f, &d, &p, &p.counters[i], buf_str(&fleet_text), seed, walks / 4);
+			check_fix(f, plan, &d, &p, &p.counters[i], buf_str(&fleet_text), seed, walks / 4);
 	}
 	proof_release(&p);
 	sim_release(&s);
