@@ -67,20 +67,20 @@ struct mode {
  * sqlalchemy-asyncpg: hands ?ssl= over; sslmode= and sslrootcert= are
  *	arguments that asyncpg.connect() does not know, an error: the CA file is
  *	$PGSSLROOTCERT or ~/.postgresql/root.crt.
- * node-postgres: 8, pg-connection-string.  Every mode but disable checks
+ * node-postgres: run (8.8), pg-connection-string.  Every mode but disable checks
  *	chain and name and has no way back; what encrypts alone is "no-verify",
  *	which is not libpq's word (brianc/node-postgres#2375, #2281).
- * pgx: 4 and 5, pgconn/config.go and pgconn.go.  allow and prefer check
+ * pgx: run (4.15), and 5 read; pgconn/config.go and pgconn.go.  allow and prefer check
  *	nothing; require is verify-ca where a CA file is given; prefer does not
  *	come back after class 28.
- * jdbc: pgjdbc 42, ConnectionFactoryImpl, LibPQFactory.  require and below
+ * jdbc: run (42.5), ConnectionFactoryImpl, LibPQFactory.  require and below
  *	check nothing, CA file or not; both ways back are for class 28 only,
  *	and prefer's for a server without TLS.
  * redis-py: run (4.3).  Without ssl_check_hostname=True (False up to 5, True
  *	from 6) the name is not checked; `optional` is `required` in a client.
- * node-redis, ioredis: tls.connect() of Node checks chain and name.
+ * node-redis: run (4.5); ioredis: documented.  tls.connect() of Node checks chain and name.
  * hiredis: run, as OpenSSL with SSL_set1_host(): itself it checks no name.
- * jedis: rediss:// checks the chain by the JVM's trust store, the name only
+ * jedis: documented.  rediss:// checks the chain by the JVM's trust store, the name only
  *	with a HostnameVerifier up to 7.4, by itself after that (redis/jedis#1842,
  *	#4495); from 6 on SslVerifyMode says which.
  */
@@ -489,11 +489,9 @@ dialect_rejects(enum dialect dialect, const char *parameter)
 enum basis
 dialect_basis(enum dialect dialect)
 {
-	static const bool run[DIALECT_COUNT] = {
-		[DIALECT_LIBPQ] = true, [DIALECT_PGBOUNCER] = true, [DIALECT_ASYNCPG] = true,
-		[DIALECT_SQLALCHEMY_ASYNCPG] = true, [DIALECT_REDIS_PY] = true,
-		[DIALECT_HIREDIS] = true,
+	static const bool documented[DIALECT_COUNT] = {
+		[DIALECT_IOREDIS] = true, [DIALECT_JEDIS] = true,
 	};
 
-	return run[dialect] ? BASIS_RUN : BASIS_DOCUMENTED;
+	return documented[dialect] ? BASIS_DOCUMENTED : BASIS_RUN;
 }
