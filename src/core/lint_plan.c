@@ -422,7 +422,21 @@ move_all(struct walk *w, size_t step, const struct change *v, size_t n)
 	}
 }
 
-/* libpq and its like verify the chain as soon as a root file is there (measured with libpq 15). */
+/* Whether a root file is all that it takes for this driver to verify (attempt.h). */
+static bool
+root_file_verifies(const struct fleet *f, const struct link *l)
+{
+	struct attempt a = {
+		.kind = f->endpoints[l->endpoint].kind, .accept = ACCEPT_TLS, .served = SERVED_GOOD,
+		.dialect = l->dialect, .dial = DIAL_REQUIRE, .anchor = ANCHOR_NONE,
+	};
+
+	if (attempt_verdict(&a, NULL) != VERDICT_TLS)
+		return false;
+	a.anchor = ANCHOR_ISSUER;
+	return attempt_verdict(&a, NULL) == VERDICT_CHAIN;
+}
+
 static void
 require_verifies(struct walk *w, size_t step, const struct change *v, size_t n)
 {
@@ -436,7 +450,7 @@ require_verifies(struct walk *w, size_t step, const struct change *v, size_t n)
 		link = v[i].subject;
 		l = &w->f->links[link];
 		if (w->told[link] || w->all.dial[link] != DIAL_REQUIRE || w->all.trust[link] < 0 ||
-		    (l->dialect != DIALECT_LIBPQ && l->dialect != DIALECT_PGX))
+		    !root_file_verifies(w->f, l))
 			continue;
 		w->told[link] = true;
 		lint_add(w->l, LINT_NOTE, LINT_REQUIRE_VERIFIES, true,
@@ -494,6 +508,9 @@ expected(const struct link *l)
 	case DIAL_FOLLOWS:
 		return l->follows == NONE ? "'verify-full' in what implies it" : "'verify-full' of the link that it follows";
 	case DIAL_BOUND:
+		if (!l->dial[DIAL_VERIFY_FULL].bound)
+			return l->trust_cert == NONE ? "a binding of 'verify-full' in the fleet and 'trust' beside it, and a step that moves both" :
+			    "a binding of 'verify-full' in the fleet, and a step that moves it there";
 		if (l->trust_cert == NONE)
 			return "'verify-full', with 'trust' at the link in the fleet";
 		return "a step that moves it to verify-full and gives it its CA to trust";
@@ -524,6 +541,10 @@ goal_link(struct walk *w, size_t i)
 		    "'%s' ends as tls, not tls+name: it dials %s, so whoever answers is believed%s; expected %s",
 		    l->name, word, dial == DIAL_PREFER && w->all.accept[l->endpoint] == ACCEPT_BOTH ?
 		    ", and plaintext will do where tls fails" : "", expected(l));
+	else if (verdict == VERDICT_CHAIN && dial == DIAL_PREFER && w->all.accept[l->endpoint] == ACCEPT_BOTH)
+		lint_add(w->l, ours ? LINT_WARN : LINT_NOTE, LINT_GOAL_UNVERIFIED, in_plan, pos, l->name,
+		    "'%s' ends as tls+chain only as long as that works: it dials prefer, and plaintext will do where it fails; expected %s",
+		    l->name, expected(l));
 	else if (verdict == VERDICT_CHAIN && verifies(dial))
 		lint_add(w->l, LINT_NOTE, LINT_GOAL_CHAIN_ONLY, in_plan, pos, l->name,
 		    "'%s' ends as tls+chain, not tls+name: %s%s checks no name, so every certificate of that CA will do; expected %s",

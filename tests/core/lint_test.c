@@ -243,11 +243,29 @@ a_goal_that_nobody_verifies(void **state)
 	    "plan:7:25: warning: 'web -> pg' ends as tls, not tls+name: it dials require, so whoever answers is believed; expected a step that moves it to verify-full and gives it its CA to trust [goal-unverified]\n");
 	says(with(no_trust, ", CA: \"$(ca_file)\"", ""), require,
 	    "plan:7:25: warning: 'web -> pg' ends as tls, not tls+name: it dials require, so whoever answers is believed; expected 'verify-full', with 'trust' at the link in the fleet [goal-unverified]\n");
+	/* A value that the fleet does not bind cannot be moved to. */
+	says(with(fleet, "dial: { file: /env, set: { MODE: \"$(dial)\", CA: \"$(ca_file)\" } }",
+	    "dial: { file: /env, disable: { set: { MODE: off } }, require: { set: { MODE: on } } }"), require,
+	    "plan:7:25: warning: 'web -> pg' ends as tls, not tls+name: it dials require, so whoever answers is believed; expected a binding of 'verify-full' in the fleet, and a step that moves it there [goal-unverified]\n");
 	/* Not ours to move: true all the same, and no more than a note. */
 	says(with(with(no_trust, ", CA: \"$(ca_file)\"", ""), "dial: { file: /env, set: { MODE: \"$(dial)\" } }",
 	    "dial: { assume: prefer }"), with(plan,
 	    "  - { id: flip, trust: { \"web -> pg\": ours }, dial: { \"web -> pg\": verify-full } }\n", ""),
 	    "fleet:19:7: note: 'web -> pg' ends as tls, not tls+name: it dials prefer, so whoever answers is believed; expected its owner to move it, and the fleet to say so [goal-unverified]\n");
+}
+
+static void
+a_goal_that_falls_back(void **state)
+{
+	const char *open = with(plan, "  - { id: tls, accept: { pg: tls } }\n", "");
+
+	(void)state;
+	says(fleet, with(open, "trust: { \"web -> pg\": ours }, dial: { \"web -> pg\": verify-full }",
+	    "dial: { \"web -> pg\": prefer }"),
+	    "plan:7:25: warning: 'web -> pg' ends as tls, not tls+name: it dials prefer, so whoever answers is believed, and plaintext will do where tls fails; expected a step that moves it to verify-full and gives it its CA to trust [goal-unverified]\n");
+	says(fleet, with(open, "dial: { \"web -> pg\": verify-full }", "dial: { \"web -> pg\": prefer }"),
+	    "plan:7:55: warning: 'web -> pg' ends as tls+chain only as long as that works: it dials prefer, and plaintext will do where it fails; expected a step that moves it to verify-full and gives it its CA to trust [goal-unverified]\n");
+	silent(fleet, open);
 }
 
 static void
@@ -569,6 +587,9 @@ what_is_said_of_the_shipped_plans(void **state)
 {
 	(void)state;
 	shipped("compose", "note [restarts]\nnote [goal-chain-only]\nwarning [goal-unverified]\nwarning [not-ours-to-move]\n");
+	shipped("box", "note [goal-unverified]\nwarning [no-evidence]\n");
+	shipped("kubernetes", "warning [goal-unverified]\nwarning [goal-unverified]\n");
+	shipped("managed", "warning [no-evidence]\nwarning [changes-nothing]\n");
 }
 
 static void
@@ -592,6 +613,7 @@ main(void)
 		cmocka_unit_test_teardown(a_step_that_changes_something_on_one_path_is_left_alone, release),
 		cmocka_unit_test_teardown(a_goal_in_plaintext, release),
 		cmocka_unit_test_teardown(a_goal_that_nobody_verifies, release),
+		cmocka_unit_test_teardown(a_goal_that_falls_back, release),
 		cmocka_unit_test_teardown(a_goal_that_verifies_the_chain_only, release),
 		cmocka_unit_test_teardown(require_that_verifies_after_all, release),
 		cmocka_unit_test_teardown(what_one_line_stands_for_is_told_once, release),
