@@ -311,6 +311,13 @@ verify_without_a_ca(void **state)
 	    "plan:7:25: warning: 'web -> pg' is to dial verify-full and is given no CA to verify by; expected 'trust' at the link in the fleet, moved by this step or before it [verify-without-trust]\n");
 	says(fleet, untrusting,
 	    "plan:7:25: warning: 'web -> pg' is to dial verify-full and is given no CA to verify by; expected its 'trust' moved by this step or before it [verify-without-trust]\n");
+	/* Somebody else's certificate: libpq has no CA but those that it is given, others ask the system. */
+	says(with(no_trust, "ours: { serves: [pg], dir: /tls }", "theirs: { serves: [pg], external: yes, ca: system }"),
+	    with(untrusting, "  - { id: certs, certs: { ours: install } }\n", ""),
+	    "plan:6:25: warning: 'web -> pg' is to dial verify-full and is given no CA to verify by, without which its driver fails; expected 'trust' at the link in the fleet, moved by this step or before it [verify-without-trust]\n");
+	silent(with(with(no_trust, "ours: { serves: [pg], dir: /tls }", "theirs: { serves: [pg], external: yes, ca: system, names: [db.internal] }"),
+	    "        match: { host: web }", "        driver: pgx\n        match: { host: web }"),
+	    with(untrusting, "  - { id: certs, certs: { ours: install } }\n", ""));
 }
 
 static void
