@@ -284,12 +284,14 @@ E2E = \
 # LIBS_tool_NAME has their libraries.
 TOOLS = \
 	bench/sshbench \
+	bench/proofbench \
 	lab/labclient \
 	lab/labproc \
 	ui/mdoc \
 	$(END)
 
 LIBS_tool_bench/sshbench = $(call archives,$(BELOW_remote)) $(LIBS_remote)
+LIBS_tool_bench/proofbench = $(BUILD)/core.a $(LIBS_core)
 LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 LIBS_tool_ui/mdoc = $(BUILD)/ui.a $(BUILD)/core.a $(LIBS_core)
 
@@ -454,6 +456,7 @@ $(BUILD)/tests/$(1): $(BUILD)/tests/$(1).o
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(BUILD)/tests/bench/sshbench: $(call archives,$(BELOW_remote))
+$(BUILD)/tests/bench/proofbench: $(BUILD)/core.a
 $(BUILD)/tests/ui/mdoc: $(BUILD)/ui.a $(BUILD)/core.a
 
 # libFuzzer has the main(): tests/fuzz/run builds it, with clang, in a tree of its own.

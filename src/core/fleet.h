@@ -276,6 +276,7 @@ struct link {
 	struct match match;
 	enum dial_how how;
 	int	 follows;	/* link, or NONE */
+	bool	 followed;	/* another one follows it */
 	enum dial assumed;	/* DIAL_ASSUMED, DIAL_FIXED with a value; else DIAL_UNKNOWN */
 	struct binding dial[DIAL_COUNT];
 	/* trust: which CA the client's file holds once the link trusts `trust_cert` */

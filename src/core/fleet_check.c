@@ -321,6 +321,8 @@ check_follows(struct fleet_reader *fr)
 			    link->name, link->name);
 			goto out;
 		}
+		if (link->follows != NONE)
+			fr->f->links[link->follows].followed = true;
 		for (next = link, hops = 0; next->how == DIAL_FOLLOWS && next->follows != NONE; hops++) {
 			next = &f->links[next->follows];
 			if (next != link && hops < f->nlinks)

@@ -106,7 +106,7 @@ add_link(struct change **v, size_t *n, const struct fleet *f, enum facet facet, 
 	size_t i;
 
 	add_change(v, n, facet, link, value);
-	for (i = 0; i < f->nlinks; i++)
+	for (i = 0; f->links[link].followed && i < f->nlinks; i++)
 		if (f->links[i].how == DIAL_FOLLOWS && f->links[i].follows == link)
 			add_link(v, n, f, facet, (int)i, value);
 }
