@@ -7,6 +7,7 @@
 #   make unit                      the cmocka programs only
 #   make e2e                       the tests on real servers only
 #   make torture | fuzz | bench    long runs
+#   make truth                     the truth table against the real programs, drivers in full
 #   make install | uninstall       PREFIX, BINDIR, MANDIR from configure; DESTDIR in front
 #   make clean | distclean
 #
@@ -61,6 +62,7 @@ CORE_SRC = \
 	src/core/rollout_may.c \
 	src/core/rollout_replay.c \
 	src/core/diff.c \
+	src/core/keyfile.c \
 	src/core/envfile.c \
 	src/core/facets.c \
 	src/core/lint.c \
@@ -172,8 +174,10 @@ UI_SRC = \
 	ui/page.c \
 	ui/pane_dashboard.c \
 	ui/pane_fleet.c \
+	ui/pane_proof.c \
 	ui/pane_step.c \
 	ui/pane_words.c \
+	ui/proven.c \
 	ui/question.c \
 	ui/render.c \
 	ui/scene.c \
@@ -240,6 +244,7 @@ TESTS = \
 	core/proof \
 	core/proof_sim \
 	remote/hostproto \
+	truth/truth \
 	$(END)
 
 EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c
@@ -250,6 +255,9 @@ EXTRA_remote/agent = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
+
+EXTRA_truth/truth = tests/truth/posts.c tests/truth/bouncers.c tests/truth/dialler.c \
+	tests/truth/drivers.c tests/remote/servers.c
 
 FUZZ_TARGETS = tests/fuzz/targets.c tests/fuzz/targets_core.c tests/fuzz/targets_wire.c \
 	tests/fuzz/targets_remote.c
@@ -313,6 +321,7 @@ BELOW_store  = store core
 BELOW_remote = remote pki wire core
 BELOW_engine = engine remote store pki wire core
 BELOW_fuzz   = remote pki wire core
+BELOW_truth  = core
 BELOW_verbs  = verbs engine remote store pki wire core
 BELOW_ui     = ui engine remote store pki wire core
 LAYERS       = ui verbs engine remote store pki wire core
@@ -324,6 +333,7 @@ LIBS_store  = $(SQLITE3_LIBS) $(OPENSSL_LIBS) $(LIBS_core)
 LIBS_remote = $(LIBSSH2_LIBS) $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(LIBUV_LIBS) $(LIBS_wire)
 LIBS_engine = $(SQLITE3_LIBS) $(LIBS_remote)
 LIBS_fuzz   = $(LIBS_remote)
+LIBS_truth  = $(LIBPQ_LIBS) $(OPENSSL_LIBS) $(LIBS_core)
 LIBS_verbs  = $(LIBS_engine)
 LIBS_ui     = $(NCURSESW_LIBS) $(LIBS_engine)
 LIBS_all    = $(LIBS_ui)
@@ -407,7 +417,7 @@ TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
 .SUFFIXES:
 .SECONDARY:
 .PHONY: all objects tools tests unit check demo setup install uninstall clean distclean help \
-	torture fuzz bench e2e check-built have-cmocka install-built always
+	torture truth fuzz bench e2e check-built have-cmocka install-built always
 
 all: $(BUILD)/belay
 tools: $(TOOL_BIN)
@@ -501,7 +511,7 @@ CONFIGURED = if [ ! -f config.mk ] || [ -n "$$(find configure -newer config.mk)"
 	./configure --again; fi
 
 check:
-	@tests/setup build lab check
+	@tests/setup build lab check drivers
 	@$(CONFIGURED)
 	+@$(AGAIN) all tests
 	+@$(AGAIN) check-built
@@ -535,6 +545,8 @@ have-cmocka:
 # (make fuzz ARGS=…).
 torture: all tools
 	@$(call script,tests/e2e/torture)
+truth: $(BUILD)/tests/truth/truth_test
+	@BUILD=$(BUILD) $< --all
 fuzz: all
 	@$(call script,tests/fuzz/run)
 bench: all tools
