@@ -282,6 +282,7 @@ SHELL_TESTS = \
 E2E = \
 	tests/lab/test-lab.sh \
 	tests/e2e/walk.sh \
+	tests/e2e/proof.sh \
 	tests/e2e/console.sh \
 	tests/e2e/kill.sh \
 	tests/e2e/faults.sh \

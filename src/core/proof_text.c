@@ -127,7 +127,7 @@ counter_text(struct buf *out, const struct fleet *f, const struct plan *plan, co
 {
 	const struct pos *pos = c->step == NONE ? &f->links[c->link].pos : &plan->steps[c->step].pos;
 	const struct link *l = &f->links[c->because != NONE ? c->because : c->link];
-	int host = link_host(f, &f->links[c->link]);
+	int host = link_host(f, l);
 	size_t i;
 
 	(void)buf_printf(out, "%s:%d:%d: ", c->step == NONE ? f->path : plan->path, pos->line, pos->col);

@@ -73,7 +73,7 @@ static const struct trial trials[] = {
 	  FRONT ACCEPT("pg-tls", "postgres", "tls") LEG,
 	  "after step 3 'pg-tls': pgbouncer -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
 	  "after step 3 'pg-tls': web -> pgbouncer hangs: pgbouncer -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n",
-	  "plan.yaml:7:5: after step 3 'pg-tls': pgbouncer -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
+	  "plan.yaml:7:5: after step 3 'pg-tls': web -> pgbouncer hangs: pgbouncer -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
 	  "  step 1 'certs' to step 3 'pg-tls' are applied\n"
 	  "  then postgres accepts tls and serves internal; pgbouncer -> postgres, from host db, dials disable and trusts none\n"
 	  "  at once: what is restarted there has to connect again\n"
@@ -124,13 +124,13 @@ static const struct trial trials[] = {
 	  INSTALL STEP("force", "accept: { postgres: tls }, dial: { \"web -> postgres\": require, \"job -> postgres\": require }"),
 	  "in the middle of step 2 'force': web -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
 	  "in the middle of step 2 'force': job -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n",
-	  "plan.yaml:6:5: in the middle of step 2 'force': web -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
+	  "plan.yaml:6:5: in the middle of step 2 'force': job -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
 	  "  step 1 'certs' is applied\n"
 	  "  step 2 'force', or its undo, is in flight\n"
 	  "    written: postgres accepts tls\n"
 	  "    pg is activated, or restarted by somebody: it runs what is written there\n"
-	  "    web still runs what it ran before the step\n"
-	  "  then postgres accepts tls and serves internal; web -> postgres, from host web, dials disable and trusts none\n"
+	  "    job still runs what it ran before the step\n"
+	  "  then postgres accepts tls and serves internal; job -> postgres, from host job, dials disable and trusts none\n"
 	  "  at once: what is restarted there has to connect again\n", NULL },
 	{ "mutual_before_the_clients_show_a_certificate", DIRECT("", "", ""), PLAIN,
 	  FRONT FLIP("web", WEB, "verify-full") FLIP("job", JOB, "verify-full") ACCEPT("pg-mutual", "postgres", "mutual"),
@@ -241,9 +241,9 @@ static const struct trial trials[] = {
 	  FRONT ACCEPT("pg-tls", "postgres", "tls"),
 	  "after step 3 'pg-tls': web -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
 	  "after step 3 'pg-tls': job -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n",
-	  "plan.yaml:7:5: after step 3 'pg-tls': web -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
+	  "plan.yaml:7:5: after step 3 'pg-tls': job -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
 	  "  step 1 'certs' to step 3 'pg-tls' are applied\n"
-	  "  then postgres accepts tls and serves internal; web -> postgres, from host web, dials disable and trusts none\n"
+	  "  then postgres accepts tls and serves internal; job -> postgres, from host job, dials disable and trusts none\n"
 	  "  how it dials or is accepted at the start is not known; this is possible\n"
 	  "  at once: what is restarted there has to connect again\n", NULL },
 	{ "an_excuse_for_another_step", DIRECT("", "", ""), PLAIN,

@@ -77,7 +77,7 @@ struct trial {
 	const char *name;
 	const char *fleet, *from, *steps;
 	const char *lines;	/* one for each stranded link, each ended; "": proven */
-	const char *story;	/* of the first, whole; or NULL */
+	const char *story;	/* of the last of them, whole; or NULL */
 	const char *unknown;	/* links that are not proven, each ended; or NULL */
 };
 
@@ -107,7 +107,7 @@ prove(const struct trial *t, struct buf *lines, struct buf *story, struct buf *u
 		(void)buf_puts(lines, "\n");
 	}
 	if (p.ncounters > 0)
-		counter_text(story, f, plan, &p.counters[0]);
+		counter_text(story, f, plan, &p.counters[p.ncounters - 1]);
 	for (i = 0; i < p.unknown.n; i++)
 		(void)buf_printf(unknown, "%s\n", f->links[p.unknown.v[i]].name);
 	proof_release(&p);
