@@ -14,7 +14,7 @@ struct err;
 /* command, name, arguments, help */
 #define COMMANDS(X) \
 	X(CMD_APPLY, "apply", "[STEP]", "preview a step afresh, ask, and apply it (only when armed)") \
-	X(CMD_UNDO, "undo", "[STEP]", "undo the last step, after 3 seconds") \
+	X(CMD_UNDO, "undo", "[STEP]", "undo the last step, after 3 seconds; an earlier one is asked about") \
 	X(CMD_DIFF, "diff", "[STEP]", "what a step changes") \
 	X(CMD_VERIFY, "verify", "[STEP]", "judge a step's guards and gate now") \
 	X(CMD_SKIP, "skip", "[STEP]", "pass over an optional step (only when armed)") \
@@ -28,6 +28,7 @@ struct err;
 	X(CMD_SESSIONS, "sessions", "", "who is connected") \
 	X(CMD_CERTS, "certs", "", "the certificates that are served") \
 	X(CMD_HOSTS, "hosts", "", "how each host is reached") \
+	X(CMD_PROOF, "proof", "", "what belay check says of the plan") \
 	X(CMD_HISTORY, "history", "", "the journal") \
 	X(CMD_MESSAGES, "messages", "", "what was said so far") \
 	X(CMD_HELP, "help", "", "keys and commands") \

@@ -34,19 +34,23 @@ enum place {
 	PANE_HOSTS,
 	PANE_HISTORY,
 	PANE_NOTES,		/* what was said on the message line */
+	PANE_PROOF,		/* what `belay check` says */
 	PANE_HELP,
 	PLACE_APPLY,		/* "apply?" */
 	PLACE_UNDO,		/* the countdown */
+	PLACE_TURN,		/* "undo out of turn?" */
+	PLACE_REFUSED,		/* why not, in full */
 	PLACE_LEAVE,		/* "leave in the middle?" */
 	PLACE_FIELD		/* something is being typed */
 };
-#define PANE_COUNT 10
-#define PLACE_COUNT 14
+#define PANE_COUNT 11
+#define PLACE_COUNT 17
 const char *place_word(enum place);
 
 #define IN(place)	(1u << (place))
 #define IN_PANES	((1u << PANE_COUNT) - 1)
 #define IN_STEP		(IN(PANE_PREVIEW) | IN(PANE_PROGRESS) | IN(PANE_GATE))
+#define IN_ASKED	(IN(PLACE_APPLY) | IN(PLACE_TURN) | IN(PLACE_REFUSED))
 
 enum section { KEYS_CHANGE, KEYS_LOOK, KEYS_MOVE, KEYS_QUESTION };
 #define SECTION_COUNT 4
@@ -61,29 +65,33 @@ const char *section_word(enum section);
 	    "observe the next step afresh, show what it changes, ask, and apply it (only when armed)") \
 	X(ACT_UNDO, 'u', 0, 0, IN_PANES, KEYS_CHANGE, "undo", 1, \
 	    "undo the last step: shows what it reverts and starts after 3 seconds, armed or not") \
+	X(ACT_UNDO_STEP, 'U', 0, 0, IN_PANES, KEYS_CHANGE, "", 0, \
+	    "undo the selected step, though later ones stand: asks, or names who would be stranded") \
 	X(ACT_ARM, 'A', 0, 0, IN_PANES, KEYS_CHANGE, "arm", 3, \
 	    "arm or disarm: nothing can be applied before") \
 	X(ACT_PREVIEW, 'd', 0, 0, IN_PANES, KEYS_LOOK, "diff", 4, \
 	    "what the selected step changes, line by line, and what it restarts") \
 	X(ACT_VERIFY, 'v', 0, 0, IN_PANES, KEYS_LOOK, "verify", 5, \
 	    "judge the selected step's guards and gate now; changes nothing") \
-	X(ACT_PROGRESS, 'p', 0, 0, IN_PANES, KEYS_LOOK, "progress", 12, \
+	X(ACT_PROGRESS, 'p', 0, 0, IN_PANES, KEYS_LOOK, "progress", 13, \
 	    "the selected step's operations: state, time, deadline, output") \
-	X(ACT_SESSIONS, 's', 0, 0, IN_PANES, KEYS_LOOK, "sessions", 7, \
+	X(ACT_SESSIONS, 's', 0, 0, IN_PANES, KEYS_LOOK, "sessions", 8, \
 	    "who is connected: stragglers on plaintext, and sessions unaccounted for") \
-	X(ACT_CERTS, 'c', 0, 0, IN_PANES, KEYS_LOOK, "certs", 8, \
+	X(ACT_CERTS, 'c', 0, 0, IN_PANES, KEYS_LOOK, "certs", 9, \
 	    "the certificate that each endpoint serves, and who would refuse it") \
-	X(ACT_HOSTS, 'o', 0, 0, IN_PANES, KEYS_LOOK, "hosts", 10, \
+	X(ACT_HOSTS, 'o', 0, 0, IN_PANES, KEYS_LOOK, "hosts", 11, \
 	    "how each host is reached, and why not") \
-	X(ACT_HISTORY, 'H', 0, 0, IN_PANES, KEYS_LOOK, "history", 9, \
+	X(ACT_HISTORY, 'H', 0, 0, IN_PANES, KEYS_LOOK, "history", 10, \
 	    "the journal: what was intended, and what happened") \
+	X(ACT_PROOF, 'P', 0, 0, IN_PANES, KEYS_LOOK, "proof", 6, \
+	    "what belay check says: whom the plan strands and how it comes to that, and the lint") \
 	X(ACT_NOTES, 'm', 0, 0, IN_PANES, KEYS_LOOK, "", 0, \
 	    "messages so far") \
 	X(ACT_REFRESH, 'r', 0, 0, IN_PANES, KEYS_LOOK, "", 0, \
 	    "probe everything now") \
-	X(ACT_FILTER, '/', 0, 0, IN_PANES, KEYS_LOOK, "filter", 11, \
+	X(ACT_FILTER, '/', 0, 0, IN_PANES, KEYS_LOOK, "filter", 12, \
 	    "show only the rows that contain a text; empty shows all again") \
-	X(ACT_COMMAND, ':', 0, 0, IN_PANES, KEYS_LOOK, "command", 6, \
+	X(ACT_COMMAND, ':', 0, 0, IN_PANES | IN(PLACE_REFUSED), KEYS_LOOK, "command", 7, \
 	    "type a command by name") \
 	X(ACT_HELP, '?', 0, 0, IN_PANES, KEYS_LOOK, "help", 1, \
 	    "this table") \
@@ -103,23 +111,27 @@ const char *section_word(enum section);
 	X(ACT_IN, K_ENTER, 0, 0, IN_PANES, KEYS_MOVE, "", 0, \
 	    "into the selected row; changes nothing") \
 	X(ACT_NEXT, K_TAB, 0, 0, IN_PANES, KEYS_MOVE, "", 0, \
-	    "the next pane: steps and links; diff, progress and gate of a step") \
+	    "the next pane: steps and links; diff, progress and gate of a step; the next counter-example") \
 	X(ACT_BACK, K_ESC, K_BACKSPACE, 0, IN_PANES, KEYS_MOVE, "", 0, "back") \
 	X(ACT_QUIT, 'q', 0, 0, IN_PANES, KEYS_MOVE, "quit", 1, "back; quit from the dashboard") \
 	X(ACT_YES, 'y', K_ENTER, 0, IN(PLACE_APPLY), KEYS_QUESTION, "apply", 1, \
 	    "asked whether to apply: yes") \
 	X(ACT_NOW, 'u', K_ENTER, 0, IN(PLACE_UNDO), KEYS_QUESTION, "now", 1, \
 	    "while undo counts down: start now") \
+	X(ACT_TURN, 'y', K_ENTER, 0, IN(PLACE_TURN), KEYS_QUESTION, "undo it", 1, \
+	    "asked whether to undo a step out of its turn: yes") \
+	X(ACT_READ, K_ENTER, 0, 0, IN(PLACE_REFUSED), KEYS_QUESTION, "close", 1, \
+	    "told why something is refused: read") \
 	X(ACT_LEAVE, 'y', 0, 0, IN(PLACE_LEAVE), KEYS_QUESTION, "leave", 1, \
 	    "asked whether to leave in the middle of a step: leave") \
 	X(ACT_ACCEPT, K_ENTER, 0, 0, IN(PLACE_FIELD), KEYS_QUESTION, "take it", 1, \
 	    "where something is typed: take it") \
-	X(ACT_SCROLL_UP, K_PAGE_UP, K_UP, 0, IN(PLACE_APPLY), KEYS_QUESTION, "", 0, \
-	    "asked whether to apply: read what is above") \
-	X(ACT_SCROLL_DOWN, K_PAGE_DOWN, K_DOWN, 0, IN(PLACE_APPLY), KEYS_QUESTION, "", 0, \
-	    "asked whether to apply: read what is below") \
+	X(ACT_SCROLL_UP, K_PAGE_UP, K_UP, 0, IN_ASKED, KEYS_QUESTION, "", 0, \
+	    "asked whether to apply or undo: read what is above") \
+	X(ACT_SCROLL_DOWN, K_PAGE_DOWN, K_DOWN, 0, IN_ASKED, KEYS_QUESTION, "", 0, \
+	    "asked whether to apply or undo: read what is below") \
 	X(ACT_CANCEL, K_ESC, 0, 0, \
-	    IN(PLACE_APPLY) | IN(PLACE_UNDO) | IN(PLACE_LEAVE) | IN(PLACE_FIELD), KEYS_QUESTION, \
+	    IN_ASKED | IN(PLACE_UNDO) | IN(PLACE_LEAVE) | IN(PLACE_FIELD), KEYS_QUESTION, \
 	    "cancel", 1, "asked anything: no")
 
 #define KEYS_ENUM(act, k1, k2, k3, in, section, label, weight, help) act,

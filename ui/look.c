@@ -99,6 +99,19 @@ look_reach(enum reach reach)
 	return looks[reach];
 }
 
+struct look
+look_proof(enum proof_state state)
+{
+	static const struct look looks[] = {
+		[PROOF_NONE] = { G_PENDING, true, ROLE_DIM, "" },
+		[PROOF_PROVEN] = { G_DONE, false, ROLE_GOOD, "proven" },
+		[PROOF_REFUTED] = { G_FAIL, false, ROLE_BAD, "REFUTED" },
+		[PROOF_OPEN] = { G_DOUBT, false, ROLE_WARN, "not proven" },
+	};
+
+	return looks[state];
+}
+
 void
 look_sessions(char ret[LOOK_MAX], const struct link_view *v)
 {

@@ -6,6 +6,7 @@
 #define BELAY_UI_LOOK_H
 
 #include "ui/glyph.h"
+#include "ui/proven.h"
 #include "ui/scene.h"
 #include "ui/theme.h"
 
@@ -21,6 +22,7 @@ struct look look_link(enum link_state);
 struct look look_judgement(enum judgement);
 struct look look_op(enum op_state);
 struct look look_reach(enum reach);
+struct look look_proof(enum proof_state);
 
 /* "20 tls", "5/8 plain", "unknown": a link's sessions and state in few words. */
 #define LOOK_MAX 64

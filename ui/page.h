@@ -26,6 +26,7 @@ struct page_line {
 	struct page_span *v;
 	size_t	 n;
 	bool	 heading;	/* stays when the page is filtered */
+	int	 item;		/* the first line of the item-th thing that can be picked; 0: of none */
 };
 
 struct page {

@@ -25,6 +25,10 @@ void	hosts_page(struct page *, const struct scene *);
 void	history_page(struct page *, const struct scene *);
 void	notes_page(struct page *, const struct view *);
 void	help_page(struct page *);
+/* chosen: the counter-example that is told whole, whatever its number. */
+void	proof_page(struct page *, const struct scene *, int chosen);
+/* What the check `proof` stands for, and what is known of it so far: goes on where the line stands. */
+void	proof_check_words(struct page *, const struct scene *, int step, int indent);
 
 /* "STEP 5.1  flip api" and what it means for the fleet: the first lines of a step's panes. */
 void	step_head(struct page *, const struct scene *, int step);

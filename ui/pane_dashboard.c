@@ -51,10 +51,27 @@ plain_in_the_way(const struct scene *s, const struct step *step)
 	return plain;
 }
 
+/* Links that the step strands, over all of its `for` where the row stands for that. */
+static unsigned
+row_strands(const struct scene *s, const struct step_row *row)
+{
+	const struct group *g = &s->plan->groups[row->group];
+	unsigned n = 0;
+	size_t i;
+
+	if (!row->head)
+		return proven_strands(s->proven, row->step);
+	for (i = g->first; i < g->first + g->n; i++)
+		n += proven_strands(s->proven, (int)i);
+	return n;
+}
+
 /* What stands at the right of a step's row: as little as says it. */
 static void
-step_status(char ret[LOOK_MAX], enum role *role, const struct scene *s, int step)
+step_status(char ret[LOOK_MAX], enum role *role, const struct scene *s, const struct step_row *row)
 {
+	int step = row->step;
+	unsigned strands = row_strands(s, row);
 	const struct step_view *sv = rollout_step(s->rollout, step);
 	struct look look = look_phase(sv->phase);
 	char count[LOOK_MAX], age[LOOK_MAX];
@@ -70,6 +87,9 @@ step_status(char ret[LOOK_MAX], enum role *role, const struct scene *s, int step
 		if (sv->phase == PHASE_READY && sv->why[0] != '\0') {
 			*role = ROLE_WARN;
 			snprintf(ret, LOOK_MAX, "refused");
+		} else if (strands > 0) {
+			*role = ROLE_BAD;
+			snprintf(ret, LOOK_MAX, "strands %u", strands);
 		} else if ((plain = plain_in_the_way(s, &s->plan->steps[step])) > 0) {
 			*role = ROLE_WARN;
 			snprintf(ret, LOOK_MAX, "%u plain", (unsigned)plain);
@@ -101,6 +121,10 @@ step_status(char ret[LOOK_MAX], enum role *role, const struct scene *s, int step
 		snprintf(ret, LOOK_MAX, "%s %.12s", look.word, age);
 		break;
 	case PHASE_DONE:
+		if (strands > 0) {
+			*role = ROLE_BAD;
+			snprintf(ret, LOOK_MAX, "strands %u", strands);
+		}
 		break;
 	case PHASE_PREVIEWING:
 	case PHASE_GUARDING:
@@ -151,13 +175,13 @@ draw_step(struct area a, int y, const struct view *v, const struct scene *s,
 	const char *sign = look.blank ? " " : glyph(v->ascii, look.glyph);
 	size_t passed = row->head ? steps_passed(s, row->group) : 0;
 
-	step_status(status, &status_role, s, row->step);
+	step_status(status, &status_role, s, row);
 	if (row->step == rollout_next(s->rollout) && look.blank) {
 		sign = glyph(v->ascii, G_NEXT);
 		role = ROLE_STRONG;
 	}
 	/* A `for` with nothing more to do is done, whatever its last step was. */
-	if (row->head && passed == row->in_group)
+	if (row->head && passed == row->in_group && status_role != ROLE_BAD)
 		status[0] = '\0';
 	if (row->head)
 		grid_put(a, y, 0, 1, ROLE_DIM,
@@ -169,10 +193,10 @@ draw_step(struct area a, int y, const struct view *v, const struct scene *s,
 	if (status[0] != '\0') {
 		end -= (int)text_width(status) + 1;
 		grid_put_right(a, y, a.w - 1, status_role, status);
-		if (status_role == ROLE_WARN && (phase == PHASE_TODO || phase == PHASE_READY ||
+		if ((status_role == ROLE_WARN || status_role == ROLE_BAD) && (phase == PHASE_TODO || phase == PHASE_READY ||
 		    phase == PHASE_RESTORED)) {
 			end -= 2;
-			grid_put(a, y, end + 1, 1, ROLE_WARN, glyph(v->ascii, G_FORBID));
+			grid_put(a, y, end + 1, 1, status_role, glyph(v->ascii, G_FORBID));
 		}
 	}
 	if (role != ROLE_STRONG && role != ROLE_BUSY && role != ROLE_BAD && role != ROLE_WARN)
@@ -529,6 +553,24 @@ detail_running(struct page *p, const struct scene *s, int step)
 	page_text(p, 4, ROLE_DIM, false, last_lines(run.output, 2));
 }
 
+/* Whom the plan strands at this step; and how it is taken back, where that is not the last one's turn. */
+static void
+detail_proof(struct page *p, const struct scene *s, int step)
+{
+	unsigned strands = proven_strands(s->proven, step);
+
+	if (strands > 0) {
+		page_line(p);
+		page_add(p, ROLE_BAD, "  %s strands %u link%s, while it is in flight or after it", glyph(p->ascii, G_FORBID),
+		    strands, strands == 1 ? "" : "s");
+		page_add(p, ROLE_TEXT, "  P tells how");
+	}
+	if (rollout_step(s->rollout, step)->phase == PHASE_DONE && step != rollout_last(s->rollout)) {
+		page_line(p);
+		page_add(p, ROLE_DIM, "  U undoes it out of its turn, if that strands nobody");
+	}
+}
+
 static void
 detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 {
@@ -544,6 +586,7 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 		page_add(p, look.role, "  %s %s", glyph(p->ascii, look.glyph), look.word);
 	page_at(p, 0, ROLE_DIM, " %s", impact);
 	free(impact);
+	detail_proof(p, s, step);
 	switch (sv->phase) {
 	case PHASE_FAULTED:
 	case PHASE_STUCK:

@@ -253,22 +253,30 @@ add_moves(struct page *p, const struct scene *s, const struct step *st)
 }
 
 static void
-add_checks(struct page *p, const char *title, const struct check *checks, size_t n)
+add_checks(struct page *p, const struct scene *s, int step, const char *title,
+    const struct check *checks, size_t n)
 {
-	size_t i;
+	size_t i, named = 0;
 
 	if (n == 0)
 		return;
 	page_heading(p, "%s", title);
-	page_line(p);
 	for (i = 0; i < n; i++) {
-		char *name = mem_printf("%s%s", checks[i].name, i + 1 < n ? ", " : "");
-
-		page_flow(p, 2, ROLE_TEXT, name);
-		free(name);
-		if (i + 1 < n)
-			page_add(p, ROLE_TEXT, " ");
+		if (checks[i].kind == CHECK_PROOF)
+			continue;
+		if (named++ == 0)
+			page_line(p);
+		else
+			page_add(p, ROLE_TEXT, ", ");
+		page_flow(p, 2, ROLE_TEXT, checks[i].name);
 	}
+	/* What it stands for is not to be seen from its name. */
+	for (i = 0; i < n; i++)
+		if (checks[i].kind == CHECK_PROOF) {
+			page_line(p);
+			page_at(p, 2, ROLE_TEXT, "%s: ", checks[i].name);
+			proof_check_words(p, s, step, 9);
+		}
 }
 
 void
@@ -297,8 +305,8 @@ preview_page(struct page *p, const struct scene *s, int step)
 		for (i = 0; i < ops->n; i++)
 			add_op(p, s, step, (int)i, &ops->v[i]);
 	}
-	add_checks(p, "GUARDS, BEFORE", st->requires, st->nrequires);
-	add_checks(p, "GATE, AFTER", st->gates, st->ngates);
+	add_checks(p, s, step, "GUARDS, BEFORE", st->requires, st->nrequires);
+	add_checks(p, s, step, "GATE, AFTER", st->gates, st->ngates);
 	if (st->soak_ms > 0) {
 		char soak[LOOK_MAX];
 
@@ -361,9 +369,27 @@ progress_page(struct page *p, const struct scene *s, int step)
 
 /* ---- what its checks were shown ---- */
 
+/* The proof judges with numbers or with a counter-example: what these are said of. */
 static void
-add_results(struct page *p, const char *title, const struct check *checks, size_t nchecks,
-    const struct check_result *r, size_t n)
+add_proof_result(struct page *p, const struct check_result *r)
+{
+	char *words;
+
+	if (r->judgement == CHECK_PASS)
+		words = mem_printf("what is left of the plan strands no client%s%s", r->why[0] == '\0' ? "" : ": ",
+		    r->why);
+	else if (r->judgement == CHECK_FAIL)
+		words = mem_printf("%s  (P tells how it comes to that)", r->why);
+	else
+		words = mem_strdup(r->why);
+	if (words[0] != '\0')
+		page_wrap(p, 20, r->judgement == CHECK_PASS ? ROLE_DIM : ROLE_TEXT, words);
+	free(words);
+}
+
+static void
+add_results(struct page *p, const struct scene *s, int step, const char *title,
+    const struct check *checks, size_t nchecks, const struct check_result *r, size_t n)
 {
 	struct look look;
 	size_t i;
@@ -376,6 +402,11 @@ add_results(struct page *p, const char *title, const struct check *checks, size_
 		if (r == NULL || i >= n) {
 			page_add(p, ROLE_DIM, "  %s not judged", glyph(p->ascii, G_PENDING));
 			page_at(p, 18, ROLE_DIM, "%s", checks[i].name);
+			if (checks[i].kind == CHECK_PROOF) {
+				page_line(p);
+				page_at(p, 20, ROLE_DIM, "%s", "");
+				proof_check_words(p, s, step, 20);
+			}
 			continue;
 		}
 		look = look_judgement(r[i].judgement);
@@ -383,7 +414,9 @@ add_results(struct page *p, const char *title, const struct check *checks, size_
 		page_at(p, 18, ROLE_STRONG, "%s", checks[i].name);
 		if (checks[i].not_yet != NULL)
 			page_add(p, ROLE_DIM, "  not yet: %s", checks[i].not_yet);
-		if (r[i].why[0] != '\0')
+		if (checks[i].kind == CHECK_PROOF)
+			add_proof_result(p, &r[i]);
+		else if (r[i].why[0] != '\0')
 			page_wrap(p, 20, r[i].judgement == CHECK_PASS ? ROLE_DIM : ROLE_TEXT, r[i].why);
 	}
 }
@@ -402,10 +435,10 @@ gate_page(struct page *p, const struct scene *s, int step)
 		return;
 	}
 	r = s->results(s->arg, step, false, &n);
-	add_results(p, "GUARDS, BEFORE", st->requires, st->nrequires, r, n);
+	add_results(p, s, step, "GUARDS, BEFORE", st->requires, st->nrequires, r, n);
 	n = 0;
 	r = s->results(s->arg, step, true, &n);
-	add_results(p, "GATE, AFTER", st->gates, st->ngates, r, n);
+	add_results(p, s, step, "GATE, AFTER", st->gates, st->ngates, r, n);
 	page_line(p);
 	page_line(p);
 	page_add(p, ROLE_DIM,

@@ -103,10 +103,48 @@ undo_words(struct page *p, const struct scene *s, int step)
 			continue;
 		cut = scene_unit_sessions(s, ops->v[i].unit, &uncounted);
 		words = op_words(s, &ops->v[i]);
-		page_line(p);
-		page_add(p, ROLE_TEXT, "%s", words);
+		page_wrap(p, 0, ROLE_TEXT, words);
 		cut_words(words_cut, cut, uncounted);
-		page_add(p, ROLE_WARN, "  %s", words_cut);
+		page_line(p);
+		page_at(p, 2, ROLE_WARN, "%s", words_cut);
+		free(words);
+	}
+}
+
+/* What stays, and whether anybody is worse off. */
+static void
+turn_words(struct page *p, const struct view *v, const struct scene *s)
+{
+	const char *waiver = s->waiver(s->arg, v->subject, "proof");
+	size_t i, n = 0;
+	char *words;
+
+	page_line(p);
+	page_add(p, ROLE_TEXT, "what came after it stays:");
+	for (i = (size_t)v->subject + 1; i < s->plan->nsteps; i++)
+		switch (rollout_step(s->rollout, (int)i)->phase) {
+		case PHASE_DONE:
+		case PHASE_FAULTED:
+		case PHASE_DOUBT:
+		case PHASE_STUCK:
+			if (n++ < 5)
+				page_add(p, ROLE_TEXT, "%s %s", n > 1 ? "," : "", s->plan->steps[i].id);
+			break;
+		default:	/* nothing of it stands */
+			break;
+		}
+	if (n > 5)
+		page_add(p, ROLE_TEXT, " and %zu more", n - 5);
+	if (waiver == NULL) {
+		page_wrap(p, 0, ROLE_GOOD, "no link becomes worse by it than it is now");
+		return;
+	}
+	words = mem_printf("whom it strands is not asked: its check 'proof' is waived: %s", waiver);
+	page_wrap(p, 0, ROLE_WARN, words);
+	free(words);
+	if (v->refused_step == v->subject) {
+		words = mem_printf("it was refused before: %s", v->refusal);
+		page_wrap(p, 0, ROLE_WARN, words);
 		free(words);
 	}
 }
@@ -167,6 +205,26 @@ question_page(struct page *p, const struct view *v, const struct scene *s)
 		key(p, "u", "or");
 		key(p, "Enter", "now");
 		key(p, "Esc", "cancels");
+		break;
+	case Q_TURN:
+		title(p, ROLE_BUSY, "undo out of its turn:", s, v->subject);
+		undo_words(p, s, v->subject);
+		turn_words(p, v, s);
+		page_line(p);
+		key(p, "y", "or");
+		key(p, "Enter", "undoes it");
+		key(p, "Esc", "does not");
+		break;
+	case Q_REFUSED:
+		title(p, ROLE_WARN, "not undone:", s, v->subject);
+		page_wrap(p, 0, ROLE_TEXT, v->refusal);
+		/* The reason says whether that would help. */
+		if (strstr(v->refusal, "waive") != NULL)
+			page_wrap(p, 0, ROLE_DIM, v->armed ? ":waive proof REASON insists; then U asks" :
+			    "A arms, :waive proof REASON insists, then U asks");
+		page_line(p);
+		key(p, ":", "types a command");
+		key(p, "Esc", "closes this");
 		break;
 	case Q_LEAVE:
 		title(p, ROLE_WARN, "in the middle of", s, v->subject);

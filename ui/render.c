@@ -25,18 +25,59 @@ base_name(const char *path)
 	return path == NULL ? "" : slash == NULL ? path : slash + 1;
 }
 
+/* A mark with its sign, so that it ends before `end`; returns where it begins. */
+static int
+mark(struct area a, int end, bool ascii, struct look look, const char *words)
+{
+	char *text = mem_printf("%s %s", glyph(ascii, look.glyph), words);
+
+	end -= (int)text_width(text) + 2;
+	grid_put(a, 0, end, -1, look.role, text);
+	free(text);
+	return end;
+}
+
+/* What the proof says in a word, and whether the fleet is seen otherwise than the run believes. */
+static int
+draw_proof(struct area a, int end, const struct view *v, const struct scene *s)
+{
+	struct look look = look_proof(proven_state(s->proven)), otherwise = { G_FORBID, false, ROLE_WARN, "" };
+	size_t links, seen;
+	char words[LOOK_MAX];
+	/* Where both would push the environment's name out, each is a word. */
+	bool brief;
+
+	/* Who holds the lock matters more than that all is well. */
+	if (s->plan == NULL || look.blank || (proven_state(s->proven) == PROOF_PROVEN &&
+	    s->lock_holder != NULL && a.w < 100 && s->proven->ncontradictions == 0))
+		return end;
+	links = s->proven->proof->ncounters;
+	seen = s->proven->ncontradictions;
+	brief = a.w < 100 && seen > 0;
+	if (links > 0 && !brief)
+		snprintf(words, sizeof(words), "%s: %zu link%s", look.word, links, links == 1 ? "" : "s");
+	else
+		snprintf(words, sizeof(words), "%s", look.word);
+	end = mark(a, end, v->ascii, look, words);
+	if (seen == 0)
+		return end;
+	snprintf(words, sizeof(words), brief ? "%zu otherwise" : "%zu seen otherwise", seen);
+	return mark(a, end, v->ascii, otherwise, words);
+}
+
 /*
- * What one must not miss has its place first: the clock's, ARMED's; then the
- * name, the environment and how far it is; who we are only where there is room left.
+ * What one must not miss has its place first: the clock's, ARMED's, the proof's;
+ * then the environment and the name, and how far it is; who we are only where there
+ * is room left.
  */
 static void
 draw_title(struct area a, const struct view *v, const struct scene *s)
 {
-	char clock[LOOK_MAX];
+	char clock[LOOK_MAX], progress[LOOK_MAX];
 	const char *name = s->plan != NULL && s->plan->name != NULL ? s->plan->name :
-	    base_name(s->fleet->path);
+	    base_name(s->fleet->path), *environment = s->fleet->environment;
 	char *right = NULL;
-	int x = 1, end, width;
+	int x = 1, end, width, room;
 
 	look_clock(clock, s->now_ms);
 	end = a.w - 1 - (int)text_width(clock);
@@ -48,16 +89,24 @@ draw_title(struct area a, const struct view *v, const struct scene *s)
 		end -= 9;
 		grid_put(a, 0, end, -1, ROLE_ARMED, " ARMED ");
 	}
+	end = draw_proof(a, end, v, s);
 	x += grid_put(a, 0, x, end - x - 1, ROLE_TITLE, "belay") + 2;
-	x += grid_put(a, 0, x, end - x - 1, ROLE_STRONG, name) + 1;
-	if (s->fleet->environment != NULL && end - x > 8) {
+	room = end - x - 1;
+	if (environment != NULL && room > (int)text_width(environment) + 3 + 8)
+		room -= (int)text_width(environment) + 3;
+	x += grid_put(a, 0, x, room, ROLE_STRONG, name) + 1;
+	if (environment != NULL && end - x > 8) {
 		x += grid_put(a, 0, x, 1, ROLE_DIM, glyph(v->ascii, G_DOT)) + 1;
 		x += grid_put(a, 0, x, end - x - 1, scene_protected(s) ? ROLE_WARN : ROLE_TEXT,
-		    s->fleet->environment) + 2;
+		    environment) + 2;
 	}
-	if (s->plan != NULL && end - x > 14)
-		x += grid_printf(a, 0, x, end - x - 1, ROLE_TEXT, "%zu/%zu applied", steps_passed(s, NONE),
-		    s->plan->nsteps) + 2;
+	if (s->plan != NULL) {
+		snprintf(progress, sizeof(progress), "%zu/%zu applied", steps_passed(s, NONE), s->plan->nsteps);
+		if (end - x > (int)strlen(progress))
+			x += grid_put(a, 0, x, -1, ROLE_TEXT, progress) + 2;
+		else if (end - x > (int)strcspn(progress, " "))
+			x += grid_putn(a, 0, x, -1, ROLE_TEXT, progress, strcspn(progress, " ")) + 2;
+	}
 	if (s->lock_holder != NULL)
 		right = mem_printf("locked by %s", s->lock_holder);
 	else if (s->who != NULL)
@@ -72,12 +121,25 @@ draw_title(struct area a, const struct view *v, const struct scene *s)
 
 /* ---- pages ---- */
 
+
+/* The line on which an item begins, or -1. */
+static int
+item_line(const struct page *p, int item)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (p->v[i].item == item)
+			return (int)i;
+	return -1;
+}
+
 static void
 draw_page(struct area a, struct view *v, const struct scene *s)
 {
 	struct scroll *l = &v->lists[v->pane];
 	struct page p;
-	int max;
+	int max, at;
 
 	page_init(&p, a.w, v->ascii);
 	switch (v->pane) {
@@ -105,12 +167,17 @@ draw_page(struct area a, struct view *v, const struct scene *s)
 	case PANE_NOTES:
 		notes_page(&p, v);
 		break;
+	case PANE_PROOF:
+		proof_page(&p, s, v->counter);
+		break;
 	case PANE_HELP:
 		help_page(&p);
 		break;
 	case PANE_DASHBOARD:
 	case PLACE_APPLY:
 	case PLACE_UNDO:
+	case PLACE_TURN:
+	case PLACE_REFUSED:
 	case PLACE_LEAVE:
 	case PLACE_FIELD:
 		break;
@@ -119,12 +186,17 @@ draw_page(struct area a, struct view *v, const struct scene *s)
 	l->rows = (int)p.n;
 	l->page = a.h;
 	max = l->rows > l->page ? l->rows - l->page : 0;
+	if (v->to_counter && (at = item_line(&p, v->counter + 1)) >= 0)
+		l->top = at;
+	v->to_counter = false;
 	if (l->top > max)
 		l->top = max;
 	if (l->top < 0)
 		l->top = 0;
 	l->sel = l->top;
 	page_draw(&p, a, l->top);
+	if (v->pane == PANE_PROOF && (at = item_line(&p, v->counter + 1)) >= l->top && at < l->top + a.h)
+		grid_select(a, at - l->top, 0, a.w);
 	page_release(&p);
 }
 

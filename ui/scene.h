@@ -17,6 +17,8 @@
 #include "core/impact.h"
 #include "engine/engine.h"
 
+struct proven;
+
 struct scene {
 	const struct fleet *fleet;
 	const struct plan *plan;	/* or NULL */
@@ -27,11 +29,13 @@ struct scene {
 	bool	 read_only;
 	int64_t	 now_ms;		/* since 1970 */
 	int64_t	 stale_ms[READING_COUNT];
+	const struct proven *proven;	/* NULL: nobody has looked */
 
 	/* As in engine.h; arg is theirs. */
 	void	*arg;
 	const char *(*op_text)(void *arg, int step, int op);
 	const struct ops *(*ops)(void *arg, int step);
+	const char *(*waiver)(void *arg, int step, const char *check);
 	bool	(*waiting)(void *arg, int step);
 	bool	(*judging)(void *arg, int step);
 	bool	(*running)(void *arg, struct running *ret);

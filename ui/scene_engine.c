@@ -20,6 +20,12 @@ ops(void *arg, int step)
 	return engine_ops(arg, step);
 }
 
+static const char *
+waiver(void *arg, int step, const char *check)
+{
+	return engine_waiver(arg, step, check);
+}
+
 static bool
 waiting(void *arg, int step)
 {
@@ -71,6 +77,7 @@ scene_of_engine(struct scene *s, struct engine *engine, bool read_only)
 	s->arg = engine;
 	s->op_text = op_text;
 	s->ops = ops;
+	s->waiver = waiver;
 	s->waiting = waiting;
 	s->judging = judging;
 	s->running = running;

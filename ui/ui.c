@@ -28,6 +28,7 @@
 #include "core/text.h"
 #include "engine/engine.h"
 #include "ui/grid.h"
+#include "ui/proven.h"
 #include "ui/render.h"
 #include "ui/scene.h"
 #include "ui/term.h"
@@ -36,6 +37,7 @@
 #define PAINT_EVERY_MS	33
 #define CLOCK_EVERY_MS	1000
 #define UNDO_EVERY_MS	100	/* while a countdown runs */
+#define PROVE_EVERY_MS	900	/* less than the clock's */
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, SIGCONT };
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
@@ -44,6 +46,9 @@ struct ui {
 	struct engine *engine;
 	const struct ui_options *options;
 	struct view view;
+	struct proven proven;
+	bool	 unproven;		/* something changed since it was put down */
+	uint64_t proven_ms;		/* loop time */
 	struct grid grid;
 	bool	 dirty, urgent;		/* something changed; a key did it */
 	bool	 leaving;
@@ -75,6 +80,35 @@ static void
 look(struct ui *ui, struct scene *s)
 {
 	scene_of_engine(s, ui->engine, ui->options->read_only);
+	s->proven = &ui->proven;
+}
+
+/*
+ * The proof and what contradicts the run, afresh.  May take a moment with a very
+ * large fleet: asked at the start and by the clock, never for a key or a paint.  In
+ * the middle of an operation hosts are between two postures: that says nothing.
+ */
+static void
+prove(struct ui *ui)
+{
+	const struct rollout *r = engine_rollout(ui->engine);
+	int step = r == NULL ? NONE : rollout_in_flight(r);
+	const struct proof *proof;
+	struct buf b;
+	size_t n;
+
+	if (step != NONE && (rollout_step(r, step)->phase == PHASE_APPLYING ||
+	    rollout_step(r, step)->phase == PHASE_UNDOING))
+		return;
+	ui->unproven = false;
+	ui->proven_ms = uv_now(engine_loop(ui->engine));
+	if (r == NULL)
+		return;
+	proof = engine_proof(ui->engine);
+	buf_init(&b, 0);
+	n = engine_contradictions(ui->engine, &b);
+	proven_set(&ui->proven, proof, buf_str(&b), n);
+	buf_release(&b);
 }
 
 /* ---- wishes ---- */
@@ -229,8 +263,12 @@ on_prepare(uv_prepare_t *prepare)
 static void
 on_clock(uv_timer_t *timer)
 {
+	struct ui *ui = timer->data;
+
+	if (ui->unproven && uv_now(engine_loop(ui->engine)) - ui->proven_ms >= PROVE_EVERY_MS)
+		prove(ui);
 	/* Ages and the clock go on; a paint that finds the same text writes nothing. */
-	dirty(timer->data, true);
+	dirty(ui, true);
 }
 
 /* ---- input ---- */
@@ -322,7 +360,10 @@ on_signal(uv_signal_t *handle, int number)
 static void
 on_changed(void *arg)
 {
-	dirty(arg, false);
+	struct ui *ui = arg;
+
+	ui->unproven = true;
+	dirty(ui, false);
 }
 
 static void
@@ -462,17 +503,21 @@ ui_run(const struct ui_options *options, struct engine *engine)
 	ui.engine = engine;
 	ui.options = options;
 	view_init(&ui.view, false, options->read_only);
+	proven_init(&ui.proven, engine_fleet(engine), engine_plan(engine));
 	/* Before the terminal is taken: what goes wrong here is read in the shell. */
 	if (engine_start(engine, &events, &ui, &locked, &err) != 0) {
 		char *clean = text_clean_dup(err.msg);
 
 		fprintf(stderr, "belay: %s\n", clean);
 		free(clean);
+		proven_release(&ui.proven);
 		view_release(&ui.view);
 		return locked ? 6 : 1;
 	}
+	prove(&ui);
 	if (term_open(&err) != 0) {
 		fprintf(stderr, "belay: %s\n", err.msg);
+		proven_release(&ui.proven);
 		view_release(&ui.view);
 		return 3;
 	}
@@ -486,6 +531,7 @@ ui_run(const struct ui_options *options, struct engine *engine)
 	term_close();
 	code = farewell(&ui);
 	grid_release(&ui.grid);
+	proven_release(&ui.proven);
 	view_release(&ui.view);
 	return ui.signal != 0 && code == 0 ? 128 + ui.signal : code;
 }

@@ -6,7 +6,8 @@
  *
  * Invariants
  *  1. WISH_VERB with VERB_APPLY arises in view_answer_apply() only, and only while armed.
- *  2. VERB_UNDO arises in view_undo_now() only: by `u`, Enter or the countdown's end.
+ *  2. VERB_UNDO arises in view_undo_now(), by `u`, Enter or the countdown's end, and in
+ *     view_answer_turn(), by an answer.
  *  3. Everything else that changes something is typed as a command, in full.
  *  4. When a question appears, WISH_FLUSH goes out: what was typed before it
  *     is no answer to it.
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/mem.h"
 #include "ui/steps.h"
 
@@ -66,6 +68,7 @@ view_init(struct view *v, bool ascii, bool read_only)
 	v->open_group = NONE;
 	v->step = NONE;
 	v->subject = NONE;
+	v->refused_step = NONE;
 	v->apply_step = NONE;
 	v->follow = true;
 	v->message_role = ROLE_DIM;
@@ -140,6 +143,10 @@ view_place(const struct view *v)
 		return PLACE_APPLY;
 	case Q_UNDO:
 		return PLACE_UNDO;
+	case Q_TURN:
+		return PLACE_TURN;
+	case Q_REFUSED:
+		return PLACE_REFUSED;
 	case Q_LEAVE:
 		return PLACE_LEAVE;
 	case Q_APPLY_NAMED:
@@ -209,6 +216,27 @@ view_open_step(struct view *v, enum place pane, int step)
 	v->step = step;
 	view_open(v, pane);
 	v->lists[pane].top = v->lists[pane].sel = 0;
+}
+
+/* To a step's row, wherever one is. */
+static void
+go_to_step(struct view *v, const struct scene *s, int step)
+{
+	struct step_row *rows;
+	size_t n, i;
+	int group = s->plan->steps[step].group;
+
+	v->nunder = 0;
+	v->pane = PANE_DASHBOARD;
+	v->filter[0] = '\0';
+	v->on_links = false;
+	v->follow = false;
+	v->open_group = s->plan->groups[group].n > 1 ? group : v->open_group;
+	n = steps_rows(s, v->open_group, "", &rows);
+	for (i = 0; i < n; i++)
+		if (rows[i].step == step && !(rows[i].head && rows[i].group == v->open_group))
+			v->lists[PANE_DASHBOARD].sel = (int)i;
+	free(rows);
 }
 
 static bool
@@ -304,11 +332,32 @@ selected_row(const struct view *v, const struct scene *s, struct step_row *ret)
 	return n > 0;
 }
 
+static size_t
+counters(const struct scene *s)
+{
+	return s->proven == NULL || s->proven->proof == NULL ? 0 : s->proven->proof->ncounters;
+}
+
+static void
+go_to_counter(struct view *v, const struct scene *s)
+{
+	int step = s->proven->proof->counters[v->counter].step;
+
+	if (step == NONE)
+		view_say(v, ROLE_DIM, "that is so before the first step");
+	else
+		go_to_step(v, s, step);
+}
+
 static void
 go_in(struct view *v, const struct scene *s, struct wishes *out)
 {
 	struct step_row row;
 
+	if (v->pane == PANE_PROOF && counters(s) > 0) {
+		go_to_counter(v, s);
+		return;
+	}
 	if (v->pane != PANE_DASHBOARD) {
 		page_move(&v->lists[v->pane], 1);
 		return;
@@ -373,6 +422,11 @@ next_pane(struct view *v, const struct scene *s)
 	case PANE_GATE:
 		view_open_step(v, PANE_PREVIEW, v->step);
 		break;
+	case PANE_PROOF:
+		if (counters(s) > 0)
+			v->counter = (int)((size_t)(v->counter + 1) % counters(s));
+		v->to_counter = counters(s) > 0;
+		break;
 	default:	/* the others stand alone */
 		break;
 	}
@@ -417,6 +471,9 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 	case ACT_UNDO:
 		view_begin_undo(v, s, scene_undo_step(s), out);
 		break;
+	case ACT_UNDO_STEP:
+		view_begin_turn(v, s, view_step(v, s), out);
+		break;
 	case ACT_ARM:
 		view_arm(v, s, !v->armed);
 		break;
@@ -448,6 +505,9 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 		break;
 	case ACT_NOTES:
 		view_open(v, PANE_NOTES);
+		break;
+	case ACT_PROOF:
+		view_open(v, PANE_PROOF);
 		break;
 	case ACT_HELP:
 		view_open(v, PANE_HELP);
@@ -511,6 +571,8 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 		break;
 	case ACT_YES:
 	case ACT_NOW:
+	case ACT_TURN:
+	case ACT_READ:
 	case ACT_LEAVE:
 	case ACT_ACCEPT:
 	case ACT_SCROLL_UP:
@@ -531,6 +593,17 @@ act_in_question(struct view *v, const struct scene *s, enum act act, struct wish
 	case ACT_NOW:
 		view_undo_now(v, s, out);
 		break;
+	case ACT_TURN:
+		view_answer_turn(v, s, out);
+		break;
+	case ACT_READ:
+		view_close_question(v);
+		break;
+	case ACT_COMMAND:
+		/* From a refusal: to what would insist. */
+		view_close_question(v);
+		v->question = Q_COMMAND;
+		break;
 	case ACT_LEAVE:
 		view_close_question(v);
 		(void)view_wish(out, WISH_LEAVE);
@@ -539,10 +612,12 @@ act_in_question(struct view *v, const struct scene *s, enum act act, struct wish
 		view_accept(v, s, out);
 		break;
 	case ACT_SCROLL_UP:
-		page_move(&v->lists[v->pane], -(v->lists[v->pane].page / 2 + 1));
+		if (v->pane != PANE_DASHBOARD)
+			page_move(&v->lists[v->pane], -(v->lists[v->pane].page / 2 + 1));
 		break;
 	case ACT_SCROLL_DOWN:
-		page_move(&v->lists[v->pane], v->lists[v->pane].page / 2 + 1);
+		if (v->pane != PANE_DASHBOARD)
+			page_move(&v->lists[v->pane], v->lists[v->pane].page / 2 + 1);
 		break;
 	case ACT_CANCEL:
 		view_cancel(v, out);
@@ -643,6 +718,55 @@ follow(struct view *v, const struct scene *s)
 	free(rows);
 }
 
+/* A plan that strands somebody is shown by itself, once, before anything of it was applied. */
+static void
+greet(struct view *v, const struct scene *s)
+{
+	v->greeted = true;
+	v->told_proof = proven_state(s->proven);
+	if (v->told_proof == PROOF_REFUTED && v->pane == PANE_DASHBOARD &&
+	    rollout_in_flight(s->rollout) == NONE && rollout_last(s->rollout) == NONE)
+		view_open(v, PANE_PROOF);
+}
+
+/* What is new about the proof is told, once. */
+static void
+tell_proof(struct view *v, const struct scene *s)
+{
+	enum proof_state state = proven_state(s->proven);
+	struct buf b;
+
+	if (s->plan == NULL || state == PROOF_NONE)
+		return;
+	if (!v->greeted)
+		greet(v, s);
+	if ((size_t)v->counter >= counters(s))
+		v->counter = 0;
+	buf_init(&b, 0);
+	if (s->proven->news != v->told_news) {
+		v->told_news = s->proven->news;
+		if (s->proven->ncontradictions > 0)
+			(void)buf_printf(&b, "seen otherwise than the run believes (P): %.*s",
+			    (int)strcspn(s->proven->contradictions, "\n"), s->proven->contradictions);
+		else
+			(void)buf_puts(&b, "what is seen is again what the run believes");
+		if (s->proven->ncontradictions > 1)
+			(void)buf_printf(&b, "; and %zu more", s->proven->ncontradictions - 1);
+		view_tell(v, s->now_ms, s->proven->ncontradictions > 0 ? TELL_WARN : TELL_NOTE, buf_str(&b));
+	}
+	if (state != v->told_proof) {
+		v->told_proof = state;
+		buf_clear(&b);
+		(void)buf_puts(&b, state == PROOF_REFUTED ? "what is left of the plan is REFUTED (P): " :
+		    state == PROOF_OPEN ? "what is left of the plan is not proven (P)" : "what is left of the plan is proven");
+		if (state == PROOF_REFUTED)
+			counter_line(&b, s->fleet, s->plan, &s->proven->proof->counters[0]);
+		view_tell(v, s->now_ms, state == PROOF_REFUTED ? TELL_ERROR : state == PROOF_OPEN ? TELL_WARN :
+		    TELL_NOTE, buf_str(&b));
+	}
+	buf_release(&b);
+}
+
 void
 view_update(struct view *v, const struct scene *s, struct wishes *out)
 {
@@ -654,6 +778,7 @@ view_update(struct view *v, const struct scene *s, struct wishes *out)
 	if (v->message_role == ROLE_BUSY && v->apply_step == NONE &&
 	    (s->rollout == NULL || rollout_in_flight(s->rollout) == NONE))
 		v->message[0] = '\0';
+	tell_proof(v, s);
 	follow(v, s);
 	if (v->question == Q_UNDO && s->now_ms >= v->fire_at_ms)
 		view_undo_now(v, s, out);

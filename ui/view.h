@@ -12,6 +12,7 @@
 
 #include "ui/field.h"
 #include "ui/keys.h"
+#include "ui/proven.h"
 #include "ui/scene.h"
 #include "ui/theme.h"
 
@@ -25,6 +26,8 @@ enum question {
 	Q_APPLY,		/* Enter or y */
 	Q_APPLY_NAMED,		/* the protected environment's name is typed */
 	Q_UNDO,			/* counting down */
+	Q_TURN,			/* undo out of its turn: Enter or y */
+	Q_REFUSED,		/* why not, in full: read and closed */
 	Q_LEAVE,		/* in the middle of an operation */
 	Q_FILTER,
 	Q_COMMAND,
@@ -58,7 +61,7 @@ struct view {
 	char	 filter[128];
 
 	enum question question;
-	int	 subject;		/* Q_APPLY…, Q_UNDO: step */
+	int	 subject;		/* Q_APPLY…, Q_UNDO, Q_TURN, Q_REFUSED: step */
 	int	 apply_step;		/* its preview is awaited, then Q_APPLY; or NONE */
 	int64_t	 fire_at_ms;		/* Q_UNDO */
 	struct field field;		/* Q_FILTER, Q_COMMAND, Q_APPLY_NAMED, Q_ASK */
@@ -74,6 +77,13 @@ struct view {
 	enum role message_role;
 	struct note *notes;
 	size_t	 nnotes;
+	char	 refusal[640];		/* Q_REFUSED: why */
+	int	 refused_step;		/* whose that is, or NONE */
+	bool	 greeted;		/* a refuted plan was shown */
+	unsigned told_news;		/* struct proven, news: of which was told */
+	enum proof_state told_proof;
+	int	 counter;		/* PANE_PROOF: the counter-example that is picked */
+	bool	 to_counter;		/* scroll there */
 	char	 said[512], reason[512];	/* what the texts of wishes point to */
 };
 

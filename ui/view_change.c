@@ -89,6 +89,9 @@ view_may(const struct view *v, const struct scene *s, enum act act, const char *
 	case ACT_UNDO:
 		may = may_undo_step(v, s, scene_undo_step(s), &why);
 		break;
+	case ACT_UNDO_STEP:
+		may = may_change(v, s, &why);
+		break;
 	case ACT_ARM:
 		may = may_change(v, s, &why);
 		break;
@@ -201,6 +204,66 @@ view_undo_now(struct view *v, const struct scene *s, struct wishes *out)
 	view_say(v, ROLE_BUSY, "undoing step '%s'", s->plan->steps[step].id);
 }
 
+/*
+ * Has the step its turn, or is there nothing of it that could be undone?  Else
+ * whether it may be undone hangs on whom that would strand.
+ */
+static bool
+in_turn(const struct scene *s, int step)
+{
+	int last = rollout_last(s->rollout);
+
+	if (last == NONE || step >= last || rollout_in_flight(s->rollout) == step)
+		return true;
+	switch (rollout_step(s->rollout, step)->phase) {
+	case PHASE_DONE:
+	case PHASE_FAULTED:
+	case PHASE_DOUBT:
+	case PHASE_STUCK:
+		return false;
+	default:	/* nothing of it stands, or it is in flight */
+		return true;
+	}
+}
+
+void
+view_begin_turn(struct view *v, const struct scene *s, int step, struct wishes *out)
+{
+	const char *why = NULL;
+
+	if (v->read_only || s->plan == NULL || step == NONE || in_turn(s, step)) {
+		view_begin_undo(v, s, step, out);
+		return;
+	}
+	v->apply_step = NONE;
+	if (rollout_may(s->rollout, VERB_UNDO, step, &why)) {
+		view_put_question(v, Q_TURN, step, out);
+		return;
+	}
+	snprintf(v->refusal, sizeof(v->refusal), "%s", why == NULL ? "not now" : why);
+	v->refused_step = step;
+	/* Its checks stand there, and are the ones that a command would waive. */
+	view_open_step(v, PANE_GATE, step);
+	view_put_question(v, Q_REFUSED, step, out);
+}
+
+void
+view_answer_turn(struct view *v, const struct scene *s, struct wishes *out)
+{
+	const char *why = NULL;
+	int step = v->subject;
+
+	view_close_question(v);
+	/* Things may have changed while it was asked. */
+	if (!may_undo_step(v, s, step, &why)) {
+		view_say(v, ROLE_WARN, "%s", why == NULL ? "not now" : why);
+		return;
+	}
+	view_wish_verb(out, VERB_UNDO, step);
+	view_open_step(v, PANE_PROGRESS, step);
+	view_say(v, ROLE_BUSY, "undoing step '%s'", s->plan->steps[step].id);
+}
+
 /* ---- commands ---- */
 
 static bool
@@ -284,7 +347,7 @@ run_command(struct view *v, const struct scene *s, const char *line, struct wish
 		view_begin_apply(v, s, c.step != NONE ? c.step : rollout_next(s->rollout), out);
 		break;
 	case CMD_UNDO:
-		view_begin_undo(v, s, c.step != NONE ? c.step : scene_undo_step(s), out);
+		view_begin_turn(v, s, c.step != NONE ? c.step : scene_undo_step(s), out);
 		break;
 	case CMD_DIFF:
 		view_open_step(v, PANE_PREVIEW, subject);
@@ -337,6 +400,9 @@ run_command(struct view *v, const struct scene *s, const char *line, struct wish
 		break;
 	case CMD_HOSTS:
 		view_open(v, PANE_HOSTS);
+		break;
+	case CMD_PROOF:
+		view_open(v, PANE_PROOF);
 		break;
 	case CMD_HISTORY:
 		view_open(v, PANE_HISTORY);
@@ -438,6 +504,7 @@ view_cancel(struct view *v, struct wishes *out)
 		view_say(v, ROLE_DIM, "not applied");
 		break;
 	case Q_UNDO:
+	case Q_TURN:
 		view_say(v, ROLE_DIM, "not undone");
 		break;
 	case Q_ASK:
@@ -447,6 +514,7 @@ view_cancel(struct view *v, struct wishes *out)
 	case Q_FILTER:
 		v->filter[0] = '\0';
 		break;
+	case Q_REFUSED:
 	case Q_LEAVE:
 	case Q_COMMAND:
 	case Q_NONE:
@@ -479,6 +547,8 @@ view_accept(struct view *v, const struct scene *s, struct wishes *out)
 	case Q_NONE:
 	case Q_APPLY:
 	case Q_UNDO:
+	case Q_TURN:
+	case Q_REFUSED:
 	case Q_LEAVE:
 		break;
 	}

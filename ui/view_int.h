@@ -22,6 +22,9 @@ void	view_await_preview(struct view *, const struct scene *, struct wishes *);
 void	view_answer_apply(struct view *, const struct scene *, struct wishes *);
 void	view_begin_undo(struct view *, const struct scene *, int step, struct wishes *);
 void	view_undo_now(struct view *, const struct scene *, struct wishes *);
+/* A step out of its turn: asks, or says in full why not. */
+void	view_begin_turn(struct view *, const struct scene *, int step, struct wishes *);
+void	view_answer_turn(struct view *, const struct scene *, struct wishes *);
 void	view_arm(struct view *, const struct scene *, bool on);
 void	view_leave(struct view *, const struct scene *, struct wishes *);
 void	view_cancel(struct view *, struct wishes *);

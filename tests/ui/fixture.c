@@ -55,6 +55,13 @@ ops(void *arg, int step)
 	return &f->ops[step];
 }
 
+static const char *
+waiver(void *arg, int step, const char *check)
+{
+	(void)step;
+	return strcmp(check, "proof") == 0 ? ((struct fixture *)arg)->waiver : NULL;
+}
+
 static bool
 waiting(void *arg, int step)
 {
@@ -101,6 +108,12 @@ history(void *arg, const struct history_line **ret)
 void
 fixture_init(struct fixture *f, bool with_plan)
 {
+	fixture_init_plan(f, with_plan ? "tests/ui/plan.yaml" : NULL);
+}
+
+void
+fixture_init_plan(struct fixture *f, const char *path)
+{
 	struct op_shape *shapes[FIXTURE_STEPS_MAX];
 	size_t nops[FIXTURE_STEPS_MAX], len, i, j;
 	struct err err;
@@ -118,14 +131,17 @@ fixture_init(struct fixture *f, bool with_plan)
 	f->scene = (struct scene){
 		.fleet = f->fleet, .board = f->board, .who = "ops@bastion", .now_ms = FIXTURE_NOW_MS,
 		.arg = f, .op_text = op_text, .ops = ops, .running = running, .results = results,
-		.history = history, .waiting = waiting, .judging = judging,
+		.history = history, .waiting = waiting, .judging = judging, .waiver = waiver,
+		.proven = &f->proven,
 	};
 	for (i = 0; i < READING_COUNT; i++)
 		f->scene.stale_ms[i] = 60000;
-	if (!with_plan)
+	if (path == NULL) {
+		proven_init(&f->proven, f->fleet, NULL);
 		return;
-	text = read_all("tests/ui/plan.yaml", &len);
-	if (plan_parse(&f->plan, f->fleet, "tests/ui/plan.yaml", text, len, &err) != 0)
+	}
+	text = read_all(path, &len);
+	if (plan_parse(&f->plan, f->fleet, path, text, len, &err) != 0)
 		die("plan", &err);
 	free(text);
 	if (f->plan->nsteps > FIXTURE_STEPS_MAX)
@@ -148,6 +164,9 @@ fixture_init(struct fixture *f, bool with_plan)
 	f->rollout = rollout_new(f->plan, (const struct op_shape *const *)shapes, nops);
 	for (i = 0; i < f->plan->nsteps; i++)
 		free(shapes[i]);
+	proven_init(&f->proven, f->fleet, f->plan);
+	proof_run(&f->proof, f->fleet, f->plan, NULL, 0);
+	proven_set(&f->proven, &f->proof, "", 0);
 	f->scene.plan = f->plan;
 	f->scene.rollout = f->rollout;
 }
@@ -162,10 +181,35 @@ fixture_release(struct fixture *f)
 		free(f->results[i][0]);
 		free(f->results[i][1]);
 	}
+	proven_release(&f->proven);
+	proof_release(&f->proof);
 	rollout_free(f->rollout);
 	plan_free(f->plan);
 	board_free(f->board);
 	fleet_free(f->fleet);
+}
+
+static bool
+turns(void *arg, enum verb verb, int step, char *ret_why, size_t size)
+{
+	struct fixture *f = arg;
+
+	(void)verb;
+	(void)step;
+	snprintf(ret_why, size, "%s", f->turn == NULL ? "" : f->turn);
+	return f->turn == NULL;
+}
+
+void
+fixture_turns(struct fixture *f)
+{
+	rollout_ask_turns(f->rollout, turns, f);
+}
+
+void
+fixture_contradicted(struct fixture *f, const char *lines, size_t n)
+{
+	proven_set(&f->proven, &f->proof, lines, n);
 }
 
 int

@@ -7,6 +7,7 @@
 #ifndef TESTS_UI_FIXTURE_H
 #define TESTS_UI_FIXTURE_H
 
+#include "ui/proven.h"
 #include "ui/scene.h"
 #include "ui/view.h"
 
@@ -28,10 +29,16 @@ struct fixture {
 	struct history_line history[16];
 	size_t	 nhistory;
 	int	 waiting;		/* step, or NONE */
+	struct proof proof;
+	struct proven proven;
+	const char *waiver;		/* why the check `proof` is waived, of every step; or NULL */
+	const char *turn;		/* why no step may be taken out of its turn; NULL: each may */
 };
 
 /* with_plan false: as `belay -f FLEET` alone. */
 void	fixture_init(struct fixture *, bool with_plan);
+/* With another plan than plan.yaml; NULL: none. */
+void	fixture_init_plan(struct fixture *, const char *path);
 void	fixture_release(struct fixture *);
 int	fixture_step(const struct fixture *, const char *id);
 /* Puts a step in a phase, as the journal would. */
@@ -39,6 +46,11 @@ void	fixture_phase(struct fixture *, const char *id, enum phase, const char *why
 void	fixture_op(struct fixture *, const char *id, int op, enum record_kind, enum op_outcome, const char *why);
 /* The result of the i-th check of a step. */
 void	fixture_result(struct fixture *, const char *id, bool gate, size_t i, enum judgement, const char *why);
+
+/* Steps may be undone out of their turn, unless there is a reason why not (struct fixture, turn). */
+void	fixture_turns(struct fixture *);
+/* What an engine would have found to contradict the run: a line each, each ended. */
+void	fixture_contradicted(struct fixture *, const char *lines, size_t n);
 
 /* Readings, each `ago_ms` old. */
 void	fixture_census(struct fixture *, const char *endpoint, int64_t ago_ms, const char *spec);

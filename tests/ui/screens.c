@@ -272,6 +272,87 @@ help(struct fixture *f, struct view *v)
 	press(f, v, "?");
 }
 
+/* Nothing of a plan that strands somebody is applied yet: it opens by itself. */
+static void
+refuted(struct fixture *f, struct view *v)
+{
+	settle(f, v);
+}
+
+static void
+refuted_next(struct fixture *f, struct view *v)
+{
+	settle(f, v);
+	press(f, v, "\t");
+}
+
+/* The step that a counter-example is of, in the list. */
+static void
+refuted_step(struct fixture *f, struct view *v)
+{
+	settle(f, v);
+	press(f, v, "\t\n");
+}
+
+static void
+proof(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	press(f, v, "P");
+}
+
+static void
+otherwise(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	v->armed = true;
+	fixture_contradicted(f, "api -> pgbouncer is set to dial disable; by the plan and its steps so far it dials "
+	    "verify-full\npostgres is set to accept plain; by the plan and its steps so far it accepts both\n", 2);
+	settle(f, v);
+}
+
+static void
+otherwise_proof(struct fixture *f, struct view *v)
+{
+	otherwise(f, v);
+	press(f, v, "P");
+}
+
+static void
+turn(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	fixture_turns(f);
+	fixture_op(f, "pgb-both", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "pgb-both", 1, REC_OUTCOME, OP_APPLIED, NULL);
+	settle(f, v);
+	v->follow = false;
+	v->lists[PANE_DASHBOARD].sel = 3;
+	press(f, v, "U");
+}
+
+static void
+turn_waived(struct fixture *f, struct view *v)
+{
+	turn(f, v);
+	f->waiver = "the dba on call stops both clients by hand first";
+}
+
+static const char stranded[] =
+    "out of its turn this would strand api -> pgbouncer (refused: the endpoint accepts plaintext only and the "
+    "client demands tls), web -> pgbouncer (refused: the endpoint accepts plaintext only and the client demands tls), "
+    "voice -> pgbouncer (refused: the endpoint accepts plaintext only and the client demands tls) and 1 more; undo "
+    "what was applied after it, or waive the check 'proof' of this step";
+
+static void
+turn_refused(struct fixture *f, struct view *v)
+{
+	f->turn = stranded;
+	turn(f, v);
+}
+
 static void
 host_key(struct fixture *f, struct view *v)
 {
@@ -343,33 +424,43 @@ static const struct {
 	const char *name;
 	void	(*prepare)(struct fixture *, struct view *);
 	bool	 without_plan;
+	const char *plan;	/* another than the fixture's */
 } screens[] = {
-	{ "dashboard", dashboard, false },
-	{ "empty", empty, false },
-	{ "unfolded", unfolded, false },
-	{ "links", links, false },
-	{ "locked", locked, false },
-	{ "applying", running_step, false },
-	{ "progress", progress, false },
-	{ "faulted", faulted, false },
-	{ "stuck", stuck, false },
-	{ "preview", preview, false },
-	{ "apply", apply_question, false },
-	{ "production", apply_production, false },
-	{ "undo", undo_question, false },
-	{ "gate", gate, false },
-	{ "sessions", sessions, false },
-	{ "certs", certs, false },
-	{ "hosts", hosts, false },
-	{ "history", history, false },
-	{ "messages", notes, false },
-	{ "help", help, false },
-	{ "host-key", host_key, false },
-	{ "passphrase", passphrase, false },
-	{ "command", command_line, false },
-	{ "filter", filtered, false },
-	{ "hostile", hostile, false },
-	{ "status", no_plan, true },
+	{ "dashboard", dashboard, false, NULL },
+	{ "empty", empty, false, NULL },
+	{ "unfolded", unfolded, false, NULL },
+	{ "links", links, false, NULL },
+	{ "locked", locked, false, NULL },
+	{ "applying", running_step, false, NULL },
+	{ "progress", progress, false, NULL },
+	{ "faulted", faulted, false, NULL },
+	{ "stuck", stuck, false, NULL },
+	{ "preview", preview, false, NULL },
+	{ "apply", apply_question, false, NULL },
+	{ "production", apply_production, false, NULL },
+	{ "undo", undo_question, false, NULL },
+	{ "gate", gate, false, NULL },
+	{ "sessions", sessions, false, NULL },
+	{ "certs", certs, false, NULL },
+	{ "hosts", hosts, false, NULL },
+	{ "history", history, false, NULL },
+	{ "messages", notes, false, NULL },
+	{ "help", help, false, NULL },
+	{ "proof", proof, false, NULL },
+	{ "refuted", refuted, false, "tests/ui/refuted.yaml" },
+	{ "refuted-next", refuted_next, false, "tests/ui/refuted.yaml" },
+	{ "refuted-step", refuted_step, false, "tests/ui/refuted.yaml" },
+	{ "otherwise", otherwise, false, NULL },
+	{ "otherwise-proof", otherwise_proof, false, NULL },
+	{ "turn", turn, false, NULL },
+	{ "turn-waived", turn_waived, false, NULL },
+	{ "turn-refused", turn_refused, false, NULL },
+	{ "host-key", host_key, false, NULL },
+	{ "passphrase", passphrase, false, NULL },
+	{ "command", command_line, false, NULL },
+	{ "filter", filtered, false, NULL },
+	{ "hostile", hostile, false, NULL },
+	{ "status", no_plan, true, NULL },
 };
 #define SCREENS (sizeof(screens) / sizeof(screens[0]))
 
@@ -390,7 +481,10 @@ screen_draw(struct grid *ret, const char *name, int h, int w, bool ascii)
 		;
 	if (i == SCREENS)
 		return false;
-	fixture_init(&f, !screens[i].without_plan);
+	if (screens[i].plan != NULL)
+		fixture_init_plan(&f, screens[i].plan);
+	else
+		fixture_init(&f, !screens[i].without_plan);
 	view_init(&v, ascii, false);
 	screens[i].prepare(&f, &v);
 	settle(&f, &v);

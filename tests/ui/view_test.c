@@ -300,7 +300,7 @@ a_lock_or_read_only_keeps_everything_as_it_is(void **state)
 	f.scene.lock_holder = NULL;
 	v.read_only = f.scene.read_only = true;
 	v.armed = false;
-	keys("AaAu:skip pg-tls\n:undo\n:waive written web -> pgbouncer x\n:retry\n:settle\n");
+	keys("AaAuU:skip pg-tls\n:undo\n:undo pg-both\n:waive written web -> pgbouncer x\n:retry\n:settle\n");
 	expect("");
 	expect_message("");
 	assert_false(v.armed);
@@ -380,7 +380,7 @@ undo_is_cancelled_by_esc_and_by_nothing_else(void **state)
 static void
 undo_works_in_every_pane_unarmed(void **state)
 {
-	static const char *const open[] = { "", "d", "p", "v", "s", "c", "o", "H", "m", "?" };
+	static const char *const open[] = { "", "d", "p", "v", "s", "c", "o", "H", "m", "P", "?" };
 	size_t i;
 
 	(void)state;
@@ -411,8 +411,11 @@ undo_of_what_cannot_be_says_why(void **state)
 {
 	(void)state;
 	keys(":undo pg-both\n");
-	expect("");
-	expect_message("last in, first out");
+	expect("flush");
+	assert_int_equal(v.question, Q_REFUSED);
+	assert_non_null(strstr(v.refusal, "last in, first out"));
+	keys("\n");
+	assert_int_equal(v.question, Q_NONE);
 	keys(":undo certs\n");
 	expect_message("found in place");
 }
@@ -427,6 +430,203 @@ a_clock_set_back_does_not_lengthen_the_countdown(void **state)
 	f.scene.now_ms += UNDO_COUNTDOWN_MS;
 	update();
 	expect("flush; undo flip-api-pg");
+}
+
+/* ---- out of turn ---- */
+
+static void
+an_earlier_step_is_undone_when_asked_and_answered(void **state)
+{
+	(void)state;
+	fixture_turns(&f);
+	keys("gjjjU");
+	expect("flush");
+	assert_int_equal(v.question, Q_TURN);
+	assert_int_equal(v.subject, fixture_step(&f, "pgb-both"));
+	/* No countdown, and other keys are no answer. */
+	f.scene.now_ms += 2 * UNDO_COUNTDOWN_MS;
+	update();
+	keys("uUaqP?:jx ");
+	expect("");
+	keys("\033");
+	expect("");
+	expect_message("not undone");
+	keys("Uy");
+	expect("flush; undo pgb-both");
+	assert_int_equal(v.pane, PANE_PROGRESS);
+	keys("\033:undo leg2\n\n");
+	expect("flush; undo leg2");
+}
+
+static void
+whom_it_would_strand_is_said_in_full(void **state)
+{
+	static const char why[] =
+	    "out of its turn this would strand api -> pgbouncer (refused: the endpoint accepts plaintext only and the "
+	    "client demands tls), web -> pgbouncer (refused: the endpoint accepts plaintext only and the client demands "
+	    "tls), voice -> pgbouncer (refused: the endpoint accepts plaintext only and the client demands tls) and 1 "
+	    "more; undo what was applied after it, or waive the check 'proof' of this step";
+
+	(void)state;
+	fixture_turns(&f);
+	f.turn = why;
+	keys(":undo pgb-both\n");
+	expect("flush");
+	assert_int_equal(v.question, Q_REFUSED);
+	assert_non_null(strstr(v.refusal, why));
+	keys("yuU");
+	expect("");
+	/* To what insists: its own checks are the ones that are waived. */
+	keys(":waive proof they are stopped by hand\n");
+	expect("");
+	expect_message("not armed");
+	keys("A:waive proof they are stopped by hand\n");
+	expect("waive pgb-both/proof because they are stopped by hand");
+	f.turn = NULL;
+	f.waiver = "they are stopped by hand";
+	keys("U\n");
+	expect("flush; undo pgb-both");
+}
+
+static void
+what_turned_up_while_it_was_asked_is_heeded(void **state)
+{
+	(void)state;
+	fixture_turns(&f);
+	keys(":undo pgb-both\n");
+	expect("flush");
+	f.turn = "this would strand web -> pgbouncer";
+	keys("y");
+	expect("");
+	expect_message("would strand");
+}
+
+static void
+the_last_step_has_its_turn(void **state)
+{
+	(void)state;
+	fixture_turns(&f);
+	keys(":undo flip-api-pg\n");
+	expect("flush");
+	assert_int_equal(v.question, Q_UNDO);
+	keys("\033g");
+	keys("U");
+	expect("");
+	expect_message("found in place");
+	assert_int_equal(v.question, Q_NONE);
+}
+
+/* ---- the proof ---- */
+
+static void
+another_plan(const char *path)
+{
+	view_release(&v);
+	fixture_release(&f);
+	fixture_init_plan(&f, path);
+	view_init(&v, false, false);
+}
+
+static void
+a_refuted_plan_is_shown_by_itself_once(void **state)
+{
+	(void)state;
+	another_plan("tests/ui/refuted.yaml");
+	update();
+	paint();
+	assert_int_equal(v.pane, PANE_PROOF);
+	keys("\033");
+	assert_int_equal(v.pane, PANE_DASHBOARD);
+	update();
+	assert_int_equal(v.pane, PANE_DASHBOARD);
+	keys(":proof\n");
+	assert_int_equal(v.pane, PANE_PROOF);
+	expect("");
+	/* Not where something was applied: then what is under way comes first. */
+	another_plan("tests/ui/refuted.yaml");
+	fixture_phase(&f, "pg-both", PHASE_DONE, NULL);
+	update();
+	assert_int_equal(v.pane, PANE_DASHBOARD);
+	keys("P");
+	assert_int_equal(v.pane, PANE_PROOF);
+}
+
+static void
+tab_picks_a_counter_example_and_enter_goes_to_its_step(void **state)
+{
+	int i, n;
+
+	(void)state;
+	another_plan("tests/ui/refuted.yaml");
+	update();
+	paint();
+	n = (int)f.proof.ncounters;
+	assert_true(n > 1);
+	for (i = 0; i < n; i++) {
+		assert_int_equal(v.counter, i);
+		keys("\t");
+	}
+	assert_int_equal(v.counter, 0);
+	keys("\n");
+	assert_int_equal(v.pane, PANE_DASHBOARD);
+	assert_int_equal(view_step(&v, &f.scene), f.proof.counters[0].step);
+	assert_int_equal(f.proof.counters[0].step, fixture_step(&f, "pgb-tls"));
+	/* Nor does the selection leave it by itself. */
+	update();
+	assert_int_equal(view_step(&v, &f.scene), fixture_step(&f, "pgb-tls"));
+	expect("");
+	/* Fewer are left: what was picked is one of them. */
+	keys("P\t\t");
+	f.proof.ncounters = 1;
+	update();
+	assert_int_equal(v.counter, 0);
+	f.proof.ncounters = (size_t)n;
+}
+
+static void
+what_is_seen_otherwise_is_told_once(void **state)
+{
+	size_t before;
+
+	(void)state;
+	before = v.nnotes;
+	fixture_contradicted(&f, "postgres is set to accept plain; by the plan it accepts both\n", 1);
+	update();
+	expect_message("postgres is set to accept plain");
+	assert_int_equal(v.nnotes, before + 1);
+	fixture_contradicted(&f, "postgres is set to accept plain; by the plan it accepts both\n", 1);
+	update();
+	update();
+	assert_int_equal(v.nnotes, before + 1);
+	fixture_contradicted(&f, "", 0);
+	update();
+	expect_message("again what the run believes");
+	assert_int_equal(v.nnotes, before + 2);
+}
+
+static void
+a_plan_that_becomes_refuted_is_told_once(void **state)
+{
+	struct proof other = { 0 };
+	size_t before = v.nnotes;
+	struct counter c = { .link = 1, .verdict = VERDICT_REFUSED, .why = "it is so", .because = NONE, .step = 2,
+	    .fix_step = NONE };
+
+	(void)state;
+	other.counters = &c;
+	other.ncounters = other.nlinks = 1;
+	proven_set(&f.proven, &other, "", 0);
+	update();
+	update();
+	expect_message("REFUTED");
+	assert_int_equal(v.nnotes, before + 1);
+	assert_int_equal(v.pane, PANE_DASHBOARD);
+	assert_int_equal(proven_strands(&f.proven, 2), 1);
+	proven_set(&f.proven, &f.proof, "", 0);
+	update();
+	expect_message("proven");
+	assert_int_equal(v.nnotes, before + 2);
+	assert_int_equal(proven_strands(&f.proven, 2), 0);
 }
 
 /* ---- asks ---- */
@@ -716,7 +916,7 @@ without_a_plan_it_only_looks(void **state)
 	view_init(&v, false, false);
 	update();
 	paint();
-	keys("aAudvpsco\033Hm?\033\033:apply\n:undo x\n:waive a b\n:park\nhjkl\n\t");
+	keys("aAuUdvpsco\033HmP?\033\033:apply\n:undo x\n:waive a b\n:park\nhjkl\n\t");
 	expect("");
 	assert_false(v.armed);
 }
@@ -725,11 +925,12 @@ without_a_plan_it_only_looks(void **state)
 static void
 random_keys_never_apply_without_an_answer(void **state)
 {
-	static const char some[] = "aAudvpscoHm?/:jkhlgG \n\t\033qyrx";
+	static const char some[] = "aAuUdvpscoHmP?/:jkhlgG \n\t\033qyrx";
 	unsigned seed = 7;
 	int i;
 
 	(void)state;
+	fixture_turns(&f);
 	for (i = 0; i < 20000; i++) {
 		enum question before = v.question;
 		char c;
@@ -745,7 +946,7 @@ random_keys_never_apply_without_an_answer(void **state)
 			assert_true(c == 'y' || c == '\n');
 		}
 		if (strstr(buf_str(&trace), "undo ") != NULL)
-			assert_int_equal(before, Q_UNDO);
+			assert_true(before == Q_UNDO || (before == Q_TURN && (c == 'y' || c == '\n')));
 		assert_null(strstr(buf_str(&trace), "skip "));
 		assert_null(strstr(buf_str(&trace), "retry "));
 	}
@@ -773,6 +974,14 @@ main(void)
 		T(undo_takes_the_step_in_flight),
 		T(undo_of_what_cannot_be_says_why),
 		T(a_clock_set_back_does_not_lengthen_the_countdown),
+		T(an_earlier_step_is_undone_when_asked_and_answered),
+		T(whom_it_would_strand_is_said_in_full),
+		T(what_turned_up_while_it_was_asked_is_heeded),
+		T(the_last_step_has_its_turn),
+		T(a_refuted_plan_is_shown_by_itself_once),
+		T(tab_picks_a_counter_example_and_enter_goes_to_its_step),
+		T(what_is_seen_otherwise_is_told_once),
+		T(a_plan_that_becomes_refuted_is_told_once),
 		T(a_host_key_wants_yes_in_full),
 		T(asks_wait_for_each_other_and_for_questions),
 		T(a_new_passphrase_is_typed_twice),
