@@ -144,6 +144,7 @@ ENGINE_SRC = \
 	src/engine/watch.c \
 	src/engine/judge.c \
 	src/engine/prove.c \
+	src/engine/lease.c \
 	src/engine/material.c \
 	src/engine/past.c \
 	src/engine/thread.c \
@@ -160,6 +161,7 @@ VERBS_SRC = \
 	src/verbs/lint.c \
 	src/verbs/drive.c \
 	src/verbs/history.c \
+	src/verbs/unlock.c \
 	$(END)
 
 # ui: the curses face

@@ -205,7 +205,7 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	expect = fx->verb != OPV_UNDO ? view->before_sha :
 	    strcmp(view->before_sha, view->after_sha) == 0 ? "" : view->after_sha;
 	errand->id = workers_op(e->workers, fx->verb, op, expect, e->who,
-	    e->plan->sha256, errand->deadline_ms);
+	    e->plan->sha256, lease_token(e, op->host), errand->deadline_ms);
 }
 
 /* ---- events and effects ---- */
@@ -341,6 +341,9 @@ engine_arm(struct engine *e)
 	next = watch_run(e, now_ms);
 	if (other < next)
 		next = other;
+	other = lease_run(e, now_ms);
+	if (other < next)
+		next = other;
 	other = settle_run(e, now_ms);
 	if (other < next)
 		next = other;
@@ -425,8 +428,8 @@ feed_verb(struct engine *e, enum verb verb, int step)
 	return 0;
 }
 
-int
-engine_ask(struct engine *e, enum verb verb, int step, struct err *err)
+static int
+ask_again(struct engine *e, enum verb verb, int step, struct err *err)
 {
 	const char *why;
 	int rc;
@@ -451,6 +454,12 @@ engine_ask(struct engine *e, enum verb verb, int step, struct err *err)
 	if (rc == 0 && !e->options.read_only &&
 	    (verb == VERB_PREVIEW || verb == VERB_APPLY || verb == VERB_RETRY))
 		rc = material_need(e, step, err);
+	if (rc == 0 && (verb == VERB_APPLY || verb == VERB_RETRY || verb == VERB_UNDO)) {
+		e->waiting_step = step;		/* for whoever is turned away by us meanwhile */
+		rc = lease_need(e, step, verb, err);
+		e->waiting_step = NONE;
+		e->waiting_lease = rc == 1;
+	}
 	if (rc == 1) {
 		/* It is asked again when what it waits for is there. */
 		e->waiting_step = step;
@@ -472,6 +481,13 @@ engine_undo_down(struct engine *e, int step, int until, struct err *err)
 	return rc;
 }
 
+int
+engine_ask(struct engine *e, enum verb verb, int step, struct err *err)
+{
+	lease_begin(e);
+	return ask_again(e, verb, step, err);
+}
+
 bool
 engine_waiting(const struct engine *e, int step)
 {
@@ -489,7 +505,7 @@ engine_material_ready(struct engine *e, bool ok, const char *why)
 		return;
 	if (!ok)
 		engine_tell(e, TELL_ERROR, "step '%s': %s", e->plan->steps[step].id, why);
-	else if (engine_ask(e, e->waiting_verb, step, &err) != 0)
+	else if (ask_again(e, e->waiting_verb, step, &err) != 0)
 		engine_tell(e, TELL_ERROR, "%s", err.msg);
 	engine_dirty(e);
 }

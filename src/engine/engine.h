@@ -95,6 +95,23 @@ int	engine_answer(struct engine *, uint64_t ask, const char *value, struct err *
 int64_t	engine_sweep(struct engine *);
 bool	engine_swept(const struct engine *, int64_t since_ms);
 
+/*
+ * Leases: who may change a host, one belay at a time; see lease.c.  The hosts
+ * of all steps are looked at, or those that somebody else holds taken over;
+ * engine_leases_asked() is true until all have answered or were silent.
+ */
+enum lease_wish { LEASES_LOOK, LEASES_DISPLACE };
+struct lease_view {
+	bool	 answered, ours, held;	/* held: by somebody else */
+	const char *by;			/* held: its owner, "kim@other" */
+	const char *why;		/* who, at what, for how long; or why it did not answer */
+};					/* both may hold remote bytes */
+void	engine_leases(struct engine *, enum lease_wish, const char *by);	/* by: whose are taken over */
+bool	engine_leases_asked(const struct engine *);
+bool	engine_lease(const struct engine *, int host, struct lease_view *ret);
+/* Was the last wish refused because a host is somebody else's, or silent? */
+bool	engine_refused(const struct engine *, bool *ret_held);
+
 /* What the preview found for an op: diff or command, secrets as fingerprints; NULL before. */
 const char *engine_op_text(const struct engine *, int step, int op);
 const struct ops *engine_ops(const struct engine *, int step);	/* shapes and lines for display; secrets unset */

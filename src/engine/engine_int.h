@@ -7,6 +7,7 @@
  * watch.c    which probes are due; feeding the board
  * judge.c    guards and gates: asking for what they need, judging, answering
  * prove.c    the proof from the posture at hand: the rest of the plan, steps out of turn
+ * lease.c    leases on hosts: one belay at a time
  * material.c secrets and certificates
  * past.c     the journal: writing, replaying, history
  */
@@ -87,6 +88,17 @@ struct asked {
 	char	*subject;	/* key file or fingerprint */
 };
 
+struct lease_state {		/* of one host */
+	int64_t	 token;		/* 0: not ours */
+	int64_t	 taken_ms, asked_ms;
+	uint64_t id;		/* question out, or 0 */
+	int	 phase;		/* enum lease_phase of the last question */
+	unsigned asked_for;	/* lease_round */
+	bool	 answered, held;	/* held: by somebody else */
+	char	 by[128];	/* held: who, the first word of what the host says */
+	char	 why[256];	/* may hold remote bytes */
+};
+
 struct cert_memory {
 	char	*ca, *leaf, *key;	/* PEM; key is wiped */
 	size_t	 key_len;
@@ -127,6 +139,12 @@ struct engine {
 	struct lock *fleet_lock;
 	char	*stranger;	/* a step of the run that the plan has no more; or NULL */
 	struct journaling *journaling;
+
+	struct lease_state *leases;	/* by host */
+	char	 holder[65];
+	int	 lease_s;
+	unsigned lease_round;
+	bool	 lease_refused, lease_held, waiting_lease, leases_late;
 
 	struct slot *slots;
 	size_t	 nslots;
@@ -207,6 +225,18 @@ bool	judge_lost(struct engine *, uint64_t id);
 /* prove.c */
 void	prove_check(struct engine *, bool others_stand, struct check_result *);	/* CHECK_PROOF */
 bool	prove_turn(void *engine, enum verb, int step, char *why, size_t size);	/* rollout_turns */
+
+/* lease.c */
+void	lease_init(struct engine *);
+void	lease_free(struct engine *);
+void	lease_begin(struct engine *);	/* a new wish: who said no is asked again */
+/* The leases of a step's hosts.  0: ours; 1: being asked for, engine_material_ready() follows; -1: no. */
+int	lease_need(struct engine *, int step, enum verb, struct err *);
+bool	lease_answer(struct engine *, uint64_t id, const struct op_result *);	/* was it one of ours? */
+bool	lease_lost(struct engine *, uint64_t id);
+int64_t	lease_token(const struct engine *, int host);	/* 0: none */
+int64_t	lease_run(struct engine *, int64_t now_ms);	/* renews; when next */
+void	lease_give_back(struct engine *);	/* at the end; waits at most 1.5 s */
 
 /* material.c */
 void	material_start(struct engine *);	/* secrets that can be had without asking; CA certificates */

@@ -191,6 +191,7 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 		return -1;
 	if (past_open(e, ret_locked, err) != 0)
 		return -1;
+	lease_init(e);
 	if (workers_start(&e->workers, &wc, err) != 0)
 		return -1;
 	e->started = true;
@@ -269,6 +270,8 @@ engine_free(struct engine *e)
 	e->stopping = true;
 	while (e->njudgings > 0)
 		judge_end(e, e->judgings[0].step);
+	e->events = NULL;	/* whoever had us is on the way out */
+	lease_give_back(e);
 	workers_stop(e->workers);
 	thread_free(e->thread);		/* what is queued for the journal is written first */
 	past_release(e);
@@ -295,6 +298,7 @@ engine_free(struct engine *e)
 		free(why.m);
 	}
 	free(e->later);
+	lease_free(e);
 	free(e->errands);
 	free(e->asks);
 	free(e->judgings);

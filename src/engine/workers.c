@@ -363,7 +363,7 @@ answered(struct worker *w, const struct message *m, struct question **ret, struc
 			return err_set(err, "an answer to a question that was never asked");
 		return 0;
 	}
-	if (q->worker != w->index || !q->sent || (q->kind == MSG_OP) != op)
+	if (q->worker != w->index || !q->sent || (q->kind == MSG_OP || q->kind == MSG_LEASE) != op)
 		return err_set(err, "an answer to somebody else's question");
 	*ret = q;
 	return 0;
@@ -437,7 +437,8 @@ take_op_done(struct worker *w, const struct message *m, struct err *err)
 		return 0;
 	if (op_result_decode(&r, m->blob, m->blob_len, err) == -1)
 		return -1;
-	if (!outcome_fits(q->what, r.outcome)) {
+	if (q->kind == MSG_LEASE ? r.outcome == OP_IN_PLACE || r.outcome == OP_RESTORED :
+	    !outcome_fits(q->what, r.outcome)) {
 		op_result_release(&r);
 		return err_set(err, "an outcome that cannot be");
 	}
@@ -564,6 +565,7 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 	case MSG_PROBE:
 	case MSG_CHECK:
 	case MSG_OP:
+	case MSG_LEASE:
 	case MSG_CANCEL:
 	case MSG_HOST_KEY:
 	case MSG_PASSPHRASE:
@@ -1049,10 +1051,10 @@ workers_check(struct workers *ws, const struct check *check, int host, int64_t s
 
 uint64_t
 workers_op(struct workers *ws, enum op_verb verb, const struct op *op, const char *expect_sha, const char *who,
-    const char *plan_sha, int64_t deadline_ms)
+    const char *plan_sha, int64_t token, int64_t deadline_ms)
 {
 	struct message m = { .kind = MSG_OP, .what = (int)verb, .subject = NONE };
-	struct wire_op order = { .op = *op };	/* borrowed for the call */
+	struct wire_op order = { .op = *op, .token = token };	/* borrowed for the call */
 	struct buf blob = { .secret = true };
 
 	(void)snprintf(order.expect_sha, sizeof(order.expect_sha), "%s", expect_sha == NULL ? "" : expect_sha);
@@ -1061,6 +1063,17 @@ workers_op(struct workers *ws, enum op_verb verb, const struct op *op, const cha
 	wire_op_encode(&order, &blob);
 	m.blob = buf_take(&blob, &m.blob_len);
 	return ask(ws, worker_of_host(ws, op->host), &m, deadline_ms);
+}
+
+uint64_t
+workers_lease(struct workers *ws, int host, const struct wire_lease *lease, int64_t deadline_ms)
+{
+	struct message m = { .kind = MSG_LEASE, .subject = host };
+	struct buf blob = { 0 };
+
+	wire_lease_encode(lease, &blob);
+	m.blob = buf_take(&blob, &m.blob_len);
+	return ask(ws, worker_of_host(ws, host), &m, deadline_ms);
 }
 
 void

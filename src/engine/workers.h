@@ -72,7 +72,10 @@ void	workers_stop(struct workers *);
 uint64_t workers_probe(struct workers *, enum reading_kind, int subject, int64_t deadline_ms);
 uint64_t workers_check(struct workers *, const struct check *, int host, int64_t since_ms, int64_t deadline_ms);
 uint64_t workers_op(struct workers *, enum op_verb, const struct op *, const char *expect_sha,
-	    const char *who, const char *plan_sha, int64_t deadline_ms);
+	    const char *who, const char *plan_sha, int64_t token, int64_t deadline_ms);
+/* Answered by op_done; see wire.h for what its outcomes mean. */
+struct wire_lease;
+uint64_t workers_lease(struct workers *, int host, const struct wire_lease *, int64_t deadline_ms);
 /* No event follows for this question; an op that has begun on its host is not taken back by it. */
 void	workers_cancel(struct workers *, uint64_t id);
 

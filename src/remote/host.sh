@@ -20,6 +20,8 @@
 #
 #	lock			flock; "held" is a symlink to a pid where there is no flock
 #	token			the highest fencing token seen, and whose
+#	lease			token, until when (seconds of the clock here), holder;
+#				then a line who it is and at what
 #	runs/RUN/STEP/SEQ/	the record of one op:
 #	  state			intent applied undoing undone | started, ended N,
 #				undo-started, undo-ended N
@@ -78,7 +80,7 @@ try()
 # ---------------------------------------------------------------- request
 
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
-h_state= max=1048576 dir_in= idempotent= phase= images= always= live= keep_empty=
+holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= keep_empty=
 
 begun=
 while IFS= read -r line; do
@@ -109,6 +111,9 @@ while IFS= read -r line; do
 	"phase "*) phase=$value ;;
 	"images "*) images=$value ;;
 	"always "*) always=$value ;;
+	"holder "*) holder=$value ;;
+	"ttl "*) ttl=$value ;;
+	"doing "*) doing=$value ;;
 	"live "*) live=$value ;;
 	"keep "*) keep_empty=$value ;;
 	*) fail "unknown header: ${line%% *}" ;;
@@ -660,12 +665,55 @@ verb_restore()
 	finish undone
 }
 
-# Raises the token, so that nobody with an older one writes here any more.
-verb_fence()
+# Who may change this host: one holder at a time, for ttl seconds, renewed while
+# it works.  phase take: the token to write with, a higher one than anybody had
+# before where the holder changes, so that the one before writes here no more.
+# A holder whose time is not up is not displaced, unless always says so.
+# phase free: gives it back.  phase look: says who has it.
+verb_lease()
 {
+	case $phase in take|free|look) ;; *) fail "not a phase of a lease: $phase" ;; esac
+	case $holder in ""|*[!A-Za-z0-9]*) fail "not a holder: $holder" ;; esac
+	case $ttl in ""|*[!0-9]*|?????*) fail "not a time to live: $ttl" ;; esac
 	lock
-	fence
-	finish ok
+	seen=0 l_until=0 l_holder= l_who=
+	[ -f "$state/token" ] && IFS=" " read -r seen l_who <"$state/token"
+	case $seen in ""|*[!0-9]*) seen=0 ;; esac
+	l_token=0 l_who=
+	[ -f "$state/lease" ] && { IFS=" " read -r l_token l_until l_holder && IFS= read -r l_who; } <"$state/lease"
+	case $l_token:$l_until in :*|*:|*[!0-9:]*) l_token=0 l_until=0 l_holder= l_who= ;; esac
+	now=$(date +%s) || fail "date: does not say the time"
+	left=$((l_until - now))
+	# A clock that was set back does not make a lease longer than it can be.
+	[ "$left" -le 9999 ] || left=0
+	case $phase in
+	look)
+		[ "$left" -gt 0 ] || finish free
+		[ "$l_holder" != "$holder" ] || finish "leased $l_token"
+		finish "held $left $l_who" ;;
+	free)
+		[ "$l_holder" = "$holder" ] && [ "$l_token" = "$token" ] || finish free
+		put_lease "$l_token" 0
+		finish free ;;
+	esac
+	if [ "$l_holder" != "$holder" ] && [ "$left" -gt 0 ] && [ ! "$always" ]; then
+		finish "held $left $l_who"
+	fi
+	if [ "$l_holder" = "$holder" ] && [ "$l_token" = "$seen" ] && [ "$seen" -gt 0 ]; then
+		token=$seen
+	else
+		token=$((seen + 1))
+		fence
+	fi
+	put_lease "$token" "$((now + ttl))"
+	finish "leased $token"
+}
+
+put_lease()
+{
+	printf "%s %s %s\n%s %s\n" "$1" "$2" "$holder" "$who" "$doing" >"$state/lease.new" &&
+	sync "$state/lease.new" && mv -f "$state/lease.new" "$state/lease" && sync "$state" ||
+	fail "the lease cannot be kept in $state"
 }
 
 # In the environment that a login would have given it.
@@ -768,7 +816,7 @@ give_out()
 case $verb in
 read) verb_read ;;
 look) verb_look ;;
-fence) verb_fence ;;
+lease) verb_lease ;;
 try) verb_try ;;
 put|restore|run)
 	[ "$op" ] || fail "no op id"

@@ -937,3 +937,71 @@ hostops_op(struct hostops *set, enum op_verb verb, const struct wire_op *order,
 	hostop_later(h, begin);
 	return h;
 }
+
+/* ------------------------------------------------------------------ leases */
+
+static void
+lease_done(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
+{
+	struct hostop *h = arg;
+	const char *rest, *who;
+
+	if (end != HOSTCALL_ANSWERED) {
+		unanswered(h, end, why);
+		return;
+	}
+	if (host_outcome_is(a, "leased", &rest)) {
+		set_text(h, rest, strlen(rest));
+		finish(h, OP_APPLIED);
+	} else if (host_outcome_is(a, "held", &rest)) {
+		who = strchr(rest, ' ');
+		if (who != NULL)
+			set_text(h, who + 1, strlen(who + 1));
+		say(h, "another belay holds it: %s, for %.*s s more unless it goes on", who == NULL ? "?" : who + 1,
+		    who == NULL ? 0 : (int)(who - rest), rest);
+		finish(h, OP_DRIFTED);
+	} else if (host_outcome_is(a, "free", &rest))
+		finish(h, OP_FRESH);
+	else if (!refused(h, a)) {
+		say(h, "not understood: %s", host_outcome(a));
+		finish(h, OP_FAILED);
+	}
+}
+
+static void
+lease(uv_timer_t *timer)
+{
+	static const struct hostcall_events events = { .done = lease_done };
+	static const char *const phases[LEASE_PHASE_COUNT] = {
+		[LEASE_TAKE] = "take", [LEASE_FREE] = "free", [LEASE_LOOK] = "look",
+	};
+	struct hostop *h = timer->data;
+	const struct wire_lease *l = h->lease;
+	struct buf *q = hostop_request(h);
+	char token[32], ttl[32];
+	struct err err;
+
+	(void)snprintf(token, sizeof(token), "%lld", (long long)l->token);
+	(void)snprintf(ttl, sizeof(ttl), "%d", l->ttl_s);
+	if (host_header(q, "phase", phases[l->phase], &err) != 0 || host_header(q, "token", token, &err) != 0 ||
+	    host_header(q, "holder", l->holder, &err) != 0 || host_header(q, "ttl", ttl, &err) != 0 ||
+	    host_header(q, "who", l->who, &err) != 0 || host_header(q, "doing", l->doing, &err) != 0 ||
+	    host_header(q, "always", l->displace ? "1" : NULL, &err) != 0) {
+		failed(h, &err);
+		return;
+	}
+	hostop_call(h, "lease", NULL, NULL, 0, &events);
+}
+
+struct hostop *
+hostops_lease(struct hostops *set, int host, const struct wire_lease *order, int64_t deadline_ms,
+    hostop_done *done, void *arg)
+{
+	struct hostop *h = hostop_new(set, host, deadline_ms, arg);
+
+	h->verb = OPV_OBSERVE;
+	h->lease = order;
+	h->done = done;
+	hostop_later(h, lease);
+	return h;
+}

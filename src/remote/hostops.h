@@ -63,6 +63,10 @@ typedef void hostop_text(void *arg, const char *bytes, size_t len_bytes);
 struct hostop *hostops_op(struct hostops *, enum op_verb, const struct wire_op *,
 	    int64_t deadline_ms, hostop_done *, hostop_text *, void *arg);
 
+/* Takes, gives back or looks at the lease of a host; the order is borrowed until the answer.  See wire.h. */
+struct hostop *hostops_lease(struct hostops *, int host, const struct wire_lease *,
+	    int64_t deadline_ms, hostop_done *, void *arg);
+
 /* Reads the files that facets are bound to; a READING_HOST, which the callback takes over. */
 typedef void hostop_read(void *arg, struct reading *);
 struct hostop *hostops_read(struct hostops *, int host, int64_t deadline_ms, hostop_read *, void *arg);

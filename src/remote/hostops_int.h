@@ -55,7 +55,8 @@ struct hostop {
 	/* an op */
 	enum op_verb verb;
 	const struct wire_op *order;
-	const struct op *op;
+	const struct op *op;		/* NULL: a lease */
+	const struct wire_lease *lease;
 	hostop_done *done;
 	hostop_text *text;
 	struct op_result result;

@@ -91,6 +91,7 @@ struct job {
 	struct hostop *hostop;
 	struct check check;		/* CHECK: lives as long as its probe */
 	struct wire_op order;		/* OP: likewise */
+	struct wire_lease lease;	/* LEASE */
 };
 
 struct worker {
@@ -697,6 +698,24 @@ take_op(struct worker *w, const struct message *m)
 }
 
 static void
+take_lease(struct worker *w, const struct message *m)
+{
+	struct wire_lease order;
+	struct err err;
+	struct job *j;
+
+	if (wire_lease_decode(&order, m->blob, m->blob_len, &err) == -1) {
+		die(w, "a lease", &err);
+		return;
+	}
+	if (!index_ok(w, m->subject, w->fleet->nhosts))
+		return;
+	j = job_new(w, m);
+	j->lease = order;
+	j->hostop = hostops_lease(w->hostops, m->subject, &j->lease, job_left_ms(j), job_did, j);
+}
+
+static void
 take_cancel(struct worker *w, const struct message *m)
 {
 	struct job *j;
@@ -872,6 +891,9 @@ take_message(struct worker *w, const struct message *m)
 		return;
 	case MSG_OP:
 		take_op(w, m);
+		return;
+	case MSG_LEASE:
+		take_lease(w, m);
 		return;
 	case MSG_CANCEL:
 		take_cancel(w, m);

@@ -247,6 +247,18 @@ find_step(struct run *r, const char *id)
 	return NONE;
 }
 
+/* Hosts are somebody else's, or cannot be kept to ourselves; the words were said. */
+static bool
+turned_away(struct run *r)
+{
+	bool held;
+
+	if (!engine_refused(r->engine, &held))
+		return false;
+	run_end(r, held ? EXIT_LOCKED : EXIT_ERROR);
+	return true;
+}
+
 static bool
 ask(struct run *r, enum verb verb, int step)
 {
@@ -255,7 +267,8 @@ ask(struct run *r, enum verb verb, int step)
 	if (engine_ask(r->engine, verb, step, &err) == 0)
 		return true;
 	out_err("belay: %s\n", err.msg);
-	run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
+	if (!turned_away(r))
+		run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
 	return false;
 }
 
@@ -437,6 +450,8 @@ apply_turn(struct run *r)
 			(void)ask(r, VERB_APPLY, d->step);
 		return;
 	}
+	if (turned_away(r))
+		return;
 	show_progress(r);
 	switch (v->phase) {
 	case PHASE_MET:
@@ -538,8 +553,11 @@ undo_next(struct run *r)
 	d->shown = PHASE_TODO;
 	if (alone)
 		(void)ask(r, VERB_UNDO, last);
-	else if (engine_undo_down(r->engine, last, d->target, &err) != 0)
-		fail(r, err.msg, "", "", EXIT_ERROR);
+	else if (engine_undo_down(r->engine, last, d->target, &err) != 0) {
+		out_err("belay: %s\n", err.msg);
+		if (!turned_away(r))
+			run_end(r, EXIT_ERROR);
+	}
 }
 
 static void
@@ -585,6 +603,8 @@ undo_turn(struct run *r)
 		return;
 	}
 	v = rollout_step(ro, d->step);
+	if (engine_waiting(r->engine, d->step) || turned_away(r))
+		return;
 	show_progress(r);
 	switch (v->phase) {
 	case PHASE_RESTORED:

@@ -37,5 +37,6 @@ int	verb_apply(const struct verb_options *);
 int	verb_undo(const struct verb_options *);
 int	verb_verify(const struct verb_options *);
 int	verb_history(const struct verb_options *);
+int	verb_unlock(const struct verb_options *);
 
 #endif

@@ -176,6 +176,41 @@ wire_op_release(struct wire_op *o)
 	memset(o, 0, sizeof(*o));
 }
 
+/* ---- leases ---- */
+
+void
+wire_lease_encode(const struct wire_lease *l, struct buf *out)
+{
+	blob_put_int(out, l->phase);
+	blob_put_int(out, l->displace);
+	blob_put_int(out, l->ttl_s);
+	blob_put_int(out, l->token);
+	blob_put_str(out, l->holder);
+	blob_put_str(out, l->who);
+	blob_put_str(out, l->doing);
+}
+
+int
+wire_lease_decode(struct wire_lease *ret, const void *p, size_t len_bytes, struct err *err)
+{
+	struct blob_reader r;
+	struct wire_lease l;
+
+	memset(&l, 0, sizeof(l));
+	blob_read(&r, p, len_bytes);
+	l.phase = (enum lease_phase)blob_int(&r, 0, LEASE_PHASE_COUNT - 1);
+	l.displace = blob_int(&r, 0, 1) != 0;
+	l.ttl_s = (int)blob_int(&r, 0, LEASE_TTL_MAX_S);
+	l.token = blob_int(&r, 0, INT64_MAX);
+	blob_fixed(&r, l.holder, sizeof(l.holder));
+	blob_fixed(&r, l.who, sizeof(l.who));
+	blob_fixed(&r, l.doing, sizeof(l.doing));
+	if (!blob_done(&r))
+		return err_set(err, "malformed lease");
+	*ret = l;
+	return 0;
+}
+
 /* ---- hosts ---- */
 
 /* Remote words are cut rather than refused: they are for people only. */

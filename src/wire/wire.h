@@ -42,6 +42,7 @@ enum message_kind {
 	MSG_PROBE,	/* id, what: enum reading_kind (not CHECK), subject, deadline_ms */
 	MSG_CHECK,	/* id, subject: host or NONE, deadline_ms, since_ms; blob: check_encode() */
 	MSG_OP,		/* id, what: enum op_verb, deadline_ms; blob: wire_op_encode() */
+	MSG_LEASE,	/* id, subject: host, deadline_ms; blob: wire_lease_encode(); answered by MSG_OP_DONE */
 	MSG_CANCEL,	/* id */
 	MSG_HOST_KEY,	/* subject: host; blob: fingerprint accepted */
 	MSG_PASSPHRASE,	/* subject: host; blob: wire_strings_encode() of key file, passphrase */
@@ -54,7 +55,7 @@ enum message_kind {
 	MSG_OP_DONE,	/* id; blob: op_result_encode() */
 	MSG_OP_TEXT	/* id; blob: output of a running command, as it comes (for progress) */
 };
-#define MESSAGE_COUNT 16
+#define MESSAGE_COUNT 17
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 
@@ -112,6 +113,27 @@ struct wire_op {		/* MSG_OP */
 void	wire_op_encode(const struct wire_op *, struct buf *out);
 int	wire_op_decode(struct wire_op *ret, const void *, size_t len_bytes, struct err *);
 void	wire_op_release(struct wire_op *);
+
+/*
+ * Who may change a host: one holder at a time.  Answers: APPLIED with the
+ * token in `text` (TAKE, and LOOK where it is ours); FRESH where it is nobody's
+ * (LOOK, FREE); DRIFTED where somebody else has it: `text` is who, then at what,
+ * `why` the same in a sentence, with how many more seconds.
+ */
+enum lease_phase { LEASE_TAKE, LEASE_FREE, LEASE_LOOK };
+#define LEASE_PHASE_COUNT 3
+#define LEASE_TTL_MAX_S 9999
+struct wire_lease {		/* MSG_LEASE */
+	enum lease_phase phase;
+	bool	 displace;	/* TAKE: although somebody else has it */
+	int	 ttl_s;
+	int64_t	 token;		/* FREE: which */
+	char	 holder[65];	/* letters and digits: this belay, and no other */
+	char	 who[128];
+	char	 doing[128];	/* for whoever is turned away */
+};
+void	wire_lease_encode(const struct wire_lease *, struct buf *out);
+int	wire_lease_decode(struct wire_lease *ret, const void *, size_t len_bytes, struct err *);
 
 #define WIRE_HOST_STRING_MAX 512
 struct wire_host {		/* MSG_HOST; all may hold remote bytes */

@@ -567,28 +567,90 @@ what_is_not_expected_is_not_written_over(void **state)
 }
 
 static void
-an_older_token_writes_nothing(void **state)
+lease(const struct shell *sh, const char *phase, const char *holder, const char *ttl, const char *token,
+    const char *take, const char *want)
+{
+	struct host_answer a;
+	struct request q;
+
+	request_init(&q);
+	header(&q, "phase", phase);
+	header(&q, "holder", holder);
+	header(&q, "ttl", ttl);
+	header(&q, "token", token);
+	header(&q, "who", holder[0] == 'k' ? "kim@other" : "ops@bastion");
+	header(&q, "doing", "step flip");
+	if (take != NULL)
+		header(&q, "always", take);
+	assert_outcome(&a, call(sh, "lease", NULL, &q, NULL, &a), want);
+	request_release(&q);
+}
+
+static void
+one_holder_at_a_time_has_the_lease(void **state)
+{
+	const struct shell *sh = shell_of(state);
+
+	fresh("f");
+	lease(sh, "look", "o1", "60", "0", NULL, "free");
+	lease(sh, "take", "o1", "60", "0", NULL, "leased 1");
+	lease(sh, "take", "o1", "60", "0", NULL, "leased 1");	/* renewed */
+	lease(sh, "look", "o1", "60", "0", NULL, "leased 1");
+	lease(sh, "free", "k1", "60", "1", NULL, "free");	/* nobody gives away what is not theirs */
+	lease(sh, "look", "o1", "60", "0", NULL, "leased 1");
+	lease(sh, "free", "o1", "60", "1", NULL, "free");
+	lease(sh, "take", "k1", "60", "0", NULL, "leased 2");
+	/* By name it is taken over; who had it writes no more, not even by taking it again. */
+	lease(sh, "take", "o1", "60", "1", "1", "leased 3");
+	lease(sh, "free", "k1", "60", "2", NULL, "free");
+	lease(sh, "look", "o1", "60", "0", NULL, "leased 3");
+}
+
+static void
+a_lease_that_is_not_up_is_not_displaced(void **state)
 {
 	const struct shell *sh = shell_of(state);
 	struct host_answer a;
 	struct request q;
+	const char *left;
+
+	fresh("f");
+	lease(sh, "take", "k1", "60", "0", NULL, "leased 1");
+	request_init(&q);
+	header(&q, "phase", "take");
+	header(&q, "holder", "o1");
+	header(&q, "ttl", "60");
+	header(&q, "token", "0");
+	assert_true(call(sh, "lease", NULL, &q, NULL, &a) == 0);
+	request_release(&q);
+	assert_true(host_outcome_is(&a, "held", &left));
+	assert_non_null(strstr(left, " kim@other step flip"));
+	assert_in_range(strtol(left, NULL, 10), 1, 60);
+	host_answer_release(&a);
+	/* One whose time is up is: it is nobody's any more. */
+	lease(sh, "take", "k1", "0", "0", NULL, "leased 1");
+	lease(sh, "look", "o1", "60", "0", NULL, "free");
+	lease(sh, "take", "o1", "60", "0", NULL, "leased 2");
+}
+
+static void
+an_older_token_writes_nothing(void **state)
+{
+	const struct shell *sh = shell_of(state);
 	char before[65];
 	struct put p = { .op = "run1/step-1/1", .path = target, .expect = before,
-	    .content = AFTER, .len = strlen(AFTER), .token = "41" };
+	    .content = AFTER, .len = strlen(AFTER), .token = "1" };
 
 	fresh("f");
 	write_path(target, BEFORE, strlen(BEFORE), 0644);
 	sha256(BEFORE, strlen(BEFORE), before);
-	request_init(&q);
-	header(&q, "token", "42");
-	header(&q, "who", "kim@other");
-	assert_outcome(&a, call(sh, "fence", NULL, &q, NULL, &a), "ok");
-	request_release(&q);
-	put_ok(sh, &p, "fenced 42 kim@other");
+	lease(sh, "take", "o1", "60", "0", NULL, "leased 1");
+	lease(sh, "take", "k1", "60", "0", "1", "leased 2");
+	put_ok(sh, &p, "fenced 2 kim@other");
 	assert_file(target, BEFORE, strlen(BEFORE));
 	p.token = "9999999999999";
 	put_ok(sh, &p, "applied");
-	p.token = "42";
+	p.token = "2";
 	p.op = "run1/step-1/2";
 	put_ok(sh, &p, "fenced 9999999999999 ops@bastion");
 }
@@ -1322,6 +1384,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(records_are_ours_alone),
 		EACH(a_put_writes_and_its_undo_brings_every_byte_back),
 		EACH(what_is_not_expected_is_not_written_over),
+		EACH(one_holder_at_a_time_has_the_lease),
+		EACH(a_lease_that_is_not_up_is_not_displaced),
 		EACH(an_older_token_writes_nothing),
 		EACH(links_are_written_in_place_and_stay_links),
 		EACH(a_new_file_has_its_mode_and_goes_with_its_directories),

@@ -30,6 +30,7 @@ a_message(enum message_kind kind)
 	case MSG_OP_TEXT:
 	case MSG_CHECK:
 	case MSG_OP:
+	case MSG_LEASE:
 	case MSG_SECRET:
 	case MSG_CA:
 	case MSG_HOST_KEY:
@@ -72,6 +73,11 @@ a_message(enum message_kind kind)
 		m.id = 2;
 		m.what = OPV_RECORD;
 		m.deadline_ms = 120000;
+		break;
+	case MSG_LEASE:
+		m.id = 3;
+		m.subject = 4;
+		m.deadline_ms = 8000;
 		break;
 	case MSG_HOST:
 		m.subject = 0;
@@ -595,10 +601,35 @@ direction_of_each_kind_is_known(void **state)
 	assert_string_equal(message_word(MSG_OP_DONE), "op-done");
 }
 
+static void
+a_lease_comes_back_as_it_was(void **state)
+{
+	struct wire_lease l = { .phase = LEASE_LOOK, .displace = true, .ttl_s = LEASE_TTL_MAX_S,
+	    .token = INT64_MAX, .holder = "00ff", .who = "ops@bastion", .doing = "plan, step 'x'" }, back;
+	struct buf b = { 0 };
+	struct err err;
+	size_t i;
+
+	(void)state;
+	wire_lease_encode(&l, &b);
+	assert_int_equal(wire_lease_decode(&back, b.data, b.len, &err), 0);
+	assert_int_equal(back.phase, LEASE_LOOK);
+	assert_true(back.displace);
+	assert_int_equal(back.ttl_s, LEASE_TTL_MAX_S);
+	assert_true(back.token == INT64_MAX);
+	assert_string_equal(back.holder, l.holder);
+	assert_string_equal(back.who, l.who);
+	assert_string_equal(back.doing, l.doing);
+	for (i = 0; i < b.len; i++)
+		assert_int_equal(wire_lease_decode(&back, b.data, i, &err), -1);
+	buf_release(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_lease_comes_back_as_it_was),
 		cmocka_unit_test(every_message_comes_out_as_it_went_in),
 		cmocka_unit_test(frame_is_waited_for_at_every_length),
 		cmocka_unit_test(head_holds_no_byte_of_a_blob),
