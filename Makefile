@@ -64,6 +64,10 @@ CORE_SRC = \
 	src/core/diff.c \
 	src/core/keyfile.c \
 	src/core/envfile.c \
+	src/core/conffile.c \
+	src/core/hba.c \
+	src/core/blockfile.c \
+	src/core/connurl.c \
 	src/core/facets.c \
 	src/core/lint.c \
 	src/core/lint_fleet.c \
@@ -224,6 +228,9 @@ TESTS = \
 	engine/workers \
 	core/diff \
 	core/envfile \
+	core/conffile \
+	core/blockfile \
+	core/connurl \
 	remote/session \
 	remote/known_hosts \
 	remote/opensshkey \
@@ -289,6 +296,7 @@ E2E = \
 	tests/e2e/kill.sh \
 	tests/e2e/faults.sh \
 	tests/e2e/turns.sh \
+	tests/e2e/two.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.

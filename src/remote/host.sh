@@ -20,6 +20,7 @@
 #
 #	lock			flock; "held" is a symlink to a pid where there is no flock
 #	token			the highest fencing token seen, and whose
+#	busy			the op whose command was begun last
 #	lease			token, until when (seconds of the clock here), holder;
 #				then a line who it is and at what
 #	runs/RUN/STEP/SEQ/	the record of one op:
@@ -699,6 +700,16 @@ verb_lease()
 	if [ "$l_holder" != "$holder" ] && [ "$left" -gt 0 ] && [ ! "$always" ]; then
 		finish "held $left $l_who"
 	fi
+	# What the one before has begun is waited for, whoever takes it over.
+	if [ "$l_holder" != "$holder" ] && [ -f "$state/busy" ]; then
+		IFS= read -r op <"$state/busy"
+		rec=$state/runs/$op
+		get_state
+		case $was in
+		started|undo-started)
+			if alive; then finish "held 1 $l_who: its command still runs"; fi ;;
+		esac
+	fi
 	if [ "$l_holder" = "$holder" ] && [ "$l_token" = "$seen" ] && [ "$seen" -gt 0 ]; then
 		token=$seen
 	else
@@ -773,6 +784,7 @@ verb_run()
 	} >"$rec/meta" && printf "%s\n" "$command" >"$rec/${tag}command" &&
 	printf "%s\n" "$$" >"$rec/pid" && : >"$rec/out" || fail "no room for the record"
 	sync "$rec/meta" "$rec/pid" 2>/dev/null
+	printf "%s\n" "$op" >"$state/busy.new" && mv -f "$state/busy.new" "$state/busy" || fail "no room for the record"
 	set_state "${tag}started"
 	sync "${rec%/*}" 2>/dev/null
 	unlock

@@ -831,13 +831,21 @@ command_looked(void *arg, enum hostcall_end end, const struct host_answer *a, co
 	}
 }
 
+/* What `observe` printed and how it ended. */
+static bool
+says_in_place(const struct hostop *h, const struct host_answer *a)
+{
+	const struct host_item *out = host_item(a, "out", 0);
+	const char *rest;
+
+	return host_outcome_is(a, "exit", &rest) && strcmp(rest, "0") == 0 &&
+	    (h->op->expect == NULL || (out != NULL && strstr(out->data, h->op->expect) != NULL));
+}
+
 static void
 observed(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
 {
 	struct hostop *h = arg;
-	const struct host_item *out;
-	const char *rest;
-	bool in_place;
 
 	if (end != HOSTCALL_ANSWERED) {
 		unanswered(h, end, why);
@@ -845,11 +853,7 @@ observed(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 	}
 	if (refused(h, a))
 		return;
-	out = host_item(a, "out", 0);
-	in_place = host_outcome_is(a, "exit", &rest) && strcmp(rest, "0") == 0 &&
-	    (h->op->expect == NULL ||
-	    (out != NULL && strstr(out->data, h->op->expect) != NULL));
-	finish(h, in_place ? OP_IN_PLACE : OP_FRESH);
+	finish(h, says_in_place(h, a) ? OP_IN_PLACE : OP_FRESH);
 }
 
 static void
@@ -876,6 +880,50 @@ look_command(struct hostop *h)
 	hostop_call(h, "look", h->op->id, NULL, 0, &looked);
 }
 
+/* Before a command that can be observed: somebody may have seen to it since the preview. */
+static void
+observed_again(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
+{
+	struct hostop *h = arg;
+
+	if (end != HOSTCALL_ANSWERED) {
+		unanswered(h, end, why);
+		return;
+	}
+	if (refused(h, a))
+		return;
+	if (!says_in_place(h, a)) {
+		run(h);
+		return;
+	}
+	set_text(h, "found in place: not run", strlen("found in place: not run"));
+	finish(h, OP_APPLIED);
+}
+
+static void
+looked_again(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
+{
+	static const struct hostcall_events tried = { .done = observed_again };
+	struct hostop *h = arg;
+	struct looked l;
+	struct err err;
+
+	if (end != HOSTCALL_ANSWERED) {
+		unanswered(h, end, why);
+		return;
+	}
+	if (refused(h, a))
+		return;
+	(void)read_look(&l, a, NULL, &err);
+	/* With a record of ours it is the record that decides. */
+	if (strcmp(l.record, "none") != 0)
+		run(h);
+	else if (host_header(hostop_request(h), "in", h->op->in, &err) != 0)
+		failed(h, &err);
+	else
+		hostop_call(h, "try", NULL, h->op->observe, strlen(h->op->observe), &tried);
+}
+
 /* ------------------------------------------------------------------ beginning */
 
 static void
@@ -896,6 +944,7 @@ look(struct hostop *h)
 static void
 begin(uv_timer_t *timer)
 {
+	static const struct hostcall_events looks = { .done = looked_again };
 	struct hostop *h = timer->data;
 	const struct op *op = h->op;
 
@@ -909,7 +958,11 @@ begin(uv_timer_t *timer)
 		look_command(h);
 		return;
 	case OPV_APPLY:
-		run(h);
+		if (op->kind == OP_RUN && op->observe != NULL) {
+			(void)hostop_request(h);
+			hostop_call(h, "look", op->id, NULL, 0, &looks);
+		} else
+			run(h);
 		return;
 	case OPV_UNDO:
 		if (op->kind == OP_RUN && op->read_only)

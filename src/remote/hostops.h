@@ -14,7 +14,8 @@
  *	OBSERVE	FRESH or IN_PLACE, the diff or the command in `text`; before_sha is
  *		what is there, after_sha what would be.  An ACTIVATE is always FRESH.
  *	APPLY	APPLIED; asked again of an op that is applied, APPLIED without
- *		writing or running anything.  DRIFTED where the file is not the one
+ *		writing or running anything; so is a command whose `observe` says
+ *		that somebody has seen to it since the preview.  DRIFTED where the file is not the one
  *		of the preview.  FAILED where it is known that nothing was changed.
  *	UNDO	RESTORED: every byte where nobody else wrote, else our keys only
  *		(ENV).  An op without a record was never begun: RESTORED, and nothing
