@@ -385,6 +385,17 @@ make_trust(struct maker *m, const struct move *move, struct err *err)
 	return 0;
 }
 
+static bool
+serves(const struct op *op, int move)
+{
+	size_t i;
+
+	for (i = 0; i < op->moves.n; i++)
+		if (op->moves.v[i] == move)
+			return true;
+	return false;
+}
+
 /*
  * A certificate's edits may stand on many hosts.  Where it does not land by
  * itself at an activation, each served endpoint whose unit is on a host that
@@ -395,8 +406,8 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 {
 	const struct cert *c = &m->fleet->certs[move->subject];
 	const struct endpoint *e;
-	struct indices hosts = { NULL, 0 }, on;
-	size_t i, j, k, first;
+	struct indices hosts = { NULL, 0 }, edited = { NULL, 0 }, on;
+	size_t i, j, k;
 	int ret = -1;
 
 	if (c->not_yet != NULL)
@@ -407,7 +418,6 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 	if (!c->install.bound)
 		return err_set(err, "certificate '%s' has no install", c->name);
 	m->fill.cert = move->subject;
-	first = m->ops->n;
 	for (i = 0; i < c->serves.n; i++) {
 		e = &m->fleet->endpoints[c->serves.v[i]];
 		if (e->host != NONE)
@@ -420,24 +430,30 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 			(void)at(m, &c->install.v[i].pos, err);
 			goto out;
 		}
-		for (j = 0; j < on.n; j++)
+		for (j = 0; j < on.n; j++) {
 			if (edit_on(m, &c->install.v[i], on.v[j], NONE, err) != 0) {
 				(void)at(m, &c->install.v[i].pos, err);
 				goto out;
 			}
+			index_push(&edited, on.v[j]);
+		}
 	}
 	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
 		e = &m->fleet->endpoints[c->serves.v[i]];
-		for (k = first; k < m->ops->n; k++)
-			if (m->ops->v[k].host == e->host && e->unit != NONE) {
-				index_push(&m->units, e->unit);
-				if (m->ops->v[k].unit == NONE)
+		for (j = 0; j < edited.n && e->unit != NONE; j++) {
+			if (edited.v[j] != e->host)
+				continue;
+			/* Another move of the step may have written to that file first. */
+			index_push(&m->units, e->unit);
+			for (k = 0; k < m->ops->n; k++)
+				if (m->ops->v[k].host == e->host && m->ops->v[k].unit == NONE && serves(&m->ops->v[k], m->move))
 					m->ops->v[k].unit = e->unit;
-			}
+		}
 	}
 	ret = 0;
 out:
 	free(hosts.v);
+	free(edited.v);
 	return ret == 0 ? 0 : err_wrap(err, "certificate '%s'", c->name);
 }
 

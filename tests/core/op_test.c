@@ -43,6 +43,7 @@ static const char fleet_text[] =
     "  lines:\n"
     "    serves: [pg]\n"
     "    install: [ { env: { on: [db], file: /srv/.env, set: { CA: \"$(ca.pem)\" } } } ]\n"
+    "  beside: { serves: [pg], install: [ { env: { on: [db], file: /srv/.env, set: { LEAF: \"$(leaf.b64)\" } } } ] }\n"
     "endpoints:\n"
     "  pg:\n"
     "    kind: postgres\n"
@@ -215,7 +216,7 @@ moves_that_contradict_each_other_are_refused(void **state)
 {
 	(void)state;
 	check(MOVES(ACCEPT("pg", ACCEPT_BOTH), ACCEPT("redis", ACCEPT_PLAIN)), NULL, NULL,
-	    "error: step 's': endpoint 'redis': fleet.yaml:44:16: two moves of one step disagree about "
+	    "error: step 's': endpoint 'redis': fleet.yaml:45:16: two moves of one step disagree about "
 	    "'PG_TLS' in '/srv/.env' on host 'db'");
 }
 
@@ -252,6 +253,18 @@ a_certificate_goes_to_every_host_that_it_is_bound_to(void **state)
 	    "run/s/1 file db /etc/tls/server.key {<key.pem of files>\n} 640 root:70 [stack] secret\n"
 	    "run/s/2 file db /etc/tls/server.crt {<leaf.pem of files>\n<chain.pem of files>\n} [stack]\n"
 	    "run/s/3 activate db cd /srv && ./update.sh [stack]\n");
+}
+
+/* Two certificates in one file, of which one lands by itself: the other one's server is activated all the same. */
+static void
+a_certificate_is_activated_though_its_file_was_begun_by_another_move(void **state)
+{
+	(void)state;
+	check(MOVES(CERT("internal"), CERT("beside")), NULL, NULL,
+	    "run/s/1 env db /srv/.env +CA=$(ca.b64) +KEY=$(key.b64) +LEAF=$(leaf.b64) [stack] secret\n"
+	    "run/s/2 env api-1 /srv/.env +CA=$(ca.b64)\n"
+	    "run/s/3 env api-2 /srv/.env +CA=$(ca.b64)\n"
+	    "run/s/4 activate db cd /srv && ./update.sh [stack]\n");
 }
 
 static void
@@ -477,6 +490,7 @@ main(void)
 		cmocka_unit_test(trust_that_lands_by_itself_is_no_edit_but_an_activation),
 		cmocka_unit_test(a_client_told_disable_keeps_its_ca_file),
 		cmocka_unit_test(a_certificate_goes_to_every_host_that_it_is_bound_to),
+		cmocka_unit_test(a_certificate_is_activated_though_its_file_was_begun_by_another_move),
 		cmocka_unit_test(without_material_its_name_stands_there),
 		cmocka_unit_test(a_certificate_with_line_breaks_is_no_value_of_a_variable),
 		cmocka_unit_test(commands_keep_what_is_the_shells),
