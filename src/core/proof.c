@@ -18,7 +18,8 @@
  *
  * The way back passes through the same states: what is in force is always
  * some part of the step as it stood on disk at some moment, and the disk
- * passes the same places in reverse order.
+ * passes the same places in reverse order.  But for one thing: what a client
+ * without a unit reads is taken back before the units are activated again.
  */
 #include "core/proof.h"
 
@@ -51,6 +52,7 @@ struct event {			/* a field of the cone changes */
 	enum field field;
 	int	 value;
 	bool	 at_once;	/* in force as soon as it is written, activated or not */
+	bool	 last;		/* and on the way back until all else is activated */
 };
 
 struct events {
@@ -148,7 +150,8 @@ slot_move(struct slots *s, const struct fleet *f, const struct move *m, bool *re
 	case FACET_TRUST:
 		l = &f->links[m->subject];
 		place = slot_binding(s, &l->trust, f->clients[l->client].host, &files);
-		*ret_at_once = place == 0 || files;
+		/* Where nothing is written, the client takes it over as it does its dial. */
+		*ret_at_once = place > 0 && files;
 		return place;
 	case FACET_PRESENT:
 		break;
@@ -256,6 +259,7 @@ step_events(struct walk *w, size_t s)
 		int unit = move_activates(f, move);
 
 		e.place = slot_move(&slots, f, move, &e.at_once);
+		e.last = e.at_once;
 		if (move->facet == FACET_CERT) {
 			push_event(&w->by_cert[move->subject], &e, OF_LANDED, 1);
 			cert_activates(f, &f->certs[move->subject], activated);
@@ -395,11 +399,13 @@ side(enum field field)
 }
 
 /*
- * What is in force while events e[0..n) are written up to `front`, the
+ * What is in force while events e[0..n) are written up to `front`, of which
+ * all that is no file of a CA is taken back again down to `back`; the
  * client's unit has taken over what stood there at p[0], the endpoint's at p[1].
  */
 static void
-in_force(const struct state *s, const struct event *e, size_t n, const int p[2], int front, int *eff)
+in_force(const struct state *s, const struct event *e, size_t n, const int p[2], int front, int back,
+    int *eff)
 {
 	size_t i;
 	int k;
@@ -407,7 +413,7 @@ in_force(const struct state *s, const struct event *e, size_t n, const int p[2],
 	for (k = 0; k < NFIELDS; k++)
 		eff[k] = p[side((enum field)k)] == KEEPS ? s->eff[k] : s->conf[k];
 	for (i = 0; i < n; i++)
-		if (e[i].place <= (e[i].at_once ? front : p[side(e[i].field)]))
+		if (e[i].place <= (!e[i].at_once ? p[side(e[i].field)] : e[i].last ? front : back))
 			eff[e[i].field] = e[i].value;
 }
 
@@ -463,6 +469,22 @@ way_written(struct counter *c, const struct event *e, size_t n, int after, int u
 	}
 }
 
+/* And those that are taken back, from the last to the first. */
+static void
+way_taken_back(struct counter *c, const struct event *e, size_t n, int from, int to)
+{
+	size_t i, k;
+
+	for (i = n; i-- > 0;) {
+		if (e[i].place <= to || e[i].place > from || e[i].last)
+			continue;
+		for (k = i + 1; k < n && (e[k].move != e[i].move || e[k].place > from); k++)
+			continue;
+		if (k == n)
+			push_way(c, WAY_TAKEN_BACK, e[i].step)->move = e[i].move;
+	}
+}
+
 /* Something of the step is carried by this side's unit. */
 static bool
 carries(const struct event *e, size_t n, int s)
@@ -477,7 +499,7 @@ carries(const struct event *e, size_t n, int s)
 
 static void
 way_in_flight(struct walk *w, struct counter *c, int link, const struct event *e, size_t n,
-    const int p[2], int front)
+    const int p[2], int front, int back)
 {
 	const int unit[2] = { client_unit(w->f, link), w->f->endpoints[w->f->links[link].endpoint].unit };
 	const int late = p[1] < p[0] ? 0 : 1, order[2] = { 1 - late, late };
@@ -496,6 +518,7 @@ way_in_flight(struct walk *w, struct counter *c, int link, const struct event *e
 		c->delayed = c->delayed && !restarts(w->f, unit[s]);
 	}
 	way_written(c, e, n, at, front);
+	way_taken_back(c, e, n, front, back);
 	for (i = 0; i < 2; i++)
 		if (p[i] == KEEPS && unit[i] != NONE && (carries(e, n, i) || (one && carries(e, n, 1))) &&
 		    !(i == 1 && one))
@@ -724,7 +747,7 @@ struct found {
 
 static void
 find(struct walk *w, struct found *ret, int link, int state, const struct event *e, size_t n,
-    const int p[2], int front, bool whole)
+    const int p[2], int front, int back, bool whole)
 {
 	const struct step *step = &w->plan->steps[e[0].step];
 	struct counter *c;
@@ -732,14 +755,14 @@ find(struct walk *w, struct found *ret, int link, int state, const struct event 
 	enum verdict v;
 	int eff[NFIELDS];
 
-	in_force(&w->states[state], e, n, p, front, eff);
+	in_force(&w->states[state], e, n, p, front, back, eff);
 	v = look(w, link, eff, &why);
 	ret->unknown = ret->unknown || v == VERDICT_UNKNOWN;
 	if (!stranded(v))
 		return;
 	c = counter_new(w, link, state, e[0].step, whole, v, why, eff);
 	if (!whole)
-		way_in_flight(w, c, link, e, n, p, front);
+		way_in_flight(w, c, link, e, n, p, front, back);
 	else
 		c->delayed = !cuts(w, e[0].step, client_unit(w->f, link)) &&
 		    !cuts(w, e[0].step, w->f->endpoints[w->f->links[link].endpoint].unit);
@@ -758,19 +781,24 @@ find(struct walk *w, struct found *ret, int link, int state, const struct event 
 /* All that can be in force of one step, from one state. */
 static void
 in_flight(struct walk *w, struct found *ret, int link, int state, const struct event *e, size_t n, int k,
-    const int unit[2], bool at_once)
+    const int unit[2], bool at_once, bool goes_first)
 {
 	const bool one_unit = unit[0] != NONE && unit[0] == unit[1];
-	int p[2], front, most;
+	int p[2], front, back, most;
 
 	for (p[0] = KEEPS; p[0] <= (unit[0] == NONE ? KEEPS : k); p[0]++)
 		for (p[1] = one_unit ? p[0] : KEEPS; p[1] <= (one_unit ? p[0] : k); p[1]++) {
 			most = p[0] > p[1] ? p[0] : p[1];
 			if (most < 0)
 				most = 0;
-			/* What else is written, and in force nowhere, makes no difference. */
+			/*
+			 * What else is written, and in force nowhere, makes no
+			 * difference.  On the way back units still run what
+			 * stands on disk no more.
+			 */
 			for (front = most; front <= (at_once ? k : most); front++)
-				find(w, ret, link, state, e, n, p, front, false);
+				for (back = front; back >= (goes_first ? 0 : front); back--)
+					find(w, ret, link, state, e, n, p, front, back, false);
 		}
 }
 
@@ -814,7 +842,7 @@ applied(struct walk *w, int state, const struct event *e, size_t n, int k, const
 				next.took[0] = p[0] = KEEPS;
 			if (one_unit && p[0] != p[1])
 				continue;
-			in_force(&s, e, n, p, k, next.eff);
+			in_force(&s, e, n, p, k, k, next.eff);
 			for (i = 0; i < n; i++)
 				next.conf[e[i].field] = e[i].value;
 			push_next(w, state, e[0].step, false, &next);
@@ -878,7 +906,7 @@ walk_link(struct walk *w, int link, struct found *ret)
 {
 	const struct link *l = &w->f->links[link];
 	int unit[2] = { client_unit(w->f, link), w->f->endpoints[l->endpoint].unit };
-	bool one_unit = unit[0] != NONE && unit[0] == unit[1], at_once, activated[2];
+	bool one_unit = unit[0] != NONE && unit[0] == unit[1], at_once, goes_first, activated[2];
 	size_t i, j, s, begin, end, next;
 	const char *why;
 	enum verdict v;
@@ -897,8 +925,11 @@ walk_link(struct walk *w, int link, struct found *ret)
 		struct event *e = &w->own.v[i];
 		const struct step *step = &w->plan->steps[e->step];
 
-		for (j = i, at_once = false; j < w->own.n && w->own.v[j].step == e->step; j++)
+		at_once = goes_first = false;
+		for (j = i; j < w->own.n && w->own.v[j].step == e->step; j++) {
 			at_once = at_once || w->own.v[j].at_once;
+			goes_first = goes_first || (w->own.v[j].at_once && !w->own.v[j].last);
+		}
 		k = renumber(e, j - i);
 		activated[0] = unit[0] != NONE && w->activates[(size_t)e->step * w->f->nunits + (size_t)unit[0]];
 		activated[1] = unit[1] != NONE && w->activates[(size_t)e->step * w->f->nunits + (size_t)unit[1]];
@@ -911,10 +942,10 @@ walk_link(struct walk *w, int link, struct found *ret)
 		/* What stands refused already, by excuse, is no news. */
 		for (s = begin; s < end; s++)
 			if (!stranded(look(w, link, w->states[s].eff, &why)))
-				find(w, ret, link, (int)s, e, j - i, all, k, true);
+				find(w, ret, link, (int)s, e, j - i, all, k, k, true);
 		for (s = begin; s < end && ret->counter == NULL; s++)
 			if (!stranded(look(w, link, w->states[s].eff, &why)))
-				in_flight(w, ret, link, (int)s, e, j - i, k, unit, at_once);
+				in_flight(w, ret, link, (int)s, e, j - i, k, unit, at_once, goes_first);
 		begin_generation(w);
 		for (s = begin; step->optional && s < end; s++) {
 			struct state left = w->states[s];

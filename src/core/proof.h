@@ -11,7 +11,8 @@
  * taken back in the reverse one; edits of one file are one.  A CA file that a
  * step writes is read by whoever connects next, activated or not; on the way
  * back it is the last to go (ops_of_step()).  A client without a unit, which
- * nothing activates, reads all that is its own so.  A step that is taken back
+ * nothing activates, reads all that is its own so; on the way back that is
+ * gone before the units are activated again.  A step that is taken back
  * activates every unit that its edits may have reached.
  *
  * What a link's verdict hangs on is small: its own facets and those of its
@@ -45,6 +46,7 @@ enum way_what {
 	 * that are applied and do not activate it, restarted by somebody.
 	 */
 	WAY_IN_FORCE,
+	WAY_TAKEN_BACK,	/* `move` of it, written before, does so no more */
 	WAY_NOT_YET	/* `unit` still runs what it ran before the step */
 };
 struct way {

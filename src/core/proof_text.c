@@ -72,6 +72,10 @@ way_text(struct buf *out, const struct fleet *f, const struct plan *plan, const 
 		(void)buf_puts(out, "  written: ");
 		move_text(out, f, &plan->steps[w->step].moves[w->move]);
 		return;
+	case WAY_TAKEN_BACK:
+		(void)buf_puts(out, "  taken back: ");
+		move_text(out, f, &plan->steps[w->step].moves[w->move]);
+		return;
 	case WAY_IN_FORCE:
 		(void)buf_printf(out, "  %s is activated, or restarted by somebody: it runs what is written there",
 		    f->units[w->unit].name);

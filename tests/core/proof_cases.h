@@ -266,6 +266,20 @@ static const struct trial trials[] = {
 	  "  then postgres accepts both and serves internal; backup -> postgres, from host job, dials verify-full and trusts none\n"
 	  "  open sessions go on; it fails when they connect again\n"
 	  "  safe instead: step 3 'flip' after step 4 'ca'\n", NULL },
+	{ "on_the_way_back_a_client_without_a_unit_goes_first", HEAD APART PG_CERT ENDPOINTS POSTGRES("") CLIENTS
+	  "  backup: { host: db, links: { postgres: { match: { host: db }, dial: { file: /srv/postgres.env, set: { DIAL: \"$(dial)\" } } } } }\n",
+	  PLAIN, FRONT STEP("force", "accept: { postgres: tls }, dial: { \"backup -> postgres\": require }"),
+	  "in the middle of step 3 'force': backup -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n",
+	  "plan.yaml:7:5: in the middle of step 3 'force': backup -> postgres is refused: the endpoint accepts tls only and the client dials plaintext\n"
+	  "  step 1 'certs' to step 2 'pg-both' are applied\n"
+	  "  step 3 'force', or its undo, is in flight\n"
+	  "    written: backup -> postgres dials require\n"
+	  "    written: postgres accepts tls\n"
+	  "    pg is activated, or restarted by somebody: it runs what is written there\n"
+	  "    taken back: postgres accepts tls\n"
+	  "    taken back: backup -> postgres dials require\n"
+	  "  then postgres accepts tls and serves internal; backup -> postgres, from host db, dials disable and trusts none\n"
+	  "  at once: what is restarted there has to connect again\n", NULL },
 	{ "somebody_restarts_what_no_step_activates", HEAD APART
 	  "certs:\n  internal: { serves: [postgres], dir: /etc/tls }\n  renewed: { serves: [postgres], dir: /etc/tls-2, lands: activation }\n"
 	  ENDPOINTS POSTGRES("") CLIENTS CLIENT("web", "web", "", "postgres: { match: { host: web }, "

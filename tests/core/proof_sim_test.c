@@ -102,6 +102,7 @@ struct draft_step {
 
 struct draft {
 	bool	 wild;		/* names, protocols, ways to log in may not fit */
+	bool	 crowded;	/* few units, many clients without one, steps of many moves */
 	size_t	 nhosts, nunits, nends, nclients, nlinks, ncerts, nsteps;
 	int	 unit_host[UNITS];
 	struct { enum kind kind; int unit; } end[ENDS];
@@ -199,8 +200,9 @@ draft_fleet(struct draft *d)
 
 	memset(d, 0, sizeof(*d));
 	d->wild = chance(25);
+	d->crowded = chance(35);
 	d->nhosts = 1 + below(HOSTS);
-	d->nunits = 1 + below(UNITS);
+	d->nunits = 1 + below(d->crowded ? 2 : UNITS);
 	for (i = 0; i < d->nunits; i++)
 		d->unit_host[i] = (int)below(d->nhosts);
 	d->nends = 1 + below(ENDS);
@@ -228,7 +230,7 @@ draft_fleet(struct draft *d)
 		}
 	for (i = 1 + below(CLIENTS - 1); i > 0 && d->nclients < CLIENTS; i--) {
 		d->client[d->nclients].pools = NONE;
-		d->client[d->nclients].unit = chance(92) ? (int)below(d->nunits) : NONE;
+		d->client[d->nclients].unit = chance(d->crowded ? 50 : 92) ? (int)below(d->nunits) : NONE;
 		d->client[d->nclients].host = (int)below(d->nhosts);
 		d->nclients++;
 	}
@@ -487,10 +489,10 @@ draft_plan(struct draft *d)
 			d->from_dial = "disable";
 	draft_usual(d);
 	/* What people do to a plan. */
-	for (n = chance(55) ? 0 : 1 + below(4); n > 0 && d->nsteps > 1; n--) {
+	for (n = d->crowded ? 2 + below(4) : chance(55) ? 0 : 1 + below(4); n > 0 && d->nsteps > 1; n--) {
 		i = below(d->nsteps);
 		k = below(d->nsteps);
-		switch (below(6)) {
+		switch (d->crowded && chance(75) ? 0 : below(6)) {
 		case 0:		/* two steps in one */
 			if (i + 1 < d->nsteps && d->step[i].nmoves + d->step[i + 1].nmoves <= MOVES) {
 				size_t m;
@@ -622,6 +624,7 @@ struct sim {
 	size_t	 pos;		/* steps before it are done or skipped */
 	int	 flight;	/* the step that is under way, or NONE */
 	bool	 undoing;
+	int	 until;		/* an undo goes on to this step, or NONE */
 	bool	*did;		/* by op of that step */
 	bool	*undone;
 	bool	 stale;		/* something in force has changed since the last look */
@@ -729,7 +732,7 @@ sim_init(struct sim *s, const struct fleet *f, const struct plan *plan)
 
 		s->carrier[i] = find_carrier(f, (int)i);
 		s->reader[i] = unit_of_client(f, l->client);
-		s->at_once[i] = true;
+		s->at_once[i] = l->trust.n > 0;
 		for (k = 0; k < l->trust.n; k++)
 			if (l->trust.v[k].kind != EDIT_FILE)
 				s->at_once[i] = false;
@@ -860,6 +863,7 @@ sim_reset(struct sim *s, const struct posture *start)
 	s->pos = 0;
 	s->flight = NONE;
 	s->undoing = false;
+	s->until = NONE;
 	write_disk(s);
 	for (u = 0; u < s->f->nunits; u++)
 		activate(s, (int)u);
@@ -931,9 +935,60 @@ forward(struct sim *s)
 	s->flight = NONE;
 }
 
+/* The unit that takes over what a move writes; of a certificate, which may have several, NONE. */
+static int
+unit_of_move(const struct fleet *f, const struct move *m)
+{
+	return m->facet == FACET_ACCEPT ? f->endpoints[m->subject].unit : m->facet == FACET_CERT ? NONE :
+	    f->clients[f->links[m->subject].client].unit;
+}
+
+/*
+ * The activation of a step that can leave it to the undo of the one before:
+ * all that it writes is for one unit, and nobody reads it sooner.
+ */
+static int
+only_activation(const struct sim *s, size_t step)
+{
+	const struct ops *ops = &s->steps[step].ops;
+	int found = NONE;
+	size_t o;
+
+	for (o = 0; o < ops->n; o++) {
+		if (ops->v[o].kind == OP_RUN || ops->v[o].back_last ||
+		    (ops->v[o].kind == OP_ACTIVATE && found != NONE))
+			return NONE;
+		if (ops->v[o].kind == OP_ACTIVATE)
+			found = (int)o;
+	}
+	/* A client without a unit reads its part as soon as it is taken back. */
+	for (o = 0; found != NONE && o < s->plan->steps[step].nmoves; o++)
+		if (unit_of_move(s->f, &s->plan->steps[step].moves[o]) != ops->v[found].unit)
+			return NONE;
+	return found;
+}
+
+/* The undo goes on to the step before, and both activate one and the same unit. */
+static bool
+leaves(const struct sim *s, size_t step)
+{
+	int mine = only_activation(s, step), its;
+	size_t i;
+
+	for (i = step; mine != NONE && s->until != NONE && i-- > (size_t)s->until;) {
+		if (s->status[i] != DONE)
+			continue;
+		its = only_activation(s, i);
+		return its != NONE && s->steps[i].ops.v[its].unit == s->steps[step].ops.v[mine].unit;
+	}
+	return false;
+}
+
 static void
 begin_undo(struct sim *s, size_t step)
 {
+	bool left = s->flight == NONE && leaves(s, step);
+
 	size_t o;
 
 	say(s, "undo %s", s->plan->steps[step].id);
@@ -945,6 +1000,11 @@ begin_undo(struct sim *s, size_t step)
 			s->did[o] = true;
 	}
 	memset(s->undone, 0, (s->steps[step].ops.n + 1) * sizeof(*s->undone));
+	if (left) {
+		say(s, "leaving its activation to the undo of the step before");
+		s->did[only_activation(s, step)] = false;
+		s->undone[only_activation(s, step)] = true;
+	}
 	s->undoing = true;
 }
 
@@ -1056,6 +1116,19 @@ some_start(const struct fleet *f, const struct plan *plan, struct posture *start
 			start->dial[i] = (enum dial)below(DIAL_COUNT);
 }
 
+/* What is behind a pooler has to work at the start, too. */
+static bool
+behind_is(const struct fleet *f, int link, const bool *considered)
+{
+	size_t c, i;
+
+	for (c = 0; c < f->nclients; c++)
+		for (i = 0; f->clients[c].pools == f->links[link].endpoint && i < f->clients[c].links.n; i++)
+			if (!considered[f->clients[c].links.v[i]])
+				return false;
+	return true;
+}
+
 /*
  * One walk.  safe[link]: the proof says that it is never stranded.  Returns
  * the link that is, or NONE.
@@ -1079,6 +1152,8 @@ walk(struct sim *s, const bool *safe, bool *considered, uint64_t seed)
 	posture_release(&start);
 	for (i = 0; i < s->f->nlinks; i++)
 		considered[i] = posture_verdict(s->f, in_force(s), (int)i, NULL) > VERDICT_UNKNOWN;
+	for (i = 0; i < s->f->nlinks; i++)
+		considered[i] = considered[i] && behind_is(s->f, (int)i, considered);
 	tally.walks++;
 	for (events = 20 + below(60); events > 0; events--) {
 		if (chance(foreign)) {
@@ -1092,12 +1167,16 @@ walk(struct sim *s, const bool *safe, bool *considered, uint64_t seed)
 			begin_undo(s, (size_t)s->flight);
 		else if (s->flight != NONE)
 			forward(s);
-		else if (s->pos > 0 && (chance(undo) || s->pos == s->plan->nsteps)) {
+		else if (s->pos > 0 && (s->until != NONE || chance(undo) || s->pos == s->plan->nsteps)) {
+			if (s->until == NONE && chance(40))
+				s->until = (int)below(s->pos);
 			/* The last that stands; those skipped after it are open again. */
 			while (s->pos > 0 && s->status[s->pos - 1] == SKIPPED)
 				s->status[--s->pos] = TODO;
-			if (s->pos > 0)
+			if (s->pos > 0 && (s->until == NONE || (int)s->pos > s->until))
 				begin_undo(s, s->pos - 1);
+			else
+				s->until = NONE;
 		} else if (s->pos < s->plan->nsteps && s->plan->steps[s->pos].optional && chance(skip)) {
 			say(s, "skip %s", s->plan->steps[s->pos].id);
 			s->status[s->pos++] = SKIPPED;
@@ -1162,6 +1241,12 @@ follow(struct sim *s, const struct counter *c, const struct posture *start)
 			for (o = 0; (int)o <= s->steps[w->step].moves[w->move].last; o++)
 				if (!s->did[o])
 					do_op(s, o);
+			break;
+		case WAY_TAKEN_BACK:
+			if (!s->undoing)
+				begin_undo(s, (size_t)w->step);
+			while (stands(s, (size_t)w->step, &s->steps[w->step].moves[w->move]))
+				back(s);
 			break;
 		case WAY_IN_FORCE:
 			say(s, "%s takes over", s->f->units[w->unit].name);
