@@ -194,7 +194,7 @@ draw_step(struct area a, int y, const struct view *v, const struct scene *s,
 		end -= (int)text_width(status) + 1;
 		grid_put_right(a, y, a.w - 1, status_role, status);
 		if ((status_role == ROLE_WARN || status_role == ROLE_BAD) && (phase == PHASE_TODO || phase == PHASE_READY ||
-		    phase == PHASE_RESTORED)) {
+		    phase == PHASE_RESTORED || phase == PHASE_DONE)) {
 			end -= 2;
 			grid_put(a, y, end + 1, 1, status_role, glyph(v->ascii, G_FORBID));
 		}

@@ -149,22 +149,13 @@ cert_word(const struct scene *s, int cert)
 	    cert == NONE ? "none" : "unknown";
 }
 
-/* "web -> pgbouncer is refused: …", which is what it is all about. */
-static void
-outcome_words(struct buf *b, const struct scene *s, const struct counter *c)
-{
-	(void)buf_printf(b, "%s %s: ", s->fleet->links[c->link].name,
-	    c->verdict == VERDICT_HANGS ? "hangs" : "is refused");
-	if (c->because != NONE)
-		(void)buf_printf(b, "%s is refused: ", s->fleet->links[c->because].name);
-	(void)buf_puts(b, c->why == NULL ? "" : c->why);
-}
-
 static void
 when_words(struct buf *b, const struct scene *s, const struct counter *c)
 {
 	if (c->step == NONE) {
-		(void)buf_puts(b, "before the first step");
+		/* The walk begins at what is there. */
+		(void)buf_puts(b, s->proven->ncontradictions > 0 ? "already, as it is seen now" :
+		    "before the first step");
 		return;
 	}
 	(void)buf_puts(b, c->in_flight ? "in the middle of " : "after ");
@@ -242,7 +233,7 @@ add_counters(struct page *p, const struct scene *s, int chosen)
 			when_words(&b, s, c);
 			(void)buf_puts(&b, ": ");
 		}
-		outcome_words(&b, s, c);
+		proven_outcome(&b, s->fleet, c);
 		page_line(p);
 		p->v[p->n - 1].item = (int)i + 1;
 		page_add(p, ROLE_DIM, "%3zu ", i + 1);

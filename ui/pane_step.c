@@ -348,7 +348,8 @@ progress_page(struct page *p, const struct scene *s, int step)
 		page_line(p);
 		page_add(p, ROLE_DIM, " %2zu ", i + 1);
 		page_add(p, look.role, "%s %s", glyph(p->ascii, look.glyph), look.word);
-		page_at(p, 18, ROLE_TEXT, "%s", words);
+		page_at(p, 18, ROLE_TEXT, "%s", "");
+		page_flow(p, 20, ROLE_TEXT, words);
 		free(words);
 		if (runs && run.op == (int)i) {
 			look_age(age, s->now_ms, run.since_ms);

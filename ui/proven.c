@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/mem.h"
 
 void
@@ -59,4 +60,13 @@ unsigned
 proven_strands(const struct proven *p, int step)
 {
 	return p == NULL || p->proof == NULL || step < 0 || (size_t)step >= p->nsteps ? 0 : p->strands[step];
+}
+
+void
+proven_outcome(struct buf *b, const struct fleet *f, const struct counter *c)
+{
+	(void)buf_printf(b, "%s %s: ", f->links[c->link].name, c->verdict == VERDICT_HANGS ? "hangs" : "is refused");
+	if (c->because != NONE)
+		(void)buf_printf(b, "%s is refused: ", f->links[c->because].name);
+	(void)buf_puts(b, c->why == NULL ? "" : c->why);
 }

@@ -11,6 +11,8 @@
 #include "core/lint.h"
 #include "core/proof.h"
 
+struct buf;
+
 enum proof_state {
 	PROOF_NONE,		/* there is no plan */
 	PROOF_PROVEN,
@@ -37,5 +39,8 @@ void	proven_release(struct proven *);
 enum proof_state proven_state(const struct proven * /* may be NULL */);
 /* Links that are stranded while the step is in flight, or after it. */
 unsigned proven_strands(const struct proven * /* may be NULL */, int step);
+
+/* "web -> pgbouncer is refused: …" */
+void	proven_outcome(struct buf *, const struct fleet *, const struct counter *);
 
 #endif

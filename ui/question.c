@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "ui/look.h"
@@ -116,11 +117,12 @@ static void
 turn_words(struct page *p, const struct view *v, const struct scene *s)
 {
 	const char *waiver = s->waiver(s->arg, v->subject, "proof");
+	struct buf b;
 	size_t i, n = 0;
 	char *words;
 
-	page_line(p);
-	page_add(p, ROLE_TEXT, "what came after it stays:");
+	buf_init(&b, 0);
+	(void)buf_puts(&b, "what came after it stays:");
 	for (i = (size_t)v->subject + 1; i < s->plan->nsteps; i++)
 		switch (rollout_step(s->rollout, (int)i)->phase) {
 		case PHASE_DONE:
@@ -128,13 +130,15 @@ turn_words(struct page *p, const struct view *v, const struct scene *s)
 		case PHASE_DOUBT:
 		case PHASE_STUCK:
 			if (n++ < 5)
-				page_add(p, ROLE_TEXT, "%s %s", n > 1 ? "," : "", s->plan->steps[i].id);
+				(void)buf_printf(&b, "%s %s", n > 1 ? "," : "", s->plan->steps[i].id);
 			break;
 		default:	/* nothing of it stands */
 			break;
 		}
 	if (n > 5)
-		page_add(p, ROLE_TEXT, " and %zu more", n - 5);
+		(void)buf_printf(&b, " and %zu more", n - 5);
+	page_wrap(p, 0, ROLE_TEXT, buf_str(&b));
+	buf_release(&b);
 	if (waiver == NULL) {
 		page_wrap(p, 0, ROLE_GOOD, "no link becomes worse by it than it is now");
 		return;

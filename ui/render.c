@@ -17,6 +17,8 @@
 #include "ui/pane.h"
 #include "ui/steps.h"
 
+#define STORY_LINES 10	/* of a counter-example, about */
+
 static const char *
 base_name(const char *path)
 {
@@ -95,7 +97,7 @@ draw_title(struct area a, const struct view *v, const struct scene *s)
 	if (environment != NULL && room > (int)text_width(environment) + 3 + 8)
 		room -= (int)text_width(environment) + 3;
 	x += grid_put(a, 0, x, room, ROLE_STRONG, name) + 1;
-	if (environment != NULL && end - x > 8) {
+	if (environment != NULL && (end - x > 8 || end - x > (int)text_width(environment) + 2)) {
 		x += grid_put(a, 0, x, 1, ROLE_DIM, glyph(v->ascii, G_DOT)) + 1;
 		x += grid_put(a, 0, x, end - x - 1, scene_protected(s) ? ROLE_WARN : ROLE_TEXT,
 		    environment) + 2;
@@ -186,7 +188,9 @@ draw_page(struct area a, struct view *v, const struct scene *s)
 	l->rows = (int)p.n;
 	l->page = a.h;
 	max = l->rows > l->page ? l->rows - l->page : 0;
-	if (v->to_counter && (at = item_line(&p, v->counter + 1)) >= 0)
+	/* All of its story is to be seen, or as much as there is room for. */
+	if (v->to_counter && (at = item_line(&p, v->counter + 1)) >= 0 &&
+	    (at < l->top || at + STORY_LINES > l->top + a.h))
 		l->top = at;
 	v->to_counter = false;
 	if (l->top > max)

@@ -344,7 +344,7 @@ go_to_counter(struct view *v, const struct scene *s)
 	int step = s->proven->proof->counters[v->counter].step;
 
 	if (step == NONE)
-		view_say(v, ROLE_DIM, "that is so before the first step");
+		view_say(v, ROLE_DIM, "no step of the plan brings it about: it is so already");
 	else
 		go_to_step(v, s, step);
 }
@@ -758,9 +758,10 @@ tell_proof(struct view *v, const struct scene *s)
 		v->told_proof = state;
 		buf_clear(&b);
 		(void)buf_puts(&b, state == PROOF_REFUTED ? "what is left of the plan is REFUTED (P): " :
-		    state == PROOF_OPEN ? "what is left of the plan is not proven (P)" : "what is left of the plan is proven");
+		    state == PROOF_OPEN ? "what is left of the plan is not proven (P)" :
+		    "what is left of the plan is proven");
 		if (state == PROOF_REFUTED)
-			counter_line(&b, s->fleet, s->plan, &s->proven->proof->counters[0]);
+			proven_outcome(&b, s->fleet, &s->proven->proof->counters[0]);
 		view_tell(v, s->now_ms, state == PROOF_REFUTED ? TELL_ERROR : state == PROOF_OPEN ? TELL_WARN :
 		    TELL_NOTE, buf_str(&b));
 	}

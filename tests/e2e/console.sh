@@ -1,8 +1,8 @@
 #!/bin/sh
 # time limit: 900
 # The console in a terminal (tmux): the same walk by key presses; a host that
-# hangs shows as stale while keys are answered; NO_COLOR, vt100, resize; and the
-# terminal is as it was afterwards.
+# hangs shows as stale while keys are answered; NO_COLOR, vt100, resize; the terminal
+# is as it was afterwards; and a plan in a wrong order is shown to be, at once.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
@@ -34,14 +34,18 @@ keys() {
 	tm send-keys -t con "$@"
 }
 
-# console WIDTH HEIGHT [VAR=VALUE …]: begins it; the shell behind it stays
-console() {
+# begin WIDTH HEIGHT [VAR=VALUE …]: begins it; the shell behind it stays
+begin() {
 	w=$1 h=$2
 	shift 2
 	tm kill-session -t con >/dev/null 2>&1
 	tm new-session -d -s con -x "$w" -y "$h" "exec sh" || return 1
 	tm send-keys -t con "PS1='shell> '; rm -f $tmp/stty.after; stty -a >$tmp/stty.before; env $* $lab exec $dir -- $BELAY -f $fleet -p $plan; echo left with \$?; stty -a >$tmp/stty.after" Enter
-	until_ 20 shows 'LINK'
+}
+
+# The same, as far as the dashboard.
+console() {
+	begin "$@" && until_ 20 shows 'LINK'
 }
 
 status_phase() {
@@ -91,6 +95,27 @@ one_more_q() {
 	until_ 1 shows 'left with 0'
 }
 
+# The pooler's leg before its server offers tls.
+wrong_order() {
+	sed -e '/id: pg-both/{h;d;}' -e '/id: leg2/G' "$1" >"$2"
+	! cmp -s "$1" "$2"
+}
+
+names_the_link() {
+	shows 'REFUTED: 5 links' && shows '1 ✘ pgbouncer → postgres is refused: ' &&
+		shows "when .* step 2 'leg2'" && shows "safe  *step 2 'leg2' after step 3 'pg-both'"
+}
+
+goes_to_the_step() {
+	keys Enter
+	until_ 5 shows 'leg2 .*strands 5' && until_ 5 shows 'STEP 2  leg2'
+}
+
+is_refused() {
+	keys U
+	until_ 5 shows 'nothing to undo'
+}
+
 plain_screen() {		# no colour at all in what is drawn; 39 and 49 are the terminal's own
 	! tm capture-pane -p -e -t con | grep -q "$(printf '\033')\[[0-9;]*\([34][0-7]\|[34]8;5;[0-9]*\)m"
 }
@@ -98,6 +123,14 @@ plain_screen() {		# no colour at all in what is drawn; 39 and 49 are the termina
 ok "the lab is up" up console --reload || finish
 fleet=$dir/fleet-reload.yaml
 tree >"$tmp/tree.start"
+ok "a plan is put in a wrong order" wrong_order "$plan" "$dir/wrong.yaml"
+plan=$dir/wrong.yaml
+begin 80 24
+ok "it opens with the proof, which names the link" until_ 20 names_the_link || screen
+ok "and goes to its step, which is marked" goes_to_the_step || screen
+ok "of which there is nothing to undo" is_refused || screen
+ok "it leaves" left_cleanly
+plan=$dir/plan.yaml
 ok "the console opens at 80x24" console 80 24 || finish
 ok "it shows every link's sessions" until_ 30 shows 'plain'
 ok "it answers keys" answers_keys

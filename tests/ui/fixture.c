@@ -166,6 +166,8 @@ fixture_init_plan(struct fixture *f, const char *path)
 		free(shapes[i]);
 	proven_init(&f->proven, f->fleet, f->plan);
 	proof_run(&f->proof, f->fleet, f->plan, NULL, 0);
+	/* How many the walk looks at is its own affair. */
+	f->proof.nstates = 600;
 	proven_set(&f->proven, &f->proof, "", 0);
 	f->scene.plan = f->plan;
 	f->scene.rollout = f->rollout;
