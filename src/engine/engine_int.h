@@ -8,6 +8,7 @@
  * judge.c    guards and gates: asking for what they need, judging, answering
  * prove.c    the proof from the posture at hand: the rest of the plan, steps out of turn
  * lease.c    leases on hosts: one belay at a time
+ * adopt.c    a run of another bastion, by its records on the hosts
  * material.c secrets and certificates
  * past.c     the journal: writing, replaying, history
  */
@@ -146,6 +147,8 @@ struct engine {
 	unsigned lease_round;
 	bool	 lease_refused, lease_held, waiting_lease, leases_late;
 
+	struct adopting *adopting;
+
 	struct slot *slots;
 	size_t	 nslots;
 	struct judging *judgings;
@@ -178,8 +181,7 @@ struct engine {
 	} turn;
 	struct proof proof;
 	bool	 proof_known;
-	size_t	 proof_contradicted;
-	int	 proof_next;
+	uint64_t proof_of;	/* what it is the proof of; see prove.c */
 
 	bool	 undo_goes_on;	/* while engine_undo_down() asks */
 	int	 undo_until;
@@ -237,6 +239,11 @@ bool	lease_lost(struct engine *, uint64_t id);
 int64_t	lease_token(const struct engine *, int host);	/* 0: none */
 int64_t	lease_run(struct engine *, int64_t now_ms);	/* renews; when next */
 void	lease_give_back(struct engine *);	/* at the end; waits at most 1.5 s */
+
+/* adopt.c */
+void	adopt_free(struct engine *);
+bool	adopt_answer(struct engine *, uint64_t id, const struct op_result *);	/* was it one of ours? */
+bool	adopt_lost(struct engine *, uint64_t id);
 
 /* material.c */
 void	material_start(struct engine *);	/* secrets that can be had without asking; CA certificates */

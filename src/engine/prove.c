@@ -366,19 +366,50 @@ prove_turn(void *arg, enum verb verb, int step, char *why, size_t size)
 
 /* ---- what faces read --------------------------------------------------------------- */
 
+static void
+mix(uint64_t *hash, int value)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(value); i++)
+		*hash = (*hash ^ ((unsigned)value >> (8 * i) & 0xff)) * UINT64_C(1099511628211);
+}
+
+/* FNV-1a of the posture, and of the steps that still come from there; never 0. */
+static uint64_t
+rest_key(const struct engine *e, const struct posture *p)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+	size_t i;
+
+	for (i = 0; i < p->nendpoints; i++) {
+		mix(&hash, (int)p->accept[i]);
+		mix(&hash, p->cert[i]);
+	}
+	for (i = 0; i < p->nlinks; i++) {
+		mix(&hash, (int)p->dial[i]);
+		mix(&hash, p->trust[i]);
+		mix(&hash, p->present[i]);
+	}
+	for (i = 0; i < e->plan->nsteps; i++)
+		mix(&hash, stands(e, (int)i) || rollout_step(e->rollout, (int)i)->phase == PHASE_SKIPPED);
+	return hash | 1;
+}
+
 const struct proof *
 engine_proof(struct engine *e)
 {
 	struct posture p;
 	size_t contradicted;
-	int next;
+	uint64_t of;
 
 	if (e->plan == NULL)
 		return NULL;
 	contradicted = at_hand(e, NONE, &p);
+	/* 0: the plan itself, as it begins. */
+	of = contradicted == 0 ? 0 : rest_key(e, &p);
 	posture_release(&p);
-	next = contradicted == 0 ? NONE : rollout_next(e->rollout);
-	if (e->proof_known && e->proof_contradicted == contradicted && e->proof_next == next)
+	if (e->proof_known && e->proof_of == of)
 		return &e->proof;
 	proof_release(&e->proof);
 	/* A run that is as the plan has it is proven by the plan's own proof. */
@@ -387,8 +418,7 @@ engine_proof(struct engine *e)
 	else
 		prove_rest(e, &e->proof);
 	e->proof_known = true;
-	e->proof_contradicted = contradicted;
-	e->proof_next = next;
+	e->proof_of = of;
 	return &e->proof;
 }
 
