@@ -71,8 +71,9 @@ struct mode {
  *	chain and name and has no way back; what encrypts alone is "no-verify",
  *	which is not libpq's word (brianc/node-postgres#2375, #2281).
  * pgx: run (4.15), and 5 read; pgconn/config.go and pgconn.go.  allow and prefer check
- *	nothing; require is verify-ca where a CA file is given; prefer does not
- *	come back after class 28.
+ *	nothing; require is verify-ca where a CA file is given; neither comes
+ *	back after class 28, so that PostgreSQL's refusal of plaintext is the
+ *	end of allow (run; 5 is read to try TLS then).
  * jdbc: run (42.5), ConnectionFactoryImpl, LibPQFactory.  require and below
  *	check nothing, CA file or not; both ways back are for class 28 only,
  *	and prefer's for a server without TLS.
@@ -131,7 +132,7 @@ static const struct mode modes[DIALECT_COUNT][DIAL_COUNT] = {
 	},
 	[DIALECT_PGX] = {
 		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
-		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE | END_OTHER },
+		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_NOTHING, END_OTHER },
 		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_NOTHING,
 		    END_NO_TLS | END_HANDSHAKE | END_CUT | END_OTHER },
 		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_IF_FILE),
@@ -297,7 +298,8 @@ static enum end
 try_tls(const struct attempt *a, enum checks check, const char *login, enum verdict *ret_grade,
     const char **ret_why)
 {
-	bool asked = a->asks || a->accept == ACCEPT_MUTUAL || a->auth == AUTH_CERT;
+	/* PgBouncer asks in every mode, with or without a client_tls_ca_file to judge the answer by. */
+	bool asked = a->asks || a->kind == KIND_PGBOUNCER || a->accept == ACCEPT_MUTUAL || a->auth == AUTH_CERT;
 	bool demanded = a->accept == ACCEPT_MUTUAL || a->auth == AUTH_CERT;
 	/* From TLS 1.3 on the client is through before its certificate is looked at. */
 	enum end alert = spoken(a) >= PROTO_TLS1_3 ? END_CUT : END_HANDSHAKE;

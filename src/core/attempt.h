@@ -40,14 +40,14 @@ enum leaf_state {
 };
 
 /* The client certificate that the client shows when it is asked. */
-enum shown { SHOWN_NONE, SHOWN_GOOD, SHOWN_STRAY /* of a CA that the endpoint does not trust */ };
+enum shown { SHOWN_NONE, SHOWN_GOOD, SHOWN_STRAY /* of a CA that the endpoint does not trust, if any */ };
 
 struct attempt {
 	enum kind kind;		/* of the endpoint */
 	enum accept accept;
 	enum leaf_state served;
 	bool	 one_port;	/* Redis: plaintext and TLS are dialled at the same port */
-	bool	 asks;		/* a client certificate is asked for, not demanded (PostgreSQL's ssl_ca_file) */
+	bool	 asks;		/* a client certificate is asked for, not demanded (PostgreSQL's ssl_ca_file; PgBouncer always asks) */
 	enum proto server_min, server_max;	/* PROTO_ANY: no bound */
 	enum auth auth;		/* how the endpoint authenticates this role */
 	enum stored stored;	/* what it has stored for it */

@@ -390,11 +390,11 @@ what_holds_everywhere(const struct attempt *a)
 	w = attempt_verdict(&b, NULL);
 	if (a->dial != DIAL_PREFER && a->served != SERVED_NONE && v > w && v != VERDICT_UNKNOWN)
 		say(a, "better with a worse certificate");
-	/* One that nobody asks for is not looked at. */
+	/* One that nobody asks for is not looked at; PgBouncer always asks. */
 	b = *a;
 	b.shown = SHOWN_NONE;
 	w = attempt_verdict(&b, NULL);
-	if (!a->asks && a->accept != ACCEPT_MUTUAL && a->auth != AUTH_CERT && v != w)
+	if (!a->asks && a->kind != KIND_PGBOUNCER && a->accept != ACCEPT_MUTUAL && a->auth != AUTH_CERT && v != w)
 		say(a, "a client certificate that was not asked for counted");
 	/* What was known and is forgotten makes a verdict unknown, or leaves it as it is. */
 	b = *a;
