@@ -149,6 +149,7 @@ ENGINE_SRC = \
 	src/engine/judge.c \
 	src/engine/prove.c \
 	src/engine/lease.c \
+	src/engine/adopt.c \
 	src/engine/material.c \
 	src/engine/past.c \
 	src/engine/thread.c \
@@ -166,6 +167,7 @@ VERBS_SRC = \
 	src/verbs/drive.c \
 	src/verbs/history.c \
 	src/verbs/unlock.c \
+	src/verbs/adopt.c \
 	$(END)
 
 # ui: the curses face
@@ -297,6 +299,7 @@ E2E = \
 	tests/e2e/faults.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/two.sh \
+	tests/e2e/adopt.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.

@@ -43,10 +43,11 @@ static const struct {
 	{ "undo", verb_undo, true, "take the last step back, or several" },
 	{ "verify", verb_verify, true, "run the gates of what is in place, change nothing" },
 	{ "history", verb_history, false, "the journal" },
+	{ "adopt", verb_adopt, false, "take a run over that another bastion began" },
 	{ "unlock", verb_unlock, false, "who else holds hosts; take them over by the owner's name" },
 };
 
-static const char *const not_yet[] = { "adopt", "certs", "explain", "doctor", NULL };
+static const char *const not_yet[] = { "certs", "explain", "doctor", NULL };
 
 enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_WATCH, OPT_CHECK, OPT_EXPANDED,
 	OPT_REASON, OPT_WAIVE, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL };

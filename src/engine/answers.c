@@ -66,7 +66,7 @@ on_op_done(void *arg, uint64_t id, const struct op_result *res)
 	struct event ev = { .kind = EV_OP };
 	char **text, *why;
 
-	if (lease_answer(e, id, res) || errand == NULL || e->stopping)
+	if (lease_answer(e, id, res) || adopt_answer(e, id, res) || errand == NULL || e->stopping)
 		return;
 	ev.now_ms = engine_now_ms(e);
 	/* Not where the host was silent all the time: then it is set aside, and the others are not kept waiting. */
@@ -158,7 +158,7 @@ on_lost(void *arg, uint64_t id)
 	struct errand *errand = engine_errand(e, id);
 	struct event ev = { .kind = EV_LOST, .why = "the worker that carried it out is gone" };
 
-	if (lease_lost(e, id) || e->stopping)
+	if (lease_lost(e, id) || adopt_lost(e, id) || e->stopping)
 		return;
 	if (errand != NULL && undo_again(e, errand))
 		return;

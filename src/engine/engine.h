@@ -112,6 +112,15 @@ bool	engine_lease(const struct engine *, int host, struct lease_view *ret);
 /* Was the last wish refused because a host is somebody else's, or silent? */
 bool	engine_refused(const struct engine *, bool *ret_held);
 
+/*
+ * Adopting a run: the hosts are asked for their records of this plan; once
+ * engine_adopting() is false, engine_adopted() makes a journal of them, which
+ * the next start goes on with.  0 with *ret_steps 0: there is nothing to adopt.
+ */
+void	engine_adopt(struct engine *);
+bool	engine_adopting(const struct engine *);
+int	engine_adopted(struct engine *, size_t *ret_steps, char *ret_who, size_t who_size, struct err *);
+
 /* What the preview found for an op: diff or command, secrets as fingerprints; NULL before. */
 const char *engine_op_text(const struct engine *, int step, int op);
 const struct ops *engine_ops(const struct engine *, int step);	/* shapes and lines for display; secrets unset */

@@ -86,6 +86,7 @@ memory_init(struct engine *e, struct err *err)
 
 			all[k].host = op->host;
 			all[k].unit = op->unit;
+			all[k].mixed = op->mixed;
 			all[k].activates = op->kind == OP_ACTIVATE;
 			all[k].back_last = op->back_last;
 			all[k].command = op->kind == OP_ACTIVATE || op->kind == OP_RUN;
@@ -299,6 +300,7 @@ engine_free(struct engine *e)
 	}
 	free(e->later);
 	lease_free(e);
+	adopt_free(e);
 	free(e->errands);
 	free(e->asks);
 	free(e->judgings);

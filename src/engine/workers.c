@@ -363,7 +363,7 @@ answered(struct worker *w, const struct message *m, struct question **ret, struc
 			return err_set(err, "an answer to a question that was never asked");
 		return 0;
 	}
-	if (q->worker != w->index || !q->sent || (q->kind == MSG_OP || q->kind == MSG_LEASE) != op)
+	if (q->worker != w->index || !q->sent || (q->kind == MSG_OP || q->kind == MSG_LEASE || q->kind == MSG_RECORDS) != op)
 		return err_set(err, "an answer to somebody else's question");
 	*ret = q;
 	return 0;
@@ -437,7 +437,7 @@ take_op_done(struct worker *w, const struct message *m, struct err *err)
 		return 0;
 	if (op_result_decode(&r, m->blob, m->blob_len, err) == -1)
 		return -1;
-	if (q->kind == MSG_LEASE ? r.outcome == OP_IN_PLACE || r.outcome == OP_RESTORED :
+	if (q->kind != MSG_OP ? r.outcome == OP_IN_PLACE || r.outcome == OP_RESTORED :
 	    !outcome_fits(q->what, r.outcome)) {
 		op_result_release(&r);
 		return err_set(err, "an outcome that cannot be");
@@ -566,6 +566,7 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 	case MSG_CHECK:
 	case MSG_OP:
 	case MSG_LEASE:
+	case MSG_RECORDS:
 	case MSG_CANCEL:
 	case MSG_HOST_KEY:
 	case MSG_PASSPHRASE:
@@ -1073,6 +1074,16 @@ workers_lease(struct workers *ws, int host, const struct wire_lease *lease, int6
 
 	wire_lease_encode(lease, &blob);
 	m.blob = buf_take(&blob, &m.blob_len);
+	return ask(ws, worker_of_host(ws, host), &m, deadline_ms);
+}
+
+uint64_t
+workers_records(struct workers *ws, int host, const char *plan_sha, int64_t deadline_ms)
+{
+	struct message m = { .kind = MSG_RECORDS, .subject = host };
+
+	m.blob = mem_strdup(plan_sha);
+	m.blob_len = strlen(plan_sha);
 	return ask(ws, worker_of_host(ws, host), &m, deadline_ms);
 }
 

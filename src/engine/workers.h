@@ -76,6 +76,7 @@ uint64_t workers_op(struct workers *, enum op_verb, const struct op *, const cha
 /* Answered by op_done; see wire.h for what its outcomes mean. */
 struct wire_lease;
 uint64_t workers_lease(struct workers *, int host, const struct wire_lease *, int64_t deadline_ms);
+uint64_t workers_records(struct workers *, int host, const char *plan_sha, int64_t deadline_ms);	/* op_done; see remote/hostops.h */
 /* No event follows for this question; an op that has begun on its host is not taken back by it. */
 void	workers_cancel(struct workers *, uint64_t id);
 

@@ -727,6 +727,27 @@ put_lease()
 	fail "the lease cannot be kept in $state"
 }
 
+# The records of the newest run of this plan, each with its state.
+verb_records()
+{
+	case $plan in ""|*[!0-9a-f]*) fail "not a plan: $plan" ;; esac
+	[ -d "$state/runs" ] || finish none
+	set +f
+	for one in $(ls -r "$state/runs"); do
+		cat "$state/runs/$one"/*/*/meta 2>/dev/null | grep -q "^plan $plan\$" || continue
+		for rec in "$state/runs/$one"/*/*; do
+			case $rec in *"~"*|*.new|*.gone) continue ;; esac
+			get_state
+			[ "$was" != none ] || continue
+			say "rec ${rec#"$state/runs/"}"
+			printf "state %s\n" "$was"
+			cat "$rec/meta"
+		done
+		finish ok
+	done
+	finish none
+}
+
 # In the environment that a login would have given it.
 run_command()
 {
@@ -829,6 +850,7 @@ case $verb in
 read) verb_read ;;
 look) verb_look ;;
 lease) verb_lease ;;
+records) verb_records ;;
 try) verb_try ;;
 put|restore|run)
 	[ "$op" ] || fail "no op id"

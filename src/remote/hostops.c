@@ -1058,3 +1058,65 @@ hostops_lease(struct hostops *set, int host, const struct wire_lease *order, int
 	hostop_later(h, lease);
 	return h;
 }
+
+/* ------------------------------------------------------------------ records */
+
+static void
+records_done(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
+{
+	struct hostop *h = arg;
+	const struct host_item *item;
+	struct buf b;
+	size_t i;
+
+	if (end != HOSTCALL_ANSWERED) {
+		unanswered(h, end, why);
+		return;
+	}
+	if (refused(h, a))
+		return;
+	if (host_outcome_is(a, "none", NULL)) {
+		finish(h, OP_FRESH);
+		return;
+	}
+	buf_init(&b, OP_TEXT_MAX);
+	for (i = 0; (item = host_item(a, "rec", i)) != NULL; i++) {
+		(void)buf_printf(&b, "rec %s\n", item->rest);
+		(void)buf_put(&b, item->data, item->len);
+	}
+	if (b.over) {
+		say(h, "there are more records than can be taken in");
+		finish(h, OP_FAILED);
+	} else {
+		set_text(h, buf_str(&b), b.len);
+		finish(h, OP_APPLIED);
+	}
+	buf_release(&b);
+}
+
+static void
+records(uv_timer_t *timer)
+{
+	static const struct hostcall_events events = { .done = records_done };
+	struct hostop *h = timer->data;
+	struct buf *q = hostop_request(h);
+	struct err err;
+
+	if (host_header(q, "plan", h->plan_sha, &err) != 0)
+		failed(h, &err);
+	else
+		hostop_call(h, "records", NULL, NULL, 0, &events);
+}
+
+struct hostop *
+hostops_records(struct hostops *set, int host, const char *plan_sha, int64_t deadline_ms,
+    hostop_done *done, void *arg)
+{
+	struct hostop *h = hostop_new(set, host, deadline_ms, arg);
+
+	h->verb = OPV_OBSERVE;
+	(void)snprintf(h->plan_sha, sizeof(h->plan_sha), "%s", plan_sha);
+	h->done = done;
+	hostop_later(h, records);
+	return h;
+}

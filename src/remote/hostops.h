@@ -68,6 +68,14 @@ struct hostop *hostops_op(struct hostops *, enum op_verb, const struct wire_op *
 struct hostop *hostops_lease(struct hostops *, int host, const struct wire_lease *,
 	    int64_t deadline_ms, hostop_done *, void *arg);
 
+/*
+ * What the host recorded of the newest run of a plan.  APPLIED with the records
+ * in `text`: for each a line "rec RUN/STEP/SEQ", "state …", the lines of its
+ * meta; FRESH where there are none.
+ */
+struct hostop *hostops_records(struct hostops *, int host, const char *plan_sha,
+	    int64_t deadline_ms, hostop_done *, void *arg);
+
 /* Reads the files that facets are bound to; a READING_HOST, which the callback takes over. */
 typedef void hostop_read(void *arg, struct reading *);
 struct hostop *hostops_read(struct hostops *, int host, int64_t deadline_ms, hostop_read *, void *arg);

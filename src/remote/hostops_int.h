@@ -57,6 +57,7 @@ struct hostop {
 	const struct wire_op *order;
 	const struct op *op;		/* NULL: a lease */
 	const struct wire_lease *lease;
+	char	 plan_sha[65];		/* records */
 	hostop_done *done;
 	hostop_text *text;
 	struct op_result result;

@@ -716,6 +716,17 @@ take_lease(struct worker *w, const struct message *m)
 }
 
 static void
+take_records(struct worker *w, const struct message *m)
+{
+	struct job *j;
+
+	if (!index_ok(w, m->subject, w->fleet->nhosts))
+		return;
+	j = job_new(w, m);
+	j->hostop = hostops_records(w->hostops, m->subject, m->blob == NULL ? "" : m->blob, job_left_ms(j), job_did, j);
+}
+
+static void
 take_cancel(struct worker *w, const struct message *m)
 {
 	struct job *j;
@@ -894,6 +905,9 @@ take_message(struct worker *w, const struct message *m)
 		return;
 	case MSG_LEASE:
 		take_lease(w, m);
+		return;
+	case MSG_RECORDS:
+		take_records(w, m);
 		return;
 	case MSG_CANCEL:
 		take_cancel(w, m);

@@ -631,7 +631,8 @@ journal_begin(struct journal *j, struct journal_run *inout, struct err *err)
 		return err_set(err, "the clock stands at no time that has a date");
 	/* Two runs begun in one second are told apart by the salt; the row's key refuses a third one alike. */
 	sqlite3_randomness(sizeof(salt), salt);
-	(void)snprintf(run.id, sizeof(run.id), "%s-%02x%02x", when, salt[0], salt[1]);
+	if (run.id[0] == '\0')
+		(void)snprintf(run.id, sizeof(run.id), "%s-%02x%02x", when, salt[0], salt[1]);
 	run.ended = false;
 	text = mem_printf("plan %s, by %s", run.plan_name, run.who);
 	row.run = run.id;

@@ -43,6 +43,7 @@ enum message_kind {
 	MSG_CHECK,	/* id, subject: host or NONE, deadline_ms, since_ms; blob: check_encode() */
 	MSG_OP,		/* id, what: enum op_verb, deadline_ms; blob: wire_op_encode() */
 	MSG_LEASE,	/* id, subject: host, deadline_ms; blob: wire_lease_encode(); answered by MSG_OP_DONE */
+	MSG_RECORDS,	/* id, subject: host, deadline_ms; blob: the plan's SHA-256; answered by MSG_OP_DONE */
 	MSG_CANCEL,	/* id */
 	MSG_HOST_KEY,	/* subject: host; blob: fingerprint accepted */
 	MSG_PASSPHRASE,	/* subject: host; blob: wire_strings_encode() of key file, passphrase */
@@ -55,7 +56,7 @@ enum message_kind {
 	MSG_OP_DONE,	/* id; blob: op_result_encode() */
 	MSG_OP_TEXT	/* id; blob: output of a running command, as it comes (for progress) */
 };
-#define MESSAGE_COUNT 17
+#define MESSAGE_COUNT 18
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 

@@ -31,6 +31,7 @@ a_message(enum message_kind kind)
 	case MSG_CHECK:
 	case MSG_OP:
 	case MSG_LEASE:
+	case MSG_RECORDS:
 	case MSG_SECRET:
 	case MSG_CA:
 	case MSG_HOST_KEY:
@@ -75,6 +76,7 @@ a_message(enum message_kind kind)
 		m.deadline_ms = 120000;
 		break;
 	case MSG_LEASE:
+	case MSG_RECORDS:
 		m.id = 3;
 		m.subject = 4;
 		m.deadline_ms = 8000;
