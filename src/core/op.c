@@ -275,6 +275,7 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 		op->unit = unit;
 		op->back_last = m->back_last && kind == OP_FILE;
 	}
+	op->mixed = op->mixed || op->unit != unit;
 	op->in_place = op->in_place || e->in_place;
 	op->deadline_ms = e->deadline_ms > 0 ? e->deadline_ms :
 	    kind == OP_RUN ? RUN_DEADLINE_MS : EDIT_DEADLINE_MS;

@@ -9,11 +9,13 @@
  * The identity of an op is RUN/STEP/SEQ; it names the record that the
  * host-side program keeps, so that "did it happen?" has an answer after a crash.
  *
- * The way back: every edit is undone in reverse order, and then the units are
- * activated again, each once; a CA file that a trust move wrote goes last of
- * all, since a client that still verifies reads it at each new connection.  OPV_UNDO of an ACTIVATE op is that activation
- * (the same command as forward); asked for before the edits are back it would
- * bring nothing back.
+ * The way back: every edit is undone in reverse order, and then the units that
+ * these may have reached are activated, each once, whether or not their own
+ * activation had begun, since somebody may have restarted them in between; a
+ * CA file that a trust move wrote goes last of all, since a client that still
+ * verifies reads it at each new connection.  OPV_UNDO of an ACTIVATE op is that
+ * activation (the same command as forward); asked for before the edits are back
+ * it would bring nothing back.
  */
 #ifndef BELAY_CORE_OP_H
 #define BELAY_CORE_OP_H
@@ -40,6 +42,7 @@ struct op {
 	enum op_kind kind;
 	int	 host;
 	int	 unit;		/* ACTIVATE: which; an edit: where it takes effect, or NONE */
+	bool	 mixed;		/* an edit: some of what it writes takes effect elsewhere */
 	char	*path;
 	struct pairs set;	/* ENV: real values, may be secret */
 	struct strings unset;

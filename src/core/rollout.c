@@ -17,8 +17,8 @@
  *  4. What was begun and did not answer is CUT.  CUT is never taken for done
  *     nor for not done: the host's own record decides (OPV_RECORD).
  *  5. From every phase in which an op may have touched a host, undo is allowed.
- *  6. Edits are undone last in, first out; then the units that had been activated
- *     are activated again, each once; an edit that is `back_last` goes after them.
+ *  6. Edits are undone last in, first out; then the units that these may have
+ *     reached are activated again, each once; an edit that is `back_last` goes after them.
  *     An op that cannot be undone sets its host aside; the others go on.
  *  7. Where an undo goes on to the step before, and both have one and the same
  *     unit to activate and nothing else, the activation is left to that step:
@@ -341,6 +341,10 @@ only_activation(const struct step_state *s)
 		if (s->shapes[i].activates)
 			found = (int)i;
 	}
+	/* What belongs to no unit, or to another, is read as soon as it is taken back. */
+	for (i = 0; i < s->view.nops && found != NONE; i++)
+		if (s->shapes[i].unit != s->shapes[found].unit || s->shapes[i].mixed)
+			return NONE;
 	return found;
 }
 
@@ -369,6 +373,33 @@ leave_activation(struct rollout *r, const struct event *ev, struct effects *out)
 	}
 }
 
+/* Whether this edit may have stood on disk, so that a restart in between took it over. */
+static bool
+stood(const struct op_view *o)
+{
+	return o->state == OPS_UNDONE || (touched(o) && o->state != OPS_FAILED);
+}
+
+/*
+ * A unit whose activation was not begun may run what was written all the
+ * same: somebody may have restarted it.  So it counts as begun.
+ */
+static void
+reckon_with_restarts(struct step_state *s)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->view.nops; i++) {
+		if (!s->shapes[i].activates ||
+		    (s->ops[i].state != OPS_WAITING && s->ops[i].state != OPS_INTENT))
+			continue;
+		for (k = 0; k < s->view.nops; k++)
+			if (!s->shapes[k].activates && stood(&s->ops[k]) &&
+			    (s->shapes[k].unit == s->shapes[i].unit || s->shapes[k].host == s->shapes[i].host))
+				s->ops[i].state = OPS_CUT;
+	}
+}
+
 static void
 undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 {
@@ -382,6 +413,7 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state == OPS_STUCK)
 			s->ops[i].state = OPS_CUT;	/* try it again */
+	reckon_with_restarts(s);
 	rollout_set_phase(s, PHASE_UNDOING, ev->now_ms);
 	(void)emit_record(out, REC_UNDO, ev->step, NONE, ev->now_ms);
 	if (ev->kind == EV_UNDO && ev->goes_on)

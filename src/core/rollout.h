@@ -134,6 +134,7 @@ const char *op_state_word(enum op_state);
 /* What the machine has to know of an op. */
 struct op_shape {
 	int	 host, unit;
+	bool	 mixed;		/* an edit of which a part takes effect elsewhere than in `unit` */
 	bool	 activates;	/* OP_ACTIVATE */
 	bool	 back_last;	/* undone after the activations; see op.h */
 	bool	 command;	/* OP_RUN or OP_ACTIVATE: cannot be judged by a file's hash */

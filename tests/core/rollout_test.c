@@ -290,7 +290,29 @@ undo_while_an_op_runs_waits_for_it(void **state)
 	check_story(&s, "outcome#0=2 REST undo undo-intent#0!");
 	disk(&s);
 	answer(&s, 0, OPV_UNDO, OP_RESTORED);
+	/* It stood there for a while: whoever restarted the unit then has it running what is gone. */
+	check_story(&s, "outcome#0=2 REST undo undo-intent#0!UNDO#0undo-outcome#0=3 undo-intent#2!");
+	disk(&s);
+	answer(&s, 2, OPV_UNDO, OP_RESTORED);
 	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_RESTORED);
+	end(&s);
+}
+
+static void
+undo_of_what_never_stood_restarts_nothing(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_APPLYING);
+	answer(&s, 0, OPV_APPLY, OP_DRIFTED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_FAULTED);
+	buf_clear(&s.out);
+	ask(&s, EV_UNDO);
+	disk(&s);
+	answer(&s, 0, OPV_UNDO, OP_RESTORED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_RESTORED);
+	check_story(&s, "REST undo undo-intent#0!UNDO#0undo-outcome#0=3 phase=restored");
 	end(&s);
 }
 
@@ -685,6 +707,7 @@ main(void)
 		cmocka_unit_test(op_never_leaves_before_its_intent_is_on_disk),
 		cmocka_unit_test(journal_failure_stops_and_begins_nothing),
 		cmocka_unit_test(undo_while_an_op_runs_waits_for_it),
+		cmocka_unit_test(undo_of_what_never_stood_restarts_nothing),
 		cmocka_unit_test(stuck_host_is_set_aside_and_the_rest_goes_on),
 		cmocka_unit_test(doubt_is_settled_by_the_hosts_record),
 		cmocka_unit_test(soak_restarts_after_a_gap),
