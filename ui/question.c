@@ -153,6 +153,26 @@ turn_words(struct page *p, const struct view *v, const struct scene *s)
 	}
 }
 
+/* What its guard `proof` will come to, where that is not that all is well. */
+static void
+proof_words(struct page *p, const struct scene *s, int step)
+{
+	enum proof_state state = proven_state(s->proven);
+	struct look look = look_proof(state);
+	const char *waiver = s->waiver(s->arg, step, "proof");
+	char *words;
+
+	if (waiver != NULL)
+		words = mem_printf("%s its guard 'proof' is waived: %s", glyph(p->ascii, G_WAIVED), waiver);
+	else if (state == PROOF_REFUTED || state == PROOF_OPEN)
+		words = mem_printf("%s %s so far: its guard 'proof' will hardly pass",
+		    glyph(p->ascii, look.glyph), look.word);
+	else
+		return;
+	page_wrap(p, 0, waiver != NULL ? ROLE_WARN : look.role, words);
+	free(words);
+}
+
 static void
 ask_words(struct page *p, const struct view *v)
 {
@@ -187,6 +207,7 @@ question_page(struct page *p, const struct view *v, const struct scene *s)
 		words = impact_words(s, v->subject);
 		page_wrap(p, 0, ROLE_TEXT, words);
 		free(words);
+		proof_words(p, s, v->subject);
 		if (v->question == Q_APPLY_NAMED) {
 			words = mem_printf("type %s to apply:", s->fleet->environment);
 			field(p, v, words);

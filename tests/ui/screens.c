@@ -295,6 +295,15 @@ refuted_step(struct fixture *f, struct view *v)
 }
 
 static void
+refuted_apply(struct fixture *f, struct view *v)
+{
+	settle(f, v);
+	press(f, v, "Aa");
+	fixture_phase(f, "certs", PHASE_READY, NULL);
+	settle(f, v);
+}
+
+static void
 proof(struct fixture *f, struct view *v)
 {
 	fixture_halfway(f);
@@ -450,6 +459,7 @@ static const struct {
 	{ "refuted", refuted, false, "tests/ui/refuted.yaml" },
 	{ "refuted-next", refuted_next, false, "tests/ui/refuted.yaml" },
 	{ "refuted-step", refuted_step, false, "tests/ui/refuted.yaml" },
+	{ "refuted-apply", refuted_apply, false, "tests/ui/refuted.yaml" },
 	{ "otherwise", otherwise, false, NULL },
 	{ "otherwise-proof", otherwise_proof, false, NULL },
 	{ "turn", turn, false, NULL },
