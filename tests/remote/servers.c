@@ -139,8 +139,8 @@ become_server_user(void)
 }
 
 /* A child in the directory, its words in NAME.log. */
-static pid_t
-spawn(const struct servers *s, const char *name, const char *const argv[])
+pid_t
+servers_spawn(const struct servers *s, const char *name, const char *const argv[])
 {
 	char log[300];
 	pid_t pid;
@@ -259,7 +259,7 @@ servers_up(struct servers *s)
 	assert_int_equal(glob("/usr/lib/postgresql/*/bin", 0, NULL, &g), 0);
 	(void)snprintf(s->bindir, sizeof(s->bindir), "%s", g.gl_pathv[g.gl_pathc - 1]);
 	globfree(&g);
-	if (wait_for(spawn(s, "certificates", sh)) != 0) {
+	if (wait_for(servers_spawn(s, "certificates", sh)) != 0) {
 		servers_run("tail -20 %s/certificates.log >&2", s->dir);
 		fail_msg("cannot make certificates");
 	}
@@ -286,7 +286,7 @@ initdb(struct servers *s)
 	(void)snprintf(data, sizeof(data), "%s/data", s->dir);
 	if (access(data, F_OK) == 0)
 		return;
-	assert_int_equal(wait_for(spawn(s, "initdb", argv)), 0);
+	assert_int_equal(wait_for(servers_spawn(s, "initdb", argv)), 0);
 }
 
 void
@@ -335,7 +335,7 @@ servers_postgres(struct servers *s, const char *cert, const char *hba, const cha
 	free(text);
 	(void)snprintf(program, sizeof(program), "%s/postgres", s->bindir);
 	(void)snprintf(data, sizeof(data), "%s/data", s->dir);
-	s->postgres = spawn(s, "postgres", argv);
+	s->postgres = servers_spawn(s, "postgres", argv);
 	wait_port(s, "postgres", s->postgres, s->postgres_port);
 	servers_run("for i in $(seq 500); do %s/pg_isready -q -h %s -p %d && exit 0; sleep 0.01; done; exit 1",
 	    s->bindir, s->dir, s->postgres_port);
@@ -359,7 +359,7 @@ servers_pgbouncer(struct servers *s, const char *lines)
 	servers_write(s, "pgbouncer.ini", text);
 	free(text);
 	servers_write(s, "users.txt", "\"belay_probe\" \"probe pw\"\n\"app\" \"pw\"\n\"other\" \"pw\"\n");
-	s->pgbouncer = spawn(s, "pgbouncer", argv);
+	s->pgbouncer = servers_spawn(s, "pgbouncer", argv);
 	wait_port(s, "pgbouncer", s->pgbouncer, s->pgbouncer_port);
 }
 
@@ -376,6 +376,6 @@ servers_redis(struct servers *s, const char *const more[])
 		    atoi(more[i]) != 0)
 			port = atoi(more[i]);
 	}
-	s->redis = spawn(s, "redis", argv);
+	s->redis = servers_spawn(s, "redis", argv);
 	wait_port(s, "redis", s->redis, port);
 }

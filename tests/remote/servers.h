@@ -46,6 +46,8 @@ void	servers_pgbouncer(struct servers *, const char *lines);
 void	servers_redis(struct servers *, const char *const more[]);
 void	servers_stop(struct servers *, pid_t *);	/* one of its pids; 0 is fine */
 
+/* A child as the servers' user, in the directory, its words in NAME.log; the caller ends it by its pid. */
+pid_t	servers_spawn(const struct servers *, const char *name, const char *const argv[]);
 int	servers_free_port(void);
 void	servers_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* sh -c; fails the test */
 
