@@ -40,6 +40,7 @@ CORE_SRC = \
 	src/core/fleet_cert.c \
 	src/core/fleet_link.c \
 	src/core/fleet_bind.c \
+	src/core/fleet_edit.c \
 	src/core/fleet_check.c \
 	src/core/plan.c \
 	src/core/plan_read.c \
@@ -68,6 +69,8 @@ CORE_SRC = \
 	src/core/hba.c \
 	src/core/blockfile.c \
 	src/core/connurl.c \
+	src/core/urlfile.c \
+	src/core/edittext.c \
 	src/core/facets.c \
 	src/core/lint.c \
 	src/core/lint_fleet.c \
@@ -252,6 +255,7 @@ TESTS = \
 	fuzz/sample \
 	remote/hostops \
 	core/op \
+	core/op_edits \
 	core/proof \
 	core/proof_sim \
 	remote/hostproto \

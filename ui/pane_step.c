@@ -79,6 +79,9 @@ op_words(const struct scene *s, const struct op *op)
 
 	switch (op->kind) {
 	case OP_ENV:
+	case OP_CONF:
+	case OP_BLOCK:
+	case OP_URL:
 		return mem_printf("%s:%s", host_name(s, op->host), op->path == NULL ? "?" : op->path);
 	case OP_FILE:
 		return mem_printf("%s:%s%s", host_name(s, op->host), op->path == NULL ? "?" : op->path,
@@ -196,6 +199,9 @@ add_op(struct page *p, const struct scene *s, int step, int i, const struct op *
 	}
 	switch (op->kind) {
 	case OP_ENV:
+	case OP_CONF:
+	case OP_BLOCK:
+	case OP_URL:
 	case OP_FILE:
 		if (text != NULL)
 			page_text(p, 5, ROLE_DIM, true, text);

@@ -13,7 +13,7 @@
 
 #include "core/buf.h"
 #include "core/diff.h"
-#include "core/envfile.h"
+#include "core/edittext.h"
 #include "core/err.h"
 #include "core/fill.h"
 #include "core/mem.h"
@@ -66,8 +66,8 @@ stands_here(const struct bedit *e, int owner_host, int host)
 static bool
 shows(const struct bedit *e)
 {
-	return (e->kind == EDIT_ENV || e->kind == EDIT_FILE) && e->file != NULL &&
-	    e->not_yet == NULL;
+	return (e->kind == EDIT_ENV || e->kind == EDIT_FILE || e->kind == EDIT_CONF ||
+	    e->kind == EDIT_BLOCK || e->kind == EDIT_URL) && e->file != NULL && e->not_yet == NULL;
 }
 
 static int
@@ -129,29 +129,42 @@ said(struct buf *detail, const char *key, const char *value)
 		(void)buf_printf(detail, "%s=%s", key, value);
 }
 
-/* One variable against what it should be; want NULL: absent. */
 static void
-compare_key(struct match_state *m, const char *text, size_t len, const char *key,
-    const char *want)
+said_block(struct buf *detail, const char *name, bool there, bool same)
+{
+	if (detail->len > 0)
+		(void)buf_puts(detail, ", ");
+	(void)buf_printf(detail, "block %s %s", name, !there ? "is not there" : same ? "is as bound" :
+	    "differs");
+}
+
+/* One name against what it should be; want NULL: absent. */
+static void
+compare_key(struct match_state *m, enum text_syntax syntax, const char *text, size_t len,
+    const char *key, const char *want)
 {
 	struct buf is;
-	bool there;
+	bool there, same;
 
 	buf_init(&is, OP_VALUE_MAX);
 	is.secret = true;
-	there = text != NULL && envfile_get(text, len, key, &is);
+	there = text != NULL && text_get(syntax, text, len, key, &is);
+	same = want == NULL ? !there : there && strcmp(buf_str(&is), want) == 0;
 	m->named++;
-	if (want == NULL ? there : !there || strcmp(buf_str(&is), want) != 0)
+	if (!same)
 		m->all = false;
-	said(&m->detail, key, there ? buf_str(&is) : NULL);
+	if (syntax == TEXT_BLOCK || syntax == TEXT_HBA)
+		said_block(&m->detail, key, there, same);
+	else
+		said(&m->detail, key, there ? buf_str(&is) : NULL);
 	buf_release(&is);
 }
 
 static void
-compare_env(struct match_state *m, const struct bedit *e, const struct fill *fill, bool no_ca,
+compare_names(struct match_state *m, const struct bedit *e, const struct fill *fill, bool no_ca,
     const char *text, size_t len)
 {
-	struct buf want;
+	struct buf want, value;
 	struct err ignored;
 	size_t i;
 	int flags;
@@ -161,15 +174,18 @@ compare_env(struct match_state *m, const struct bedit *e, const struct fill *fil
 			continue;
 		flags = 0;
 		buf_init(&want, OP_VALUE_MAX);
+		buf_init(&value, OP_VALUE_MAX);
 		/* What cannot be filled in here (a key, say) cannot be compared, and so never matches. */
-		if (fill_text(&want, fill, e->set.v[i].value, 0, &flags, &ignored) != 0 || flags != 0)
+		if (fill_text(&want, fill, e->set.v[i].value, 0, &flags, &ignored) != 0 || flags != 0 ||
+		    text_value(e->syntax, e->set.v[i].key, buf_str(&want), &value, &ignored) != 0)
 			m->all = false;
 		else
-			compare_key(m, text, len, e->set.v[i].key, buf_str(&want));
+			compare_key(m, e->syntax, text, len, e->set.v[i].key, buf_str(&value));
 		buf_release(&want);
+		buf_release(&value);
 	}
 	for (i = 0; i < e->unset.n; i++)
-		compare_key(m, text, len, e->unset.v[i], NULL);
+		compare_key(m, e->syntax, text, len, e->unset.v[i], NULL);
 }
 
 static void
@@ -226,10 +242,10 @@ compare(struct seeing *s, struct match_state *m, const struct binding *b, int ow
 			    why == NULL ? "not read" : why);
 			return false;
 		}
-		if (e->kind == EDIT_ENV)
-			compare_env(m, e, fill, no_ca, text, len);
-		else
+		if (e->kind == EDIT_FILE)
 			compare_file(m, e, fill, text, len);
+		else
+			compare_names(m, e, fill, no_ca, text, len);
 	}
 	return true;
 }

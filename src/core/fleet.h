@@ -163,16 +163,26 @@ enum edit_kind {
 	EDIT_ENV,	/* file, set, unset */
 	EDIT_FILE,	/* file, content, mode, owner */
 	EDIT_RUN,	/* run, undo, observe+expect, in, touches */
-	EDIT_CONF, EDIT_BLOCK, EDIT_URL, EDIT_SETTING, EDIT_OBJECT, EDIT_HELM
+	EDIT_CONF,	/* file, syntax, set, unset */
+	EDIT_BLOCK,	/* file, syntax; set: name and content, unset: name */
+	EDIT_URL,	/* file; set and unset by NAME?KEY, NAME:scheme … */
+	EDIT_SETTING, EDIT_OBJECT, EDIT_HELM
 			/* reserved: parsed, not yet */
 };
 const char *edit_kind_word(enum edit_kind);
+
+/* What a text is that is edited by name; see edittext.h. */
+enum text_syntax {
+	TEXT_ENV, TEXT_URL, TEXT_POSTGRES, TEXT_INI, TEXT_REDIS, TEXT_BLOCK, TEXT_HBA
+};
+#define TEXT_SYNTAX_COUNT 7
 
 struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	enum edit_kind kind;
 	struct pos pos;
 	struct indices on;	/* hosts; empty: the host of the owner's unit */
 	char	*file;
+	enum text_syntax syntax;	/* ENV, CONF, BLOCK, URL: what the names and values below are */
 	struct pairs set;	/* EDIT_RUN: what its stdin holds (not yet) */
 	struct strings unset;
 	char	*content;	/* EDIT_FILE; NULL with remove */

@@ -2,9 +2,9 @@
  * fleet_bind: bindings, the edits that a facet's value stands for.
  *
  * Owns what may stand below `accept`, `dial`, `install` and wherever else a
- * file or a command is named: env, file and command are built; conf, block,
- * url, setting, object and helm are read, their keys and shapes checked, and
- * noted as not yet.
+ * file or a command is named: env, file and command here, conf, block and url in
+ * fleet_edit.c; setting, object and helm are read, their keys and shapes checked,
+ * and noted as not yet.
  *
  * Invariants of an edit without not_yet: it has a host (`on`, or its owner's);
  * its path is absolute; a variable is set or unset, never both; a command has
@@ -44,27 +44,6 @@ static const char *const command_only_keys[] = {
 	"deadline", NULL
 };
 
-static const struct shape conf_shape[] = {
-	{ "file", SHAPE_PATH, true, NULL }, { "in-container", SHAPE_STRING, false, NULL },
-	{ "set", SHAPE_PAIRS, false, NULL }, { "unset", SHAPE_STRINGS, false, NULL },
-	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
-	{ NULL, SHAPE_STRING, false, NULL }
-};
-static const struct shape block_shape[] = {
-	{ "file", SHAPE_PATH, true, NULL }, { "in-container", SHAPE_STRING, false, NULL },
-	{ "hba", SHAPE_WORD, false, hba_words }, { "text", SHAPE_STRING, false, NULL },
-	{ "roles", SHAPE_STRINGS, false, NULL }, { "databases", SHAPE_STRINGS, false, NULL },
-	{ "from", SHAPE_STRINGS, false, NULL }, { "method", SHAPE_STRING, false, NULL },
-	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
-	{ NULL, SHAPE_STRING, false, NULL }
-};
-static const struct shape url_shape[] = {
-	{ "file", SHAPE_PATH, false, NULL }, { "key", SHAPE_STRING, false, NULL },
-	{ "secret", SHAPE_STRING, false, NULL }, { "helm", SHAPE_STRING, false, NULL },
-	{ "scheme", SHAPE_STRING, false, NULL }, { "host", SHAPE_STRING, false, NULL },
-	{ "port", SHAPE_NUMBER, false, NULL }, { "query", SHAPE_PAIRS, false, NULL },
-	{ "on", SHAPE_STRINGS, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
-};
 static const struct shape setting_shape[] = {
 	{ "set", SHAPE_PAIRS, false, NULL }, { "reset", SHAPE_STRINGS, false, NULL },
 	{ "hba", SHAPE_WORD, false, hba_words }, { NULL, SHAPE_STRING, false, NULL }
@@ -92,12 +71,19 @@ static const struct {
 	const char *what;
 	const struct shape *shape;
 } reserved[] = {
-	{ EDIT_CONF, "a conf edit", conf_shape },
-	{ EDIT_BLOCK, "a block edit", block_shape },
-	{ EDIT_URL, "a url edit", url_shape },
 	{ EDIT_SETTING, "a setting edit", setting_shape },
 	{ EDIT_OBJECT, "an object edit", object_shape },
 	{ EDIT_HELM, "a helm edit", helm_shape },
+};
+
+/* Kinds that edit a text by name. */
+static const struct {
+	enum edit_kind kind;
+	int	(*read)(struct bind *, const struct node *, struct bedit *);
+} by_name[] = {
+	{ EDIT_CONF, bind_conf },
+	{ EDIT_BLOCK, bind_block },
+	{ EDIT_URL, bind_url },
 };
 
 static bool
@@ -133,8 +119,8 @@ copy_hosts(struct indices *to, const struct indices *from)
 }
 
 /* Where the edit goes: its own `on`, the facet's, the owner's. */
-static int
-read_place(struct bind *b, const struct node *node, struct bedit *e)
+int
+bind_place(struct bind *b, const struct node *node, struct bedit *e)
 {
 	const struct node *on = node_get(node, "on");
 
@@ -151,8 +137,8 @@ read_place(struct bind *b, const struct node *node, struct bedit *e)
 	return 0;
 }
 
-static int
-read_write(struct bind *b, const struct node *node, struct bedit *e)
+int
+bind_write(struct bind *b, const struct node *node, struct bedit *e)
 {
 	const struct node *write = node_get(node, "write");
 	int word;
@@ -228,7 +214,7 @@ read_env(struct bind *b, const struct node *node, struct bedit *e)
 	for (i = 0; i < e->unset.n; i++)
 		if (check_variable(r, unset->line, unset->col, e->unset.v[i]) == -1)
 			return -1;
-	return read_write(b, node, e) == -1 || read_place(b, node, e) == -1 ? -1 : 0;
+	return bind_write(b, node, e) == -1 || bind_place(b, node, e) == -1 ? -1 : 0;
 }
 
 static int
@@ -263,7 +249,7 @@ read_file(struct bind *b, const struct node *node, struct bedit *e)
 	if ((v = node_get(node, "owner")) != NULL &&
 	    reader_owner(r, b->scope, v, &e->owner) == -1)
 		return -1;
-	return read_write(b, node, e) == -1 || read_place(b, node, e) == -1 ? -1 : 0;
+	return bind_write(b, node, e) == -1 || bind_place(b, node, e) == -1 ? -1 : 0;
 }
 
 static int
@@ -418,6 +404,10 @@ read_kind(struct bind *b, const struct entry *entry, struct binding *ret)
 	const char *what;
 	size_t i;
 
+	for (i = 0; i < LENGTH(by_name); i++)
+		if (strcmp(entry->key, edit_kind_words[by_name[i].kind]) == 0)
+			return check_query(b, entry->value) == -1 ? -1 : by_name[i].read(b,
+			    entry->value, push_edit(ret, by_name[i].kind, entry->line, entry->col));
 	for (i = 0; i < LENGTH(reserved); i++) {
 		what = edit_kind_words[reserved[i].kind];
 		if (strcmp(entry->key, what) != 0)
@@ -426,8 +416,7 @@ read_kind(struct bind *b, const struct entry *entry, struct binding *ret)
 		e->not_yet = what;
 		reader_not_yet(r, entry->line, entry->col, what);
 		if (reader_shape(r, b->scope, entry->value, reserved[i].what,
-		    reserved[i].shape, b->run_time) == -1 ||
-		    check_query(b, entry->value) == -1)
+		    reserved[i].shape, b->run_time) == -1)
 			return -1;
 		return node_get(entry->value, "on") == NULL ? 0 :
 		    read_hosts(b->fr, b->scope, node_get(entry->value, "on"), &e->on);
@@ -445,7 +434,7 @@ read_kind(struct bind *b, const struct entry *entry, struct binding *ret)
 	e = push_edit(ret, EDIT_RUN, entry->line, entry->col);
 	return reader_keys(r, entry->value, "a command", command_keys) == -1 ||
 	    read_command(b, entry->value, e) == -1 || bind_check_way_back(b, e) == -1 ||
-	    read_place(b, entry->value, e) == -1 ? -1 : 0;
+	    bind_place(b, entry->value, e) == -1 ? -1 : 0;
 }
 
 /* Whether an entry of a value's mapping makes an edit by itself. */
@@ -487,7 +476,7 @@ read_edits(struct bind *b, const struct node *node, struct binding *ret)
 			run = true;
 			e = push_edit(ret, EDIT_RUN, entry->line, entry->col);
 			if (read_command(b, node, e) == -1 || bind_check_way_back(b, e) == -1 ||
-			    read_place(b, node, e) == -1)
+			    bind_place(b, node, e) == -1)
 				return -1;
 		} else if (makes_edit(entry)) {
 			if (read_kind(b, entry, ret) == -1)
@@ -550,7 +539,7 @@ read_defaults(struct bind *b, const struct node *node)
 	if ((v = node_get(node, "on")) != NULL &&
 	    read_hosts(b->fr, b->scope, v, &b->on) == -1)
 		return -1;
-	if (read_write(b, node, &probe) == -1)
+	if (bind_write(b, node, &probe) == -1)
 		return -1;
 	b->in_place = probe.in_place;
 	return 0;
@@ -639,6 +628,7 @@ bind_accept(struct fleet_reader *fr, const struct scope *scope, int endpoint,
 	struct bind b = {
 		.fr = fr, .scope = scope, .owner = e->name, .owner_host = e->host,
 		.run_time = run_time, .managed = e->managed != NULL,
+		.has_kind = true, .kind = e->kind,
 	};
 	int rc;
 

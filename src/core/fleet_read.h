@@ -97,6 +97,8 @@ struct bind {
 	const char *const *run_time;	/* names that stay */
 	bool	 managed;
 	enum dialect dialect;		/* of a dial's link */
+	bool	 has_kind;		/* of an accept's endpoint: */
+	enum kind kind;
 	/* said once at the facet, for all its values */
 	char	*file, *in;
 	bool	 in_place;
@@ -109,6 +111,13 @@ int	bind_accept(struct fleet_reader *, const struct scope *, int endpoint, const
 int	bind_dial(struct fleet_reader *, const struct scope *, int link, const struct node *);
 /* Says that the link's driver has no such mode; returns -1. */
 int	dial_unspelt(struct fleet_reader *, int line, int col, const struct link *, enum dial);
+/* Where an edit goes and how it writes; what every kind has. */
+int	bind_place(struct bind *, const struct node *, struct bedit *);
+int	bind_write(struct bind *, const struct node *, struct bedit *);
+/* fleet_edit.c: edits by name, of a pushed edit. */
+int	bind_conf(struct bind *, const struct node *, struct bedit *);
+int	bind_block(struct bind *, const struct node *, struct bedit *);
+int	bind_url(struct bind *, const struct node *, struct bedit *);
 /* A command with `on`: can-tls, put, undo, a plan's run. */
 int	bind_command(struct bind *, const struct node *, const char *what,
 	    const char *const keys[], struct bedit *ret);

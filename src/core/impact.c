@@ -120,6 +120,9 @@ impact_of_ops(struct impact *ret, const struct fleet *f, const struct board *b, 
 		}
 		switch (op->kind) {
 		case OP_ENV:
+		case OP_CONF:
+		case OP_BLOCK:
+		case OP_URL:
 		case OP_FILE:
 			ret->edits++;
 			break;

@@ -52,6 +52,13 @@ is_on(const struct bedit *e, int owner, int host)
 	return e->on.n == 0 && owner == host;
 }
 
+/* An edit whose names are set and unset one by one. */
+static bool
+by_name(const struct bedit *e)
+{
+	return e->kind == EDIT_ENV || e->kind == EDIT_CONF || e->kind == EDIT_BLOCK || e->kind == EDIT_URL;
+}
+
 static bool
 names_key(const struct bedit *e, const char *key)
 {
@@ -77,7 +84,7 @@ speaks_of(const struct binding *b, int owner, int host, const char *file, const 
 		e = &b->v[i];
 		if (e->file == NULL || strcmp(e->file, file) != 0 || !is_on(e, owner, host))
 			continue;
-		if (e->kind == EDIT_FILE || (e->kind == EDIT_ENV && key != NULL && names_key(e, key)))
+		if (e->kind == EDIT_FILE || (by_name(e) && key != NULL && names_key(e, key)))
 			return true;
 	}
 	return false;
@@ -90,7 +97,7 @@ says_all(const struct binding *b)
 	size_t i;
 
 	for (i = 0; i < b->n; i++)
-		if ((b->v[i].kind != EDIT_ENV && b->v[i].kind != EDIT_FILE) || b->v[i].not_yet != NULL)
+		if ((!by_name(&b->v[i]) && b->v[i].kind != EDIT_FILE) || b->v[i].not_yet != NULL)
 			return false;
 	return true;
 }
@@ -113,7 +120,7 @@ put_setters(struct buf *out, const struct facet_values *fv, int but, int host, c
 				continue;
 			if (key == NULL)
 				sets |= e->kind == EDIT_FILE && !e->remove;
-			for (x = 0; key != NULL && e->kind == EDIT_ENV && x < e->set.n; x++)
+			for (x = 0; key != NULL && by_name(e) && x < e->set.n; x++)
 				sets |= strcmp(e->set.v[x].key, key) == 0;
 		}
 		if (sets)
@@ -161,7 +168,7 @@ put_left_by(struct buf *out, struct strings *told, const struct facet_values *fv
 		host = e->on.n == 0 ? fv->host : e->on.v[h];
 		if (e->kind == EDIT_FILE && !e->remove && !speaks_of(b, fv->host, host, e->file, NULL))
 			put_left(out, told, fv, value, host, e->file, NULL);
-		for (k = 0; e->kind == EDIT_ENV && k < e->set.n; k++)
+		for (k = 0; by_name(e) && k < e->set.n; k++)
 			if (!speaks_of(b, fv->host, host, e->file, e->set.v[k].key))
 				put_left(out, told, fv, value, host, e->file, e->set.v[k].key);
 	}

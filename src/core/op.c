@@ -16,9 +16,11 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/edittext.h"
 #include "core/err.h"
 #include "core/fill.h"
 #include "core/mem.h"
+#include "core/urlfile.h"
 
 #define EDIT_DEADLINE_MS	30000
 #define RUN_DEADLINE_MS		120000
@@ -130,7 +132,7 @@ unset_find(const struct op *op, const char *key)
 }
 
 static int
-env_set(struct maker *m, struct op *op, const char *key, char *value, struct err *err)
+name_set(struct maker *m, struct op *op, const char *key, char *value, struct err *err)
 {
 	struct pair *pair = set_find(op, key);
 	int ret = 0;
@@ -147,8 +149,46 @@ env_set(struct maker *m, struct op *op, const char *key, char *value, struct err
 	return ret;
 }
 
+/* A variable that is written as a whole, and by parts of its URL. */
 static int
-env_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
+url_agrees(const struct maker *m, const struct op *op, struct err *err)
+{
+	const char *part, *name;
+	size_t i, k, len, n = op->set.n + op->unset.n;
+
+	for (i = 0; op->syntax == TEXT_URL && i < n; i++) {
+		name = i < op->set.n ? op->set.v[i].key : op->unset.v[i - op->set.n];
+		len = urlfile_split(name, &part);
+		for (k = 0; part != NULL && k < n; k++) {
+			const char *other = k < op->set.n ? op->set.v[k].key : op->unset.v[k - op->set.n];
+
+			if (strlen(other) == len && memcmp(other, name, len) == 0)
+				return contradiction(m, op, other, err);
+		}
+	}
+	return 0;
+}
+
+/* A value as its text knows it. */
+static int
+value_of(enum text_syntax syntax, const char *name, char *value, char **ret, struct err *err)
+{
+	struct buf b;
+	size_t len;
+	int rc;
+
+	buf_init(&b, 0);
+	b.secret = true;
+	(void)buf_puts(&b, "");
+	if ((rc = text_value(syntax, name, value, &b, err)) == 0)
+		*ret = b.data == NULL ? mem_strdup("") : buf_take(&b, &len);
+	buf_release(&b);
+	mem_wipe_free(value, strlen(value));
+	return rc;
+}
+
+static int
+name_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
 {
 	char *value;
 	size_t i;
@@ -159,24 +199,26 @@ env_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
 		value = NULL;
 		if (filled(m, e->set.v[i].value, 0, OP_VALUE_MAX, op, &value, NULL, err) != 0)
 			return err_wrap(err, "'%s'", e->set.v[i].key);
-		if (strpbrk(value, "\r\n") != NULL) {
+		if (text_name_check(e->syntax, e->set.v[i].key, err) != 0) {
 			mem_wipe_free(value, strlen(value));
-			return err_set(err, "'%s': a line break cannot stand in an env file "
-			    "(use .b64 for certificates)", e->set.v[i].key);
+			return -1;
 		}
-		if (env_set(m, op, e->set.v[i].key, value, err) != 0)
+		if (value_of(e->syntax, e->set.v[i].key, value, &value, err) != 0 ||
+		    name_set(m, op, e->set.v[i].key, value, err) != 0)
 			return -1;
 	}
 	for (i = 0; i < e->unset.n; i++) {
 		if (set_find(op, e->unset.v[i]) != NULL)
 			return contradiction(m, op, e->unset.v[i], err);
+		if (text_name_check(e->syntax, e->unset.v[i], err) != 0)
+			return -1;
 		if (!unset_find(op, e->unset.v[i]))
 			*(char **)mem_push(&op->unset.v, &op->unset.n, sizeof(*op->unset.v)) =
 			    mem_strdup(e->unset.v[i]);
 	}
 	if (op->set.n > OP_KEYS_MAX || op->unset.n > OP_KEYS_MAX)
-		return err_set(err, "more than %d variables in one file", OP_KEYS_MAX);
-	return 0;
+		return err_set(err, "more than %d names in one file", OP_KEYS_MAX);
+	return url_agrees(m, op, err);
 }
 
 /* A second edit of a whole file says the same, or is a contradiction. */
@@ -237,6 +279,19 @@ op_push(struct maker *m, enum op_kind kind, int host)
 	return op;
 }
 
+/* Variables and parts of URLs of one env file go together; else a file has one kind of edit. */
+static bool
+go_together(struct op *op, enum op_kind kind, enum text_syntax syntax)
+{
+	if (op->kind == kind && op->syntax == syntax)
+		return true;
+	if ((op->kind != OP_ENV && op->kind != OP_URL) || (kind != OP_ENV && kind != OP_URL))
+		return false;
+	op->kind = OP_URL;
+	op->syntax = TEXT_URL;
+	return true;
+}
+
 static int
 edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *err)
 {
@@ -255,8 +310,16 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 	case EDIT_RUN:
 		kind = OP_RUN;
 		break;
-	case EDIT_CONF: case EDIT_BLOCK: case EDIT_URL: case EDIT_SETTING:
-	case EDIT_OBJECT: case EDIT_HELM:
+	case EDIT_CONF:
+		kind = OP_CONF;
+		break;
+	case EDIT_BLOCK:
+		kind = OP_BLOCK;
+		break;
+	case EDIT_URL:
+		kind = OP_URL;
+		break;
+	case EDIT_SETTING: case EDIT_OBJECT: case EDIT_HELM:
 		return err_set(err, "'%s' edits: not yet", edit_kind_word(e->kind));
 	default:
 		return err_set(err, "not yet");
@@ -267,11 +330,13 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 		return err_set(err, "'%s': an absolute path was expected",
 		    e->file == NULL ? "" : e->file);
 	op = kind == OP_RUN ? NULL : same_file(m, host, e->file);
-	if (op != NULL && op->kind != kind)
-		return contradiction(m, op, "a whole file and its variables", err);
+	if (op != NULL && !go_together(op, kind, e->syntax))
+		return err_set(err, "two moves of one step edit '%s' on host '%s' in two ways: as '%s' and as '%s'",
+		    op->path, host_name(m, op->host), op_kind_word(op->kind), op_kind_word(kind));
 	if ((fresh = op == NULL)) {
 		op = op_push(m, kind, host);
 		op->path = kind == OP_RUN ? NULL : mem_strdup(e->file);
+		op->syntax = e->syntax;
 		op->unit = unit;
 		op->back_last = m->back_last && kind == OP_FILE;
 	}
@@ -281,8 +346,8 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 	    kind == OP_RUN ? RUN_DEADLINE_MS : EDIT_DEADLINE_MS;
 	if (m->move != NONE)
 		index_push(&op->moves, m->move);
-	ret = kind == OP_ENV ? env_edit(m, e, op, err) :
-	    kind == OP_FILE ? file_edit(m, e, op, fresh, err) : command_edit(m, e, op, err);
+	ret = kind == OP_FILE ? file_edit(m, e, op, fresh, err) :
+	    kind == OP_RUN ? command_edit(m, e, op, err) : name_edit(m, e, op, err);
 	if (ret == 0 && unit != NONE && !(kind == OP_RUN && op->read_only))
 		index_push(&m->units, unit);
 	return ret;

@@ -26,9 +26,12 @@
 struct buf;
 struct err;
 
-enum op_kind { OP_ENV, OP_FILE, OP_RUN, OP_ACTIVATE };
-#define OP_KIND_COUNT 4
+enum op_kind { OP_ENV, OP_FILE, OP_RUN, OP_ACTIVATE, OP_CONF, OP_BLOCK, OP_URL };
+#define OP_KIND_COUNT 7
 const char *op_kind_word(enum op_kind);
+/* Kinds that edit a file by name (see edittext.h), and all that write one. */
+bool	op_kind_by_name(enum op_kind);
+bool	op_kind_of_file(enum op_kind);
 
 #define OP_ID_MAX	192
 #define OP_CONTENT_MAX	((size_t)768 << 10)
@@ -44,7 +47,8 @@ struct op {
 	int	 unit;		/* ACTIVATE: which; an edit: where it takes effect, or NONE */
 	bool	 mixed;		/* an edit: some of what it writes takes effect elsewhere */
 	char	*path;
-	struct pairs set;	/* ENV: real values, may be secret */
+	enum text_syntax syntax;	/* by name: what the text is; of the op's kind */
+	struct pairs set;	/* by name: real values, may be secret */
 	struct strings unset;
 	char	*content;	/* FILE; may be secret */
 	size_t	 len;
@@ -81,7 +85,8 @@ typedef int op_material(void *arg, int cert, const char *what, char **ret, size_
  *
  * Edits of one file are one op, in the place of the first, so that a preview's
  * hash stays true until the op that it was made for; edits of a step that
- * contradict each other are an error.  A trust move whose file lands at
+ * contradict each other are an error.  Variables and
+ * parts of URLs of one env file become one op of OP_URL.  A trust move whose file lands at
  * activation has no edit, but activates its client's unit.
  *
  * $(ca_file) in a dial binding: a client told `disable` reads no CA file, so

@@ -25,8 +25,23 @@ op_kind_word(enum op_kind kind)
 	case OP_FILE:		return "file";
 	case OP_RUN:		return "run";
 	case OP_ACTIVATE:	return "activate";
+	case OP_CONF:		return "conf";
+	case OP_BLOCK:		return "block";
+	case OP_URL:		return "url";
 	}
 	return "?";
+}
+
+bool
+op_kind_by_name(enum op_kind kind)
+{
+	return kind == OP_ENV || kind == OP_CONF || kind == OP_BLOCK || kind == OP_URL;
+}
+
+bool
+op_kind_of_file(enum op_kind kind)
+{
+	return kind == OP_FILE || op_kind_by_name(kind);
 }
 
 const char *
@@ -163,6 +178,7 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_int(out, op->host);
 	blob_put_int(out, op->unit);
 	blob_put_str(out, op->path);
+	blob_put_int(out, (int64_t)op->syntax);
 	blob_put_int(out, (int64_t)op->set.n);
 	for (i = 0; i < op->set.n; i++) {
 		blob_put_str(out, op->set.v[i].key);
@@ -192,13 +208,35 @@ op_encode(const struct op *op, struct buf *out)
 		blob_put_int(out, op->moves.v[i]);
 }
 
+static bool
+syntax_fits(const struct op *op)
+{
+	switch (op->syntax) {
+	case TEXT_ENV:
+		return op->kind == OP_ENV;
+	case TEXT_URL:
+		return op->kind == OP_URL;
+	case TEXT_POSTGRES:
+	case TEXT_INI:
+	case TEXT_REDIS:
+		return op->kind == OP_CONF;
+	case TEXT_BLOCK:
+	case TEXT_HBA:
+		return op->kind == OP_BLOCK;
+	}
+	return false;
+}
+
 /* Has the op what its kind needs? */
 static const char *
 op_lacks(const struct op *op)
 {
 	switch (op->kind) {
 	case OP_ENV:
-		return op->path == NULL ? "a path" : NULL;
+	case OP_CONF:
+	case OP_BLOCK:
+	case OP_URL:
+		return op->path == NULL ? "a path" : syntax_fits(op) ? NULL : "its syntax";
 	case OP_FILE:
 		return op->path == NULL ? "a path" :
 		    op->content == NULL && !op->remove && op->mode < 0 && op->owner == NULL ?
@@ -252,6 +290,7 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.host = (int)blob_int(&r, 0, FLEET_ITEMS_MAX);
 	op.unit = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX);
 	op.path = blob_str(&r, OP_PATH_MAX);
+	op.syntax = (enum text_syntax)blob_int(&r, 0, TEXT_SYNTAX_COUNT - 1);
 	n = (size_t)blob_int(&r, 0, OP_KEYS_MAX);
 	op.set.v = mem_array(n, sizeof(*op.set.v));
 	for (i = 0; i < n && !r.bad; i++) {

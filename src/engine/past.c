@@ -71,6 +71,8 @@ op_words(const struct engine *e, int step, int op)
 	buf_printf(&b, "%s: ", e->fleet->hosts[o->host].name);
 	switch (o->kind) {
 	case OP_ENV:
+	case OP_CONF:
+	case OP_URL:
 		buf_puts(&b, o->path);
 		for (i = 0; i < o->set.n; i++)
 			buf_printf(&b, " %s=%.*s%s", o->set.v[i].key, WORDS_VALUE_MAX,
@@ -78,6 +80,13 @@ op_words(const struct engine *e, int step, int op)
 			    !o->secret && strlen(o->set.v[i].value) > WORDS_VALUE_MAX ? "…" : "");
 		for (i = 0; i < o->unset.n; i++)
 			buf_printf(&b, " -%s", o->unset.v[i]);
+		break;
+	case OP_BLOCK:
+		buf_puts(&b, o->path);
+		for (i = 0; i < o->set.n; i++)
+			buf_printf(&b, " block %s", o->set.v[i].key);
+		for (i = 0; i < o->unset.n; i++)
+			buf_printf(&b, " -block %s", o->unset.v[i]);
 		break;
 	case OP_FILE:
 		buf_printf(&b, "%s%s", o->path, o->remove ? " removed" : "");

@@ -21,7 +21,7 @@
 #include <time.h>
 
 #include "core/buf.h"
-#include "core/envfile.h"
+#include "core/edittext.h"
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/reader.h"
@@ -546,8 +546,8 @@ undo_by_key(struct hostop *h, const struct looked *l)
 	file_wrote(h->op, l, &set, &unset);
 	buf_init(&out, 0);
 	out.secret = true;
-	if (envfile_restore(&out, l->before, l->before_len, &set, &unset, l->content, l->len,
-	    &drift) > 0) {
+	if (text_restore(h->op->syntax, &out, l->before, l->before_len, &set, &unset, l->content,
+	    l->len, &drift) > 0) {
 		buf_init(&text, OP_TEXT_MAX);
 		file_three_ways(h->set, h->op, l, &drift, &text);
 		note_shas(h, l->sha, "");
@@ -564,7 +564,7 @@ undo_by_key(struct hostop *h, const struct looked *l)
 	buf_release(&out);
 }
 
-/* Does an env file, which somebody else wrote to meanwhile, still have our values? */
+/* Does a file that is edited by name, and that somebody else wrote to meanwhile, still have our values? */
 static bool
 still_ours(const struct hostop *h, const struct looked *l)
 {
@@ -572,7 +572,7 @@ still_ours(const struct hostop *h, const struct looked *l)
 	struct err ignored;
 	bool there, same;
 
-	if (h->op->kind != OP_ENV)
+	if (!op_kind_by_name(h->op->kind))
 		return false;
 	buf_init(&after, 0);
 	same = file_after(h->op, l, &after, &there, &ignored) == 0 && after.len == l->len &&
@@ -615,7 +615,7 @@ undo_file(struct hostop *h, const struct looked *l)
 		restore(h, l, NULL, 0, true);
 		return;
 	}
-	if (h->op->kind == OP_ENV && l->there && (l->has_before || strcmp(l->m_before, "-") == 0) &&
+	if (op_kind_by_name(h->op->kind) && l->there && (l->has_before || strcmp(l->m_before, "-") == 0) &&
 	    (l->has_after || strcmp(l->m_after, "-") == 0)) {
 		undo_by_key(h, l);
 		return;
@@ -948,7 +948,7 @@ begin(uv_timer_t *timer)
 	struct hostop *h = timer->data;
 	const struct op *op = h->op;
 
-	if (op->kind == OP_ENV || op->kind == OP_FILE) {
+	if (op_kind_of_file(op->kind)) {
 		look(h);
 		return;
 	}

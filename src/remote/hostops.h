@@ -8,7 +8,7 @@
  * as a fingerprint, HMAC-SHA256 under the key of this run of the console.
  *
  * One round trip to look, one to write.  What is decided between them (which
- * lines change, what is drift) is decided here, by core/envfile; the host
+ * lines change, what is drift) is decided here, by core/edittext; the host
  * only compares hashes.
  *
  *	OBSERVE	FRESH or IN_PLACE, the diff or the command in `text`; before_sha is
@@ -18,7 +18,7 @@
  *		that somebody has seen to it since the preview.  DRIFTED where the file is not the one
  *		of the preview.  FAILED where it is known that nothing was changed.
  *	UNDO	RESTORED: every byte where nobody else wrote, else our keys only
- *		(ENV).  An op without a record was never begun: RESTORED, and nothing
+ *		(of a file edited by name).  An op without a record was never begun: RESTORED, and nothing
  *		is touched.  A FILE that others changed is DRIFTED.  UNDO of an
  *		ACTIVATE activates again.
  *	RECORD	what the host's own record says: FRESH, APPLIED, FAILED, RESTORED,

@@ -1,30 +1,33 @@
 /*
- * hostops_file: what an ENV or FILE op makes of a file, and how it is shown.
+ * hostops_file: what an op makes of a file, and how it is shown.
  *
- * What is shown: of an env file the lines of our keys only, since the others'
- * values may be anything; values of a `secret` op as fingerprints.  Of a whole
- * file the line diff, unless it is secret or was a private key.
+ * What is shown: of a file that is edited by name the lines of our names (see
+ * edittext.h), since the others' values may be anything; values of a `secret` op
+ * as fingerprints.  Of a whole file the line diff, unless it is secret or was a
+ * private key.
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/buf.h"
 #include "core/diff.h"
-#include "core/envfile.h"
+#include "core/edittext.h"
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/reader.h"
 #include "remote/hostops_int.h"
 
-#define VALUE_SHOWN_MAX	120	/* longer values: */
-#define VALUE_HEAD	24	/* this much of them, and how long they are */
+#define VALUE_SHOWN_MAX	120
 #define DIFF_CONTEXT	2
 
 int
 file_after(const struct op *op, const struct looked *l, struct buf *out, bool *ret_there,
     struct err *err)
 {
+	struct buf value;
 	size_t i;
+	int rc;
 
 	out->secret = true;
 	if (op->kind == OP_FILE) {
@@ -37,15 +40,18 @@ file_after(const struct op *op, const struct looked *l, struct buf *out, bool *r
 			(void)buf_put(out, l->content, l->len);
 		return 0;
 	}
-	for (i = 0; i < op->set.n; i++)
-		if (!envfile_key_valid(op->set.v[i].key))
-			return err_set(err, "'%s' is no name of a variable", op->set.v[i].key);
-		else if (strpbrk(op->set.v[i].value, "\r\n") != NULL)
-			return err_set(err, "'%s': a line break cannot stand in an env file",
-			    op->set.v[i].key);
-	if (!envfile_edit(out, l->content, l->len, &op->set, &op->unset))
-		return err_set(err, "'%s' has a quote that is left open: what would be written "
-		    "there would not be read back; close the quote first", op->path);
+	for (i = 0; i < op->set.n; i++) {
+		buf_init(&value, 0);
+		value.secret = true;
+		rc = text_name_check(op->syntax, op->set.v[i].key, err);
+		if (rc == 0)
+			rc = text_value(op->syntax, op->set.v[i].key, op->set.v[i].value, &value, err);
+		buf_release(&value);
+		if (rc != 0)
+			return -1;
+	}
+	if (text_edit(op->syntax, out, l->content, l->len, &op->set, &op->unset, err) != 0)
+		return err_wrap(err, "'%s'", op->path);
 	/* Nothing to take away from a file that is not there, and nothing to put into it. */
 	*ret_there = l->there || out->len > 0;
 	if (out->len > HOST_FILE_MAX)
@@ -92,59 +98,16 @@ put_print(const struct hostops *set, const char *p, size_t len, struct buf *out)
 	(void)buf_printf(out, "hmac:%s", print);
 }
 
-struct showing {
-	const struct hostops *set;
-	const struct op *op;
-};
-
-static bool
-ours(const struct op *op, const char *key, size_t len)
+static void
+print_value(void *arg, const char *p, size_t len, struct buf *out)
 {
-	size_t i;
-
-	for (i = 0; i < op->set.n; i++)
-		if (strlen(op->set.v[i].key) == len && memcmp(op->set.v[i].key, key, len) == 0)
-			return true;
-	for (i = 0; i < op->unset.n; i++)
-		if (strlen(op->unset.v[i]) == len && memcmp(op->unset.v[i], key, len) == 0)
-			return true;
-	return false;
+	put_print(arg, p, len, out);
 }
 
 static void
-show_env_line(void *arg, const char *line, size_t len, struct buf *out)
+show_line(void *arg, const char *line, size_t len, struct buf *out)
 {
-	const struct showing *s = arg;
-	const char *key;
-	size_t key_len, value_at;
-	struct buf name, value;
-
-	key = envfile_line_key(line, len, &key_len, &value_at);
-	if (key == NULL) {
-		/* A comment may hold a value that was once in use. */
-		(void)buf_puts(out, len == 0 ? "" : "…");
-		return;
-	}
-	if (!ours(s->op, key, key_len)) {
-		(void)buf_put(out, line, value_at);
-		(void)buf_puts(out, "…");
-		return;
-	}
-	(void)buf_put(out, line, value_at);
-	if (s->op->secret) {
-		buf_init(&name, 0);
-		buf_init(&value, 0);
-		value.secret = true;
-		(void)buf_put(&name, key, key_len);
-		(void)envfile_get(line, len, buf_str(&name), &value);
-		put_print(s->set, buf_str(&value), value.len, out);
-		buf_release(&name);
-		buf_release(&value);
-	} else if (len - value_at > VALUE_SHOWN_MAX) {
-		(void)buf_put(out, line + value_at, VALUE_HEAD);
-		(void)buf_printf(out, "… (%zu bytes)", len - value_at);
-	} else
-		(void)buf_put(out, line + value_at, len - value_at);
+	text_show(arg, line, len, out);
 }
 
 static bool
@@ -203,7 +166,8 @@ void
 file_preview(const struct hostops *set, const struct op *op, const struct looked *l,
     const char *after, size_t after_len, bool there, struct buf *out)
 {
-	struct showing s = { set, op };
+	struct text_view view = { op->syntax, &op->set, &op->unset, l->content, l->len,
+	    op->secret ? print_value : NULL, (void *)(uintptr_t)set };
 
 	if (op->kind == OP_FILE) {
 		preview_file(set, op, l, after, after_len, there, out);
@@ -211,11 +175,13 @@ file_preview(const struct hostops *set, const struct op *op, const struct looked
 	}
 	if (!l->there && there)
 		(void)buf_puts(out, "+ a new file\n");
-	diff_text(out, l->content, l->len, after, after_len, 0, show_env_line, &s);
+	diff_text(out, l->content, l->len, after, after_len, text_context(op->syntax),
+	    show_line, &view);
 }
 
 static void
-wrote_key(const struct looked *l, const char *key, struct pairs *set, struct strings *unset)
+wrote_key(const struct op *op, const struct looked *l, const char *key, struct pairs *set,
+    struct strings *unset)
 {
 	struct pair *pair;
 	struct buf value;
@@ -223,7 +189,7 @@ wrote_key(const struct looked *l, const char *key, struct pairs *set, struct str
 
 	buf_init(&value, 0);
 	value.secret = true;
-	if (envfile_get(l->after, l->after_len, key, &value)) {
+	if (text_get(op->syntax, l->after, l->after_len, key, &value)) {
 		pair = mem_push(&set->v, &set->n, sizeof(*set->v));
 		pair->key = mem_strdup(key);
 		(void)buf_puts(&value, "");
@@ -241,9 +207,9 @@ file_wrote(const struct op *op, const struct looked *l, struct pairs *set, struc
 	memset(set, 0, sizeof(*set));
 	memset(unset, 0, sizeof(*unset));
 	for (i = 0; i < op->set.n; i++)
-		wrote_key(l, op->set.v[i].key, set, unset);
+		wrote_key(op, l, op->set.v[i].key, set, unset);
 	for (i = 0; i < op->unset.n; i++)
-		wrote_key(l, op->unset.v[i], set, unset);
+		wrote_key(op, l, op->unset.v[i], set, unset);
 }
 
 void
@@ -269,13 +235,34 @@ put_value(const struct hostops *set, const struct op *op, const char *text, size
 
 	buf_init(&value, 0);
 	value.secret = true;
-	if (!envfile_get(text, len, key, &value))
+	if (!text_get(op->syntax, text, len, key, &value))
 		(void)buf_puts(out, "not set");
 	else if (op->secret)
 		put_print(set, buf_str(&value), value.len, out);
 	else
 		(void)buf_printf(out, "'%.*s'", VALUE_SHOWN_MAX, buf_str(&value));
 	buf_release(&value);
+}
+
+/* A block has many lines: which of them are not ours any more. */
+static void
+put_block_ways(const struct op *op, const struct looked *l, const char *name, struct buf *out)
+{
+	struct buf wrote, is;
+	bool there;
+
+	buf_init(&wrote, 0);
+	buf_init(&is, 0);
+	wrote.secret = is.secret = true;
+	(void)text_get(op->syntax, l->after, l->after_len, name, &wrote);
+	there = text_get(op->syntax, l->content, l->len, name, &is);
+	(void)buf_printf(out, "block %s: was %s, and is %s:\n", name,
+	    text_get(op->syntax, l->before, l->before_len, name, NULL) ? "there" : "not there",
+	    there ? "not what we wrote" : "gone or torn");
+	if (there && !op->secret)
+		diff_text(out, buf_str(&wrote), wrote.len, buf_str(&is), is.len, DIFF_CONTEXT, NULL, NULL);
+	buf_release(&wrote);
+	buf_release(&is);
 }
 
 void
@@ -285,6 +272,10 @@ file_three_ways(const struct hostops *set, const struct op *op, const struct loo
 	size_t i;
 
 	for (i = 0; i < keys->n; i++) {
+		if (op->kind == OP_BLOCK) {
+			put_block_ways(op, l, keys->v[i], out);
+			continue;
+		}
 		(void)buf_printf(out, "%s: was ", keys->v[i]);
 		put_value(set, op, l->before, l->before_len, keys->v[i], out);
 		(void)buf_puts(out, ", we wrote ");

@@ -85,14 +85,14 @@ void	hostop_later(struct hostop *, uv_timer_cb later);
 
 /* hostops_file.c: pure */
 /*
- * What the file would hold after an ENV or FILE op; *ret_there is false where
+ * What the file would hold after an op on a file; *ret_there is false where
  * there would be none.  -1: it cannot be written so.
  */
 int	file_after(const struct op *, const struct looked *, struct buf *out, bool *ret_there,
 	    struct err *);
 /* Are the mode and the owner as the op wants them? */
 bool	file_mode_as_wanted(const struct op *, const struct looked *);
-/* The preview of an ENV or FILE op. */
+/* The preview of it. */
 void	file_preview(const struct hostops *, const struct op *, const struct looked *,
 	    const char *after, size_t after_len, bool there, struct buf *out);
 /* Our keys by name with the value that our after-image has of them. */

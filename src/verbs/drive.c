@@ -59,6 +59,9 @@ show_op(const struct engine *e, int step, size_t i)
 
 	switch (op->kind) {
 	case OP_ENV:
+	case OP_CONF:
+	case OP_BLOCK:
+	case OP_URL:
 	case OP_FILE:
 		out("  %s:%s%s\n", f->hosts[op->host].name, op->path,
 		    v->observed == OP_IN_PLACE ? "  (in place already)" : "");
