@@ -74,6 +74,21 @@ log_since(const struct bouncer *b, long from, long *ret_end)
 	return text;
 }
 
+/* One that none of the others was told to take, either: they do not listen yet. */
+static int
+port_for(size_t n)
+{
+	size_t i;
+	int port;
+
+	do {
+		port = servers_free_port();
+		for (i = 0; i < n && bouncers[i].port != port; i++)
+			;
+	} while (i < n);
+	return port;
+}
+
 static void
 bouncer_start(size_t i, const struct dialling *d)
 {
@@ -85,11 +100,11 @@ bouncer_start(size_t i, const struct dialling *d)
 	(void)snprintf(name, sizeof(name), "bouncer%zu", i);
 	(void)snprintf(b->log, sizeof(b->log), "%s.log", name);
 	(void)snprintf(ini, sizeof(ini), "%s.ini", name);
-	b->port = servers_free_port();
-	buf_printf(&t, "[databases]\npostgres = host=127.0.0.1 port=%d user=app\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-	    "listen_port = %d\nunix_socket_dir =\nauth_type = any\nadmin_users = app\npool_mode = session\nserver_lifetime = 0\n"
-	    "server_connect_timeout = 5\nserver_login_retry = 0.1\nlog_stats = 0\nlog_connections = 0\nmax_client_conn = 20\n"
-	    "server_tls_sslmode = %s\n", sv->postgres_port, b->port, dial_word(d->dial));
+	b->port = port_for(i);
+	buf_printf(&t, "[databases]\npostgres = host=127.0.0.1 port=%d user=app\n[pgbouncer]\n"
+	    "listen_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\nadmin_users = app\n"
+	    "pool_mode = session\nserver_lifetime = 0\nserver_connect_timeout = 5\nserver_login_retry = 1\n"
+	    "log_stats = 0\nlog_connections = 0\nmax_client_conn = 20\nserver_tls_sslmode = %s\n", sv->postgres_port, b->port, dial_word(d->dial));
 	if (d->anchor != ANCHOR_NONE)
 		buf_printf(&t, "server_tls_ca_file = %s\n", anchor_file(sv, d->anchor));
 	if (d->shown != SHOWN_NONE)

@@ -32,9 +32,12 @@
 #define SLOTS		64
 #define BOUNCERS_AT_ONCE 24
 #define DRIVERS_SILENT_MS 60000	/* a driver that says nothing for so long is broken */
-#define COMPLAINT_MS	150	/* a PgBouncer tries once more meanwhile, and might succeed */
+#define COMPLAINT_MS	150	/* what its log says last might still turn out well */
 
-enum what { PQ_CONNECTING, POOL_CONNECTING, POOL_ASKING, RESP_CONNECTING, RESP_SHAKING, RESP_WRITING, RESP_READING };
+enum what {
+	PQ_CONNECTING, POOL_CONNECTING, POOL_ASKING,
+	RESP_CONNECTING, RESP_SHAKING, RESP_WRITING, RESP_READING
+};
 
 struct slot {
 	struct cell *cell;	/* NULL: free */
@@ -264,30 +267,42 @@ proto_number(enum proto proto)
 	return numbers[proto];
 }
 
-/* The way of hiredis' own TLS; the name by SSL_set1_host(), as its callers have to. */
-static void
-resp_tls(struct slot *s)
+/* Made once for each kind of client: a context costs more than the handshake. */
+static SSL_CTX *
+resp_context(const struct cell *c)
 {
-	const struct attempt *a = &s->cell->a;
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	const char *cert = shown_file(sv, s->cell->shows, false);
+	static SSL_CTX *made[2][ANCHOR_UNKNOWN][SHOWN_STRAY + 1][PROTO_TLS1_3 + 1][PROTO_TLS1_3 + 1];
+	const struct attempt *a = &c->a;
+	bool verify = a->dial >= DIAL_VERIFY_CA;
+	SSL_CTX **slot = &made[verify][a->anchor][c->shows][a->client_min][a->client_max], *ctx = *slot;
+	const char *cert = shown_file(sv, c->shows, false);
 
+	if (ctx != NULL)
+		return ctx;
+	ctx = *slot = SSL_CTX_new(TLS_client_method());
 	assert_non_null(ctx);
 	(void)SSL_CTX_set_min_proto_version(ctx, proto_number(a->client_min));
 	(void)SSL_CTX_set_max_proto_version(ctx, proto_number(a->client_max));
 	if (a->anchor != ANCHOR_NONE)
 		assert_int_equal(SSL_CTX_load_verify_locations(ctx, anchor_file(sv, a->anchor), NULL), 1);
-	else if (a->dial >= DIAL_VERIFY_CA)
+	else if (verify)
 		(void)SSL_CTX_set_default_verify_paths(ctx);
 	if (*cert != '\0') {
 		assert_int_equal(SSL_CTX_use_certificate_chain_file(ctx, cert), 1);
-		assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, shown_file(sv, s->cell->shows, true), SSL_FILETYPE_PEM), 1);
+		assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, shown_file(sv, c->shows, true), SSL_FILETYPE_PEM), 1);
 	}
-	SSL_CTX_set_verify(ctx, a->dial >= DIAL_VERIFY_CA ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	s->ssl = SSL_new(ctx);
-	SSL_CTX_free(ctx);
+	SSL_CTX_set_verify(ctx, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	return ctx;
+}
+
+/* The way of hiredis' own TLS; the name by SSL_set1_host(), as its callers have to. */
+static void
+resp_tls(struct slot *s)
+{
+	s->ssl = SSL_new(resp_context(s->cell));
+	assert_non_null(s->ssl);
 	(void)SSL_set_tlsext_host_name(s->ssl, HOST_NAME);
-	if (a->dial == DIAL_VERIFY_FULL)
+	if (s->cell->a.dial == DIAL_VERIFY_FULL)
 		assert_int_equal(SSL_set1_host(s->ssl, HOST_NAME), 1);
 	(void)SSL_set_fd(s->ssl, s->fd);
 	SSL_set_connect_state(s->ssl);

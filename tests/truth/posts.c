@@ -170,8 +170,8 @@ bouncer_secret(enum stored stored)
 	return s;
 }
 
-static bool
-pgbouncer_set(const struct post *p, char **ret_why)
+static void
+pgbouncer_set(const struct post *p)
 {
 	static const char *const types[AUTH_COUNT] = { [AUTH_UNKNOWN] = "trust", [AUTH_TRUST] = "trust",
 	    [AUTH_PASSWORD] = "plain", [AUTH_MD5] = "md5", [AUTH_SCRAM] = "scram-sha-256", [AUTH_CERT] = "cert" };
@@ -182,7 +182,8 @@ pgbouncer_set(const struct post *p, char **ret_why)
 
 	servers_write(sv, "truth-users.txt", users);
 	buf_printf(&b, "auth_type = %s\nauth_file = %s/truth-users.txt\nclient_tls_sslmode = %s\n"
-	    "log_connections = 0\nlog_disconnections = 0\nignore_startup_parameters = extra_float_digits\nmax_client_conn = 300\ndefault_pool_size = 30\n",
+	    "log_connections = 0\nlog_disconnections = 0\nignore_startup_parameters = extra_float_digits\n"
+	    "max_client_conn = 300\ndefault_pool_size = 30\n",
 	    types[p->auth], sv->dir, mode);
 	if (p->served != SERVED_NONE && p->accept != ACCEPT_PLAIN)
 		buf_printf(&b, "client_tls_cert_file = %s/%s.crt\nclient_tls_key_file = %s/%s.key\n", sv->dir,
@@ -194,12 +195,10 @@ pgbouncer_set(const struct post *p, char **ret_why)
 	else if (p->max == PROTO_TLS1_2)
 		buf_printf(&b, "client_tls_protocols = tlsv1.2\n");
 	buf_printf(&b, "[databases]\npostgres = host=%s port=%d user=postgres\n", sv->dir, sv->postgres_port);
-	*ret_why = NULL;
 	servers_pgbouncer(sv, buf_str(&b));
 	buf_release(&b);
 	free(secret);
 	free(users);
-	return true;
 }
 
 /* --- Redis ----------------------------------------------------------------- */
@@ -270,22 +269,20 @@ posts_down(void)
 	sv = NULL;
 }
 
-bool
-post_set(struct servers *s, const struct post *p, char **ret_why)
+void
+post_set(const struct post *p)
 {
-	sv = s;
-	*ret_why = NULL;
 	switch (p->kind) {
 	case KIND_POSTGRES:
 		postgres_set(p);
-		return true;
+		break;
 	case KIND_PGBOUNCER:
-		return pgbouncer_set(p, ret_why);
+		pgbouncer_set(p);
+		break;
 	case KIND_REDIS:
 		redis_set(p);
-		return true;
+		break;
 	}
-	return false;
 }
 
 /* --- no certificate -------------------------------------------------------- */

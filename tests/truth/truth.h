@@ -79,8 +79,8 @@ struct post {			/* one configuration */
 
 void	posts_up(struct servers *);
 void	posts_down(void);
-/* Makes the server so, and waits until it is. False: the program refuses to be so (*ret_why, to be freed). */
-bool	post_set(struct servers *, const struct post *, char **ret_why);
+/* Makes the server so, and waits until it is. */
+void	post_set(const struct post *);
 /* Whether the program starts with TLS set and no certificate; nothing runs afterwards. */
 bool	post_starts_bare(struct servers *, const struct post *);
 /* PostgreSQL's role for a method and a hash ("" for either unknown); constant. */
