@@ -399,13 +399,24 @@ add_results(struct page *p, const struct scene *s, int step, const char *title,
     const struct check *checks, size_t nchecks, const struct check_result *r, size_t n)
 {
 	struct look look;
+	const char *waiver;
 	size_t i;
 
 	if (nchecks == 0)
 		return;
 	page_heading(p, "%s", title);
 	for (i = 0; i < nchecks; i++) {
+		waiver = s->waiver(s->arg, step, checks[i].name);
 		page_line(p);
+		if (waiver != NULL && (r == NULL || i >= n || (r[i].judgement != CHECK_WAIVED &&
+		    r[i].judgement != CHECK_PASS))) {
+			/* It was waived after it was judged, or before it ever was. */
+			look = look_judgement(CHECK_WAIVED);
+			page_add(p, look.role, "  %s %s", glyph(p->ascii, look.glyph), look.word);
+			page_at(p, 18, ROLE_STRONG, "%s", checks[i].name);
+			page_wrap(p, 20, ROLE_TEXT, waiver);
+			continue;
+		}
 		if (r == NULL || i >= n) {
 			page_add(p, ROLE_DIM, "  %s not judged", glyph(p->ascii, G_PENDING));
 			page_at(p, 18, ROLE_DIM, "%s", checks[i].name);

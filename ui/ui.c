@@ -169,6 +169,13 @@ carry_out(struct ui *ui, const struct wishes *wishes)
 		case WISH_WAIVE:
 			if (engine_waive(ui->engine, w->step, w->text, w->more, &err) != 0)
 				view_refused(&ui->view, err.msg);
+			else {
+				char *text = mem_printf("the check '%s' of step '%s' is waived", w->text,
+				    engine_plan(ui->engine)->steps[w->step].id);
+
+				view_tell(&ui->view, engine_now_ms(ui->engine), TELL_NOTE, text);
+				free(text);
+			}
 			break;
 		case WISH_ANSWER:
 			if (engine_answer(ui->engine, w->ask, w->text, &err) != 0)

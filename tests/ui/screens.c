@@ -349,6 +349,17 @@ turn_waived(struct fixture *f, struct view *v)
 	f->waiver = "the dba on call stops both clients by hand first";
 }
 
+/* As it stands there when it was waived, and not judged since. */
+static void
+waived(struct fixture *f, struct view *v)
+{
+	turn(f, v);
+	press(f, v, "\033");
+	f->waiver = "the dba on call stops both clients by hand first";
+	v->step = fixture_step(f, "pgb-both");
+	v->pane = PANE_GATE;
+}
+
 static const char stranded[] =
     "out of its turn this would strand api -> pgbouncer (refused: the endpoint accepts plaintext only and the "
     "client demands tls), web -> pgbouncer (refused: the endpoint accepts plaintext only and the client demands tls), "
@@ -464,6 +475,7 @@ static const struct {
 	{ "otherwise-proof", otherwise_proof, false, NULL },
 	{ "turn", turn, false, NULL },
 	{ "turn-waived", turn_waived, false, NULL },
+	{ "waived", waived, false, NULL },
 	{ "turn-refused", turn_refused, false, NULL },
 	{ "host-key", host_key, false, NULL },
 	{ "passphrase", passphrase, false, NULL },
