@@ -170,6 +170,7 @@ VERBS_SRC = \
 	src/verbs/drive.c \
 	src/verbs/history.c \
 	src/verbs/unlock.c \
+	src/verbs/script.c \
 	src/verbs/adopt.c \
 	$(END)
 

@@ -49,7 +49,7 @@ static const struct {
 
 static const char *const not_yet[] = { "certs", "explain", "doctor", NULL };
 
-enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_WATCH, OPT_CHECK, OPT_EXPANDED,
+enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_WATCH, OPT_CHECK, OPT_EXPANDED, OPT_PRINT,
 	OPT_REASON, OPT_WAIVE, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL };
 
 static const struct option long_options[] = {
@@ -59,6 +59,7 @@ static const struct option long_options[] = {
 	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
 	{ "yes", optional_argument, NULL, OPT_YES },
 	{ "all", no_argument, NULL, OPT_ALL },
+	{ "print", no_argument, NULL, OPT_PRINT },
 	{ "to", required_argument, NULL, OPT_TO },
 	{ "skip-optional", no_argument, NULL, OPT_SKIP_OPTIONAL },
 	{ "reason", required_argument, NULL, OPT_REASON },
@@ -94,6 +95,7 @@ usage(FILE *to)
 	    "      --json           status, check, diff, verify, history: as data\n"
 	    "      --watch          status: again and again\n"
 	    "      --check          status: exit 2 where not every link is on TLS\n"
+	    "      --print          undo: as plain sh for each host, and do nothing\n"
 	    "      --expanded       check: print the plan after expansion\n"
 	    "exit: 0 done, 1 error, 2 changes pending or not all TLS, 3 needs a person,\n"
 	    "      4 undone after a fault, 5 in doubt, 6 locked by somebody else\n", to);
@@ -214,6 +216,9 @@ main(int argc, char **argv)
 		case OPT_YES:
 			o.yes = true;
 			o.yes_environment = optarg;
+			break;
+		case OPT_PRINT:
+			o.print = true;
 			break;
 		case OPT_ALL:
 			o.all = true;

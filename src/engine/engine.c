@@ -599,6 +599,12 @@ engine_rollout(const struct engine *e)
 }
 
 const char *
+engine_run_id(const struct engine *e)
+{
+	return e->run_open ? e->run.id : "";
+}
+
+const char *
 engine_who(const struct engine *e)
 {
 	return e->who;

@@ -75,6 +75,8 @@ const struct fleet *engine_fleet(const struct engine *);
 const struct plan *engine_plan(const struct engine *);		/* or NULL */
 const struct board *engine_board(const struct engine *);
 const struct rollout *engine_rollout(const struct engine *);	/* or NULL */
+/* The run in progress, as it stands in op ids and on the hosts; "" where there is none. */
+const char *engine_run_id(const struct engine *);
 const char *engine_who(const struct engine *);			/* "ops@bastion" */
 const char *engine_lock_holder(const struct engine *);		/* NULL: us, or nobody needs it */
 int64_t	engine_stale_ms(const struct engine *, enum reading_kind);

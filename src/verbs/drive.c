@@ -14,6 +14,7 @@
 #include "verbs/json.h"
 #include "verbs/out.h"
 #include "verbs/run.h"
+#include "verbs/script.h"
 
 #define SETTLE_MS	30000	/* how long a DOUBT may take to be settled */
 #define PROGRESS_MS	10000
@@ -641,13 +642,38 @@ undo_turn(struct run *r)
 	}
 }
 
+static void
+print_turn(struct run *r)
+{
+	const struct rollout *ro;
+	int from, until;
+
+	if (!have_plan(r))
+		return;
+	ro = engine_rollout(r->engine);
+	from = until = rollout_last(ro);
+	if (r->options->to != NULL) {
+		if ((until = find_step(r, r->options->to)) == NONE)
+			return;
+		until++;
+	} else if (r->options->all)
+		until = 0;
+	else if (r->options->step != NULL) {
+		if ((from = until = find_step(r, r->options->step)) == NONE)
+			return;
+	}
+	if (from == NONE || script_print(r->engine, from, until) == 0)
+		out_err("belay: there is nothing to undo\n");
+	run_end(r, EXIT_DONE);
+}
+
 int
 verb_undo(const struct verb_options *options)
 {
 	struct drive d = { .step = NONE, .target = NONE, .shown_step = NONE };
-	struct run r = { .options = options, .turn = undo_turn, .arg = &d };
+	struct run r = { .options = options, .turn = options->print ? print_turn : undo_turn, .arg = &d };
 
-	return run_engine(&r, false, false);
+	return run_engine(&r, options->print, false);
 }
 
 /* ---- verify ---- */

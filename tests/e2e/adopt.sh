@@ -68,4 +68,20 @@ ok "who has a run already adopts none" fails 1 'a run is in progress here alread
 ok "all of it is undone" as_kim undo --all --yes
 ok "to the byte, mode and owner" same_tree
 ok "no operation failed" failed_operations
+
+# Without belay: what undo --print printed, run on each host by hand.
+by_hand() {
+	belay undo --all --print >"$tmp/print.all" || return 1
+	awk -v dir="$tmp" '/^#!\/bin\/sh$/ { n++; f = dir "/back." n ".sh" } { print >f }' "$tmp/print.all"
+	for f in "$tmp"/back.*.sh; do
+		name=$(sed -n "s/^# The way back on host '\\([a-z]*\\)-*1*'.*/\\1/p" "$f")
+		"$lab" exec "$dir" -- ssh -F "$dir/ssh_config" "voiceai-$name" sh <"$f" || { echo "$name: failed"; cat "$f"; return 1; }
+	done
+}
+
+ok "half of the way, once more" belay apply --to flip-web-pg --yes
+ok "the way back as plain sh, on each host by hand" by_hand
+ok "to the byte, mode and owner, by hand" same_tree
+ok "and status finds everybody on plaintext" sh -c "! '$lab' exec '$dir' -- '$BELAY' -f '$fleet' status --json |
+	jq -e '[.links[].sessions.tls] | add > 0'"
 finish
