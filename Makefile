@@ -255,6 +255,7 @@ TESTS = \
 	remote/host_sh \
 	fuzz/sample \
 	remote/hostops \
+	remote/edits \
 	core/op \
 	core/op_edits \
 	core/proof \
@@ -268,6 +269,8 @@ EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
 EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c
 EXTRA_remote/login = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/agent = tests/remote/sshd_fixture.c tests/remote/client.c
+EXTRA_remote/host_sh = tests/remote/killer.c
+EXTRA_remote/edits = tests/remote/killer.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c

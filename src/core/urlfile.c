@@ -263,6 +263,9 @@ restore_url(const struct wanted *w, const char *before, size_t before_len, const
 		drifted = drift_all(w, &parts, ret_drift);
 	else {
 		(void)buf_puts(&b, "");
+		/* As something that we left as it was, its line still stands where lines around it are looked for. */
+		push_pair(set, w->variable, was);
+		was = NULL;
 		push_pair(then, w->variable, b.data == NULL ? mem_strdup("") : buf_take(&b, &got));
 	}
 	strings_release(&parts);

@@ -2,9 +2,7 @@
  * What host.sh promises, in each shell that is here: dash, bash, busybox.
  *
  * The program is run as a session would run it, with its request on stdin.
- * For the kills the same test program stands in the PATH under the names of
- * the external commands: it counts them, and at the wanted one kills the
- * whole process group before it, after it, or (for cat) half-way through.
+ * For the kills see killer.h.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +31,7 @@
 #include "core/text.h"
 #include "remote/hostproto.h"
 #include "host_sh.h"
+#include "killer.h"
 
 #define NONCE "5f0e1d2c3b4a5968"
 #define DEADLINE_MS 60000
@@ -56,82 +55,6 @@ static bool
 have(const struct shell *sh)
 {
 	return access(sh->path, X_OK) == 0;
-}
-
-/* ------------------------------------------------------------------ the killer */
-
-static const char *const wrapped[] = {
-	"cat", "mv", "cp", "chmod", "chown", "sync", "stat", "sha256sum", "mkdir", "rm", "rmdir",
-	"flock", "id", "tail", "timeout", "grep", "head", "cmp", "tr", "ln", "readlink", "wc", NULL
-};
-
-static int
-real_command(char **argv)
-{
-	static const char *const dirs[] = { "/usr/bin", "/bin", "/usr/sbin", "/sbin" };
-	char path[64];
-	size_t i;
-
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dirs[i], argv[0]);
-		(void)execve(path, argv, environ);
-	}
-	return 127;
-}
-
-/* cat, but only half of what there is. */
-static void
-half_cat(char **argv)
-{
-	static char bytes[1 << 16];
-	int fd = argv[1] == NULL ? STDIN_FILENO : open(argv[1], O_RDONLY);
-	ssize_t n, len = 0;
-
-	while (fd >= 0 && (n = read(fd, bytes + len, sizeof(bytes) - (size_t)len)) > 0)
-		len += n;
-	if (write(STDOUT_FILENO, bytes, (size_t)len / 2) < 0)
-		_exit(1);
-}
-
-static int
-killer_main(char **argv)
-{
-	const char *when = getenv("BELAY_TEST_WHEN"), *count_path = getenv("BELAY_TEST_COUNT");
-	long at = strtol(getenv("BELAY_TEST_KILL_AT"), NULL, 10), n = 0;
-	const char *slash = strrchr(argv[0], '/');
-	char text[32];
-	ssize_t len;
-	int fd, status = 0;
-	pid_t pid;
-
-	if (slash != NULL)
-		argv[0] += slash - argv[0] + 1;
-	fd = open(count_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX) != 0)
-		return 126;
-	if ((len = read(fd, text, sizeof(text) - 1)) > 0) {
-		text[len] = '\0';
-		n = strtol(text, NULL, 10);
-	}
-	n++;
-	len = snprintf(text, sizeof(text), "%ld", n);
-	if (pwrite(fd, text, (size_t)len, 0) != len)
-		return 126;
-	(void)close(fd);
-	if (n != at)
-		return real_command(argv);
-	if (strcmp(when, "before") == 0)
-		(void)kill(0, SIGKILL);
-	if (strcmp(when, "half") == 0 && strcmp(argv[0], "cat") == 0) {
-		half_cat(argv);
-		(void)kill(0, SIGKILL);
-	}
-	if ((pid = fork()) == 0)
-		_exit(real_command(argv));
-	(void)waitpid(pid, &status, 0);
-	if (strcmp(when, "after") == 0)
-		(void)kill(0, SIGKILL);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
 /* ------------------------------------------------------------------ running it */
@@ -1319,9 +1242,7 @@ the_program_fits_into_one_request(void **state)
 static int
 set_up(void **state)
 {
-	char link_path[900], path[300];
 	const char *tmp = getenv("TMPDIR");
-	size_t i;
 	ssize_t n;
 
 	(void)state;
@@ -1343,24 +1264,7 @@ set_up(void **state)
 	    sizeof(killer_path) - strlen(killer_path) - 1, "%.100s/no", base);
 	if (mkdir(killer_path, 0700) != 0 || mkdir(killer_path + strlen(killer_path) + 1, 0700) != 0)
 		return -1;
-	for (i = 0; wrapped[i] != NULL; i++) {
-		(void)snprintf(link_path, sizeof(link_path), "%s/%s", killer_path, wrapped[i]);
-		if (symlink(self, link_path) != 0)
-			return -1;
-		(void)snprintf(path, sizeof(path), "/usr/bin/%s", wrapped[i]);
-		if (access(path, X_OK) != 0)
-			(void)snprintf(path, sizeof(path), "/bin/%s", wrapped[i]);
-		(void)snprintf(link_path, sizeof(link_path), "%s/%s",
-		    killer_path + strlen(killer_path) + 1, wrapped[i]);
-		if (strcmp(wrapped[i], "flock") != 0 && symlink(path, link_path) != 0)
-			return -1;
-	}
-	/* What is not counted: the shell itself and naps. */
-	(void)snprintf(link_path, sizeof(link_path), "%s/sleep", killer_path);
-	if (symlink("/bin/sleep", link_path) != 0)
-		return -1;
-	(void)snprintf(link_path, sizeof(link_path), "%s/sleep", killer_path + strlen(killer_path) + 1);
-	return symlink("/bin/sleep", link_path);
+	return killer_dirs(self, killer_path, killer_path + strlen(killer_path) + 1);
 }
 
 static int

@@ -1,0 +1,452 @@
+/*
+ * conf, block and url on a real file system, by the real host-side program:
+ * previewed, applied, undone to the byte; drift in our lines refused, others' lines kept;
+ * killed anywhere, found again and taken back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/mem.h"
+#include "remote/hostops.h"
+#include "remote/keyring.h"
+#include "remote/session.h"
+#include "killer.h"
+
+#define DEADLINE_MS 30000
+#define STEP 11		/* every so many external commands one is killed */
+
+static char base[200], path[300], killers[300], count_path[300], real_path[4096];
+
+struct world {
+	uv_loop_t loop;
+	struct fleet *fleet;
+	struct keyring *keyring;
+	struct session *session;
+	struct hostops *set;
+	struct wire_op order;
+	struct op_result result;
+	int	 answers;
+};
+
+static struct world w;
+
+/* One kind of edit, told as a story of texts. */
+struct story {
+	const char *name;
+	enum op_kind kind;
+	enum text_syntax syntax;
+	const char *key[2], *value[2];	/* value NULL: unset */
+	const char *before, *preview, *after;
+	const char *deployed, *kept;	/* others wrote, too; and after the undo */
+	const char *drifted, *three_ways;
+	const char *secret;		/* must not be seen in any text */
+};
+
+#define PG_LINES "hostssl all app 10.0.0.2/32 md5\nhost all app 10.0.0.2/32 md5\n"
+#define PG_BLOCK "# BEGIN belay pg\n" PG_LINES "# END belay pg\n"
+
+static const struct story stories[] = {
+	{ "postgresql.conf", OP_CONF, TEXT_POSTGRES, { "ssl", "ssl_ciphers" }, { "on", NULL },
+	    "# main\nssl = off\t# c\nssl_ciphers = 'HIGH'\npassword_encryption = hunter2",
+	    "-ssl = off\t# c\n-ssl_ciphers = 'HIGH'\n+ssl = on\t# c\n",
+	    "# main\nssl = on\t# c\npassword_encryption = hunter2",
+	    "# main\nssl = on\t# c\npassword_encryption = hunter2\nwork_mem = 1MB\n",
+	    "# main\nssl = off\t# c\nssl_ciphers = 'HIGH'\npassword_encryption = hunter2\nwork_mem = 1MB\n",
+	    "# main\nssl = yes\npassword_encryption = hunter2",
+	    "ssl: was 'off', we wrote 'on', now 'yes'\n", "hunter2" },
+	{ "pgbouncer.ini", OP_CONF, TEXT_INI, { "client_tls_sslmode", "auth_query" }, { "allow", "x" },
+	    "[databases]\r\nclient_tls_sslmode = hunter2\r\n[pgbouncer]\r\nauth_query = select hunter2\r\n",
+	    NULL,
+	    "[databases]\r\nclient_tls_sslmode = hunter2\r\n[pgbouncer]\r\nauth_query = x\r\nclient_tls_sslmode = allow\r\n",
+	    "[pgbouncer]\r\nauth_query = x\r\nclient_tls_sslmode = allow\r\n[users]\r\nclient_tls_sslmode = 2\r\n",
+	    "[pgbouncer]\r\nauth_query = select hunter2\r\n[users]\r\nclient_tls_sslmode = 2\r\n",
+	    "[pgbouncer]\r\nauth_query = x\r\nclient_tls_sslmode = require\r\n",
+	    "client_tls_sslmode: was not set, we wrote 'allow', now 'require'\n", NULL },
+	{ "redis.conf", OP_CONF, TEXT_REDIS, { "port", "tls-port" }, { "0", "6379" },
+	    "PORT \"6379\"\nrequirepass hunter2\n# tls-port 1\n",
+	    "-PORT \"6379\"\n+PORT 0\n…\n+tls-port 6379\n",
+	    "PORT 0\nrequirepass hunter2\n# tls-port 1\ntls-port 6379\n",
+	    "maxmemory 1gb\nPORT 0\nrequirepass hunter3\n# tls-port 1\ntls-port 6379\n",
+	    "maxmemory 1gb\nPORT \"6379\"\nrequirepass hunter3\n# tls-port 1\n",
+	    "PORT 0\nrequirepass hunter2\ntls-port 6380\n",
+	    "tls-port: was not set, we wrote '6379', now '6380'\n", "hunter" },
+	{ "pg_hba.conf", OP_BLOCK, TEXT_HBA, { "pg", NULL }, { PG_LINES, NULL },
+	    "local all all peer\n# theirs\nhost all all all ldap ldapbindpasswd=\"hunter2\"\n",
+	    " local all all peer\n # theirs\n+# BEGIN belay pg\n+hostssl all app 10.0.0.2/32 md5\n"
+	    "+host all app 10.0.0.2/32 md5\n+# END belay pg\n host all all all ldap ldapbindpasswd=…\n",
+	    "local all all peer\n# theirs\n" PG_BLOCK "host all all all ldap ldapbindpasswd=\"hunter2\"\n",
+	    "local all all peer\n# new\n" PG_BLOCK "host all all all md5\n",
+	    "local all all peer\n# new\nhost all all all md5\n",
+	    "# BEGIN belay pg\nhost all app 10.0.0.2/32 md5\n# END belay pg\nhost all all all md5\n",
+	    "block pg: was not there, and is not what we wrote:\n"
+	    "-hostssl all app 10.0.0.2/32 md5\n host all app 10.0.0.2/32 md5\n", "hunter2" },
+	{ ".env", OP_URL, TEXT_URL, { "DATABASE_URL?sslmode", "MODE" }, { "verify-full", NULL },
+	    "export DATABASE_URL='postgres://app:hunter2@db:5432/shop?sslmode=disable'  # c\nMODE=1\nKEY=hunter2\n",
+	    "-export DATABASE_URL=postgres://app:…@db:5432/shop?sslmode=disable\n-MODE=1\n"
+	    "+export DATABASE_URL=postgres://app:…@db:5432/shop?sslmode=verify-full\n",
+	    "export DATABASE_URL='postgres://app:hunter2@db:5432/shop?sslmode=verify-full'  # c\nKEY=hunter2\n",
+	    "export DATABASE_URL='postgres://app:hunter3@db-2/shop?sslmode=verify-full&x=1'  # c\nKEY=hunter4\n",
+	    "export DATABASE_URL='postgres://app:hunter3@db-2/shop?sslmode=disable&x=1'  # c\nMODE=1\nKEY=hunter4\n",
+	    "DATABASE_URL=postgres://app:hunter2@db:5432/shop?sslmode=prefer\n",
+	    "DATABASE_URL?sslmode: was 'disable', we wrote 'verify-full', now 'prefer'\n", "hunter" },
+};
+#define NSTORIES (sizeof(stories) / sizeof(stories[0]))
+
+static struct session *
+session_of(void *arg, int host)
+{
+	(void)host;
+	return ((struct world *)arg)->session;
+}
+
+static void
+write_text(const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	(void)close(fd);
+}
+
+static const char *
+read_text(void)
+{
+	static char bytes[65536];
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	n = read(fd, bytes, sizeof(bytes) - 1);
+	assert_true(n >= 0);
+	bytes[n] = '\0';
+	(void)close(fd);
+	return bytes;
+}
+
+static int
+set_up(void **state)
+{
+	static const char text[] =
+	    "belay: fleet/1\nenvironment: test\nhosts:\n  here: { local: yes, state: %s/state }\n";
+	struct session_config config = { .name = "here", .local = true };
+	struct hostops_config hostops;
+	struct err err;
+	char self[512], *fleet;
+	ssize_t n;
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	(void)snprintf(base, sizeof(base), "%.100s/belay-edits-XXXXXX",
+	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(base) == NULL || (n = readlink("/proc/self/exe", self, sizeof(self) - 1)) < 0)
+		return -1;
+	self[n] = '\0';
+	(void)snprintf(killers, sizeof(killers), "%s/bin", base);
+	(void)snprintf(count_path, sizeof(count_path), "%s/count", base);
+	(void)snprintf(real_path, sizeof(real_path), "%s", getenv("PATH"));
+	if (mkdir(killers, 0700) != 0 || killer_dirs(self, killers, NULL) != 0)
+		return -1;
+	fleet = mem_printf(text, base);
+	if (fleet_parse(&w.fleet, "fleet.yaml", fleet, strlen(fleet), &err) != 0) {
+		print_error("%s\n", err.msg);
+		return -1;
+	}
+	free(fleet);
+	(void)uv_loop_init(&w.loop);
+	w.keyring = keyring_new(&w.loop);
+	w.session = session_new(&w.loop, w.keyring, &config, NULL, NULL);
+	memset(&hostops, 0, sizeof(hostops));
+	hostops.loop = &w.loop;
+	hostops.fleet = w.fleet;
+	hostops.session = session_of;
+	hostops.arg = &w;
+	w.set = hostops_new(&hostops);
+	(void)strcpy(w.order.who, "ops@bastion");
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char *command = mem_printf("rm -rf '%s'", base);
+
+	(void)state;
+	(void)setenv("PATH", real_path, 1);
+	hostops_free(w.set);
+	session_free(w.session);
+	keyring_free(w.keyring);
+	(void)uv_run(&w.loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&w.loop) != 0)
+		return -1;
+	op_release(&w.order.op);
+	op_result_release(&w.result);
+	fleet_free(w.fleet);
+	if (system(command) != 0)
+		return -1;
+	free(command);
+	return 0;
+}
+
+static void
+begin(const struct story *s, const char *id)
+{
+	struct op *op = &w.order.op;
+	size_t i;
+
+	op_release(op);
+	(void)snprintf(path, sizeof(path), "%s/%s", base, s->name);
+	(void)snprintf(op->id, sizeof(op->id), "%s", id);
+	op->kind = s->kind;
+	op->syntax = s->syntax;
+	op->mode = -1;
+	op->unit = NONE;
+	op->path = mem_strdup(path);
+	w.order.expect_sha[0] = '\0';
+	for (i = 0; i < 2 && s->key[i] != NULL; i++)
+		if (s->value[i] == NULL)
+			*(char **)mem_push(&op->unset.v, &op->unset.n, sizeof(char *)) = mem_strdup(s->key[i]);
+		else {
+			struct pair *pair = mem_push(&op->set.v, &op->set.n, sizeof(*pair));
+
+			pair->key = mem_strdup(s->key[i]);
+			pair->value = mem_strdup(s->value[i]);
+		}
+}
+
+static void
+on_done(void *arg, const struct op_result *r)
+{
+	struct world *world = arg;
+
+	op_result_release(&world->result);
+	world->result = *r;
+	world->result.text = mem_strdup(r->text);
+	world->result.why = mem_strdup(r->why);
+	world->answers++;
+}
+
+static enum op_outcome
+ask(enum op_verb verb)
+{
+	w.answers = 0;
+	(void)hostops_op(w.set, verb, &w.order, DEADLINE_MS, on_done, NULL, &w);
+	while (w.answers == 0)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	return w.result.outcome;
+}
+
+static void
+check(const struct story *s, enum op_verb verb, enum op_outcome want, const char *text)
+{
+	enum op_outcome got = ask(verb);
+
+	if (got != want)
+		print_error("%s: %s: %s\n", s->name, op_outcome_word(got), w.result.why == NULL ? "" : w.result.why);
+	assert_string_equal(op_outcome_word(got), op_outcome_word(want));
+	if (text != NULL)
+		assert_string_equal(read_text(), text);
+	if (s->secret != NULL && w.result.text != NULL)
+		assert_null(strstr(w.result.text, s->secret));
+	if (s->secret != NULL && w.result.why != NULL)
+		assert_null(strstr(w.result.why, s->secret));
+}
+
+static void
+each_kind_is_previewed_applied_and_undone_to_the_byte(void **state)
+{
+	const struct story *s;
+	struct stat st;
+
+	(void)state;
+	for (s = stories; s < stories + NSTORIES; s++) {
+		begin(s, "run-1/step/1");
+		(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run-1/step/%d", (int)(s - stories) + 1);
+		write_text(s->before);
+		check(s, OPV_OBSERVE, OP_FRESH, s->before);
+		if (s->preview != NULL)
+			assert_string_equal(w.result.text, s->preview);
+		(void)strcpy(w.order.expect_sha, w.result.before_sha);
+		check(s, OPV_APPLY, OP_APPLIED, s->after);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0640);
+		check(s, OPV_RECORD, OP_APPLIED, s->after);
+		check(s, OPV_OBSERVE, OP_IN_PLACE, s->after);
+		assert_string_equal(w.result.text, "");
+		check(s, OPV_APPLY, OP_APPLIED, s->after);
+		check(s, OPV_UNDO, OP_RESTORED, s->before);
+		check(s, OPV_RECORD, OP_RESTORED, s->before);
+		check(s, OPV_UNDO, OP_RESTORED, s->before);
+	}
+}
+
+static void
+others_lines_are_kept_and_changes_of_ours_refused(void **state)
+{
+	const struct story *s;
+	size_t i;
+
+	(void)state;
+	for (s = stories; s < stories + NSTORIES; s++) {
+		begin(s, "run-1/step/1");
+		(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run-2/step/%d", (int)(s - stories) + 1);
+		write_text(s->before);
+		check(s, OPV_APPLY, OP_APPLIED, s->after);
+		write_text(s->deployed);
+		check(s, OPV_RECORD, OP_APPLIED, s->deployed);
+		/* An undo needs the names only. */
+		for (i = 0; i < w.order.op.set.n; i++) {
+			free(w.order.op.set.v[i].value);
+			w.order.op.set.v[i].value = mem_strdup("gone");
+		}
+		check(s, OPV_UNDO, OP_RESTORED, s->kept);
+		check(s, OPV_UNDO, OP_RESTORED, s->kept);
+
+		begin(s, "run-3/step/1");
+		(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run-3/step/%d", (int)(s - stories) + 1);
+		write_text(s->before);
+		check(s, OPV_APPLY, OP_APPLIED, s->after);
+		write_text(s->drifted);
+		check(s, OPV_UNDO, OP_DRIFTED, s->drifted);
+		assert_string_equal(w.result.text, s->three_ways);
+		assert_non_null(strstr(w.result.why, "somebody changed"));
+		write_text(s->before);
+		check(s, OPV_UNDO, OP_RESTORED, s->before);
+	}
+}
+
+static void
+what_cannot_be_edited_is_refused_and_left_alone(void **state)
+{
+	static const struct story bad[] = {
+		{ .name = "torn.conf", .kind = OP_BLOCK, .syntax = TEXT_HBA, .key = { "pg" }, .value = { PG_LINES },
+		    .before = "local all all peer\n# BEGIN belay pg\nhost all all all md5\n",
+		    .after = "torn.conf': line 2: the block 'pg' has no end; put it right by hand first" },
+		{ .name = "url.env", .kind = OP_URL, .syntax = TEXT_URL, .key = { "URL?sslmode" }, .value = { "x" },
+		    .before = "URL=host=db password=hunter2\n",
+		    .after = "url.env': 'URL': the value is no connection URL that can be edited: it has blanks",
+		    .secret = "hunter" },
+		{ .name = "none.env", .kind = OP_URL, .syntax = TEXT_URL, .key = { "URL:scheme" }, .value = { "rediss" },
+		    .before = "A=1\n", .after = "'URL' is not set, so that there is no URL to change" },
+		{ .name = "pool.ini", .kind = OP_CONF, .syntax = TEXT_INI, .key = { "a" }, .value = { "b" },
+		    .before = "[databases]\nx = y\n", .after = "there is no such section" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		begin(&bad[i], "run-4/step/1");
+		write_text(bad[i].before);
+		check(&bad[i], OPV_OBSERVE, OP_FAILED, bad[i].before);
+		assert_non_null(strstr(w.result.why, bad[i].after));
+		check(&bad[i], OPV_APPLY, OP_FAILED, bad[i].before);
+	}
+}
+
+/* ------------------------------------------------------------------ kills */
+
+/* One call with its host-side program killed at command number `at`; whether it was. */
+static bool
+killed(enum op_verb verb, int at, const char *when)
+{
+	char number[32], text[32], *with_killers = mem_printf("%s:%s", killers, real_path);
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(number, sizeof(number), "%d", at);
+	(void)unlink(count_path);
+	(void)setenv("BELAY_TEST_KILL_AT", number, 1);
+	(void)setenv("BELAY_TEST_WHEN", when, 1);
+	(void)setenv("BELAY_TEST_COUNT", count_path, 1);
+	(void)setenv("PATH", with_killers, 1);
+	free(with_killers);
+	(void)ask(verb);
+	(void)setenv("PATH", real_path, 1);
+	(void)unsetenv("BELAY_TEST_KILL_AT");
+	if ((fd = open(count_path, O_RDONLY)) < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return strtol(text, NULL, 10) >= at;
+}
+
+static void
+killed_anywhere_it_is_found_and_taken_back(void **state)
+{
+	static const char *const whens[] = { "before", "half", "after" };
+	const struct story *s;
+	size_t points = 0, fired = 0, thirds = 0;
+	bool in_place, undo, again;
+	const char *text;
+	int at, turn;
+
+	(void)state;
+	for (turn = 0; turn < (int)NSTORIES * 4; turn++) {
+		s = &stories[turn / 4];
+		in_place = (turn & 1) != 0;
+		undo = (turn & 2) != 0;
+		for (at = turn % STEP + 1;; at += STEP) {
+			begin(s, "run/kill/1");
+			(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run/kill-%d/%d", turn, at);
+			w.order.op.in_place = in_place;
+			write_text(s->before);
+			if (undo)
+				check(s, OPV_APPLY, OP_APPLIED, s->after);
+			if (!killed(undo ? OPV_UNDO : OPV_APPLY, at, whens[(at + turn) % 3]))
+				break;
+			points++;
+			fired += w.result.outcome == OP_UNREACHED || w.result.outcome == OP_FAILED;
+			/* By rename it is the one before or the one after, never a third. */
+			text = read_text();
+			if (strcmp(text, s->before) != 0 && strcmp(text, s->after) != 0) {
+				assert_true(in_place);
+				thirds++;
+			}
+			(void)ask(OPV_RECORD);
+			assert_true(w.result.outcome != OP_DRIFTED);
+			again = !undo && at % 2 == 0;
+			if (again)
+				check(s, OPV_APPLY, OP_APPLIED, s->after);
+			check(s, OPV_UNDO, OP_RESTORED, s->before);
+			check(s, OPV_UNDO, OP_RESTORED, s->before);
+		}
+		check(s, OPV_UNDO, OP_RESTORED, s->before);
+	}
+	print_message("%zu kills, %zu left the call without an answer, %zu texts were torn in place and healed\n",
+	    points, fired, thirds);
+	assert_true(fired > points / 2);
+	assert_true(points > 40);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_kind_is_previewed_applied_and_undone_to_the_byte),
+		cmocka_unit_test(others_lines_are_kept_and_changes_of_ours_refused),
+		cmocka_unit_test(what_cannot_be_edited_is_refused_and_left_alone),
+		cmocka_unit_test(killed_anywhere_it_is_found_and_taken_back),
+	};
+
+	(void)argc;
+	if (getenv("BELAY_TEST_KILL_AT") != NULL)
+		return killer_main(argv);
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
