@@ -122,6 +122,9 @@ static const char *const any_accept[] = { "plain", "both", "tls", "mutual" };
 static const char *
 some_dial(const struct draft *d, int end, bool strong)
 {
+	/* Who falls back, until told to insist, meets a renewal late. */
+	if (strong && d->end[end].kind != KIND_REDIS && chance(6))
+		return "prefer";
 	if (strong)
 		return chance(60) ? "verify-full" : chance(50) ? "require" : "verify-ca";
 	if (d->end[end].kind == KIND_REDIS)
@@ -217,7 +220,7 @@ draft_fleet(struct draft *d)
 	d->ncerts = chance(90) ? 1 + below(CERTS) : 0;
 	for (i = 0; i < d->ncerts; i++) {
 		d->cert[i].external = chance(15);
-		d->cert[i].lands = !d->cert[i].external && chance(35);
+		d->cert[i].lands = !d->cert[i].external && chance(i == 0 ? 35 : 60);
 		d->cert[i].serves = i == 0 ? (1u << d->nends) - 1 : (unsigned)below((size_t)1 << d->nends);
 		if (d->cert[i].serves == 0)
 			d->cert[i].serves = 1;
@@ -452,9 +455,13 @@ draft_usual(struct draft *d)
 	size_t i, e;
 	struct draft_step *s;
 
-	for (i = 0; i < d->ncerts; i++)
-		if (!d->cert[i].external && chance(95))
+	bool late[CERTS] = { false };
+
+	for (i = 0; i < d->ncerts; i++) {
+		late[i] = i > 0 && chance(50);
+		if (!d->cert[i].external && !late[i] && chance(95))
 			push_move(push_step(d), 'c', (int)i, "install");
+	}
 	for (e = 0; e < d->nends; e++) {
 		if (chance(90))
 			push_move(push_step(d), 'a', (int)e, "both");
@@ -473,6 +480,49 @@ draft_usual(struct draft *d)
 		if (chance(80))
 			push_move(push_step(d), 'a', (int)e, chance(93) ? "tls" : "mutual");
 	}
+	/* A certificate that comes in the middle of it all, a renewal. */
+	for (i = 0; i < d->ncerts; i++) {
+		struct draft_step renewal;
+		size_t at;
+
+		if (!late[i] || d->cert[i].external || d->nsteps == STEPS)
+			continue;
+		push_move(push_step(d), 'c', (int)i, "install");
+		at = below(d->nsteps);
+		renewal = d->step[d->nsteps - 1];
+		memmove(&d->step[at + 1], &d->step[at], (d->nsteps - 1 - at) * sizeof(renewal));
+		d->step[at] = renewal;
+	}
+}
+
+/*
+ * A renewal that lands when somebody restarts the server, under a client that
+ * falls back until it is told to insist: a restart between two steps decides.
+ */
+static bool
+draft_renewal(struct draft *d)
+{
+	size_t i, c;
+
+	for (i = 0; i < d->nlinks; i++)
+		for (c = 0; c < d->ncerts; c++) {
+			const struct draft_link *l = &d->link[i];
+			struct draft_step *s;
+
+			if (l->how != BOUND || l->trust != TRUST_FILE || d->end[l->end].kind == KIND_REDIS ||
+			    d->cert[l->ca].external || d->cert[l->ca].lands || (int)c == l->ca ||
+			    !d->cert[c].lands || !(d->cert[c].serves >> l->end & 1) ||
+			    !(d->cert[l->ca].serves >> l->end & 1))
+				continue;
+			push_move(push_step(d), 'c', l->ca, "install");
+			push_move(push_step(d), 'a', l->end, "both");
+			push_move(push_step(d), 'd', (int)i, "prefer");
+			push_move(push_step(d), 'c', (int)c, "install");
+			push_move(s = push_step(d), 't', (int)i, "");
+			push_move(s, 'd', (int)i, chance(50) ? "require" : "verify-ca");
+			return true;
+		}
+	return false;
 }
 
 static void
@@ -487,7 +537,8 @@ draft_plan(struct draft *d)
 		if (d->end[d->link[i].end].kind == KIND_REDIS && d->from_dial != NULL &&
 		    strcmp(d->from_dial, "prefer") == 0)
 			d->from_dial = "disable";
-	draft_usual(d);
+	if (!chance(30) || !draft_renewal(d))
+		draft_usual(d);
 	/* What people do to a plan. */
 	for (n = d->crowded ? 2 + below(4) : chance(55) ? 0 : 1 + below(4); n > 0 && d->nsteps > 1; n--) {
 		i = below(d->nsteps);
@@ -1033,8 +1084,8 @@ static void
 back(struct sim *s)
 {
 	const struct ops *ops = &s->steps[s->flight].ops;
-	size_t o;
-	int last, at = NONE;
+	size_t o, u;
+	int last, at = NONE, step;
 
 	for (last = 0; last < 2 && at == NONE; last++) {
 		for (o = ops->n; o-- > 0 && at == NONE;)
@@ -1046,9 +1097,19 @@ back(struct sim *s)
 	}
 	if (at == NONE) {
 		say(s, "restored %s", s->plan->steps[s->flight].id);
+		step = s->flight;
 		s->flight = NONE;
 		s->undoing = false;
 		write_disk(s);
+		/*
+		 * Not considered by the proof, and so not walked: a unit that
+		 * took a certificate over by somebody's restart, which no
+		 * activation of the step takes from it again, and then the
+		 * undo of steps before that one.
+		 */
+		for (o = 0; o < s->steps[step].nmoves; o++)
+			for (u = 0; s->steps[step].moves[o].cert != NONE && u < s->f->nunits; u++)
+				activate(s, (int)u);
 		return;
 	}
 	s->did[at] = false;
