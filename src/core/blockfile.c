@@ -179,21 +179,38 @@ outside(const struct lines *lines, size_t i)
 	return i;
 }
 
-/* The line before which the content belongs; the block itself, where it is, is passed over. */
+/* The last line of a block of ours that begins at line i, or i. */
 static size_t
-place(enum block_place how, const struct lines *lines, const struct block *b, const char *content)
+passed(const struct lines *lines, size_t i, const struct pairs *ours)
+{
+	const struct line *line = &lines->v[i];
+	struct block b;
+	struct err ignored;
+	size_t k;
+
+	for (k = 0; starts(line, BEGIN) && k < ours->n; k++)
+		if (marks(line->p, bare_len(line), BEGIN, ours->v[k].key) &&
+		    find(lines, ours->v[k].key, &b, &ignored) == 0)
+			return b.end;
+	return i;
+}
+
+/*
+ * The line before which the content belongs.  Blocks of the same edit are passed
+ * over: they keep their order among each other.
+ */
+static size_t
+place(enum block_place how, const struct lines *lines, const char *content, const struct pairs *ours)
 {
 	size_t i, last, len = strlen(content);
 	const char *p;
 
 	for (i = 0; how == BLOCK_HBA && i < lines->n; i = last + 1) {
-		if (b->there && i == b->begin) {
-			last = b->end;
+		if ((last = passed(lines, i, ours)) > i)
 			continue;
-		}
-		for (last = i; last + 1 < lines->n && goes_on(&lines->v[last]) &&
-		    !(b->there && last + 1 == b->begin); last++)
-			;
+		while (last + 1 < lines->n && goes_on(&lines->v[last]) &&
+		    !starts(&lines->v[last + 1], BEGIN))
+			last++;
 		p = lines->v[i].p;
 		if (hba_could_decide(p, (size_t)(lines->v[last].p - p) + bare_len(&lines->v[last]),
 		    content, len))
@@ -247,9 +264,10 @@ put_in_place(struct buf *out, const struct lines *lines, const struct block *b, 
 }
 
 static int
-set_one(enum block_place how, struct buf *out, const char *text, size_t len, const char *name,
-    const char *content, struct err *err)
+set_one(enum block_place how, struct buf *out, const char *text, size_t len,
+    const struct pairs *set, size_t which, struct err *err)
 {
+	const char *name = set->v[which].key, *content = set->v[which].value;
 	const char *eol = keyfile_eol(text, len);
 	struct lines lines;
 	struct block b;
@@ -259,7 +277,7 @@ set_one(enum block_place how, struct buf *out, const char *text, size_t len, con
 	lines_split(&lines, text, len);
 	if (find(&lines, name, &b, err) != 0)
 		goto done;
-	at = place(how, &lines, &b, content);
+	at = place(how, &lines, content, set);
 	ret = 0;
 	if (b.there && at > b.begin) {
 		if (has_content(&lines, &b, content))
@@ -336,8 +354,7 @@ blockfile_edit(enum block_place how, struct buf *out, const char *text, size_t l
 		if ((ret = unset_one(&next, buf_str(&is), is.len, unset->v[i], err)) == 0)
 			take_over(&next, &is);
 	for (i = 0; ret == 0 && i < set->n; i++)
-		if ((ret = set_one(how, &next, buf_str(&is), is.len, set->v[i].key, set->v[i].value,
-		    err)) == 0)
+		if ((ret = set_one(how, &next, buf_str(&is), is.len, set, i, err)) == 0)
 			take_over(&next, &is);
 	if (ret == 0)
 		(void)buf_put(out, buf_str(&is), is.len);

@@ -14,7 +14,7 @@
  *		connection that the block is for (see hba.h), below the comments above that
  *		record, but never into a block of somebody else's (a line `# BEGIN …` to a
  *		line `# END …`): before that.  A block that stands behind such a record
- *		is moved.
+ *		is moved.  Blocks of one edit keep their order among each other.
  *
  * A block that is torn (one marker without the other, or out of order) or there
  * twice is an error with the number of the line: nothing is made of such a text.

@@ -48,21 +48,25 @@ span_of(const char *p, size_t at, size_t end, const char *bytes, bool in)
 	return i - at;
 }
 
-/* HOST[:PORT] of one host. */
-static void
+/* HOST[:PORT] of one host; false: a [ without its ], or more behind it. */
+static bool
 parse_host(struct url *u)
 {
 	const char *p = u->p;
 	size_t at = u->hosts.at, end = at + u->hosts.len, i = at;
 
-	if (i < end && p[i] == '[')
+	if (i < end && p[i] == '[') {
 		i += span_of(p, i, end, "]", false);
+		if (i == end || (i + 1 < end && p[i + 1] != ':'))
+			return false;
+	}
 	i += span_of(p, i, end, ":", false);
 	u->host.at = at;
 	u->host.len = i - at;
 	u->has_port = i < end;
 	u->port.at = u->has_port ? i + 1 : i;
 	u->port.len = end - u->port.at;
+	return true;
 }
 
 /* One KEY=VALUE of the query at *at, which goes behind it and its &. */
@@ -131,8 +135,8 @@ parse(struct url *u, const char *p, size_t len, struct err *err)
 	u->hosts.at = at + u->user.len;
 	u->hosts.len = end - u->hosts.at;
 	u->several = memchr(p + u->hosts.at, ',', u->hosts.len) != NULL;
-	if (!u->several)
-		parse_host(u);
+	if (!u->several && !parse_host(u))
+		return wrong(err, "its host is no address in brackets");
 	/* A password with a raw / would make a port of its beginning. */
 	if (!u->several && span_of(p, u->port.at, end, DIGITS, true) != u->port.len)
 		return wrong(err, "its port is no number");

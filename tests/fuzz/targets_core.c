@@ -9,12 +9,13 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/envfile.h"
+#include "core/edittext.h"
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/op.h"
 #include "core/plan.h"
 #include "core/posture.h"
+#include "core/reader.h"
 #include "core/reading.h"
 #include "core/text.h"
 
@@ -307,12 +308,40 @@ value_of(const char *p)
 	return v;
 }
 
+/* The names and values that a fleet's reader lets come here, each name once. */
 static bool
-edit_read(struct edit *e, const char *p, size_t len)
+edit_takes(const struct edit *e, enum text_syntax syntax, const char *name)
+{
+	struct err ignored;
+
+	return text_name_check(syntax, name, &ignored) == 0 && !edit_has(e, name);
+}
+
+static bool
+edit_push(struct edit *e, enum text_syntax syntax, const char *name, const char *text)
+{
+	struct buf value = { 0 };
+	struct err ignored;
+	struct pair *pair;
+	char *given = value_of(text);
+	bool taken = text_value(syntax, name, given, &value, &ignored) == 0;
+
+	free(given);
+	if (taken) {
+		pair = mem_push(&e->set.v, &e->set.n, sizeof(*pair));
+		pair->key = mem_strdup(name);
+		pair->value = mem_strdup(buf_str(&value));
+	}
+	buf_release(&value);
+	return taken;
+}
+
+static bool
+edit_read(struct edit *e, enum text_syntax syntax, const char *p, size_t len)
 {
 	const char *end;
 	char *line, *value;
-	struct pair *pair;
+	bool taken;
 
 	memset(e, 0, sizeof(*e));
 	for (; len > 0 && *p != '\n'; len -= (size_t)(end - p) + 1, p = end + 1) {
@@ -321,20 +350,15 @@ edit_read(struct edit *e, const char *p, size_t len)
 		line = mem_strndup(p, (size_t)(end - p));
 		if ((value = strchr(line, ' ')) != NULL)
 			*value++ = '\0';
-		/* The fleet's reader lets no other key come here, and none twice. */
-		if (!envfile_key_valid(*line == '-' ? line + 1 : line) ||
-		    edit_has(e, *line == '-' ? line + 1 : line)) {
-			free(line);
-			return false;
-		}
-		if (*line == '-')
-			*(char **)mem_push(&e->unset.v, &e->unset.n, sizeof(char *)) = mem_strdup(line + 1);
-		else {
-			pair = mem_push(&e->set.v, &e->set.n, sizeof(*pair));
-			pair->key = mem_strdup(line);
-			pair->value = value_of(value == NULL ? "" : value);
+		if ((taken = edit_takes(e, syntax, *line == '-' ? line + 1 : line))) {
+			if (*line == '-')
+				*(char **)mem_push(&e->unset.v, &e->unset.n, sizeof(char *)) = mem_strdup(line + 1);
+			else
+				taken = edit_push(e, syntax, line, value == NULL ? "" : value);
 		}
 		free(line);
+		if (!taken)
+			return false;
 	}
 	if (len == 0)
 		return false;
@@ -344,19 +368,19 @@ edit_read(struct edit *e, const char *p, size_t len)
 }
 
 static void
-has_value(const struct buf *text, const char *key, bool set, const char *value, size_t len, const char *what)
+has_value(enum text_syntax syntax, const struct buf *text, const char *key, bool set, const char *value, size_t len, const char *what)
 {
 	struct buf got = { 0 };
-	bool there = envfile_get(buf_str(text), text->len, key, &got);
+	bool there = text_get(syntax, buf_str(text), text->len, key, &got);
 
 	if (there != set || (set && (got.len != len || memcmp(buf_str(&got), value, len) != 0)))
 		broken("%s: '%s' has another value", what, key);
 	buf_release(&got);
 }
 
-/* Back again: our keys have the value that they had. */
+/* Back again: the bytes of before where nobody wrote, else our names as they were, or nothing is made of it. */
 static void
-way_back(const struct edit *e, const struct buf *after)
+way_back(const struct edit *e, enum text_syntax syntax, struct buf *after)
 {
 	struct buf back = { 0 }, was = { 0 };
 	struct strings drift = { NULL, 0 };
@@ -364,40 +388,63 @@ way_back(const struct edit *e, const struct buf *after)
 	const char *key;
 	bool there;
 
-	if (envfile_restore(&back, e->file, e->len, &e->set, &e->unset, buf_str(after), after->len, &drift) != 0)
+	if (text_restore(syntax, &back, e->file, e->len, &e->set, &e->unset, buf_str(after), after->len, &drift) != 0)
 		broken("what we wrote ourselves is drift: '%s'", drift.v[0]);
-	for (i = 0; i < n; i++) {
-		key = i < e->set.n ? e->set.v[i].key : e->unset.v[i - e->set.n];
-		there = envfile_get(e->file, e->len, key, &was);
-		has_value(&back, key, there, buf_str(&was), was.len, "the way back");
-		buf_clear(&was);
-	}
+	if (back.len != e->len || (e->len > 0 && memcmp(buf_str(&back), e->file, e->len) != 0))
+		broken("the way back has other bytes");
+	buf_clear(&back);
+	(void)buf_puts(after, "\n# theirs\n");
+	if (text_restore(syntax, &back, e->file, e->len, &e->set, &e->unset, buf_str(after), after->len, &drift) == 0)
+		for (i = 0; i < n; i++) {
+			key = i < e->set.n ? e->set.v[i].key : e->unset.v[i - e->set.n];
+			there = text_get(syntax, e->file, e->len, key, &was);
+			has_value(syntax, &back, key, there, buf_str(&was), was.len, "the way back");
+			buf_clear(&was);
+		}
+	strings_release(&drift);
 	buf_release(&back);
 	buf_release(&was);
 }
 
+static void
+shown(const struct edit *e, enum text_syntax syntax, const struct buf *after)
+{
+	struct text_view view = { syntax, &e->set, &e->unset, e->file, e->len, NULL, NULL };
+	const char *p = buf_str(after), *end = p + after->len, *nl;
+	struct buf out = { 0 };
+
+	for (; p < end; p = nl + 1) {
+		if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
+			nl = end;
+		text_show(&view, p, (size_t)(nl - p), &out);
+	}
+	buf_release(&out);
+}
+
 static bool
-feed_envfile(const char *p, size_t len)
+feed_edit(enum text_syntax syntax, const char *p, size_t len)
 {
 	struct edit e;
 	struct buf after = { 0 }, twice = { 0 };
+	struct err err;
 	size_t i;
 	bool taken;
 
-	if (!edit_read(&e, p, len)) {
+	if (!edit_read(&e, syntax, p, len)) {
 		edit_release(&e);
 		return false;
 	}
-	if ((taken = envfile_edit(&after, e.file, e.len, &e.set, &e.unset))) {
+	if ((taken = text_edit(syntax, &after, e.file, e.len, &e.set, &e.unset, &err) == 0)) {
 		for (i = 0; i < e.set.n; i++)
-			has_value(&after, e.set.v[i].key, true, e.set.v[i].value,
+			has_value(syntax, &after, e.set.v[i].key, true, e.set.v[i].value,
 			    strlen(e.set.v[i].value), "edit");
 		for (i = 0; i < e.unset.n; i++)
-			has_value(&after, e.unset.v[i], false, "", 0, "edit");
-		if (!envfile_edit(&twice, buf_str(&after), after.len, &e.set, &e.unset))
+			has_value(syntax, &after, e.unset.v[i], false, "", 0, "edit");
+		if (text_edit(syntax, &twice, buf_str(&after), after.len, &e.set, &e.unset, &err) != 0)
 			broken("an edit cannot be made twice");
 		same_bytes(&after, &twice, "edit");
-		way_back(&e, &after);
+		shown(&e, syntax, &after);
+		way_back(&e, syntax, &after);
 	}
 	edit_release(&e);
 	buf_release(&after);
@@ -405,10 +452,51 @@ feed_envfile(const char *p, size_t len)
 	return taken;
 }
 
+static bool
+feed_envfile(const char *p, size_t len)
+{
+	return feed_edit(TEXT_ENV, p, len);
+}
+
+static bool
+feed_urlfile(const char *p, size_t len)
+{
+	return feed_edit(TEXT_URL, p, len);
+}
+
+static bool
+feed_postgres(const char *p, size_t len)
+{
+	return feed_edit(TEXT_POSTGRES, p, len);
+}
+
+static bool
+feed_ini(const char *p, size_t len)
+{
+	return feed_edit(TEXT_INI, p, len);
+}
+
+static bool
+feed_redis(const char *p, size_t len)
+{
+	return feed_edit(TEXT_REDIS, p, len);
+}
+
+static bool
+feed_hba(const char *p, size_t len)
+{
+	return feed_edit(TEXT_HBA, p, len);
+}
+
 const struct target core_targets[] = {
 	{ "fleet", feed_fleet, NULL, 8192, true },
 	{ "plan", feed_plan, NULL, 4096, true },
 	{ "text", feed_text, NULL, 512, false },
 	{ "envfile", feed_envfile, NULL, 2048, true },
+	{ "urlfile", feed_urlfile, NULL, 2048, true },
+	{ "postgresql.conf", feed_postgres, NULL, 2048, true },
+	{ "pgbouncer.ini", feed_ini, NULL, 2048, true },
+	{ "redis.conf", feed_redis, NULL, 2048, true },
+	{ "pg_hba.conf", feed_hba, NULL, 2048, true },
 };
 const size_t core_target_count = sizeof(core_targets) / sizeof(core_targets[0]);
