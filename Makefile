@@ -200,6 +200,7 @@ UI_SRC = \
 	ui/ui.c \
 	ui/view.c \
 	ui/view_change.c \
+	ui/view_proof.c \
 	$(END)
 
 # The program itself, on top of all layers

@@ -56,6 +56,12 @@ proven_state(const struct proven *p)
 	return p->proof->unknown.n > 0 ? PROOF_OPEN : PROOF_PROVEN;
 }
 
+size_t
+proven_counters(const struct proven *p)
+{
+	return p == NULL || p->proof == NULL ? 0 : p->proof->ncounters;
+}
+
 unsigned
 proven_strands(const struct proven *p, int step)
 {

@@ -40,6 +40,8 @@ enum proof_state proven_state(const struct proven * /* may be NULL */);
 /* Links that are stranded while the step is in flight, or after it. */
 unsigned proven_strands(const struct proven * /* may be NULL */, int step);
 
+/* Counter-examples that there are. */
+size_t	proven_counters(const struct proven * /* may be NULL */);
 /* "web -> pgbouncer is refused: …" */
 void	proven_outcome(struct buf *, const struct fleet *, const struct counter *);
 

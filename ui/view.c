@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/buf.h"
 #include "core/mem.h"
 #include "ui/steps.h"
 
@@ -332,12 +331,6 @@ selected_row(const struct view *v, const struct scene *s, struct step_row *ret)
 	return n > 0;
 }
 
-static size_t
-counters(const struct scene *s)
-{
-	return s->proven == NULL || s->proven->proof == NULL ? 0 : s->proven->proof->ncounters;
-}
-
 static void
 go_to_counter(struct view *v, const struct scene *s)
 {
@@ -354,7 +347,7 @@ go_in(struct view *v, const struct scene *s, struct wishes *out)
 {
 	struct step_row row;
 
-	if (v->pane == PANE_PROOF && counters(s) > 0) {
+	if (v->pane == PANE_PROOF && proven_counters(s->proven) > 0) {
 		go_to_counter(v, s);
 		return;
 	}
@@ -423,9 +416,9 @@ next_pane(struct view *v, const struct scene *s)
 		view_open_step(v, PANE_PREVIEW, v->step);
 		break;
 	case PANE_PROOF:
-		if (counters(s) > 0)
-			v->counter = (int)((size_t)(v->counter + 1) % counters(s));
-		v->to_counter = counters(s) > 0;
+		if (proven_counters(s->proven) > 0)
+			v->counter = (int)((size_t)(v->counter + 1) % proven_counters(s->proven));
+		v->to_counter = proven_counters(s->proven) > 0;
 		break;
 	default:	/* the others stand alone */
 		break;
@@ -718,56 +711,6 @@ follow(struct view *v, const struct scene *s)
 	free(rows);
 }
 
-/* A plan that strands somebody is shown by itself, once, before anything of it was applied. */
-static void
-greet(struct view *v, const struct scene *s)
-{
-	v->greeted = true;
-	v->told_proof = proven_state(s->proven);
-	if (v->told_proof == PROOF_REFUTED && v->pane == PANE_DASHBOARD &&
-	    rollout_in_flight(s->rollout) == NONE && rollout_last(s->rollout) == NONE)
-		view_open(v, PANE_PROOF);
-}
-
-/* What is new about the proof is told, once. */
-static void
-tell_proof(struct view *v, const struct scene *s)
-{
-	enum proof_state state = proven_state(s->proven);
-	struct buf b;
-
-	if (s->plan == NULL || state == PROOF_NONE)
-		return;
-	if (!v->greeted)
-		greet(v, s);
-	if ((size_t)v->counter >= counters(s))
-		v->counter = 0;
-	buf_init(&b, 0);
-	if (s->proven->news != v->told_news) {
-		v->told_news = s->proven->news;
-		if (s->proven->ncontradictions > 0)
-			(void)buf_printf(&b, "seen otherwise than the run believes (P): %.*s",
-			    (int)strcspn(s->proven->contradictions, "\n"), s->proven->contradictions);
-		else
-			(void)buf_puts(&b, "what is seen is again what the run believes");
-		if (s->proven->ncontradictions > 1)
-			(void)buf_printf(&b, "; and %zu more", s->proven->ncontradictions - 1);
-		view_tell(v, s->now_ms, s->proven->ncontradictions > 0 ? TELL_WARN : TELL_NOTE, buf_str(&b));
-	}
-	if (state != v->told_proof) {
-		v->told_proof = state;
-		buf_clear(&b);
-		(void)buf_puts(&b, state == PROOF_REFUTED ? "what is left of the plan is REFUTED (P): " :
-		    state == PROOF_OPEN ? "what is left of the plan is not proven (P)" :
-		    "what is left of the plan is proven");
-		if (state == PROOF_REFUTED)
-			proven_outcome(&b, s->fleet, &s->proven->proof->counters[0]);
-		view_tell(v, s->now_ms, state == PROOF_REFUTED ? TELL_ERROR : state == PROOF_OPEN ? TELL_WARN :
-		    TELL_NOTE, buf_str(&b));
-	}
-	buf_release(&b);
-}
-
 void
 view_update(struct view *v, const struct scene *s, struct wishes *out)
 {
@@ -779,7 +722,7 @@ view_update(struct view *v, const struct scene *s, struct wishes *out)
 	if (v->message_role == ROLE_BUSY && v->apply_step == NONE &&
 	    (s->rollout == NULL || rollout_in_flight(s->rollout) == NONE))
 		v->message[0] = '\0';
-	tell_proof(v, s);
+	view_tell_proof(v, s);
 	follow(v, s);
 	if (v->question == Q_UNDO && s->now_ms >= v->fire_at_ms)
 		view_undo_now(v, s, out);

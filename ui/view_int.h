@@ -1,5 +1,5 @@
 /*
- * view_int: what the two halves of the view share.  For view.c and view_change.c only.
+ * view_int: what the files of the view share.  For view.c, view_change.c and view_proof.c only.
  */
 #ifndef BELAY_UI_VIEW_INT_H
 #define BELAY_UI_VIEW_INT_H
@@ -30,5 +30,8 @@ void	view_leave(struct view *, const struct scene *, struct wishes *);
 void	view_cancel(struct view *, struct wishes *);
 void	view_accept(struct view *, const struct scene *, struct wishes *);	/* what was typed */
 void	view_open_ask(struct view *, struct wishes *);	/* the first that waits */
+
+/* view_proof.c */
+void	view_tell_proof(struct view *, const struct scene *);
 
 #endif
