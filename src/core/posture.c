@@ -111,52 +111,51 @@ add_link(struct change **v, size_t *n, const struct fleet *f, enum facet facet, 
 			add_link(v, n, f, facet, (int)i, value);
 }
 
-/* Whether a value of this endpoint's accept takes the link along, and how it then dials. */
+/* How a link dials that the value's binding, of the n of a facet, takes along: plaintext where it says nothing. */
 static enum dial
-implied_dial(const struct endpoint *e, enum accept accept, int link)
+implied_dial(const struct binding *values, size_t n, int value, int link)
 {
 	enum dial dial = DIAL_DISABLE;
 	size_t i;
 
-	if (accept != ACCEPT_UNKNOWN)
-		for (i = 0; i < e->accept[accept].nimplies; i++)
-			if (e->accept[accept].implies[i].link == link)
-				dial = e->accept[accept].implies[i].dial;
+	if (value >= 0 && (size_t)value < n)
+		for (i = 0; i < values[value].nimplies; i++)
+			if (values[value].implies[i].link == link)
+				dial = values[value].implies[i].dial;
 	return dial;
 }
 
 static bool
-is_implied_before(const struct endpoint *e, size_t v, size_t i)
+is_implied_before(const struct binding *values, size_t v, size_t i)
 {
-	int link = e->accept[v].implies[i].link;
+	int link = values[v].implies[i].link;
 	size_t w, k;
 
 	for (w = 0; w <= v; w++)
-		for (k = 0; k < (w == v ? i : e->accept[w].nimplies); k++)
-			if (e->accept[w].implies[k].link == link)
+		for (k = 0; k < (w == v ? i : values[w].nimplies); k++)
+			if (values[w].implies[k].link == link)
 				return true;
 	return false;
 }
 
 /*
- * A binding's `implies` speaks for links whose dial this endpoint's value
- * carries with it.  A value that implies nothing for a link that another
- * value of the same facet moves takes that link back to plaintext.
+ * A binding's `implies` speaks for links whose dial this value carries with
+ * it.  A value that implies nothing for a link that another value of the same
+ * facet moves takes that link back to plaintext.
  */
 static void
-add_accept(struct change **ret, size_t *n, const struct fleet *f, int endpoint, enum accept accept)
+add_implied(struct change **ret, size_t *n, const struct fleet *f, const struct binding *values, size_t nvalues,
+    int value)
 {
-	const struct endpoint *e = &f->endpoints[endpoint];
 	size_t v, i;
 	int link;
 
-	add_change(ret, n, FACET_ACCEPT, endpoint, (int)accept);
-	for (v = 0; v < ACCEPT_COUNT; v++)
-		for (i = 0; i < e->accept[v].nimplies; i++) {
-			if (is_implied_before(e, v, i))
+	for (v = 0; v < nvalues; v++)
+		for (i = 0; i < values[v].nimplies; i++) {
+			if (is_implied_before(values, v, i))
 				continue;
-			link = e->accept[v].implies[i].link;
-			add_link(ret, n, f, FACET_DIAL, link, (int)implied_dial(e, accept, link));
+			link = values[v].implies[i].link;
+			add_link(ret, n, f, FACET_DIAL, link, (int)implied_dial(values, nvalues, value, link));
 		}
 }
 
@@ -169,15 +168,19 @@ posture_changes(const struct fleet *f, const struct move *m, struct change **ret
 	*ret_n = 0;
 	switch (m->facet) {
 	case FACET_ACCEPT:
-		add_accept(ret, ret_n, f, m->subject, (enum accept)m->value);
+		add_change(ret, ret_n, FACET_ACCEPT, m->subject, m->value);
+		add_implied(ret, ret_n, f, f->endpoints[m->subject].accept, ACCEPT_COUNT, m->value);
 		break;
 	case FACET_CERT:
 		for (i = 0; i < f->certs[m->subject].serves.n; i++)
 			add_change(ret, ret_n, FACET_CERT, f->certs[m->subject].serves.v[i], m->subject);
 		break;
 	case FACET_DIAL:
+		add_link(ret, ret_n, f, FACET_DIAL, m->subject, m->value);
+		add_implied(ret, ret_n, f, f->links[m->subject].dial, DIAL_COUNT, m->value);
+		break;
 	case FACET_TRUST:
-		add_link(ret, ret_n, f, m->facet, m->subject, m->value);
+		add_link(ret, ret_n, f, FACET_TRUST, m->subject, m->value);
 		break;
 	case FACET_PRESENT:
 		add_change(ret, ret_n, FACET_PRESENT, m->subject, m->value);

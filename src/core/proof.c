@@ -83,6 +83,7 @@ const char *const proof_leaves_out[] = {
 	"clients that no file declares",
 	"a value while only some of the files that bind it are written",
 	"hosts that were set aside while a step was taken back",
+	"a certificate that somebody's restart took up before its step was taken back",
 	"what a command (run) does beyond the facets",
 	"firewalls, DNS, memory, errors of drivers",
 	NULL
@@ -184,6 +185,11 @@ client_unit(const struct fleet *f, int link)
 			for (i = 0; i < e->accept[v].nimplies; i++)
 				if (&f->links[e->accept[v].implies[i].link] == l)
 					return e->unit;
+	for (depth = 0; l->how == DIAL_FOLLOWS && depth < f->nlinks; depth++)
+		for (v = 0; v < DIAL_COUNT; v++)
+			for (i = 0; i < f->links[depth].dial[v].nimplies; i++)
+				if (&f->links[f->links[depth].dial[v].implies[i].link] == l)
+					return f->clients[f->links[depth].client].unit;
 	return f->clients[l->client].unit;
 }
 

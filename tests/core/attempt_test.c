@@ -592,6 +592,34 @@ a_move_comes_with_what_it_implies_and_what_follows(void **state)
 }
 
 static void
+a_dial_may_take_another_link_along(void **state)
+{
+	struct fleet *f = parse("belay: fleet/1\nhosts: { h: { ssh: h } }\n"
+	    "units: { u: { host: h, run: x } }\n"
+	    "endpoints: { pg: { kind: postgres, unit: u, listen: { both: 5432 }, names: [db] } }\n"
+	    "clients:\n"
+	    "  web: { unit: u, links: { pg: { match: { user: w }, dial: { file: /w,\n"
+	    "    disable: { unset: [M] }, require: { set: { M: on }, implies: { \"job -> pg\": verify-ca } } } } } }\n"
+	    "  job: { unit: u, links: { pg: { match: { user: j }, dial: follows } } }\n");
+	int web = link_of(f, "web -> pg"), job = link_of(f, "job -> pg");
+	struct move m = { .facet = FACET_DIAL, .subject = web, .value = DIAL_REQUIRE };
+	struct change *v;
+	size_t n;
+
+	(void)state;
+	posture_changes(f, &m, &v, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(find_change(v, n, FACET_DIAL, web)->value, DIAL_REQUIRE);
+	assert_int_equal(find_change(v, n, FACET_DIAL, job)->value, DIAL_VERIFY_CA);
+	free(v);
+	m.value = DIAL_DISABLE;
+	posture_changes(f, &m, &v, &n);
+	assert_int_equal(find_change(v, n, FACET_DIAL, job)->value, DIAL_DISABLE);
+	free(v);
+	fleet_free(f);
+}
+
+static void
 what_a_pooler_cannot_reach_its_clients_wait_for(void **state)
 {
 	/* Two poolers that dial each other, and one of them a server. */
@@ -649,6 +677,7 @@ main(void)
 		cmocka_unit_test(a_mode_has_a_spelling_or_a_reason),
 		cmocka_unit_test(a_fleet_s_facts_are_in_its_attempts),
 		cmocka_unit_test(a_move_comes_with_what_it_implies_and_what_follows),
+		cmocka_unit_test(a_dial_may_take_another_link_along),
 		cmocka_unit_test(what_a_pooler_cannot_reach_its_clients_wait_for),
 	};
 
