@@ -477,6 +477,8 @@ engine_undo_down(struct engine *e, int step, int until, struct err *err)
 	e->undo_goes_on = true;
 	e->undo_until = until;
 	rc = engine_ask(e, VERB_UNDO, step, err);
+	/* What waits for its leases goes on when they are there. */
+	e->waiting_goes_on = rc == 0 && e->waiting_step == step;
 	e->undo_goes_on = false;
 	return rc;
 }
@@ -505,8 +507,14 @@ engine_material_ready(struct engine *e, bool ok, const char *why)
 		return;
 	if (!ok)
 		engine_tell(e, TELL_ERROR, "step '%s': %s", e->plan->steps[step].id, why);
-	else if (ask_again(e, e->waiting_verb, step, &err) != 0)
-		engine_tell(e, TELL_ERROR, "%s", err.msg);
+	else {
+		e->undo_goes_on = e->waiting_goes_on;
+		if (ask_again(e, e->waiting_verb, step, &err) != 0)
+			engine_tell(e, TELL_ERROR, "%s", err.msg);
+		e->undo_goes_on = false;
+	}
+	if (e->waiting_step == NONE)
+		e->waiting_goes_on = false;
 	engine_dirty(e);
 }
 

@@ -184,6 +184,7 @@ struct engine {
 	uint64_t proof_of;	/* what it is the proof of; see prove.c */
 
 	bool	 undo_goes_on;	/* while engine_undo_down() asks */
+	bool	 waiting_goes_on;	/* what waits is such an undo */
 	int	 undo_until;
 
 	/* What waits for material or for the run to begin: a verb on a step. */

@@ -209,7 +209,7 @@ fence()
 	[ "$token" -gt "$seen" ] || return 0
 	printf "%s %s\n" "$token" "$who" >"$state/token.new" &&
 	sync "$state/token.new" && mv -f "$state/token.new" "$state/token" && sync "$state" ||
-	fail "the fencing token cannot be kept in $state"
+	fail "no room for the fencing token in $state"
 }
 
 # ---------------------------------------------------------------- files
@@ -724,7 +724,7 @@ put_lease()
 {
 	printf "%s %s %s\n%s %s\n" "$1" "$2" "$holder" "$who" "$doing" >"$state/lease.new" &&
 	sync "$state/lease.new" && mv -f "$state/lease.new" "$state/lease" && sync "$state" ||
-	fail "the lease cannot be kept in $state"
+	fail "no room for the lease in $state"
 }
 
 # The records of the newest run of this plan, each with its state.
