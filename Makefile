@@ -307,6 +307,7 @@ E2E = \
 	tests/e2e/kill.sh \
 	tests/e2e/faults.sh \
 	tests/e2e/turns.sh \
+	tests/e2e/box.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
 	$(END)

@@ -103,6 +103,22 @@ sort_out(struct plan_of *ret, const struct pairs *set, const struct strings *uns
 	}
 }
 
+/* A variable that is given as a whole and by its parts, or NULL. */
+static const char *
+twofold(const struct plan_of *p)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->n; i++) {
+		if (strings_has(&p->unset, p->v[i].variable))
+			return p->v[i].variable;
+		for (k = 0; k < p->set.n; k++)
+			if (strcmp(p->set.v[k].key, p->v[i].variable) == 0)
+				return p->v[i].variable;
+	}
+	return NULL;
+}
+
 static void
 plan_release(struct plan_of *p)
 {
@@ -200,6 +216,10 @@ urlfile_edit(struct buf *out, const char *text, size_t len_bytes, const struct p
 
 	sort_out(&p, set, unset);
 	whole = p.set.n;
+	if (twofold(&p) != NULL) {
+		(void)err_set(err, "'%s' is given as a whole and by its parts", twofold(&p));
+		bad = true;
+	}
 	for (i = 0; !bad && i < p.n; i++)
 		if ((value = changed(&p.v[i], text, len_bytes, &bad, err)) != NULL)
 			push_pair(&p.set, p.v[i].variable, value);
