@@ -55,6 +55,9 @@ CORE_SRC = \
 	src/core/attempt.c \
 	src/core/posture.c \
 	src/core/proof.c \
+	src/core/proof_step.c \
+	src/core/proof_way.c \
+	src/core/proof_order.c \
 	src/core/proof_text.c \
 	src/core/board.c \
 	src/core/impact.c \

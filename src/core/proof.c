@@ -21,7 +21,7 @@
  * passes the same places in reverse order.  But for one thing: what a client
  * without a unit reads is taken back before the units are activated again.
  */
-#include "core/proof.h"
+#include "core/proof_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,55 +29,7 @@
 #include "core/attempt.h"
 #include "core/mem.h"
 
-enum field { OF_ACCEPT, OF_CERT, OF_DIAL, OF_TRUST, OF_PRESENT, OF_LANDED };
-#define NFIELDS 6
-#define SIDE_CLIENT 0
-#define SIDE_ENDPOINT 1
 #define FIX_COUNTERS 4	/* of how many counter-examples another order is looked for */
-#define FIX_WALKS 20000	/* and how many links are walked for one at most */
-#define KEEPS (-1)	/* a unit that was not activated since the step began */
-
-struct state {
-	int	 conf[NFIELDS], eff[NFIELDS];
-	int	 from;		/* index of the state before, or NONE */
-	int	 step;		/* that led here, or NONE */
-	bool	 skipped;	/* by being left out */
-	int	 took[2];	/* up to which place of it a unit that it does not activate has taken over, or KEEPS */
-	bool	 guessed;
-};
-
-struct event {			/* a field of the cone changes */
-	int	 step, place;	/* place of the move's last edit among the step's files, from 1; 0: before any */
-	int	 move;
-	enum field field;
-	int	 value;
-	bool	 at_once;	/* in force as soon as it is written, activated or not */
-	bool	 last;		/* and on the way back until all else is activated */
-};
-
-struct events {
-	struct event *v;
-	size_t	 n;
-};
-
-struct walk {
-	const struct fleet *f;
-	const struct plan *plan;
-	const int *order;	/* the steps in the order that is tried */
-	size_t	 first;
-	struct posture at;	/* the start; then a scratch that attempts are made from */
-	struct posture start;
-	struct events *by_link, *by_endpoint, *by_cert;	/* in the plan's own order */
-	bool	*activates;	/* [step × nunits] */
-	int	*place_of;	/* by step: its place in `order` */
-	/* of the link being walked */
-	struct state *states;	/* generation after generation: one for each step that concerns the link */
-	size_t	 nstates, room, young;	/* young: the first of the generation that is being made */
-	int	*table;		/* open addressing over the young states; NONE: empty */
-	size_t	 ntable;
-	struct events own;
-	size_t	 seen;		/* states looked at, in all */
-};
 
 const char *const proof_leaves_out[] = {
 	"clients that no file declares",
@@ -89,217 +41,10 @@ const char *const proof_leaves_out[] = {
 	NULL
 };
 
-/* ---- what each step changes ------------------------------------------------ */
-
-static bool
-same_file(const struct bedit *a, int host_a, const struct bedit *b, int host_b)
-{
-	return a->file != NULL && b->file != NULL && host_a == host_b && strcmp(a->file, b->file) == 0;
-}
-
-/* The files of a step in the order of their first touch. */
-struct slots {
-	struct { const struct bedit *edit; int host; } *v;
-	size_t n;
-};
-
-/* The place of the last edit of a binding, from 1; 0 where it has none. */
-static int
-slot_binding(struct slots *s, const struct binding *b, int host, bool *ret_files)
-{
-	int last = 0;
-	size_t i, j, k;
-
-	for (i = 0; i < b->n; i++)
-		for (j = 0; j < (b->v[i].on.n > 0 ? b->v[i].on.n : 1); j++) {
-			int on = b->v[i].on.n > 0 ? b->v[i].on.v[j] : host;
-
-			for (k = 0; k < s->n; k++)
-				if (same_file(s->v[k].edit, s->v[k].host, &b->v[i], on))
-					break;
-			if (k == s->n) {
-				(void)mem_push(&s->v, &s->n, sizeof(*s->v));
-				s->v[k].edit = &b->v[i];
-				s->v[k].host = on;
-			}
-			if ((int)k + 1 > last)
-				last = (int)k + 1;
-			if (b->v[i].kind != EDIT_FILE && b->v[i].kind != EDIT_OBJECT)
-				*ret_files = false;
-		}
-	return last;
-}
-
-static int
-slot_move(struct slots *s, const struct fleet *f, const struct move *m, bool *ret_at_once)
-{
-	const struct endpoint *e;
-	const struct link *l;
-	bool files = true;
-	int place;
-
-	*ret_at_once = false;
-	switch (m->facet) {
-	case FACET_ACCEPT:
-		e = &f->endpoints[m->subject];
-		return slot_binding(s, &e->accept[m->value], e->host, &files);
-	case FACET_CERT:
-		return slot_binding(s, &f->certs[m->subject].install, NONE, &files);
-	case FACET_DIAL:
-		l = &f->links[m->subject];
-		return slot_binding(s, &l->dial[m->value], f->clients[l->client].host, &files);
-	case FACET_TRUST:
-		l = &f->links[m->subject];
-		place = slot_binding(s, &l->trust, f->clients[l->client].host, &files);
-		/* Where nothing is written, the client takes it over as it does its dial. */
-		*ret_at_once = place > 0 && files;
-		return place;
-	case FACET_PRESENT:
-		break;
-	}
-	return (int)s->n;
-}
-
-static void
-push_event(struct events *to, const struct event *e, enum field field, int value)
-{
-	struct event *v = mem_push(&to->v, &to->n, sizeof(*to->v));
-
-	*v = *e;
-	v->field = field;
-	v->value = value;
-}
-
-static int
-client_unit(const struct fleet *f, int link)
-{
-	const struct link *l = &f->links[link];
-	const struct endpoint *e = &f->endpoints[l->endpoint];
-	size_t depth, v, i;
-
-	/* A link that follows is carried by what it follows. */
-	for (depth = 0; l->how == DIAL_FOLLOWS && l->follows != NONE && depth < f->nlinks; depth++)
-		l = &f->links[l->follows];
-	if (l->how == DIAL_FOLLOWS)
-		for (v = 0; v < ACCEPT_COUNT; v++)
-			for (i = 0; i < e->accept[v].nimplies; i++)
-				if (&f->links[e->accept[v].implies[i].link] == l)
-					return e->unit;
-	for (depth = 0; l->how == DIAL_FOLLOWS && depth < f->nlinks; depth++)
-		for (v = 0; v < DIAL_COUNT; v++)
-			for (i = 0; i < f->links[depth].dial[v].nimplies; i++)
-				if (&f->links[f->links[depth].dial[v].implies[i].link] == l)
-					return f->clients[f->links[depth].client].unit;
-	return f->clients[l->client].unit;
-}
-
-static bool
-on_host(const struct bedit *e, int host)
-{
-	size_t i;
-
-	for (i = 0; i < e->on.n; i++)
-		if (e->on.v[i] == host)
-			return true;
-	return e->on.n == 0;
-}
-
-/* As ops_of_step() does: edits bring an activation with them, what only looks does not. */
-static bool
-activates(const struct binding *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->n; i++)
-		if (b->v[i].kind != EDIT_RUN || !b->v[i].read_only)
-			return true;
-	return false;
-}
-
-/* The unit that a move activates, or NONE; of a certificate see step_events(). */
-static int
-move_activates(const struct fleet *f, const struct move *m)
-{
-	const struct link *l;
-	bool written;
-
-	if (m->facet == FACET_CERT)
-		return NONE;
-	if (m->facet == FACET_ACCEPT)
-		return activates(&f->endpoints[m->subject].accept[m->value]) ?
-		    f->endpoints[m->subject].unit : NONE;
-	l = &f->links[m->subject];
-	written = m->facet == FACET_DIAL ? activates(&l->dial[m->value]) :
-	    m->facet == FACET_TRUST ? l->trust_lands || activates(&l->trust) : true;
-	return written ? f->clients[l->client].unit : NONE;
-}
-
-/* An endpoint is activated where the certificate is written to its host. */
-static void
-cert_activates(const struct fleet *f, const struct cert *c, bool *ret)
-{
-	const struct endpoint *e;
-	size_t i, k;
-
-	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
-		e = &f->endpoints[c->serves.v[i]];
-		for (k = 0; k < c->install.n && e->unit != NONE; k++)
-			if (on_host(&c->install.v[k], e->host))
-				ret[e->unit] = true;
-	}
-}
-
-static void
-step_events(struct walk *w, size_t s)
-{
-	const struct fleet *f = w->f;
-	const struct step *step = &w->plan->steps[s];
-	bool *activated = w->activates + s * f->nunits;
-	struct slots slots = { NULL, 0 };
-	struct change *changes;
-	size_t m, n, k;
-
-	for (m = 0; m < step->nmoves; m++) {
-		const struct move *move = &step->moves[m];
-		struct event e = { .step = (int)s, .move = (int)m };
-		int unit = move_activates(f, move);
-
-		e.place = slot_move(&slots, f, move, &e.at_once);
-		e.last = e.at_once;
-		if (move->facet == FACET_CERT) {
-			push_event(&w->by_cert[move->subject], &e, OF_LANDED, 1);
-			cert_activates(f, &f->certs[move->subject], activated);
-		}
-		if (unit != NONE)
-			activated[unit] = true;
-		posture_changes(f, move, &changes, &n);
-		for (k = 0; k < n; k++)
-			switch (changes[k].facet) {
-			case FACET_ACCEPT:
-				push_event(&w->by_endpoint[changes[k].subject], &e, OF_ACCEPT, changes[k].value);
-				break;
-			case FACET_CERT:
-				push_event(&w->by_endpoint[changes[k].subject], &e, OF_CERT, changes[k].value);
-				break;
-			case FACET_DIAL:
-				push_event(&w->by_link[changes[k].subject], &e, OF_DIAL, changes[k].value);
-				break;
-			case FACET_TRUST:
-				push_event(&w->by_link[changes[k].subject], &e, OF_TRUST, changes[k].value);
-				break;
-			case FACET_PRESENT:
-				push_event(&w->by_link[changes[k].subject], &e, OF_PRESENT, changes[k].value);
-				break;
-			}
-		free(changes);
-	}
-	free(slots.v);
-}
-
 /* ---- one link --------------------------------------------------------------- */
 
 /* A CA file that lands by its certificate's own install is not there before. */
-static int
+int
 trust_of(const struct link *l, const int *eff)
 {
 	return l->trust_lands && !eff[OF_LANDED] && eff[OF_TRUST] == l->trust_cert ? NONE : eff[OF_TRUST];
@@ -398,7 +143,7 @@ push_state(struct walk *w, const struct state *s)
 		remember(w, i);
 }
 
-static int
+int
 side(enum field field)
 {
 	return field == OF_ACCEPT || field == OF_CERT ? SIDE_ENDPOINT : SIDE_CLIENT;
@@ -432,215 +177,6 @@ may_refuse(const struct step *step, int link)
 		if (step->excuses[i].link == link)
 			return true;
 	return false;
-}
-
-static struct way *
-push_way(struct counter *c, enum way_what what, int step)
-{
-	struct way *way = mem_push(&c->way, &c->nway, sizeof(*c->way));
-
-	way->what = what;
-	way->step = way->last = step;
-	way->move = way->unit = NONE;
-	return way;
-}
-
-static bool
-restarts(const struct fleet *f, int unit)
-{
-	return unit != NONE && f->units[unit].kind == UNIT_RESTART;
-}
-
-/* The step, applied whole, restarts what runs there. */
-static bool
-cuts(const struct walk *w, int step, int unit)
-{
-	return restarts(w->f, unit) && w->activates[(size_t)step * w->f->nunits + (size_t)unit];
-}
-
-/* The moves of a step that are written up to a place, and were not so at the one before. */
-static void
-way_written(struct counter *c, const struct event *e, size_t n, int after, int upto)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++) {
-		if (e[i].place <= after || e[i].place > upto)
-			continue;
-		for (k = 0; k < i; k++)
-			if (e[k].move == e[i].move)
-				break;
-		if (k == i)
-			push_way(c, WAY_WRITTEN, e[i].step)->move = e[i].move;
-	}
-}
-
-/* And those that are taken back, from the last to the first. */
-static void
-way_taken_back(struct counter *c, const struct event *e, size_t n, int from, int to)
-{
-	size_t i, k;
-
-	for (i = n; i-- > 0;) {
-		if (e[i].place <= to || e[i].place > from || e[i].last)
-			continue;
-		for (k = i + 1; k < n && (e[k].move != e[i].move || e[k].place > from); k++)
-			continue;
-		if (k == n)
-			push_way(c, WAY_TAKEN_BACK, e[i].step)->move = e[i].move;
-	}
-}
-
-/* Something of the step is carried by this side's unit. */
-static bool
-carries(const struct event *e, size_t n, int s)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (side(e[i].field) == s)
-			return true;
-	return false;
-}
-
-static void
-way_in_flight(struct walk *w, struct counter *c, int link, const struct event *e, size_t n,
-    const int p[2], int front, int back)
-{
-	const int unit[2] = { client_unit(w->f, link), w->f->endpoints[w->f->links[link].endpoint].unit };
-	const int late = p[1] < p[0] ? 0 : 1, order[2] = { 1 - late, late };
-	const bool one = unit[0] == unit[1];
-	int at = -1, i;
-
-	(void)push_way(c, WAY_BEGUN, e[0].step);
-	for (i = 0; i < 2; i++) {
-		int s = order[i];
-
-		if (p[s] == KEEPS || unit[s] == NONE || (i == 1 && one))
-			continue;
-		way_written(c, e, n, at, p[s]);
-		at = p[s];
-		push_way(c, WAY_IN_FORCE, e[0].step)->unit = unit[s];
-		c->delayed = c->delayed && !restarts(w->f, unit[s]);
-	}
-	way_written(c, e, n, at, front);
-	way_taken_back(c, e, n, front, back);
-	for (i = 0; i < 2; i++)
-		if (p[i] == KEEPS && unit[i] != NONE && (carries(e, n, i) || (one && carries(e, n, 1))) &&
-		    !(i == 1 && one))
-			push_way(c, WAY_NOT_YET, e[0].step)->unit = unit[i];
-}
-
-/* Steps that are applied, by their places, and then those of them that are not. */
-static void
-way_applied(struct walk *w, struct counter *c, size_t from, size_t until, const bool *skipped)
-{
-	size_t i;
-
-	if (from >= until)
-		return;
-	push_way(c, WAY_APPLIED, w->order[from])->last = w->order[until - 1];
-	/* An optional step that does not concern the link is neither here nor there: it is left as applied. */
-	for (i = from; i < until; i++)
-		if (skipped[w->order[i]])
-			(void)push_way(c, WAY_SKIPPED, w->order[i]);
-}
-
-/*
- * A step on the way in which, or behind which, somebody restarts a unit that
- * it does not activate itself.  at: the place up to which all is told.
- */
-static size_t
-way_taken_over(struct walk *w, struct counter *c, int link, const struct state *s, size_t at,
-    const bool *skipped)
-{
-	const int unit[2] = { client_unit(w->f, link), w->f->endpoints[w->f->links[link].endpoint].unit };
-	const int late = s->took[0] > s->took[1] ? 0 : 1, order[2] = { 1 - late, late };
-	const size_t place = (size_t)w->place_of[s->step];
-	const struct event *e = w->own.v;
-	size_t n, i;
-	bool begun = false;
-	int done = 0;
-
-	while (e->step != s->step)
-		e++;
-	for (n = 1; e + n < w->own.v + w->own.n && e[n].step == s->step; n++)
-		continue;
-	for (i = 0; i < 2; i++) {
-		int took = s->took[order[i]];
-
-		if (took == KEEPS || (i == 1 && unit[0] == unit[1]))
-			continue;
-		if (took >= e[n - 1].place && at <= place) {
-			way_applied(w, c, at, place + 1, skipped);
-			at = place + 1;
-		} else if (took < e[n - 1].place) {
-			way_applied(w, c, at, place, skipped);
-			at = place;
-			if (!begun)
-				(void)push_way(c, WAY_BEGUN, s->step);
-			begun = true;
-			way_written(c, e, n, done, took);
-			done = took;
-		}
-		push_way(c, WAY_IN_FORCE, s->step)->unit = unit[order[i]];
-	}
-	return at;
-}
-
-/* The steps from the start to a state. */
-static void
-way_to(struct walk *w, struct counter *c, int link, int state, int step, bool whole)
-{
-	size_t until = step == NONE ? w->first : (size_t)w->place_of[step] + whole, at = w->first, n = 0;
-	bool *skipped = mem_array(w->plan->nsteps + 1, sizeof(*skipped));
-	int *chain = mem_array(w->nstates + 1, sizeof(*chain));
-
-	for (; state != NONE; state = w->states[state].from)
-		if (w->states[state].step != NONE) {
-			skipped[w->states[state].step] = w->states[state].skipped;
-			chain[n++] = state;
-		}
-	while (n-- > 0) {
-		const struct state *s = &w->states[chain[n]];
-
-		if (!s->skipped && (s->took[0] != KEEPS || s->took[1] != KEEPS))
-			at = way_taken_over(w, c, link, s, at, skipped);
-	}
-	way_applied(w, c, at, until, skipped);
-	free(skipped);
-	free(chain);
-}
-
-static struct counter *
-counter_new(struct walk *w, int link, int state, int step, bool whole, enum verdict v, const char *why,
-    const int *eff)
-{
-	struct counter *c = mem_array(1, sizeof(*c));
-
-	c->link = link;
-	c->verdict = v;
-	c->why = why;
-	c->because = NONE;
-	c->step = step;
-	c->in_flight = step != NONE && !whole;
-	c->delayed = true;
-	c->guessed = w->states[state].guessed;
-	c->accept = (enum accept)eff[OF_ACCEPT];
-	c->dial = (enum dial)eff[OF_DIAL];
-	c->cert = eff[OF_CERT];
-	c->trust = trust_of(&w->f->links[link], eff);
-	c->fix_step = c->fix_after = NONE;
-	way_to(w, c, link, state, step, whole);
-	return c;
-}
-
-static void
-counter_free(struct counter *c)
-{
-	if (c != NULL)
-		free(c->way);
-	free(c);
 }
 
 /* The events that concern a link, in the order that is tried. */
@@ -745,11 +281,6 @@ renumber(struct event *e, size_t n)
 	return k;
 }
 
-struct found {
-	struct counter *counter;	/* the shortest that nothing excuses */
-	struct counter *excused;	/* the first that something does */
-	bool	 unknown;
-};
 
 static void
 find(struct walk *w, struct found *ret, int link, int state, const struct event *e, size_t n,
@@ -907,7 +438,7 @@ catch_up(struct walk *w, const int unit[2], size_t from, size_t until)
 	}
 }
 
-static void
+void
 walk_link(struct walk *w, int link, struct found *ret)
 {
 	const struct link *l = &w->f->links[link];
@@ -968,7 +499,7 @@ walk_link(struct walk *w, int link, struct found *ret)
 
 /* ---- the proof -------------------------------------------------------------- */
 
-static void
+void
 set_order(struct walk *w, const int *order)
 {
 	size_t i;
@@ -1090,165 +621,6 @@ by_length(const void *a, const void *b)
 	if (x->nway != y->nway)
 		return x->nway < y->nway ? -1 : 1;
 	return x->link < y->link ? -1 : x->link > y->link;
-}
-
-/* ---- a better order ---------------------------------------------------------- */
-
-static bool
-concerns(const struct events *events, int step)
-{
-	size_t i;
-
-	for (i = 0; i < events->n; i++)
-		if (events->v[i].step == step)
-			return true;
-	return false;
-}
-
-/* The link is free, or, where it was not and need not be, no worse off. */
-static bool
-is_free(struct walk *w, const struct found *found, int link, bool must, size_t *budget)
-{
-	struct found f;
-	bool ok;
-
-	if (*budget == 0)
-		return false;
-	(*budget)--;
-	walk_link(w, link, &f);
-	ok = f.counter == NULL && (f.excused == NULL || (!must && found[link].excused != NULL));
-	counter_free(f.counter);
-	counter_free(f.excused);
-	return ok;
-}
-
-/* What a link goes through, itself included: the pooler's own links, and what is behind those. */
-static void
-mark_behind(const struct fleet *f, int link, bool *behind)
-{
-	size_t c, i;
-
-	if (behind[link])
-		return;
-	behind[link] = true;
-	for (c = 0; c < f->nclients; c++)
-		for (i = 0; f->clients[c].pools == f->links[link].endpoint && i < f->clients[c].links.n; i++)
-			mark_behind(f, f->clients[c].links.v[i], behind);
-}
-
-/* Under the order that is tried the link is free, and every other that the moved step concerns no worse off. */
-static bool
-frees(struct walk *w, const int *order, int moved, const struct found *found, const bool *behind,
-    size_t *budget)
-{
-	size_t l;
-
-	set_order(w, order);
-	/* The link itself first: it decides most often. */
-	for (l = 0; l < w->f->nlinks; l++)
-		if (behind[l] && !is_free(w, found, (int)l, true, budget))
-			return false;
-	for (l = 0; l < w->f->nlinks; l++) {
-		const struct link *link = &w->f->links[l];
-
-		if (behind[l] || found[l].counter != NULL)
-			continue;
-		if (!concerns(&w->by_link[l], moved) && !concerns(&w->by_endpoint[link->endpoint], moved) &&
-		    !(link->trust_lands && link->trust_cert != NONE &&
-		    concerns(&w->by_cert[link->trust_cert], moved)))
-			continue;
-		if (!is_free(w, found, (int)l, false, budget))
-			return false;
-	}
-	return true;
-}
-
-static void
-shift(int *order, size_t n, size_t from, size_t to)
-{
-	int step = order[from];
-
-	(void)n;
-	for (; from < to; from++)
-		order[from] = order[from + 1];
-	for (; from > to; from--)
-		order[from] = order[from - 1];
-	order[to] = step;
-}
-
-/* Two moves of one thing: in another order the plan would end in another posture. */
-static bool
-same_thing(const struct fleet *f, const struct move *a, const struct move *b)
-{
-	const struct indices *x, *y;
-	size_t i, k;
-
-	if (a->facet != b->facet || a->facet != FACET_CERT)
-		return a->facet == b->facet && a->subject == b->subject;
-	x = &f->certs[a->subject].serves;
-	y = &f->certs[b->subject].serves;
-	for (i = 0; i < x->n; i++)
-		for (k = 0; k < y->n; k++)
-			if (x->v[i] == y->v[k])
-				return true;
-	return false;
-}
-
-static bool
-may_pass(const struct walk *w, size_t step, size_t other)
-{
-	const struct step *a = &w->plan->steps[step], *b = &w->plan->steps[other];
-	size_t i, k;
-
-	for (i = 0; i < a->nmoves; i++)
-		for (k = 0; k < b->nmoves; k++)
-			if (same_thing(w->f, &a->moves[i], &b->moves[k]))
-				return false;
-	return true;
-}
-
-/* Whether the step at `from` may go to `to`, past all that stand between. */
-static bool
-may_shift(const struct walk *w, size_t from, size_t to)
-{
-	size_t i;
-
-	for (i = from < to ? from + 1 : to; i < (from < to ? to + 1 : from); i++)
-		if (!may_pass(w, from, i))
-			return false;
-	return true;
-}
-
-/* Another step before this one, or this one later: the nearest first. */
-static void
-mend(struct walk *w, const struct found *found, struct counter *c)
-{
-	size_t n = w->plan->nsteps, d, at, to, i, budget = FIX_WALKS;
-	int *order = mem_array(n + 1, sizeof(*order));
-	bool *behind = mem_array(w->f->nlinks + 1, sizeof(*behind));
-	int way;
-
-	for (i = 0; i < n; i++)
-		order[i] = (int)i;
-	mark_behind(w->f, c->link, behind);
-	at = c->step == NONE ? n : (size_t)c->step;
-	for (d = 1; at < n && d < n && c->fix_step == NONE && budget > 0; d++)
-		for (way = 0; way < 3 && c->fix_step == NONE; way++) {
-			size_t from = way == 1 ? at + d : at;
-
-			/* This one later; a later one before it; this one earlier. */
-			to = way == 0 ? at + d : way == 1 ? at : at - d;
-			if (from >= n || (way == 2 && at < d + w->first) || to >= n || !may_shift(w, from, to))
-				continue;
-			shift(order, n, from, to);
-			if (frees(w, order, (int)from, found, behind, &budget)) {
-				c->fix_step = (int)from;
-				c->fix_after = to == 0 ? NONE : order[to - 1];
-			}
-			shift(order, n, to, from);
-		}
-	free(behind);
-	free(order);
 }
 
 void
