@@ -596,6 +596,7 @@ read_facet(struct bind *b, const struct node *node, const char *what,
 		return -1;
 	form = has_edits(node);
 	for (i = 0; values[i] != NULL && rc == 0; i++) {
+		b->value = (int)i;
 		if (name_value)
 			b->scope = reader_bind(r, outer, "accept", values[i]);
 		v = node_get(node, values[i]);
@@ -628,7 +629,7 @@ bind_accept(struct fleet_reader *fr, const struct scope *scope, int endpoint,
 	struct bind b = {
 		.fr = fr, .scope = scope, .owner = e->name, .owner_host = e->host,
 		.run_time = run_time, .managed = e->managed != NULL,
-		.has_kind = true, .kind = e->kind,
+		.has_kind = true, .kind = e->kind, .auth = e->auth,
 	};
 	int rc;
 

@@ -203,6 +203,15 @@ opt_list(struct bind *b, const struct node *node, const char *key, struct string
 	return v == NULL ? 0 : reader_strings(&b->fr->r, b->scope, v, "a name or a list of names", ret);
 }
 
+/* How the endpoint says that roles log in, where that is a method by a password. */
+static const char *
+declared_method(const struct bind *b)
+{
+	enum auth auth = b->auth == NULL ? AUTH_UNKNOWN : b->auth[b->value];
+
+	return auth == AUTH_MD5 || auth == AUTH_SCRAM || auth == AUTH_PASSWORD ? auth_word(auth) : NULL;
+}
+
 static int
 read_hba(struct bind *b, const struct node *node, char **ret)
 {
@@ -222,7 +231,7 @@ read_hba(struct bind *b, const struct node *node, char **ret)
 	    opt_list(b, node, "databases", &databases) == -1 || opt_list(b, node, "from", &from) == -1)
 		goto done;
 	rule.form = form == 0 ? HBA_TRANSITION : HBA_HARDEN;
-	rule.method = method;
+	rule.method = method != NULL ? method : declared_method(b);
 	if (roles.n == 0 || from.n == 0)
 		rc = reader_fail(&b->fr->r, node, "a block of pg_hba.conf without '%s', expected '%s: […]'",
 		    roles.n == 0 ? "roles" : "from", roles.n == 0 ? "roles" : "from");

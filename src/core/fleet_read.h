@@ -99,6 +99,8 @@ struct bind {
 	enum dialect dialect;		/* of a dial's link */
 	bool	 has_kind;		/* of an accept's endpoint: */
 	enum kind kind;
+	const enum auth *auth;		/* by value; NULL where there is none */
+	int	 value;			/* the one that is read */
 	/* said once at the facet, for all its values */
 	char	*file, *in;
 	bool	 in_place;

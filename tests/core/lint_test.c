@@ -437,6 +437,10 @@ values_that_set_different_keys(void **state)
 	/* A file that one value writes and the other does not take away. */
 	says(with(fleet, was, "accept:\n      plain: [ { file: { path: /x, remove: yes } } ]\n      both: [ { file: { path: /x, content: on } }, { file: { path: /y, content: on } } ]"), NULL,
 	    "fleet:15:14: warning: 'pg accept: plain' leaves standing the file '/y', which 'both' writes; expected it set or unset there [values-differ]\n");
+	/* Keys of a conf file, and blocks, are names like others. */
+	says(with(fleet, was, "accept:\n      plain: { conf: { file: /c, unset: [ssl] } }\n      both: [ { conf: { file: /c, set: { ssl: on, ssl_key_file: /k } } }, { block: { file: /h, text: x } } ]"), NULL,
+	    "fleet:15:14: warning: 'pg accept: plain' leaves standing 'ssl_key_file' in '/c', which 'both' sets; 'pg' in '/h', which 'both' sets; expected it set or unset there [values-differ]\n");
+	silent(with(fleet, was, "accept:\n      plain: [ { conf: { file: /c, unset: [ssl] } }, { block: { file: /h, remove: yes } } ]\n      both: [ { conf: { file: /c, set: { ssl: on } } }, { block: { file: /h, text: x } } ]"), NULL);
 	/* What a command does is not known here. */
 	silent(with(fleet, was, "accept:\n      plain: { run: off, undo: on }\n      both: { file: /b, set: { TLS: on } }"), NULL);
 }

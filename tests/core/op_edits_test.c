@@ -36,6 +36,7 @@ static const char fleet_text[] =
     "    unit: pg\n"
     "    listen: { both: 5432 }\n"
     "    names: [db.internal]\n"
+    "    auth: { plain: md5, both: md5, tls: scram-sha-256 }\n"
     "    accept:\n"
     "      plain: [ { conf: { file: /pg/conf.d/tls.conf, unset: [ssl] } }, { block: { file: /pg/pg_hba.conf, remove: yes } } ]\n"
     "      both:  [ { conf: { file: /pg/conf.d/tls.conf, set: { ssl: on, ssl_ciphers: \"HIGH:!aNULL\" } } },\n"
@@ -163,7 +164,7 @@ check(const struct move *moves, size_t n, const char *want)
 #define ACCEPT(name, v) { .facet = FACET_ACCEPT, .subject = fleet_endpoint(fleet, name), .value = v }
 #define DIAL(name, v) { .facet = FACET_DIAL, .subject = fleet_link(fleet, name), .value = v }
 
-#define TRANSITION "hostssl all app 10.0.0.2/32 scram-sha-256\nhost all app 10.0.0.2/32 scram-sha-256\n"
+#define TRANSITION "hostssl all app 10.0.0.2/32 md5\nhost all app 10.0.0.2/32 md5\n"
 #define HARDEN "hostssl all app 10.0.0.2/32 scram-sha-256\nhostnossl all app 10.0.0.2/32 reject\n"
 
 static void
@@ -202,10 +203,10 @@ edits_that_contradict_each_other_are_refused(void **state)
 {
 	(void)state;
 	check(MOVES(DIAL("web -> pg", DIAL_REQUIRE), DIAL("web -> redis", DIAL_REQUIRE)),
-	    "error: step 's': link 'web -> redis': fleet.yaml:52:43: two moves of one step disagree about "
+	    "error: step 's': link 'web -> redis': fleet.yaml:53:43: two moves of one step disagree about "
 	    "'DATABASE_URL' in '/srv/.env' on host 'web'");
 	check(MOVES(DIAL("web -> pg", DIAL_REQUIRE), DIAL("web -> redis", DIAL_VERIFY_CA)),
-	    "error: step 's': link 'web -> redis': fleet.yaml:53:26: two moves of one step edit '/srv/.env' on "
+	    "error: step 's': link 'web -> redis': fleet.yaml:54:26: two moves of one step edit '/srv/.env' on "
 	    "host 'web' in two ways: as 'url' and as 'conf'");
 }
 

@@ -247,6 +247,9 @@ seeds_op(take_seed *take, void *arg)
 {
 	struct seeding s = { take, arg };
 	struct op file = { .kind = OP_FILE, .unit = NONE, .mode = 0640, .deadline_ms = 1000 };
+	struct op named = { .kind = OP_URL, .syntax = TEXT_URL, .unit = 0, .mode = -1, .deadline_ms = 1000 };
+	char keys[2][16] = { "URL?sslmode", "URL:port" }, values[2][16] = { "verify-full", "6432" };
+	struct pair pairs[2] = { { .key = keys[0], .value = values[0] }, { .key = keys[1], .value = values[1] } };
 	char path[] = "/etc/app/ca.crt", content[] = "-----BEGIN CERTIFICATE-----\n", owner[] = "70:70";
 
 	each_op(seed_op, &s);
@@ -256,6 +259,11 @@ seeds_op(take_seed *take, void *arg)
 	file.len = sizeof(content) - 1;
 	file.owner = owner;
 	seed_op(&s, &file);
+	(void)memcpy(named.id, "r/s/2", 6);
+	named.path = path;
+	named.set.v = pairs;
+	named.set.n = 2;
+	seed_op(&s, &named);
 }
 
 static bool
