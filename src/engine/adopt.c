@@ -364,7 +364,7 @@ engine_adopted(struct engine *e, size_t *ret_steps, char *who, size_t who_size, 
 	(void)snprintf(run.plan_sha, sizeof(run.plan_sha), "%s", e->plan->sha256);
 	(void)snprintf(run.plan_name, sizeof(run.plan_name), "%s", e->plan->name);
 	(void)snprintf(run.who, sizeof(run.who), "%s", e->who);
-	if (journal_begin(e->journal, &run, err) != 0)
+	if (journal_adopt(e->journal, &run, err) != 0)
 		goto out;
 	w.run = newest;
 	text = mem_printf("from the records on the hosts; begun by %s", who);

@@ -611,8 +611,8 @@ wall_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int
-journal_begin(struct journal *j, struct journal_run *inout, struct err *err)
+static int
+begin(struct journal *j, struct journal_run *inout, bool adopted, struct err *err)
 {
 	struct row row = { .op = NONE, .kind = (char[]){ "begin" } };
 	struct journal_run run = *inout;
@@ -631,7 +631,7 @@ journal_begin(struct journal *j, struct journal_run *inout, struct err *err)
 		return err_set(err, "the clock stands at no time that has a date");
 	/* Two runs begun in one second are told apart by the salt; the row's key refuses a third one alike. */
 	sqlite3_randomness(sizeof(salt), salt);
-	if (run.id[0] == '\0')
+	if (!adopted)
 		(void)snprintf(run.id, sizeof(run.id), "%s-%02x%02x", when, salt[0], salt[1]);
 	run.ended = false;
 	text = mem_printf("plan %s, by %s", run.plan_name, run.who);
@@ -645,6 +645,18 @@ journal_begin(struct journal *j, struct journal_run *inout, struct err *err)
 	memcpy(j->run, run.id, sizeof(j->run));
 	*inout = run;
 	return 0;
+}
+
+int
+journal_begin(struct journal *j, struct journal_run *inout, struct err *err)
+{
+	return begin(j, inout, false, err);
+}
+
+int
+journal_adopt(struct journal *j, struct journal_run *inout, struct err *err)
+{
+	return begin(j, inout, true, err);
 }
 
 int

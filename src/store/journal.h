@@ -55,8 +55,10 @@ char	*journal_holder(const char *dir, const char *name);
 
 /* The run in progress, or -1 with an empty message when there is none. */
 int	journal_current(struct journal *, struct journal_run *ret, struct err *);
-/* Makes the id where it is empty, and began_ms where it is 0.  -1 while another run is in progress. */
+/* Makes the id, and began_ms where it is 0.  -1 while another run is in progress. */
 int	journal_begin(struct journal *, struct journal_run *inout, struct err *);
+/* The same under the id that the run has on its hosts already. */
+int	journal_adopt(struct journal *, struct journal_run *inout, struct err *);
 int	journal_end(struct journal *, struct err *);
 
 /*
