@@ -73,7 +73,7 @@ ask_host(struct engine *e, int host, enum lease_phase phase, bool displace, int6
 	(void)snprintf(w.doing, sizeof(w.doing), "%s%s%s", e->plan == NULL ? "" : e->plan->name,
 	    step == NONE ? "" : ", step ", step == NONE ? "" : e->plan->steps[step].id);
 	l->asked_ms = engine_now_ms(e);
-	l->phase = phase;
+	l->phase = (int)phase;
 	l->id = workers_lease(e->workers, host, &w, deadline_ms);
 }
 
