@@ -311,6 +311,7 @@ E2E = \
 	tests/e2e/faults.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \
+	tests/e2e/conf.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
 	$(END)
@@ -322,11 +323,13 @@ TOOLS = \
 	bench/proofbench \
 	lab/labclient \
 	lab/labproc \
+	lab/conftool \
 	ui/mdoc \
 	$(END)
 
 LIBS_tool_bench/sshbench = $(call archives,$(BELOW_remote)) $(LIBS_remote)
 LIBS_tool_bench/proofbench = $(BUILD)/core.a $(LIBS_core)
+LIBS_tool_lab/conftool = $(BUILD)/core.a $(LIBS_core)
 LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
 LIBS_tool_ui/mdoc = $(BUILD)/ui.a $(BUILD)/core.a $(LIBS_core)
 
@@ -494,6 +497,7 @@ endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 $(BUILD)/tests/bench/sshbench: $(call archives,$(BELOW_remote))
 $(BUILD)/tests/bench/proofbench: $(BUILD)/core.a
+$(BUILD)/tests/lab/conftool: $(BUILD)/core.a
 $(BUILD)/tests/ui/mdoc: $(BUILD)/ui.a $(BUILD)/core.a
 
 # libFuzzer has the main(): tests/fuzz/run builds it, with clang, in a tree of its own.

@@ -277,6 +277,20 @@ ini_is(const struct keyfile_item *it, const char *key)
 	    memcmp(it->p + it->key, name, it->key_len) == 0 && ini_in(it, section, len);
 }
 
+/* PgBouncer sets every key back to its default where [pgbouncer] begins again. */
+static void
+ini_settle(struct keyfile_item *v, size_t n)
+{
+	size_t i, last = 0;
+
+	for (i = 0; i < n; i++)
+		if (v[i].header && ini_in(&v[i], INI_SECTION, sizeof(INI_SECTION) - 1))
+			last = i;
+	for (i = 0; i < last; i++)
+		if (ini_in(&v[i], INI_SECTION, sizeof(INI_SECTION) - 1))
+			v[i].key_len = 0;
+}
+
 static bool
 ini_after(const struct keyfile_item *it, const char *key)
 {
@@ -441,9 +455,9 @@ redis_new(struct buf *out, const char *key, const char *value, const struct keyf
 
 static const struct keyfile_syntax syntaxes[CONF_SYNTAX_COUNT] = {
 	[CONF_POSTGRES] = { postgres_read, key_in_any_case, postgres_value, postgres_put,
-	    postgres_new, NULL },
-	[CONF_INI] = { ini_read, ini_is, raw_value, ini_put, ini_new, ini_after },
-	[CONF_REDIS] = { redis_read, key_in_any_case, redis_value, ini_put, redis_new, NULL },
+	    postgres_new, NULL, NULL },
+	[CONF_INI] = { ini_read, ini_is, raw_value, ini_put, ini_new, ini_after, ini_settle },
+	[CONF_REDIS] = { redis_read, key_in_any_case, redis_value, ini_put, redis_new, NULL, NULL },
 };
 
 bool

@@ -8,7 +8,9 @@
  * CONF_INI	pgbouncer.ini.  `key = value` up to the end of the line, below
  *		[section]s; lines that begin with ; or # are comments.  A key is one of
  *		[pgbouncer] unless it is written `section.key`; what stands before the first
- *		header, as in an included file, counts to [pgbouncer].
+ *		header, as in an included file, counts to [pgbouncer].  Where [pgbouncer]
+ *		begins a second time, what was set in the first one does not count any more
+ *		(measured: PgBouncer 1.18 goes back to its defaults there).
  * CONF_REDIS	redis.conf.  KEY and words, keys in any case; words bare, in "…" with
  *		\n \xHH …, or in '…' with \'; a # makes a comment only at the
  *		beginning of a line.  The value is all words as redis.conf has them, each

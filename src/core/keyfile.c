@@ -58,6 +58,8 @@ items_read(struct items *ret, const struct keyfile_syntax *x, const char *text, 
 		it->section = section;
 		it->section_len = section_len;
 	}
+	if (x->settle != NULL)
+		x->settle(ret->v, ret->n);
 }
 
 static void

@@ -47,6 +47,8 @@ struct keyfile_syntax {
 	 * last one that may have it, and nowhere if there is none.  NULL: at the end.
 	 */
 	bool	(*after)(const struct keyfile_item *, const char *key);
+	/* What only the whole text tells: which assignments do not count.  May be NULL. */
+	void	(*settle)(struct keyfile_item *v, size_t n);
 };
 
 /* See envfile.h for what these promise. */

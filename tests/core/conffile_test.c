@@ -135,8 +135,13 @@ ini_keys_belong_to_their_section(void **state)
 	check_get(INI, ini, "databases.*", "host=db port=5432");
 	check_get(INI, ini, "listen_port", "6432");
 	check_get(INI, ini, "pgbouncer.listen_port", "6432");
-	check_get(INI, "listen_port=1\n[databases]\nlisten_port=2\n[pgbouncer]\nx=3\n[pgbouncer]\nx= 4 ; no comment\n",
-	    "listen_port", "1");
+	check_get(INI, "listen_port=1\n[databases]\nlisten_port=2\n", "listen_port", "1");
+	check_get(INI, "listen_port=1\n[databases]\nlisten_port=2\n[pgbouncer]\nx=3\n", "listen_port", NULL);
+	/* A second [pgbouncer] begins with the defaults. */
+	check_get(INI, "[pgbouncer]\nx=3\n[a]\n[pgbouncer]\ny=4\n", "x", NULL);
+	check_edit(INI, "[pgbouncer]\nx=3\n[a]\n[pgbouncer]\ny=4\n[b]\n", EDITS("+x=3"),
+	    "[pgbouncer]\nx=3\n[a]\n[pgbouncer]\ny=4\nx = 3\n[b]\n");
+	check_get(INI, "[a]\nx=3\n[b]\n[a]\ny=4\n", "a.x", "3");
 	check_get(INI, "[pgbouncer]\nx=3\n[a]\n[pgbouncer]\nx= 4 ; no comment\n", "x", "4 ; no comment");
 	check_edit(INI, ini, EDITS("+client_tls_sslmode=allow"),
 	    ";; pools\n[databases]\nclient_tls_sslmode = host=db\n* = host=db port=5432\n\n"

@@ -28,7 +28,7 @@
 #include "killer.h"
 
 #define DEADLINE_MS 30000
-#define STEP 11		/* every so many external commands one is killed */
+#define STEP 11		/* every so many external commands one is killed; $BELAY_EDITS_STEP */
 
 static char base[200], path[300], killers[300], count_path[300], real_path[4096];
 
@@ -393,15 +393,18 @@ killed_anywhere_it_is_found_and_taken_back(void **state)
 	const struct story *s;
 	size_t points = 0, fired = 0, thirds = 0;
 	bool in_place, undo, again;
+	const char *given = getenv("BELAY_EDITS_STEP");
+	int step = given == NULL ? STEP : (int)strtol(given, NULL, 10);
 	const char *text;
 	int at, turn;
 
 	(void)state;
+	assert_true(step > 0);
 	for (turn = 0; turn < (int)NSTORIES * 4; turn++) {
 		s = &stories[turn / 4];
 		in_place = (turn & 1) != 0;
 		undo = (turn & 2) != 0;
-		for (at = turn % STEP + 1;; at += STEP) {
+		for (at = turn % step + 1;; at += step) {
 			begin(s, "run/kill/1");
 			(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run/kill-%d/%d", turn, at);
 			w.order.op.in_place = in_place;
