@@ -1,7 +1,8 @@
 #!/bin/sh
 # time limit: 300
 # What belay reads in a server's own file, and what it writes there, is what the
-# server itself reads: postgres -C, PgBouncer's SHOW CONFIG, Redis' CONFIG GET.
+# server itself reads: postgres -C, PgBouncer's SHOW CONFIG, Redis' CONFIG GET. And
+# a block in pg_hba.conf decides, whatever else stands there: Postgres lets in.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
@@ -160,10 +161,88 @@ ini_reads() {
 	[ "$(cat "$d/said")" = 100 ] && ! "$tool" get ini "$d/text" max_client_conn
 }
 
+# ---- pg_hba.conf -------------------------------------------------------------------
+
+sql() {
+	psql -h "$d" -p "$port" -U admin -d postgres -qAt -P pager=off -c "$1"
+}
+
+start_postgres() {		# a port that nobody has: Postgres itself says so
+	$as "$pg_bin/initdb" -D "$d/data" -U admin -A trust -N --no-instructions --locale=C >"$d/log" 2>&1 || return 1
+	echo "hba_file = '$d/pg_hba.conf'" >>"$d/data/postgresql.conf"
+	echo 'local all all trust' >"$d/pg_hba.conf"
+	chown "$user" "$d/log"
+	tries=0
+	while [ $tries -lt 20 ]; do
+		tries=$((tries + 1))
+		port=$((20000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
+		$as "$pg_bin/pg_ctl" -D "$d/data" -l "$d/log" -w -t 30 -o "-h 127.0.0.1 -p $port -k $d -c fsync=off" \
+			start >/dev/null 2>&1 || continue
+		pid=$(head -n 1 "$d/data/postmaster.pid")
+		sql 'CREATE ROLE staff' && sql 'CREATE ROLE app LOGIN IN ROLE staff' && sql 'CREATE DATABASE app'
+		return
+	done
+	tail -n 20 "$d/log"
+	return 1
+}
+
+# Records of all kinds, each of which turns away whom it is for.
+records() {			# records SEED
+	awk -v seed="$1" 'function pick(s,  v, n) { n = split(s, v, "|"); return v[int(rand() * n) + 1] }
+	BEGIN {
+		srand(seed)
+		for (i = int(rand() * 7); i >= 0; i--) {
+			if (rand() < 0.3)
+				print pick("# host all all all trust||# BEGIN THEIRS|# END THEIRS|	# c")
+			print pick("host|hostnossl|hostssl|	host ") " " \
+				pick("all|postgres|\"postgres\"|sameuser|app|replication|x,postgres|x, y|samerole|\"all\"") " " \
+				pick("all|app|\"app\"|+staff|other|other,app|\"all\"|\"+staff\"|+\"staff\"") pick(" |	| \\\n\t") \
+				pick("127.0.0.1/32|127.0.0.0/8|0.0.0.0/0|all|samehost|samenet|::1/128|10.0.0.0/8|127.0.0.0 255.0.0.0|127.0.0.2/32|127.0.0.3/30") \
+				" reject" pick("|   # why|")
+		}
+	}'
+}
+
+reloaded() {
+	[ "$(sql 'SELECT pg_conf_load_time()')" != "$1" ]
+}
+
+lets_in() {			# as app, in plaintext, over TCP
+	psql "host=127.0.0.1 port=$port user=app dbname=$1 sslmode=disable" -qAt -c 'SELECT 1' >"$d/said" 2>&1
+}
+
+hba_decides() {
+	start_postgres || return 1
+	i=0 turned=0
+	while [ $i -lt 40 ]; do
+		i=$((i + 1))
+		{ echo 'local all all trust' && records $i; } >"$d/theirs"
+		for db in $([ $((i % 2)) = 0 ] && echo postgres || echo app); do
+			"$tool" set hba "$d/theirs" pg "host $db app 127.0.0.1/32 trust" >"$d/text" || return 1
+			for f in theirs text; do
+				before=$(sql 'SELECT pg_conf_load_time()')
+				cat "$d/$f" >"$d/pg_hba.conf"
+				[ "$(sql 'SELECT count(*) FROM pg_hba_file_rules WHERE error NOT LIKE $$hostssl record cannot match%$$')" = 0 ] || { cat "$d/$f"; return 1; }
+				sql 'SELECT pg_reload_conf()' >/dev/null
+				until_ 10 reloaded "$before" || return 1
+				if [ $f = theirs ]; then
+					lets_in $db && { echo 'let in without the block'; cat "$d/$f"; return 1; }
+					grep -q 'rejects connection' "$d/said" && turned=$((turned + 1))
+				else
+					lets_in $db || { cat "$d/said" "$d/$f"; return 1; }
+				fi
+			done
+		done
+	done
+	# Else it would show little.
+	[ $turned -gt 13 ] || { echo "only $turned were turned away without it"; return 1; }
+}
+
 ok "postgres reads what belay writes" postgres_writes
 ok "belay reads what postgres reads" postgres_reads
 ok "redis reads what belay writes" redis_writes
 ok "belay reads what redis reads" redis_reads
 ok "pgbouncer reads what belay writes" ini_writes
 ok "belay reads what pgbouncer reads" ini_reads
+ok "a block of pg_hba.conf decides, whatever else stands there" hba_decides
 finish

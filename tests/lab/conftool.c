@@ -5,7 +5,8 @@
  *	conftool get SYNTAX FILE KEY		prints the value; 1: it is not set
  *	conftool set SYNTAX FILE KEY VALUE	prints the file as it would be
  *
- * SYNTAX is postgres, ini or redis.
+ * SYNTAX is postgres, ini, redis, or hba: KEY is then the name of a block, and
+ * VALUE its lines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 static int
 usage(void)
 {
-	(void)fputs("usage: conftool get|set postgres|ini|redis FILE KEY [VALUE]\n", stderr);
+	(void)fputs("usage: conftool get|set postgres|ini|redis|hba FILE KEY [VALUE]\n", stderr);
 	return 2;
 }
 
@@ -66,6 +67,8 @@ main(int argc, char **argv)
 		syntax = TEXT_INI;
 	else if (strcmp(argv[2], "redis") == 0)
 		syntax = TEXT_REDIS;
+	else if (strcmp(argv[2], "hba") == 0)
+		syntax = TEXT_HBA;
 	else
 		return usage();
 	if ((file = fopen(argv[3], "r")) == NULL) {
