@@ -25,7 +25,7 @@ struct wanted {
 	struct strings unset;
 };
 
-struct plan_of {
+struct sorted {
 	struct wanted *v;		/* variables by parts */
 	size_t	 n;
 	struct pairs set;		/* whole variables */
@@ -56,7 +56,7 @@ urlfile_name_valid(const char *name)
 }
 
 static struct wanted *
-wanted_of(struct plan_of *p, const char *name, size_t len)
+wanted_of(struct sorted *p, const char *name, size_t len)
 {
 	struct wanted *w;
 	size_t i;
@@ -85,7 +85,7 @@ push_name(struct strings *to, const char *name)
 }
 
 static void
-sort_out(struct plan_of *ret, const struct pairs *set, const struct strings *unset)
+sort_out(struct sorted *ret, const struct pairs *set, const struct strings *unset)
 {
 	const char *part;
 	size_t i, len;
@@ -105,7 +105,7 @@ sort_out(struct plan_of *ret, const struct pairs *set, const struct strings *uns
 
 /* A variable that is given as a whole and by its parts, or NULL. */
 static const char *
-twofold(const struct plan_of *p)
+twofold(const struct sorted *p)
 {
 	size_t i, k;
 
@@ -120,7 +120,7 @@ twofold(const struct plan_of *p)
 }
 
 static void
-plan_release(struct plan_of *p)
+plan_release(struct sorted *p)
 {
 	size_t i;
 
@@ -209,7 +209,7 @@ int
 urlfile_edit(struct buf *out, const char *text, size_t len_bytes, const struct pairs *set,
     const struct strings *unset, struct err *err)
 {
-	struct plan_of p;
+	struct sorted p;
 	size_t i, whole;
 	bool bad = false;
 	char *value;
@@ -301,7 +301,7 @@ urlfile_restore(struct buf *out, const char *before, size_t before_len, const st
     const struct strings *unset, const char *now, size_t now_len, struct strings *ret_drift)
 {
 	static const struct strings nothing = { NULL, 0 };
-	struct plan_of p;
+	struct sorted p;
 	struct pairs then = { NULL, 0 };
 	struct buf b;
 	struct err ignored;
