@@ -195,7 +195,24 @@ reload_postgres() {
 	fi
 }
 
+server_logins() {
+	grep -c 'new connection to server' "$run/log/pgbouncer.log"
+}
+
+# A server login that a reload cuts off counts as a failed one, and PgBouncer then
+# turns everybody away who waits for a server (1.18: "server login has been
+# failing"). So not while one is under way, as far as that can be told.
+no_server_login() {
+	deadline=$(($(now) + 5000))
+	logins=-1
+	until [ "$logins" = "$(server_logins)" ] || [ "$(now)" -ge $deadline ]; do
+		logins=$(server_logins)
+		sleep 0.3
+	done
+}
+
 reload_pgbouncer() {
+	no_server_login
 	hup pgbouncer
 	if grep -q 'ERROR' "$run/log/pgbouncer.reload"; then
 		last_words pgbouncer
