@@ -55,7 +55,7 @@ a_plan() {
 		printf 'belay: plan/1\nname: two\nfrom: { accept: plain, dial: disable }\nsteps:\n'
 		for h in $hosts; do
 			f=$("$lab" host "$dir" "$h" -- sh -c 'echo /srv/voiceai/run/count')
-			echo "  - { id: $h, run: { on: $h-1, run: \"sleep 0.7; echo x >>$f\", undo: \"rm -f $f\"," \
+			echo "  - { id: $h, run: { on: $h-1, run: \"sleep \$(cat $f.takes 2>/dev/null || echo 0.7); echo x >>$f\", undo: \"rm -f $f\"," \
 				"observe: \"cat $f\", expect: x, idempotent: no } }"
 		done
 	} >"$plan"
@@ -63,12 +63,14 @@ a_plan() {
 }
 
 turned_away() {
+	"$lab" host "$dir" api -- sh -c 'echo 5 >/srv/voiceai/run/count.takes'
 	go kim apply api --yes
 	until_ 20 said kim 'applying' || { cat "$tmp/out.kim"; return 1; }
 	rc=0
 	as ops apply api --yes >"$tmp/away" 2>&1 || rc=$?
 	cat "$tmp/away"
 	wait "$pid"
+	"$lab" host "$dir" api -- rm -f /srv/voiceai/run/count.takes
 	[ "$rc" -eq 6 ] && grep -q "host 'api-1': another belay holds it: .* two, step api, for [0-9]* s more" "$tmp/away"
 }
 
