@@ -47,6 +47,13 @@ noted() {
 	as_kim history | grep 'from the records on the hosts; begun by'
 }
 
+# The one that was killed gave nothing back: its leases live for a while, or are taken over by its name.
+taken_over() {
+	owner=$(as_kim unlock 2>&1 | sed -n 's/.*belay unlock --yes=//p')
+	echo "owner: ${owner:-nobody}"
+	[ -z "$owner" ] || as_kim unlock --yes="$owner"
+}
+
 another_plan() {
 	sed 's/^name: .*/name: another/' "$plan" >"$dir/another.yaml"
 	plan=$dir/another.yaml
@@ -65,6 +72,7 @@ ok "adopted from another account" until_ 100 adopts
 ok "its steps stand as the hosts have them" shown
 ok "the journal says where it is from" noted
 ok "who has a run already adopts none" fails 1 'a run is in progress here already' as_kim adopt
+ok "its hosts are taken over from who was killed, by name" taken_over
 ok "all of it is undone" as_kim undo --all --yes
 ok "to the byte, mode and owner" same_tree
 ok "no operation failed" failed_operations
