@@ -289,6 +289,8 @@ engine_free(struct engine *e)
 	if (e->plan != NULL)
 		memory_release(e);
 	proof_release(&e->proof);
+	lease_free(e);
+	adopt_free(e);
 	rollout_free(e->rollout);
 	board_free(e->board);
 	plan_free(e->plan);
@@ -299,8 +301,6 @@ engine_free(struct engine *e)
 		free(why.m);
 	}
 	free(e->later);
-	lease_free(e);
-	adopt_free(e);
 	free(e->errands);
 	free(e->asks);
 	free(e->judgings);

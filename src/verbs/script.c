@@ -76,7 +76,8 @@ command(struct buf *out, const struct op *op, const char *run)
 		quoted(out, op->in);
 		(void)buf_puts(out, " && ");
 	}
-	(void)buf_printf(out, "%s) || failed=1\n", run);
+	/* On a line of its own: the command may end in a comment. */
+	(void)buf_printf(out, "%s\n) || failed=1\n", run);
 }
 
 static void
