@@ -596,7 +596,8 @@ inherit(const struct fleet *f, const struct plan *plan, struct found *found)
 					own = mem_array(1, sizeof(*own));
 					*own = *cause;
 					own->way = mem_array(cause->nway + 1, sizeof(*own->way));
-					memcpy(own->way, cause->way, cause->nway * sizeof(*own->way));
+					if (cause->nway > 0)
+						memcpy(own->way, cause->way, cause->nway * sizeof(*own->way));
 					own->link = (int)k;
 					own->verdict = VERDICT_HANGS;
 					own->because = cause->because != NONE ? cause->because : up;

@@ -302,7 +302,7 @@ put_ends(struct buf *out, const struct draft *d)
 	(void)buf_puts(out, "endpoints:\n");
 	for (i = 0; i < d->nends; i++) {
 		enum way_to_write way = (enum way_to_write)below(WAYS_TO_WRITE);
-		char key[16];
+		char key[32];
 
 		(void)snprintf(key, sizeof(key), "ACCEPT%zu", i);
 		(void)buf_printf(out, "  e%zu:\n    kind: %s\n    unit: u%d\n    listen: { both: %zu }\n"
@@ -354,7 +354,7 @@ put_link(struct buf *out, const struct draft *d, size_t i)
 	const struct draft_link *l = &d->link[i];
 	int unit = d->client[l->client].unit, host = unit == NONE ? d->client[l->client].host : d->unit_host[unit];
 	enum way_to_write way = (enum way_to_write)below(WAYS_TO_WRITE);
-	char key[16], name[16];
+	char key[32], name[16];
 
 	(void)snprintf(key, sizeof(key), "DIAL%zu", i);
 	(void)buf_printf(out, "      e%d:\n        match: { address: 10.0.0.%zu }\n        dial: ", l->end, i + 1);
@@ -1207,7 +1207,6 @@ walk(struct sim *s, const bool *safe, bool *considered, uint64_t seed)
 	foreign = often[below(3)];
 	undo = often[below(3)];
 	skip = chance(50) ? 50 : 10;
-	posture_init(&start, s->f);
 	some_start(s->f, s->plan, &start);
 	sim_reset(s, &start);
 	posture_release(&start);
@@ -1343,7 +1342,6 @@ follow_any(struct sim *s, const struct counter *c)
 	struct posture start;
 	int a, d;
 
-	posture_init(&start, s->f);
 	posture_from(&start, s->f, s->plan);
 	guess = start.accept[end] == ACCEPT_UNKNOWN || start.dial[link] == DIAL_UNKNOWN;
 	if (!guess)
@@ -1354,6 +1352,7 @@ follow_any(struct sim *s, const struct counter *c)
 				struct attempt attempt;
 				size_t i;
 
+				posture_release(&start);
 				posture_from(&start, s->f, s->plan);
 				for (i = 0; i < s->f->nendpoints; i++)
 					if (start.accept[i] == ACCEPT_UNKNOWN)
@@ -1369,6 +1368,7 @@ follow_any(struct sim *s, const struct counter *c)
 			}
 	if (guess && !works) {
 		/* It never does: then it does not matter what was there. */
+		posture_release(&start);
 		posture_from(&start, s->f, s->plan);
 		wrong = follow(s, c, &start);
 	}
