@@ -86,13 +86,14 @@ answers_keys() {
 }
 
 left_cleanly() {
-	until_ 10 one_more_q && until_ 5 test -s "$tmp/stty.after" && cmp "$tmp/stty.before" "$tmp/stty.after"
+	until_ 20 one_more_q && until_ 10 test -s "$tmp/stty.after" &&
+		cmp "$tmp/stty.before" "$tmp/stty.after" || { screen; return 1; }
 }
 
 # q goes back, and leaves from the dashboard.
 one_more_q() {
 	shows 'left with' || keys q
-	until_ 1 shows 'left with 0'
+	until_ 2 shows 'left with 0'
 }
 
 # The pooler's leg before its server offers tls.
