@@ -141,8 +141,12 @@ REMOTE_SRC = \
 	src/remote/hostproto.c \
 	src/remote/hostcall.c \
 	src/remote/hostops.c \
+	src/remote/hostops_edit.c \
 	src/remote/hostops_file.c \
+	src/remote/hostops_lease.c \
+	src/remote/hostops_look.c \
 	src/remote/hostops_read.c \
+	src/remote/hostops_run.c \
 	$(END)
 
 # engine: the loop around the rollout

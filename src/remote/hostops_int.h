@@ -82,6 +82,30 @@ void	hostop_call(struct hostop *, const char *verb, const char *op_id, const voi
 	    size_t payload_len, const struct hostcall_events *);
 /* Runs `later` from the loop. */
 void	hostop_later(struct hostop *, uv_timer_cb later);
+/* Of every request that may change something: by whose right, for whom, when. */
+int	hostop_write_headers(struct hostop *, struct buf *q, struct err *);
+/* Endings: of hostop_finish() and of what ends by it nothing may follow. */
+void	hostop_say(struct hostop *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void	hostop_set_text(struct hostop *, const char *bytes, size_t len);
+void	hostop_shas(struct hostop *, const char *before, const char *after);
+void	hostop_finish(struct hostop *, enum op_outcome);
+void	hostop_failed(struct hostop *, const struct err *);		/* ends it */
+void	hostop_drifted(struct hostop *, const char *text);		/* ends it; text may be NULL */
+void	hostop_malformed(struct hostop *, const struct host_answer *);	/* ends it */
+/*
+ * Whether the call ended already: there is no answer, or one that is the same
+ * for every verb (the lock, the token, an error of the program's own).
+ */
+bool	hostop_no_answer(struct hostop *, enum hostcall_end, const struct host_answer *,
+	    const struct err *why);
+
+/* hostops_edit.c, hostops_run.c: the chains, from the loop. */
+void	hostop_edit(struct hostop *);
+void	hostop_run(struct hostop *);
+
+/* hostops_look.c: pure.  path NULL: the record alone. */
+int	hostop_read_look(struct looked *ret, const struct host_answer *, const char *path, struct err *);
+void	hostop_sha(char ret[DIGEST_HEX_SIZE], const char *, size_t len);	/* "" where it is none */
 
 /* hostops_file.c: pure */
 /*
