@@ -178,6 +178,7 @@ VERBS_SRC = \
 	src/verbs/history.c \
 	src/verbs/unlock.c \
 	src/verbs/script.c \
+	src/verbs/show.c \
 	src/verbs/adopt.c \
 	$(END)
 

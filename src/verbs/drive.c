@@ -8,18 +8,16 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/impact.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "verbs/json.h"
 #include "verbs/out.h"
 #include "verbs/run.h"
 #include "verbs/script.h"
+#include "verbs/show.h"
 
 #define SETTLE_MS	30000	/* how long a DOUBT may take to be settled */
 #define PROGRESS_MS	10000
-#define SAID_LINES	12	/* of what a command printed before it failed, and in bytes */
-#define SAID_MAX	2000
 
 enum stage { STAGE_BEGIN, STAGE_PREVIEW, STAGE_WORK, STAGE_VERIFY };
 
@@ -44,114 +42,6 @@ static const char *
 step_id(const struct run *r, int step)
 {
 	return engine_plan(r->engine)->steps[step].id;
-}
-
-static void
-show_op(const struct engine *e, int step, size_t i)
-{
-	const struct fleet *f = engine_fleet(e);
-	const struct op *op = &engine_ops(e, step)->v[i];
-	const struct op_view *v = &rollout_step(engine_rollout(e), step)->ops[i];
-	const char *text = engine_op_text(e, step, (int)i);
-	struct buf b = { 0 };
-	bool uncounted;
-	uint32_t cut;
-	size_t k;
-
-	switch (op->kind) {
-	case OP_ENV:
-	case OP_CONF:
-	case OP_BLOCK:
-	case OP_URL:
-	case OP_FILE:
-		out("  %s:%s%s\n", f->hosts[op->host].name, op->path,
-		    v->observed == OP_IN_PLACE ? "  (in place already)" : "");
-		if (text != NULL && *text != '\0')
-			out_lines("    ", text);
-		if (op->unit != NONE)
-			break;
-		out("    takes effect when its unit is next activated\n");
-		break;
-	case OP_RUN:
-		op_command_text(op, false, &b);
-		out("  on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
-		break;
-	case OP_ACTIVATE:
-		op_command_text(op, false, &b);
-		out("  then on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
-		out("    %s %s:", f->units[op->unit].kind == UNIT_RELOAD ? "reloads" : "restarts",
-		    f->units[op->unit].name);
-		for (k = 0; k < f->units[op->unit].restarts.n; k++)
-			out(" %s", f->units[op->unit].restarts.v[k]);
-		cut = impact_of_unit(f, engine_board(e), op->unit, &uncounted);
-		out("%s", f->units[op->unit].restarts.n == 0 ? " nothing is restarted" : "");
-		if (cut > 0 || uncounted)
-			out("; cuts %u session%s%s", cut, cut == 1 ? "" : "s", uncounted ? " at least" : "");
-		out("\n");
-		break;
-	}
-	buf_release(&b);
-}
-
-static void
-show_preview(const struct engine *e, int step)
-{
-	struct impact im;
-	const struct step *s = &engine_plan(e)->steps[step];
-	size_t i;
-
-	out("step %d '%s': %s%s\n", step + 1, s->id, s->title, s->optional ? " (optional)" : "");
-	for (i = 0; i < engine_ops(e, step)->n; i++)
-		show_op(e, step, i);
-	impact_of_ops(&im, engine_fleet(e), engine_board(e), engine_ops(e, step));
-	if (im.loses_data)
-		out("  warning: a Redis that keeps nothing on disk is restarted: its data is lost\n");
-	for (i = 0; i < s->nrequires; i++)
-		out("  before: %s\n", s->requires[i].name);
-	for (i = 0; i < s->ngates; i++)
-		out("  gate: %s\n", s->gates[i].name);
-	if (s->soak_ms > 0)
-		out("  soak: %lld s\n", (long long)(s->soak_ms / 1000));
-}
-
-/* What those said that did not do what they should: the end of it. */
-static void
-show_said(const struct run *r, int step)
-{
-	const struct step_view *v = rollout_step(engine_rollout(r->engine), step);
-	const char *text, *from, *end;
-	size_t i, lines;
-
-	for (i = 0; i < v->nops; i++) {
-		if (v->ops[i].state != OPS_FAILED && v->ops[i].state != OPS_CUT && v->ops[i].state != OPS_STUCK)
-			continue;
-		if (strncmp(v->ops[i].why, "host '", 6) == 0)
-			out_err("belay: %s\n", v->ops[i].why);
-		else
-			out_err("belay: host '%s': %s\n",
-			    engine_fleet(r->engine)->hosts[v->shapes[i].host].name, v->ops[i].why);
-		text = engine_op_text(r->engine, step, (int)i);
-		if (text == NULL || *text == '\0' || (v->ops[i].state != OPS_STUCK && !v->shapes[i].command))
-			continue;
-		end = text + strlen(text);
-		for (from = end, lines = 0; from > text && end - from < SAID_MAX; from--)
-			if (from[-1] == '\n' && from[0] != '\0' && ++lines == SAID_LINES)
-				break;
-		out_err_lines("  | ", from);
-	}
-}
-
-static void
-show_results(const struct engine *e, int step, bool gate)
-{
-	const struct step *s = &engine_plan(e)->steps[step];
-	const struct check_result *results;
-	size_t i, n;
-
-	results = engine_results(e, step, gate, &n);
-	for (i = 0; results != NULL && i < n; i++)
-		out("  %-12s %s: %s\n", judgement_word(results[i].judgement),
-		    gate ? s->gates[i].name : s->requires[i].name, results[i].why);
 }
 
 /* Says what has changed since it was last said: phases, and ops that ended. */
@@ -478,7 +368,7 @@ apply_turn(struct run *r)
 		return;
 	case PHASE_FAULTED:
 		show_results(r->engine, d->step, true);
-		show_said(r, d->step);
+		show_said(r->engine, d->step);
 		out_err("belay: step '%s' faulted; the way back: belay undo %s\n",
 		    step_id(r, d->step), step_id(r, d->step));
 		run_end(r, EXIT_ERROR);
@@ -498,7 +388,7 @@ apply_turn(struct run *r)
 		return;
 	case PHASE_UNDOING:
 		if (!d->faulted)
-			show_said(r, d->step);
+			show_said(r->engine, d->step);
 		d->faulted = true;
 		return;
 	case PHASE_TODO:
@@ -622,7 +512,7 @@ undo_turn(struct run *r)
 		undo_next(r);
 		return;
 	case PHASE_STUCK:
-		show_said(r, d->step);
+		show_said(r->engine, d->step);
 		out_err("belay: step '%s' is stuck; belay undo tries again what is left\n",
 		    step_id(r, d->step));
 		run_end(r, EXIT_PERSON);

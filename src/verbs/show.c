@@ -1,0 +1,121 @@
+/*
+ * show: see show.h.
+ */
+#include "verbs/show.h"
+
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/impact.h"
+#include "verbs/out.h"
+
+#define SAID_LINES	12	/* of what a command printed before it failed, and in bytes */
+#define SAID_MAX	2000
+
+static void
+show_op(const struct engine *e, int step, size_t i)
+{
+	const struct fleet *f = engine_fleet(e);
+	const struct op *op = &engine_ops(e, step)->v[i];
+	const struct op_view *v = &rollout_step(engine_rollout(e), step)->ops[i];
+	const char *text = engine_op_text(e, step, (int)i);
+	struct buf b = { 0 };
+	bool uncounted;
+	uint32_t cut;
+	size_t k;
+
+	switch (op->kind) {
+	case OP_ENV:
+	case OP_CONF:
+	case OP_BLOCK:
+	case OP_URL:
+	case OP_FILE:
+		out("  %s:%s%s\n", f->hosts[op->host].name, op->path,
+		    v->observed == OP_IN_PLACE ? "  (in place already)" : "");
+		if (text != NULL && *text != '\0')
+			out_lines("    ", text);
+		if (op->unit != NONE)
+			break;
+		out("    takes effect when its unit is next activated\n");
+		break;
+	case OP_RUN:
+		op_command_text(op, false, &b);
+		out("  on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
+		break;
+	case OP_ACTIVATE:
+		op_command_text(op, false, &b);
+		out("  then on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
+		out("    %s %s:", f->units[op->unit].kind == UNIT_RELOAD ? "reloads" : "restarts",
+		    f->units[op->unit].name);
+		for (k = 0; k < f->units[op->unit].restarts.n; k++)
+			out(" %s", f->units[op->unit].restarts.v[k]);
+		cut = impact_of_unit(f, engine_board(e), op->unit, &uncounted);
+		out("%s", f->units[op->unit].restarts.n == 0 ? " nothing is restarted" : "");
+		if (cut > 0 || uncounted)
+			out("; cuts %u session%s%s", cut, cut == 1 ? "" : "s", uncounted ? " at least" : "");
+		out("\n");
+		break;
+	}
+	buf_release(&b);
+}
+
+void
+show_preview(const struct engine *e, int step)
+{
+	struct impact im;
+	const struct step *s = &engine_plan(e)->steps[step];
+	size_t i;
+
+	out("step %d '%s': %s%s\n", step + 1, s->id, s->title, s->optional ? " (optional)" : "");
+	for (i = 0; i < engine_ops(e, step)->n; i++)
+		show_op(e, step, i);
+	impact_of_ops(&im, engine_fleet(e), engine_board(e), engine_ops(e, step));
+	if (im.loses_data)
+		out("  warning: a Redis that keeps nothing on disk is restarted: its data is lost\n");
+	for (i = 0; i < s->nrequires; i++)
+		out("  before: %s\n", s->requires[i].name);
+	for (i = 0; i < s->ngates; i++)
+		out("  gate: %s\n", s->gates[i].name);
+	if (s->soak_ms > 0)
+		out("  soak: %lld s\n", (long long)(s->soak_ms / 1000));
+}
+
+/* What those said that did not do what they should: the end of it. */
+void
+show_said(const struct engine *e, int step)
+{
+	const struct step_view *v = rollout_step(engine_rollout(e), step);
+	const char *text, *from, *end;
+	size_t i, lines;
+
+	for (i = 0; i < v->nops; i++) {
+		if (v->ops[i].state != OPS_FAILED && v->ops[i].state != OPS_CUT && v->ops[i].state != OPS_STUCK)
+			continue;
+		if (strncmp(v->ops[i].why, "host '", 6) == 0)
+			out_err("belay: %s\n", v->ops[i].why);
+		else
+			out_err("belay: host '%s': %s\n",
+			    engine_fleet(e)->hosts[v->shapes[i].host].name, v->ops[i].why);
+		text = engine_op_text(e, step, (int)i);
+		if (text == NULL || *text == '\0' || (v->ops[i].state != OPS_STUCK && !v->shapes[i].command))
+			continue;
+		end = text + strlen(text);
+		for (from = end, lines = 0; from > text && end - from < SAID_MAX; from--)
+			if (from[-1] == '\n' && from[0] != '\0' && ++lines == SAID_LINES)
+				break;
+		out_err_lines("  | ", from);
+	}
+}
+
+void
+show_results(const struct engine *e, int step, bool gate)
+{
+	const struct step *s = &engine_plan(e)->steps[step];
+	const struct check_result *results;
+	size_t i, n;
+
+	results = engine_results(e, step, gate, &n);
+	for (i = 0; results != NULL && i < n; i++)
+		out("  %-12s %s: %s\n", judgement_word(results[i].judgement),
+		    gate ? s->gates[i].name : s->requires[i].name, results[i].why);
+}
