@@ -320,6 +320,10 @@ preview_page(struct page *p, const struct scene *s, int step)
 		page_line(p);
 		page_add(p, ROLE_TEXT, "  then it has to hold for %s", soak);
 	}
+	if (st->on_fault == ON_FAULT_UNDO) {
+		page_line(p);
+		page_add(p, ROLE_TEXT, "  on a fault: undone by itself");
+	}
 	for (i = 0; i < st->nexcuses; i++) {
 		words = look_link_name(s->fleet, st->excuses[i].link, p->ascii);
 		page_line(p);

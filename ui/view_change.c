@@ -144,7 +144,8 @@ view_await_preview(struct view *v, const struct scene *s, struct wishes *out)
 	if (sv->phase == PHASE_PREVIEWING || s->waiting(s->arg, step))
 		return;
 	v->apply_step = NONE;
-	if (sv->phase != PHASE_READY && sv->why[0] == '\0')
+	/* A preview that fails leaves it in TODO. */
+	if (sv->phase == PHASE_RESTORED || (sv->phase != PHASE_READY && sv->why[0] == '\0'))
 		return;	/* it was not even begun; why was told */
 	if (sv->phase != PHASE_READY) {
 		view_say(v, ROLE_BAD, "step '%s' cannot be previewed: %s", s->plan->steps[step].id,

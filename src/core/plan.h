@@ -71,6 +71,9 @@ struct excuse {			/* may-refuse */
 	char	*reason;
 };
 
+/* Whether a step that faults waits for a person or takes itself back. */
+enum on_fault { ON_FAULT_PAUSE, ON_FAULT_UNDO };
+
 struct step {
 	char	*id;		/* unique after expansion */
 	struct pos pos;
@@ -82,6 +85,7 @@ struct step {
 	struct check *requires;	size_t nrequires;	/* implied ones included */
 	struct check *gates;	size_t ngates;		/* implied ones included, in the order they are shown */
 	int64_t	 soak_ms;
+	enum on_fault on_fault;	/* its own word, else the plan's */
 	bool	 optional;
 	struct excuse *excuses;	size_t nexcuses;
 	const char *not_yet;
@@ -91,8 +95,6 @@ struct group {			/* one row of the screen: a `for` folded, or a single step */
 	char	*title;
 	size_t	 first, n;	/* steps */
 };
-
-enum on_fault { ON_FAULT_PAUSE, ON_FAULT_UNDO };
 
 struct plan {
 	char	*path;

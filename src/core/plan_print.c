@@ -311,6 +311,8 @@ put_step(const struct printer *pr, const struct step *s)
 		put_duration(out, s->soak_ms);
 		buf_puts(out, "\n");
 	}
+	if (s->on_fault != pr->p->on_fault)
+		buf_printf(out, "    on-fault: %s\n", s->on_fault == ON_FAULT_UNDO ? "undo" : "pause");
 	if (s->optional)
 		buf_puts(out, "    optional: yes\n");
 	if (s->nexcuses > 0)

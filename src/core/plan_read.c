@@ -505,9 +505,26 @@ read_id(struct plan_reader *pr, const struct scope *scope, const struct node *no
 
 static const char *const step_keys[] = {
 	"id", "title", "row", "for", "certs", "trust", "dial", "accept", "present",
-	"drain", "run", "requires", "gate", "soak", "optional", "may-refuse",
-	"reason", NULL
+	"drain", "run", "requires", "gate", "soak", "on-fault", "optional",
+	"may-refuse", "reason", NULL
 };
+
+/* Where it is given; else nothing is written. */
+static int
+read_on_fault(struct plan_reader *pr, const struct scope *scope, const struct node *node,
+    enum on_fault *ret)
+{
+	static const char *const words[] = { "pause", "undo", NULL };
+	const struct node *v = node_get(node, "on-fault");
+	int word;
+
+	if (v == NULL)
+		return 0;
+	if (reader_word(&pr->fr.r, scope, v, "policy", words, &word) == -1)
+		return -1;
+	*ret = word == 0 ? ON_FAULT_PAUSE : ON_FAULT_UNDO;
+	return 0;
+}
 
 static int
 read_step_body(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
@@ -522,6 +539,9 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 	if (s->nmoves + s->nruns + s->drains.n == 0)
 		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run", s->id);
 	if ((v = node_get(node, "soak")) != NULL && reader_duration(r, scope, v, &s->soak_ms) == -1)
+		return -1;
+	s->on_fault = pr->p->on_fault;
+	if (read_on_fault(pr, scope, node, &s->on_fault) == -1)
 		return -1;
 	if ((v = node_get(node, "optional")) != NULL && reader_bool(r, scope, v, &s->optional) == -1)
 		return -1;
@@ -717,10 +737,8 @@ read_plan(struct plan_reader *pr, const struct node *root)
 	static const char *const keys[] = {
 		"belay", "name", "from", "on-fault", "steps", NULL
 	};
-	static const char *const faults[] = { "pause", "undo", NULL };
 	struct reader *r = &pr->fr.r;
 	const struct node *v = node_get(root, "belay");
-	int word;
 
 	if (v == NULL)
 		return reader_fail(r, root, "no 'belay', expected 'belay: plan/1'");
@@ -738,11 +756,8 @@ read_plan(struct plan_reader *pr, const struct node *root)
 		return -1;
 	if ((v = node_get(root, "from")) != NULL && read_from(pr, v) == -1)
 		return -1;
-	if ((v = node_get(root, "on-fault")) != NULL) {
-		if (reader_word(r, NULL, v, "policy", faults, &word) == -1)
-			return -1;
-		pr->p->on_fault = word == 0 ? ON_FAULT_PAUSE : ON_FAULT_UNDO;
-	}
+	if (read_on_fault(pr, NULL, root, &pr->p->on_fault) == -1)
+		return -1;
 	if ((v = node_get(root, "steps")) == NULL)
 		return reader_fail(r, root, "a plan without steps, expected 'steps: [ … ]'");
 	return read_steps(pr, v);

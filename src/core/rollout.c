@@ -294,6 +294,16 @@ undo_candidate(const struct step_state *s)
 	return undo_edit(s, true);
 }
 
+/* The cause of an undo that nobody asked for stays. */
+static void
+say_by_itself(struct step_state *s)
+{
+	char cause[sizeof(s->view.why)];
+
+	rollout_copy(cause, sizeof(cause), s->view.why);
+	rollout_set_why(s, "undone by itself: %.*s", (int)sizeof(cause) - 32, cause);
+}
+
 static void
 undo_next(struct rollout *r, const struct event *ev, struct effects *out)
 {
@@ -320,7 +330,10 @@ undo_next(struct rollout *r, const struct event *ev, struct effects *out)
 		rollout_enter(r, ev->step, PHASE_STUCK, ev, out);
 		return;
 	}
-	s->view.why[0] = '\0';
+	if (s->view.by_itself)
+		say_by_itself(s);
+	else
+		s->view.why[0] = '\0';
 	s->view.applied_ms = 0;
 	rollout_enter(r, ev->step, PHASE_RESTORED, ev, out);
 }
@@ -404,6 +417,7 @@ static void
 undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	struct step_state *s = &r->steps[ev->step];
+	struct record *rec;
 	size_t i;
 
 	s->view.undo_wanted = false;
@@ -415,7 +429,9 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 			s->ops[i].state = OPS_CUT;	/* try it again */
 	reckon_with_restarts(s);
 	rollout_set_phase(s, PHASE_UNDOING, ev->now_ms);
-	(void)emit_record(out, REC_UNDO, ev->step, NONE, ev->now_ms);
+	rec = emit_record(out, REC_UNDO, ev->step, NONE, ev->now_ms);
+	if (s->view.by_itself)
+		(void)snprintf(rec->why, sizeof(rec->why), "by itself: %.*s", (int)sizeof(rec->why) - 16, s->view.why);
 	if (ev->kind == EV_UNDO && ev->goes_on)
 		leave_activation(r, ev, out);
 	undo_next(r, ev, out);
@@ -423,14 +439,25 @@ undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
 
 /* ---- going forward ---- */
 
+/*
+ * It rests here, or goes back by itself where the plan says so and the step
+ * was asked for in this process: of a run that was only taken up again nobody
+ * keeps the hosts, and nobody is there who expects it.
+ */
 static void
 fault(struct rollout *r, const struct event *ev, struct effects *out)
 {
+	struct step_state *s = &r->steps[ev->step];
+	bool back = r->plan->steps[ev->step].on_fault == ON_FAULT_UNDO && s->asked &&
+	    !s->view.park_wanted;
+
+	s->view.park_wanted = false;
 	rollout_enter(r, ev->step, PHASE_FAULTED, ev, out);
 	emit(out, EFFECT_REST, ev->step, NONE);
-	if (r->plan->on_fault == ON_FAULT_UNDO && !r->steps[ev->step].view.park_wanted)
-		undo_begin(r, ev, out);
-	r->steps[ev->step].view.park_wanted = false;
+	if (!back)
+		return;
+	s->view.by_itself = true;
+	undo_begin(r, ev, out);
 }
 
 void
@@ -466,7 +493,7 @@ apply_begin(struct rollout *r, const struct event *ev, struct effects *out)
 	struct step_state *s = &r->steps[ev->step];
 
 	s->view.why[0] = '\0';
-	s->view.undo_wanted = s->view.park_wanted = false;
+	s->view.undo_wanted = s->view.park_wanted = s->view.by_itself = false;
 	rollout_set_phase(s, PHASE_APPLYING, ev->now_ms);
 	(void)emit_record(out, REC_APPLY, ev->step, NONE, ev->now_ms);
 	apply_next(r, ev, out);
@@ -559,6 +586,7 @@ on_apply(struct rollout *r, const struct event *ev, struct effects *out)
 
 	if (!rollout_may(r, VERB_APPLY, ev->step, NULL))
 		return;
+	s->asked = true;
 	s->view.why[0] = '\0';
 	if (r->plan->steps[ev->step].nrequires == 0) {
 		apply_begin(r, ev, out);
@@ -611,6 +639,7 @@ on_undo(struct rollout *r, const struct event *ev, struct effects *out)
 		return;
 	/* A person's wish has no cause; an undo after a fault keeps that of the fault. */
 	r->steps[ev->step].view.why[0] = '\0';
+	r->steps[ev->step].view.by_itself = false;
 	undo_begin(r, ev, out);
 }
 
@@ -831,6 +860,7 @@ on_retry(struct rollout *r, const struct event *ev, struct effects *out)
 	struct step_state *s = &r->steps[ev->step];
 	size_t i;
 
+	s->asked = true;
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state != OPS_APPLIED) {
 			apply_begin(r, ev, out);

@@ -152,12 +152,13 @@ struct op_view {
 
 struct step_view {
 	enum phase phase;
-	char	 why[512];	/* of FAULTED, STUCK, DOUBT, a refused guard, a failed preview */
+	char	 why[512];	/* of FAULTED, STUCK, DOUBT, a refused guard, a failed preview, an undo by itself */
 	int64_t	 since_ms;	/* of the phase */
 	int64_t	 applied_ms;	/* its last op ended; 0 */
 	int64_t	 soak_until_ms;	/* SOAKING */
 	bool	 undo_wanted;	/* undo will start as soon as the op that runs has ended */
 	bool	 park_wanted;	/* it will stop there */
+	bool	 by_itself;	/* UNDOING, RESTORED: after a fault, as the plan says, and nobody's wish; `why` is the cause */
 	bool	 left;		/* UNDOING, RESTORED: its activation was left to the undo of a step before it */
 	const struct op_shape *shapes;
 	const struct op_view *ops;

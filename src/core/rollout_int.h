@@ -15,6 +15,7 @@ struct step_state {
 	struct op_shape *shapes;
 	struct op_view *ops;
 	int64_t	 seen_ms;	/* SOAKING: when the gate last held */
+	bool	 asked;		/* somebody asked to apply or retry it, since this process began */
 };
 
 struct rollout {

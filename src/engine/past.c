@@ -118,7 +118,7 @@ record_words_of(const struct engine *e, const struct record *r)
 		s = mem_printf("%s%s%s", op_outcome_word(r->outcome), r->why[0] == '\0' ? "" : ": ", r->why);
 		break;
 	case REC_UNDO:
-		s = mem_strdup(e->who);
+		s = mem_printf("%s%s%s", e->who, r->why[0] == '\0' ? "" : ", ", r->why);
 		break;
 	case REC_PHASE:
 		s = mem_printf("%s%s%s", phase_word(r->phase), r->why[0] == '\0' ? "" : ": ", r->why);

@@ -330,7 +330,7 @@ apply_turn(struct run *r)
 			return;
 		if (v->phase != PHASE_READY) {
 			out_err("belay: step '%s' was not begun: %s\n", step_id(r, d->step),
-			    v->why[0] != '\0' ? v->why : "it could not be previewed");
+			    v->why[0] != '\0' && v->phase != PHASE_RESTORED ? v->why : "it could not be previewed");
 			run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
 			return;
 		}
@@ -374,10 +374,17 @@ apply_turn(struct run *r)
 		run_end(r, EXIT_ERROR);
 		return;
 	case PHASE_RESTORED:
-		out_err("belay: step '%s' faulted and was undone\n", step_id(r, d->step));
+		if (!d->faulted)
+			show_said(r->engine, d->step);
+		show_results(r->engine, d->step, true);
+		out_err("belay: step '%s' faulted and was undone%s%s\n", step_id(r, d->step),
+		    v->by_itself ? ": " : "", v->by_itself ? v->why : "");
 		run_end(r, EXIT_UNDONE);
 		return;
 	case PHASE_STUCK:
+		show_said(r->engine, d->step);
+		out_err("belay: step '%s' faulted, and its undo is stuck; belay undo tries again what is left\n",
+		    step_id(r, d->step));
 		run_end(r, EXIT_PERSON);
 		return;
 	case PHASE_DOUBT:

@@ -78,6 +78,8 @@ show_preview(const struct engine *e, int step)
 		out("  gate: %s\n", s->gates[i].name);
 	if (s->soak_ms > 0)
 		out("  soak: %lld s\n", (long long)(s->soak_ms / 1000));
+	if (s->on_fault == ON_FAULT_UNDO)
+		out("  on a fault: undone by itself\n");
 }
 
 /* What those said that did not do what they should: the end of it. */

@@ -119,6 +119,8 @@ put_plan(struct buf *out, const struct fleet *f, const struct plan *p)
 		buf_printf(out, "%s [%d]%s: %s", s->id, s->group, s->optional ? " optional" : "", s->title);
 		if (s->soak_ms != 0)
 			buf_printf(out, ", soak %lld s", (long long)s->soak_ms / 1000);
+		if (s->on_fault == ON_FAULT_UNDO)
+			buf_puts(out, ", undone on a fault");
 		if (s->not_yet != NULL)
 			buf_printf(out, ", not yet: %s", s->not_yet);
 		buf_puts(out, "\n");
@@ -392,6 +394,32 @@ commands_drains_excuses_and_rows(void **state)
 }
 
 static void
+a_steps_own_policy_on_faults_wins(void **state)
+{
+	(void)state;
+	expect_plan("belay: plan/1\nname: p\non-fault: undo\nsteps:\n"
+	    "  - { id: a, run: { on: web, run: x, read-only: yes }, on-fault: pause }\n"
+	    "  - { id: b, run: { on: web, run: y, read-only: yes } }\n",
+	    "p from unknown unknown\n"
+	    "row 0+1 run x\n"
+	    "row 1+1 run y\n"
+	    "a [0]: run x\n"
+	    "   run on 1 x | - | -\n"
+	    "b [1]: run y, undone on a fault\n"
+	    "   run on 1 y | - | -\n");
+	expect_plan(PLAN
+	    "  - { id: a, run: { on: web, run: x, read-only: yes }, on-fault: undo }\n"
+	    "  - { id: b, run: { on: web, run: y, read-only: yes } }\n",
+	    "p from unknown unknown\n"
+	    "row 0+1 run x\n"
+	    "row 1+1 run y\n"
+	    "a [0]: run x, undone on a fault\n"
+	    "   run on 1 x | - | -\n"
+	    "b [1]: run y\n"
+	    "   run on 1 y | - | -\n");
+}
+
+static void
 selectors_expand_in_the_fleets_order(void **state)
 {
 	(void)state;
@@ -559,6 +587,7 @@ main(void)
 		cmocka_unit_test(a_check_means_the_endpoint_that_the_step_moves),
 		cmocka_unit_test(going_back_to_plaintext_is_a_plan_too),
 		cmocka_unit_test(commands_drains_excuses_and_rows),
+		cmocka_unit_test(a_steps_own_policy_on_faults_wins),
 		cmocka_unit_test(selectors_expand_in_the_fleets_order),
 		cmocka_unit_test(tags_select_endpoints_to_move),
 		cmocka_unit_test(a_step_that_moves_something_requires_the_proof),

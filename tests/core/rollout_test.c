@@ -397,18 +397,221 @@ soak_ends_only_when_the_gate_is_seen_to_hold(void **state)
 	end(&s);
 }
 
+/* Ways in which a step does not come to its end, from the phase that it is in. */
 static void
-on_fault_undo_goes_back_by_itself(void **state)
+op_fails(struct story *s)
+{
+	answer(s, 0, OPV_APPLY, OP_FAILED);
+}
+
+static void
+op_has_drifted(struct story *s)
+{
+	answer(s, 0, OPV_APPLY, OP_DRIFTED);
+}
+
+static void
+op_is_cut(struct story *s)
+{
+	answer(s, 0, OPV_APPLY, OP_CUT);
+}
+
+static void
+worker_is_lost(struct story *s)
+{
+	feed(s, (struct event){ .kind = EV_LOST, .op = 0 });
+}
+
+static void
+parked(struct story *s)
+{
+	ask(s, EV_PARK);
+	answer(s, 0, OPV_APPLY, OP_APPLIED);
+}
+
+static void
+parked_and_fails(struct story *s)
+{
+	ask(s, EV_PARK);
+	answer(s, 0, OPV_APPLY, OP_FAILED);
+}
+
+static void
+journal_full(struct story *s)
+{
+	answer(s, 0, OPV_APPLY, OP_APPLIED);
+	feed(s, (struct event){ .kind = EV_JOURNAL_FAILED, .ticket = s->ticket, .why = "no room" });
+}
+
+static void
+gate_fails(struct story *s)
+{
+	feed(s, (struct event){ .kind = EV_GATE, .why = "two on plaintext" });
+}
+
+static void
+settles_as_waiting(struct story *s)
+{
+	answer(s, 0, OPV_RECORD, OP_FRESH);
+}
+
+static void
+settles_as_failed(struct story *s)
+{
+	answer(s, 0, OPV_RECORD, OP_FAILED);
+}
+
+static void
+guard_refuses(struct story *s)
+{
+	judged(s, EV_GUARD, false);
+}
+
+/* The policy is about faults: an op or the gate that failed.  Not about doubt, nor about what a person wanted. */
+static void
+on_fault_undo_goes_back_by_itself_from_faults_only(void **state)
+{
+	static const struct {
+		const char *name;
+		enum phase from;
+		void	(*happens)(struct story *);
+		enum phase paused, undone;	/* where it comes to, by policy */
+	} rows[] = {
+		{ "op fails", PHASE_APPLYING, op_fails, PHASE_FAULTED, PHASE_UNDOING },
+		{ "op has drifted", PHASE_APPLYING, op_has_drifted, PHASE_FAULTED, PHASE_UNDOING },
+		{ "gate fails", PHASE_PROVING, gate_fails, PHASE_FAULTED, PHASE_UNDOING },
+		{ "gate is breached in soak", PHASE_SOAKING, gate_fails, PHASE_FAULTED, PHASE_UNDOING },
+		{ "op is cut", PHASE_APPLYING, op_is_cut, PHASE_DOUBT, PHASE_DOUBT },
+		{ "worker is lost", PHASE_APPLYING, worker_is_lost, PHASE_DOUBT, PHASE_DOUBT },
+		{ "parked", PHASE_APPLYING, parked, PHASE_FAULTED, PHASE_FAULTED },
+		{ "parked, and the op fails", PHASE_APPLYING, parked_and_fails, PHASE_FAULTED, PHASE_FAULTED },
+		{ "journal is full", PHASE_APPLYING, journal_full, PHASE_FAULTED, PHASE_FAULTED },
+		{ "doubt: not done", PHASE_DOUBT, settles_as_waiting, PHASE_FAULTED, PHASE_FAULTED },
+		{ "doubt: failed", PHASE_DOUBT, settles_as_failed, PHASE_FAULTED, PHASE_FAULTED },
+		{ "guard refuses", PHASE_GUARDING, guard_refuses, PHASE_READY, PHASE_READY },
+	};
+	enum phase wanted, got;
+	struct story s;
+	size_t i;
+	int policy;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (policy = ON_FAULT_PAUSE; policy <= ON_FAULT_UNDO; policy++) {
+			steps[0].on_fault = (enum on_fault)policy;
+			reach(&s, rows[i].from);
+			rows[i].happens(&s);
+			wanted = policy == ON_FAULT_UNDO ? rows[i].undone : rows[i].paused;
+			got = rollout_step(s.r, 0)->phase;
+			if (got != wanted)
+				fail_msg("%s, by policy %d: %s, expected %s", rows[i].name, policy,
+				    phase_word(got), phase_word(wanted));
+			assert_int_equal(rollout_step(s.r, 0)->by_itself, got == PHASE_UNDOING);
+			end(&s);
+		}
+	steps[0].on_fault = ON_FAULT_PAUSE;
+}
+
+static void
+an_undo_by_itself_keeps_its_cause_to_the_end(void **state)
+{
+	struct effects fx = { 0 };
+	struct event ev = { .kind = EV_GATE, .now_ms = 99999, .why = "two on plaintext" };
+	struct story s;
+	size_t i;
+
+	(void)state;
+	steps[0].on_fault = ON_FAULT_UNDO;
+	reach(&s, PHASE_SOAKING);
+	rollout_feed(s.r, &ev, &fx);
+	for (i = 0; i < fx.n; i++)
+		if (fx.v[i].kind == EFFECT_JOURNAL && fx.v[i].record.kind == REC_UNDO)
+			assert_string_equal(fx.v[i].record.why, "by itself: gate: two on plaintext");
+	buf_clear(&s.out);
+	s.fx = fx;
+	print_effects(&s);
+	check_story(&s, "phase=faulted REST REST undo undo-intent#1!");
+	assert_string_equal(rollout_step(s.r, 0)->why, "gate: two on plaintext");
+	disk(&s);
+	answer(&s, 1, OPV_UNDO, OP_RESTORED);
+	disk(&s);
+	answer(&s, 0, OPV_UNDO, OP_RESTORED);
+	disk(&s);
+	answer(&s, 2, OPV_UNDO, OP_RESTORED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_RESTORED);
+	assert_string_equal(rollout_step(s.r, 0)->why, "undone by itself: gate: two on plaintext");
+	assert_true(rollout_step(s.r, 0)->by_itself);
+	/* It may be tried again, and the words go. */
+	ask(&s, EV_PREVIEW);
+	assert_string_equal(rollout_step(s.r, 0)->why, "");
+	steps[0].on_fault = ON_FAULT_PAUSE;
+	end(&s);
+}
+
+static void
+an_undo_by_itself_that_cannot_finish_waits_for_a_person(void **state)
 {
 	struct story s;
 
 	(void)state;
-	plan.on_fault = ON_FAULT_UNDO;
+	steps[0].on_fault = ON_FAULT_UNDO;
 	reach(&s, PHASE_PROVING);
+	gate_fails(&s);
+	disk(&s);
+	answer(&s, 1, OPV_UNDO, OP_DRIFTED);
+	disk(&s);
+	answer(&s, 0, OPV_UNDO, OP_RESTORED);
+	disk(&s);
+	answer(&s, 2, OPV_UNDO, OP_RESTORED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_STUCK);
 	buf_clear(&s.out);
-	judged(&s, EV_GATE, false);
-	check_story(&s, "phase=faulted REST REST undo undo-intent#1!");
-	plan.on_fault = ON_FAULT_PAUSE;
+	feed(&s, (struct event){ .kind = EV_TICK });
+	check_story(&s, "");
+	ask(&s, EV_UNDO);
+	assert_false(rollout_step(s.r, 0)->by_itself);
+	disk(&s);
+	answer(&s, 1, OPV_UNDO, OP_RESTORED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_RESTORED);
+	assert_string_equal(rollout_step(s.r, 0)->why, "");
+	steps[0].on_fault = ON_FAULT_PAUSE;
+	end(&s);
+}
+
+/* Nobody asked for it in this process, and nobody keeps its hosts. */
+static void
+a_run_taken_up_again_pauses_whatever_the_policy(void **state)
+{
+	const struct op_shape *shapes[2] = { one, two };
+	const size_t nops[2] = { 3, 1 };
+	struct record rec = { .step = 0, .op = NONE };
+	struct story s;
+	int op;
+
+	(void)state;
+	steps[0].on_fault = ON_FAULT_UNDO;
+	memset(&s, 0, sizeof(s));
+	s.r = rollout_new(&plan, shapes, nops);
+	s.now = 1000;
+	rec.kind = REC_APPLY;
+	rollout_replay(s.r, &rec);
+	for (op = 0; op < 3; op++) {
+		rec.op = op;
+		rec.kind = REC_INTENT;
+		rollout_replay(s.r, &rec);
+		rec.kind = REC_OUTCOME;
+		rec.outcome = OP_APPLIED;
+		rollout_replay(s.r, &rec);
+	}
+	rollout_resume(s.r, s.now, &s.fx);
+	effects_release(&s.fx);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_PROVING);
+	gate_fails(&s);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_FAULTED);
+	/* Who takes it up by asking is who expects the policy. */
+	ask(&s, EV_RETRY);
+	gate_fails(&s);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_UNDOING);
+	steps[0].on_fault = ON_FAULT_PAUSE;
 	end(&s);
 }
 
@@ -712,7 +915,10 @@ main(void)
 		cmocka_unit_test(doubt_is_settled_by_the_hosts_record),
 		cmocka_unit_test(soak_restarts_after_a_gap),
 		cmocka_unit_test(soak_ends_only_when_the_gate_is_seen_to_hold),
-		cmocka_unit_test(on_fault_undo_goes_back_by_itself),
+		cmocka_unit_test(on_fault_undo_goes_back_by_itself_from_faults_only),
+		cmocka_unit_test(an_undo_by_itself_keeps_its_cause_to_the_end),
+		cmocka_unit_test(an_undo_by_itself_that_cannot_finish_waits_for_a_person),
+		cmocka_unit_test(a_run_taken_up_again_pauses_whatever_the_policy),
 		cmocka_unit_test(a_ca_file_goes_last_on_the_way_back),
 		cmocka_unit_test(an_undo_that_goes_on_leaves_the_activation_to_the_step_before),
 		cmocka_unit_test(last_in_first_out),
