@@ -138,6 +138,7 @@ REMOTE_SRC = \
 	src/remote/probe_pgbouncer.c \
 	src/remote/probe_redis.c \
 	src/remote/probe_check.c \
+	src/remote/statement.c \
 	src/remote/hostproto.c \
 	src/remote/hostcall.c \
 	src/remote/hostops.c \
@@ -255,6 +256,7 @@ TESTS = \
 	remote/probe \
 	remote/probe_check \
 	remote/probe_hostile \
+	remote/statement \
 	pki/authority \
 	ui/grid \
 	ui/keys \
@@ -283,6 +285,7 @@ EXTRA_remote/edits = tests/remote/killer.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
+EXTRA_remote/statement = tests/remote/probe_fixture.c tests/remote/servers.c
 
 EXTRA_truth/truth = tests/truth/posts.c tests/truth/bouncers.c tests/truth/dialler.c \
 	tests/truth/drivers.c tests/remote/servers.c

@@ -476,6 +476,8 @@ endpoint_release(struct endpoint *e)
 	strings_release(&e->names);
 	free(e->probe_user);
 	free(e->probe_database);
+	free(e->admin_user);
+	free(e->admin_database);
 	free(e->managed);
 	free(e->log_run);
 	free(e->log_file);

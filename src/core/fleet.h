@@ -247,6 +247,9 @@ struct endpoint {
 	struct strings names;	/* what clients dial; certificates must cover each */
 	char	*probe_user, *probe_database;
 	int	 probe_secret;
+	/* Who changes it by statement; a Redis without one of its own: the probe. */
+	char	*admin_user, *admin_database;
+	int	 admin_secret;
 	enum proto proto_min, proto_max;	/* PROTO_ANY: no bound was named */
 	bool	 asks;		/* asks for a client certificate without demanding one */
 	enum auth auth[ACCEPT_COUNT];	/* by what is accepted then */

@@ -63,6 +63,32 @@ read_probe(struct fleet_reader *fr, const struct scope *scope, const struct node
 	    opt_ref(fr, scope, node, "password", NOUN_SECRET, &e->probe_secret) == -1 ? -1 : 0;
 }
 
+/* How belay logs in where it changes something by statement.  A Redis knows whom the probe knows. */
+static int
+read_admin(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
+    struct endpoint *e)
+{
+	static const char *const keys[] = { "user", "database", "password", NULL };
+
+	if (node != NULL && (reader_keys(&fr->r, node, "admin", keys) == -1 ||
+	    opt_string(fr, scope, node, "user", &e->admin_user) == -1 ||
+	    opt_string(fr, scope, node, "database", &e->admin_database) == -1 ||
+	    opt_ref(fr, scope, node, "password", NOUN_SECRET, &e->admin_secret) == -1))
+		return -1;
+	if (node != NULL && e->kind != KIND_POSTGRES && e->admin_database != NULL)
+		return reader_fail(&fr->r, node_get(node, "database"),
+		    "the admin of a %s has no database, expected 'user' and 'password' alone", kind_word(e->kind));
+	if (node != NULL && e->kind != KIND_REDIS && e->admin_user == NULL)
+		return reader_fail(&fr->r, node, "the admin of a %s has no user, expected 'user: …'",
+		    kind_word(e->kind));
+	if (e->kind != KIND_REDIS || e->admin_secret != NONE)
+		return 0;
+	e->admin_secret = e->probe_secret;
+	if (e->admin_user == NULL)
+		e->admin_user = mem_strdup(e->probe_user);
+	return 0;
+}
+
 static int
 read_log(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     struct endpoint *e)
@@ -177,7 +203,7 @@ int
 read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
-		"kind", "unit", "managed", "tags", "listen", "names", "probe",
+		"kind", "unit", "managed", "tags", "listen", "names", "probe", "admin",
 		"protocol", "auth", "client-certificates", "log", "cannot-see", "accept",
 		"for", NULL
 	};
@@ -188,7 +214,7 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 	size_t k;
 	int word;
 
-	e->log_host = e->via = e->probe_secret = NONE;
+	e->log_host = e->via = e->probe_secret = e->admin_secret = NONE;
 	if (reader_keys(r, node, "an endpoint", keys) == -1)
 		return -1;
 	if ((v = node_get(node, "kind")) == NULL)
@@ -217,6 +243,8 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 				return -1;
 	}
 	if ((v = node_get(node, "probe")) != NULL && read_probe(fr, scope, v, e) == -1)
+		return -1;
+	if (read_admin(fr, scope, node_get(node, "admin"), e) == -1)
 		return -1;
 	if ((v = node_get(node, "protocol")) != NULL &&
 	    read_protocol(fr, scope, v, "protocol", false, &e->proto_min, &e->proto_max) == -1)

@@ -275,6 +275,7 @@ op_push(struct maker *m, enum op_kind kind, int host)
 	op->kind = kind;
 	op->host = host;
 	op->unit = NONE;
+	op->endpoint = NONE;
 	op->mode = -1;
 	return op;
 }

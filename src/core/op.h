@@ -46,6 +46,7 @@ struct op {
 	int	 host;
 	int	 unit;		/* ACTIVATE: which; an edit: where it takes effect, or NONE */
 	bool	 mixed;		/* an edit: some of what it writes takes effect elsewhere */
+	int	 endpoint;	/* who carries it out, of what is done by statement; or NONE */
 	char	*path;
 	enum text_syntax syntax;	/* by name: what the text is; of the op's kind */
 	struct pairs set;	/* by name: real values, may be secret */

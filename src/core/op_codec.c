@@ -177,6 +177,7 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_int(out, op->kind);
 	blob_put_int(out, op->host);
 	blob_put_int(out, op->unit);
+	blob_put_int(out, op->endpoint);
 	blob_put_str(out, op->path);
 	blob_put_int(out, (int64_t)op->syntax);
 	blob_put_int(out, (int64_t)op->set.n);
@@ -289,6 +290,7 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.kind = (enum op_kind)blob_int(&r, 0, OP_KIND_COUNT - 1);
 	op.host = (int)blob_int(&r, 0, FLEET_ITEMS_MAX);
 	op.unit = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX);
+	op.endpoint = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX);
 	op.path = blob_str(&r, OP_PATH_MAX);
 	op.syntax = (enum text_syntax)blob_int(&r, 0, TEXT_SYNTAX_COUNT - 1);
 	n = (size_t)blob_int(&r, 0, OP_KEYS_MAX);

@@ -324,12 +324,15 @@ tell_ca(struct engine *e, int cert)
 }
 
 static bool
-probes_need(const struct fleet *f, int secret)
+servers_need(const struct engine *e, int secret)
 {
+	const struct fleet *f = e->fleet;
 	size_t i;
 
+	/* Who only looks has no use for the password of an admin. */
 	for (i = 0; i < f->nendpoints; i++)
-		if (f->endpoints[i].probe_secret == secret)
+		if (f->endpoints[i].probe_secret == secret ||
+		    (e->plan != NULL && f->endpoints[i].admin_secret == secret))
 			return true;
 	return false;
 }
@@ -341,7 +344,7 @@ material_start(struct engine *e)
 
 	/* The passphrase of a CA is fetched by the step that needs it, not by everyone who looks. */
 	for (i = 0; i < e->fleet->nsecrets; i++)
-		if (probes_need(e->fleet, (int)i))
+		if (servers_need(e, (int)i))
 			start_secret(e, (int)i);
 	for (i = 0; i < e->fleet->ncerts; i++)
 		tell_ca(e, (int)i);

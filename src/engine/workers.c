@@ -349,6 +349,23 @@ worker_of_endpoint(const struct workers *ws, int endpoint)
 	return worker_of_host(ws, ep->via != NONE ? ep->via : ep->host);
 }
 
+/* Does the worker log in anywhere by this secret: to look, or, on the endpoint's own host, to change something? */
+static bool
+logs_in_by(const struct workers *ws, size_t worker, int secret)
+{
+	const struct fleet *fleet = ws->config.fleet;
+	const struct endpoint *ep;
+	size_t i;
+
+	for (i = 0; i < fleet->nendpoints; i++) {
+		ep = &fleet->endpoints[i];
+		if ((ep->probe_secret == secret && worker_of_endpoint(ws, (int)i) == worker) ||
+		    (ep->admin_secret == secret && worker_of_host(ws, ep->host) == worker))
+			return true;
+	}
+	return false;
+}
+
 /* The question of this worker that the message answers; *ret NULL: it was cancelled meanwhile. */
 static int
 answered(struct worker *w, const struct message *m, struct question **ret, struct err *err)
@@ -772,10 +789,10 @@ worker_brief(struct worker *w)
 	for (i = 0; i < fleet->ncerts; i++)
 		if (ws->cas[i].value != NULL)
 			worker_tell(w, MSG_CA, (int)i, ws->cas[i].value, ws->cas[i].len);
-	for (i = 0; i < fleet->nendpoints; i++) {
-		int s = fleet->endpoints[i].probe_secret;
+	for (i = 0; i < fleet->nsecrets; i++) {
+		int s = (int)i;
 
-		if (s != NONE && ws->secrets[s].value != NULL && worker_of_endpoint(ws, (int)i) == w->index)
+		if (ws->secrets[s].value != NULL && logs_in_by(ws, w->index, s))
 			worker_tell(w, MSG_SECRET, s, ws->secrets[s].value, ws->secrets[s].len);
 	}
 	for (i = 0; i < ws->npassphrases; i++) {
@@ -1116,17 +1133,13 @@ keep(struct kept *k, const char *value, size_t len)
 void
 workers_secret(struct workers *ws, int secret, const char *value, size_t len_bytes)
 {
-	const struct fleet *fleet = ws->config.fleet;
-	size_t i, j;
+	size_t i;
 
 	keep(&ws->secrets[secret], value, len_bytes);
 	/* Only to those who ask a server by it. */
 	for (i = 0; i < ws->n; i++)
-		for (j = 0; j < fleet->nendpoints; j++)
-			if (fleet->endpoints[j].probe_secret == secret && worker_of_endpoint(ws, (int)j) == i) {
-				worker_tell(&ws->v[i], MSG_SECRET, secret, value, len_bytes);
-				break;
-			}
+		if (logs_in_by(ws, i, secret))
+			worker_tell(&ws->v[i], MSG_SECRET, secret, value, len_bytes);
 }
 
 void

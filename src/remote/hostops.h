@@ -37,6 +37,7 @@
 #include "wire/wire.h"
 
 struct fleet;
+struct probes;
 struct session;
 struct uv_loop_s;
 struct hostops;			/* what the calls of one worker share */
@@ -47,6 +48,7 @@ struct hostops_config {
 	const struct fleet *fleet;
 	struct session *(*session)(void *arg, int host);	/* never NULL */
 	void	*arg;
+	struct probes *probes;	/* for what is done by statement; NULL: nothing is */
 	unsigned char key[32];	/* for fingerprints; copied */
 };
 

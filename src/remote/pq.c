@@ -408,3 +408,22 @@ pq_value(const struct pq_row *row, const char *column)
 		return NULL;
 	return PQgetvalue(row->result, row->row, field);
 }
+
+int
+pq_columns(const struct pq_row *row)
+{
+	return PQnfields(row->result);
+}
+
+const char *
+pq_column(const struct pq_row *row, int column)
+{
+	return PQfname(row->result, column);
+}
+
+const char *
+pq_cell(const struct pq_row *row, int column)
+{
+	return PQgetisnull(row->result, row->row, column) ? NULL :
+	    PQgetvalue(row->result, row->row, column);
+}

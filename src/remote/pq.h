@@ -65,6 +65,10 @@ int	pq_query(struct pq *, const char *sql, const char *const params[], int npara
 	    size_t max_bytes);
 void	pq_close(struct pq *);		/* no event follows; NULL is fine */
 
+/* The columns of a row, from 0, and its values; NULL is SQL's NULL. */
+int	pq_columns(const struct pq_row *);
+const char *pq_column(const struct pq_row *, int column);
+const char *pq_cell(const struct pq_row *, int column);
 /* A value by its column's name; NULL for SQL's NULL and for a column that is not there. */
 const char *pq_value(const struct pq_row *, const char *column);
 bool	pq_has(const struct pq_row *, const char *column);

@@ -232,17 +232,27 @@ spot_ca_file(const struct spot *spot)
 	return t == NULL || t->trust == NULL || t->fd == -1 ? NULL : t->path;
 }
 
+static int
+password_of(const struct spot *spot, int secret, const char **ret, const char **ret_why)
+{
+	*ret = NULL;
+	if (secret == NONE)
+		return 0;
+	*ret_why = "not given";
+	*ret = spot->set->c.secret(spot->set->c.arg, secret, ret_why);
+	return *ret == NULL ? -1 : 0;
+}
+
 int
 spot_password(const struct spot *spot, const char **ret, const char **ret_why)
 {
-	const struct endpoint *ep = spot_endpoint(spot);
+	return password_of(spot, spot_endpoint(spot)->probe_secret, ret, ret_why);
+}
 
-	*ret = NULL;
-	if (ep->probe_secret == NONE)
-		return 0;
-	*ret_why = "not given";
-	*ret = spot->set->c.secret(spot->set->c.arg, ep->probe_secret, ret_why);
-	return *ret == NULL ? -1 : 0;
+int
+spot_admin_password(const struct spot *spot, const char **ret, const char **ret_why)
+{
+	return password_of(spot, spot_endpoint(spot)->admin_secret, ret, ret_why);
 }
 
 void

@@ -118,6 +118,8 @@ const struct tls_trust *spot_trust(const struct spot *);
 const char *spot_ca_file(const struct spot *);		/* NULL: no CA known */
 /* The probe's password: 0 with *ret (NULL: none is declared), or -1 with *ret_why. */
 int	spot_password(const struct spot *, const char **ret, const char **ret_why);
+/* The admin's, likewise. */
+int	spot_admin_password(const struct spot *, const char **ret, const char **ret_why);
 /* Keeps in mind what a TLS look met. */
 void	spot_saw(struct spot *, const struct look *);
 /* Adds "sessions match no link, and host … has no known address" where that may be why. */

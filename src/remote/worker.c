@@ -311,6 +311,17 @@ job_did(void *arg, const struct op_result *result)
 	job_free(j);
 }
 
+/* The same of an op: it was not begun. */
+static void
+job_did_nothing(struct job *j, const char *why)
+{
+	struct op_result result = { .outcome = j->what == OPV_APPLY ? OP_FAILED : OP_UNREACHED, .exit_status = -1 };
+
+	result.why = mem_strdup(why);
+	job_did(j, &result);
+	op_result_release(&result);
+}
+
 static void
 job_said(void *arg, const char *bytes, size_t len_bytes)
 {
@@ -541,7 +552,7 @@ secret_set(struct secret_slot *s, const char *value, size_t len)
 	s->len = len;
 }
 
-static void job_begin_probe(struct job *);
+static void job_begin(struct job *);
 
 static void
 secret_read(void *arg, const char *value, size_t len, const char *why)
@@ -562,7 +573,7 @@ secret_read(void *arg, const char *value, size_t len, const char *why)
 		next = j->next;
 		if (j->awaits == s->secret) {
 			job_await_no_more(j);
-			job_begin_probe(j);
+			job_begin(j);
 		}
 	}
 }
@@ -577,7 +588,10 @@ secret_late(uv_timer_t *timer)
 	(void)snprintf(why, sizeof(why), "the secret '%s' was not read from host '%s' in time", def->name,
 	    j->worker->fleet->hosts[def->host].name);
 	job_await_no_more(j);
-	job_saw_nothing(j, why);
+	if (j->kind == MSG_OP)
+		job_did_nothing(j, why);
+	else
+		job_saw_nothing(j, why);
 }
 
 /* Does the job have to wait for a secret that is kept on a host? */
@@ -604,10 +618,15 @@ secret_awaited(struct job *j, int secret)
 /* ---- questions ---- */
 
 static void
-job_begin_probe(struct job *j)
+job_begin(struct job *j)
 {
 	struct worker *w = j->worker;
 
+	if (j->kind == MSG_OP) {
+		j->hostop = hostops_op(w->hostops, (enum op_verb)j->what, &j->order, job_left_ms(j), job_did,
+		    job_said, j);
+		return;
+	}
 	give_addresses(w);
 	if (j->kind == MSG_CHECK)
 		j->probe = probe_check(w->probes, &j->check, j->since_ms, job_left_ms(j), job_read, j);
@@ -624,7 +643,7 @@ probe_of_endpoint(struct job *j, int endpoint)
 		job_saw_nothing(j, "the fleet names no host to look from");
 	else if (ep->probe_secret == NONE || (j->kind == MSG_PROBE && j->what == READING_SERVED) ||
 	    !secret_awaited(j, ep->probe_secret))
-		job_begin_probe(j);
+		job_begin(j);
 }
 
 static int
@@ -674,7 +693,7 @@ take_check(struct worker *w, const struct message *m)
 	if (c.endpoint != NONE && c.kind == CHECK_SETTING)
 		probe_of_endpoint(j, c.endpoint);
 	else
-		job_begin_probe(j);
+		job_begin(j);
 }
 
 static void
@@ -683,18 +702,22 @@ take_op(struct worker *w, const struct message *m)
 	struct wire_op order;
 	struct err err;
 	struct job *j;
+	int secret;
 
 	if (wire_op_decode(&order, m->blob, m->blob_len, &err) == -1) {
 		die(w, "an op", &err);
 		return;
 	}
-	if (!index_ok(w, order.op.host, w->fleet->nhosts)) {
+	if (!index_ok(w, order.op.host, w->fleet->nhosts) ||
+	    (order.op.endpoint != NONE && !index_ok(w, order.op.endpoint, w->fleet->nendpoints))) {
 		wire_op_release(&order);
 		return;
 	}
 	j = job_new(w, m);
 	j->order = order;
-	j->hostop = hostops_op(w->hostops, (enum op_verb)m->what, &j->order, job_left_ms(j), job_did, job_said, j);
+	secret = order.op.endpoint == NONE ? NONE : w->fleet->endpoints[order.op.endpoint].admin_secret;
+	if (secret == NONE || !secret_awaited(j, secret))
+		job_begin(j);
 }
 
 static void
@@ -821,6 +844,7 @@ take_fleet(struct worker *w, const struct message *m)
 	probes.fleet = hostops.fleet = w->fleet;
 	memcpy(hostops.key, f.key, sizeof(hostops.key));
 	w->probes = probes_new(&probes);
+	hostops.probes = w->probes;
 	w->hostops = hostops_new(&hostops);
 	mem_wipe(hostops.key, sizeof(hostops.key));
 	wire_fleet_release(&f);
@@ -1013,10 +1037,10 @@ release(struct worker *w)
 			hostop_cancel(w->secrets[i].reading);
 		secret_set(&w->secrets[i], NULL, 0);
 	}
-	if (w->probes != NULL)
-		probes_free(w->probes);
 	if (w->hostops != NULL)
 		hostops_free(w->hostops);
+	if (w->probes != NULL)
+		probes_free(w->probes);
 	addresses_free(w->addresses);
 	for (i = 0; w->slots != NULL && i < w->fleet->nhosts; i++) {
 		if (w->slots[i].session != NULL)
