@@ -26,6 +26,7 @@ struct err;
 #define FLEET_FILE_MAX	((size_t)256 << 10)
 #define FLEET_NAME_MAX	128
 #define FLEET_ITEMS_MAX	8192	/* of each kind, after expansion */
+#define EDIT_TOUCHES_MAX 64	/* files that one command touches */
 #define FLEET_DEADLINE_MAX_MS ((int64_t)24 * 3600 * 1000)	/* of anything that is waited for */
 
 /* Where something stands in its file; line and col count from 1. */
@@ -162,7 +163,7 @@ struct unit {
 enum edit_kind {
 	EDIT_ENV,	/* file, set, unset */
 	EDIT_FILE,	/* file, content, mode, owner */
-	EDIT_RUN,	/* run, undo, observe+expect, in, touches */
+	EDIT_RUN,	/* run, undo, observe+expect, in, touches; set: its stdin */
 	EDIT_CONF,	/* file, syntax, set, unset */
 	EDIT_BLOCK,	/* file, syntax; set: name and content, unset: name */
 	EDIT_URL,	/* file; set and unset by NAME?KEY, NAME:scheme … */
@@ -183,7 +184,7 @@ struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	struct indices on;	/* hosts; empty: the host of the owner's unit */
 	char	*file;
 	enum text_syntax syntax;	/* ENV, CONF, BLOCK, URL: what the names and values below are */
-	struct pairs set;	/* EDIT_RUN: what its stdin holds (not yet) */
+	struct pairs set;	/* EDIT_RUN: what it reads, as an object in JSON */
 	struct strings unset;
 	char	*content;	/* EDIT_FILE; NULL with remove */
 	bool	 remove;
@@ -192,7 +193,7 @@ struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	bool	 in_place;	/* write: in-place */
 	char	*run, *undo, *observe, *expect, *in;
 	bool	 read_only, idempotent;
-	struct strings touches;
+	struct strings touches;	/* absolute paths, each once */
 	int64_t	 deadline_ms;
 	const char *not_yet;	/* what of it is not built, or NULL */
 };

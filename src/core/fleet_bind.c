@@ -8,7 +8,7 @@
  *
  * Invariants of an edit without not_yet: it has a host (`on`, or its owner's);
  * its path is absolute; a variable is set or unset, never both; a command has
- * a way back (undo), or says that it changes nothing (read-only).
+ * a way back (undo, or the files that it touches), or says that it changes nothing (read-only).
  */
 #include "core/attempt.h"
 #include "core/fleet_read.h"
@@ -26,7 +26,7 @@ static const char *const hba_words[] = { "transition", "harden", NULL };
 /* What may stand in one value's mapping. */
 static const char *const value_keys[] = {
 	"file", "set", "unset", "run", "undo", "observe", "expect", "in", "on",
-	"write", "touches", "read-only", "idempotent", "deadline", "implies",
+	"write", "touches", "stdin", "read-only", "idempotent", "deadline", "implies",
 	"env", "command", "conf", "block", "url", "setting", "object", "helm",
 	NULL
 };
@@ -35,12 +35,12 @@ static const char *const file_keys[] = {
 	"path", "file", "content", "remove", "mode", "owner", "write", "on", NULL
 };
 static const char *const command_keys[] = {
-	"run", "undo", "observe", "expect", "in", "on", "touches", "read-only",
+	"run", "undo", "observe", "expect", "in", "on", "touches", "stdin", "read-only",
 	"idempotent", "deadline", NULL
 };
 /* Those that mean nothing without run. */
 static const char *const command_only_keys[] = {
-	"undo", "observe", "expect", "touches", "read-only", "idempotent",
+	"undo", "observe", "expect", "touches", "stdin", "read-only", "idempotent",
 	"deadline", NULL
 };
 
@@ -270,6 +270,50 @@ read_line(struct bind *b, const struct node *node, const char *key, char **ret)
 	return 0;
 }
 
+/* The files that belay keeps before the command, and puts back. */
+static int
+bind_touches(struct bind *b, const struct node *node, struct bedit *e)
+{
+	const struct node *v = node_get(node, "touches"), *at;
+	size_t i, k;
+
+	if (v == NULL)
+		return 0;
+	if (reader_strings(&b->fr->r, b->scope, v, "the path of a file", &e->touches) == -1)
+		return -1;
+	if (e->touches.n > EDIT_TOUCHES_MAX)
+		return reader_fail(&b->fr->r, v, "%zu files, expected at most %d", e->touches.n, EDIT_TOUCHES_MAX);
+	for (i = 0; i < e->touches.n; i++) {
+		const char *path = e->touches.v[i];
+
+		at = v->kind == NODE_SEQUENCE ? v->items[i] : v;
+		if (*path != '/' || strpbrk(path, "\r\n") != NULL || path[strlen(path) - 1] == '/')
+			return reader_fail(&b->fr->r, at, "'%s', expected the absolute path of a file", path);
+		for (k = 0; k < i; k++)
+			if (strcmp(path, e->touches.v[k]) == 0)
+				return reader_fail(&b->fr->r, at, "'%s' stands there twice, expected it once", path);
+	}
+	return 0;
+}
+
+/* What the command reads: an object in JSON, of these names and values. */
+static int
+bind_stdin(struct bind *b, const struct node *node, struct bedit *e)
+{
+	const struct node *v = node_get(node, "stdin");
+	size_t i;
+
+	if (v == NULL)
+		return 0;
+	if (reader_pairs(&b->fr->r, b->scope, v, "'{ NAME: value }'", b->run_time, &e->set) == -1)
+		return -1;
+	for (i = 0; i < e->set.n; i++)
+		if (reader_has_foreign(e->set.v[i].value, b->run_time))
+			return reader_fail_at(&b->fr->r, e->set.v[i].pos.line, e->set.v[i].pos.col,
+			    "the value of '%s' has a '$(' that is no name, expected none", e->set.v[i].key);
+	return 0;
+}
+
 static int
 read_command(struct bind *b, const struct node *node, struct bedit *e)
 {
@@ -293,8 +337,7 @@ read_command(struct bind *b, const struct node *node, struct bedit *e)
 			return -1;
 	} else if (b->in != NULL)
 		e->in = mem_strdup(b->in);
-	if ((v = node_get(node, "touches")) != NULL &&
-	    reader_strings(r, b->scope, v, "the path of a file", &e->touches) == -1)
+	if (bind_touches(b, node, e) == -1 || bind_stdin(b, node, e) == -1)
 		return -1;
 	if ((v = node_get(node, "read-only")) != NULL &&
 	    reader_bool(r, b->scope, v, &e->read_only) == -1)
@@ -315,12 +358,15 @@ read_command(struct bind *b, const struct node *node, struct bedit *e)
 int
 bind_check_way_back(struct bind *b, const struct bedit *e)
 {
+	if (e->read_only && e->touches.n > 0)
+		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
+		    "'read-only' and 'touches', expected one of them");
 	if (e->read_only && e->undo != NULL)
 		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
 		    "'read-only' and 'undo', expected one of them");
-	if (e->undo == NULL && !e->read_only && e->not_yet == NULL)
+	if (e->undo == NULL && e->touches.n == 0 && !e->read_only && e->not_yet == NULL)
 		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
-		    "a command without a way back, expected 'undo: …', or 'read-only: yes'");
+		    "a command without a way back, expected 'undo: …', 'touches: [FILE]' or 'read-only: yes'");
 	return 0;
 }
 

@@ -113,7 +113,7 @@ out:
 static int
 read_cert_put(struct fleet_reader *fr, struct bind *b, const struct node *node, struct cert *c)
 {
-	static const char *const put_keys[] = { "on", "run", "in", "stdin", "deadline", "idempotent", NULL };
+	static const char *const put_keys[] = { "on", "run", "in", "stdin", "touches", "deadline", "idempotent", NULL };
 	static const char *const keys[] = { "on", "run", "in", "deadline", NULL };
 	const struct node *put = node_get(node, "put"), *v;
 	const struct node *version = node_get(node, "version"), *undo = node_get(node, "undo");
@@ -136,21 +136,15 @@ read_cert_put(struct fleet_reader *fr, struct bind *b, const struct node *node, 
 		return reader_fail(&fr->r, put, "'put' without a host, expected 'on: HOST' or 'on: local'");
 	if (read_hosts(fr, b->scope, v, &e->on) == -1)
 		return -1;
-	if ((v = node_get(put, "stdin")) != NULL) {
-		if (reader_pairs(&fr->r, b->scope, v, "'{ NAME: value }'", b->run_time, &e->set) == -1)
-			return -1;
-		e->not_yet = "a command with stdin";
-		reader_not_yet(&fr->r, v->line, v->col, "stdin");
-	}
 	rc = bind_command(b, undo, "undo", keys, &other);
 	e->undo = other.run;
 	other.run = NULL;
 	bedit_release(&other);
 	if (rc == 0 && version != NULL) {
 		rc = bind_command(b, version, "version", keys, &other);
-		e->observe = other.run;
-		other.run = NULL;
 		bedit_release(&other);
+		e->not_yet = "version";
+		reader_not_yet(&fr->r, version->line, version->col, "version");
 	}
 	c->install.bound = true;
 	c->install.pos = e->pos;

@@ -20,6 +20,8 @@
 #include "core/err.h"
 #include "core/fill.h"
 #include "core/mem.h"
+#include "core/reader.h"
+#include "core/text.h"
 #include "core/urlfile.h"
 
 #define EDIT_DEADLINE_MS	30000
@@ -250,20 +252,32 @@ file_edit(struct maker *m, const struct bedit *e, struct op *op, bool fresh, str
 static int
 command_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
 {
+	size_t i;
+
 	if (e->run == NULL)
 		return err_set(err, "run: no command");
-	if (e->touches.n > 0)
-		return err_set(err, "touches: not yet");
 	if (filled(m, e->run, FILL_COMMAND, OP_COMMAND_MAX, op, &op->run, NULL, err) != 0 ||
 	    filled(m, e->undo, FILL_COMMAND, OP_COMMAND_MAX, op, &op->undo, NULL, err) != 0 ||
 	    filled(m, e->observe, FILL_COMMAND, OP_COMMAND_MAX, op, &op->observe, NULL, err) != 0)
 		return -1;
+	for (i = 0; i < e->set.n; i++) {
+		char *value = NULL;
+		struct pair *pair;
+
+		if (filled(m, e->set.v[i].value, 0, OP_VALUE_MAX, op, &value, NULL, err) != 0)
+			return err_wrap(err, "stdin: '%s'", e->set.v[i].key);
+		pair = mem_push(&op->set.v, &op->set.n, sizeof(*op->set.v));
+		pair->key = mem_strdup(e->set.v[i].key);
+		pair->value = value;
+	}
+	for (i = 0; i < e->touches.n; i++)
+		strings_push(&op->touches, mem_strdup(e->touches.v[i]));
 	op->expect = mem_strdup(e->expect);
 	op->in = mem_strdup(e->in);
 	op->idempotent = e->idempotent;
 	op->read_only = e->read_only;
-	if (op->undo == NULL && !op->read_only)
-		return err_set(err, "run: neither undo nor read-only, so there is no way back");
+	if (op->undo == NULL && op->touches.n == 0 && !op->read_only)
+		return err_set(err, "run: neither undo nor touches nor read-only, so there is no way back");
 	return 0;
 }
 
@@ -680,4 +694,44 @@ op_command_text(const struct op *op, bool undo, struct buf *out)
 	if (op->in != NULL)
 		(void)buf_printf(out, "cd %s && ", op->in);
 	(void)buf_puts(out, command);
+}
+
+/* A string of JSON, in ASCII alone, so that no shell's idea of characters matters. */
+static void
+put_json_string(struct buf *out, const char *s)
+{
+	int32_t cp;
+	size_t n;
+
+	(void)buf_putc(out, '"');
+	for (; (n = text_next(s, &cp)) > 0; s += n)
+		if (cp == '"' || cp == '\\')
+			(void)buf_printf(out, "\\%c", (char)cp);
+		else if (cp == '\n')
+			(void)buf_puts(out, "\\n");
+		else if (cp >= 0x20 && cp < 0x7f)
+			(void)buf_putc(out, (char)cp);
+		else if (cp < 0x10000)
+			(void)buf_printf(out, "\\u%04x", (unsigned)cp);
+		else
+			(void)buf_printf(out, "\\u%04x\\u%04x", 0xd7c0 + ((unsigned)cp >> 10),
+			    0xdc00 + ((unsigned)cp & 0x3ff));
+	(void)buf_putc(out, '"');
+}
+
+void
+op_input(const struct op *op, struct buf *out)
+{
+	size_t i;
+
+	if (op->kind != OP_RUN || op->set.n == 0)
+		return;
+	out->secret = true;
+	for (i = 0; i < op->set.n; i++) {
+		(void)buf_puts(out, i == 0 ? "{" : ",");
+		put_json_string(out, op->set.v[i].key);
+		(void)buf_putc(out, ':');
+		put_json_string(out, op->set.v[i].value);
+	}
+	(void)buf_putc(out, '}');
 }

@@ -49,7 +49,7 @@ struct op {
 	int	 endpoint;	/* who carries it out, of what is done by statement; or NONE */
 	char	*path;
 	enum text_syntax syntax;	/* by name: what the text is; of the op's kind */
-	struct pairs set;	/* by name: real values, may be secret */
+	struct pairs set;	/* by name: real values, may be secret; RUN: what it reads, see op_input() */
 	struct strings unset;
 	char	*content;	/* FILE; may be secret */
 	size_t	 len;
@@ -60,6 +60,7 @@ struct op {
 	bool	 back_last;	/* undone after the activations; see below */
 	bool	 secret;	/* values are shown as fingerprints only */
 	char	*run, *undo, *observe, *expect, *in;
+	struct strings touches;	/* RUN: files that are kept before it and put back by its undo */
 	bool	 idempotent, read_only;
 	int64_t	 deadline_ms;
 	/* which moves it serves, for display: indices into the step */
@@ -108,6 +109,9 @@ void	op_copy(struct op *to, const struct op *from);
 
 /* "cd DIR && COMMAND" as people read it, of RUN (run or undo) and ACTIVATE; never a secret. */
 void	op_command_text(const struct op *, bool undo, struct buf *out);
+
+/* What a RUN finds on its stdin: an object in JSON, all ASCII; nothing where it reads nothing. */
+void	op_input(const struct op *, struct buf *out);
 
 /* A run's or step's name as one part of an op id: bytes outside the alphabet as _hh. */
 void	op_id_part(struct buf *out, const char *name);

@@ -13,6 +13,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/reader.h"
 
 #define KEY_MAX		256
 #define OWNER_MAX	256
@@ -124,6 +125,7 @@ op_release(struct op *op)
 	free(op->observe);
 	free(op->expect);
 	free(op->in);
+	strings_release(&op->touches);
 	free(op->moves.v);
 	memset(op, 0, sizeof(*op));
 }
@@ -162,6 +164,9 @@ op_copy(struct op *to, const struct op *from)
 	to->observe = mem_strdup(from->observe);
 	to->expect = mem_strdup(from->expect);
 	to->in = mem_strdup(from->in);
+	to->touches.v = mem_array(from->touches.n, sizeof(*to->touches.v));
+	for (i = 0; i < from->touches.n; i++)
+		to->touches.v[i] = mem_strdup(from->touches.v[i]);
 	to->moves.v = mem_array(from->moves.n, sizeof(*to->moves.v));
 	if (from->moves.n > 0)
 		memcpy(to->moves.v, from->moves.v, from->moves.n * sizeof(*to->moves.v));
@@ -201,6 +206,9 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_str(out, op->observe);
 	blob_put_str(out, op->expect);
 	blob_put_str(out, op->in);
+	blob_put_int(out, (int64_t)op->touches.n);
+	for (i = 0; i < op->touches.n; i++)
+		blob_put_str(out, op->touches.v[i]);
 	blob_put_int(out, op->idempotent);
 	blob_put_int(out, op->read_only);
 	blob_put_int(out, op->deadline_ms);
@@ -262,6 +270,9 @@ op_exceeds(const struct op *op)
 
 	if (longer(op->path, OP_PATH_MAX) || longer(op->in, OP_PATH_MAX))
 		return "path";
+	for (i = 0; i < op->touches.n; i++)
+		if (longer(op->touches.v[i], OP_PATH_MAX))
+			return "path";
 	if (longer(op->run, OP_COMMAND_MAX) || longer(op->undo, OP_COMMAND_MAX) ||
 	    longer(op->observe, OP_COMMAND_MAX) || longer(op->expect, OP_COMMAND_MAX))
 		return "command";
@@ -321,6 +332,13 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.observe = blob_str(&r, OP_COMMAND_MAX);
 	op.expect = blob_str(&r, OP_COMMAND_MAX);
 	op.in = blob_str(&r, OP_PATH_MAX);
+	n = (size_t)blob_int(&r, 0, EDIT_TOUCHES_MAX);
+	op.touches.v = mem_array(n, sizeof(*op.touches.v));
+	for (i = 0; i < n && !r.bad; i++) {
+		op.touches.n++;
+		if ((op.touches.v[i] = blob_str(&r, OP_PATH_MAX)) == NULL)
+			r.bad = true;
+	}
 	op.idempotent = blob_bool(&r);
 	op.read_only = blob_bool(&r);
 	op.deadline_ms = blob_int(&r, 0, FLEET_DEADLINE_MAX_MS);

@@ -335,7 +335,7 @@ static int
 read_run(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
 {
 	static const char *const keys[] = {
-		"on", "run", "undo", "observe", "expect", "in", "touches",
+		"on", "run", "undo", "observe", "expect", "in", "touches", "stdin",
 		"read-only", "idempotent", "deadline", NULL
 	};
 	struct bind b = {

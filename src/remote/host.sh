@@ -25,11 +25,16 @@
 #				then a line who it is and at what
 #	runs/RUN/STEP/SEQ/	the record of one op:
 #	  state			intent applied undoing undone | started, ended N,
-#				undo-started, undo-ended N
+#				undo-started, undo-ended N, putting-back, undone
 #	  meta			what, where, who, when, and the two hashes
 #	  before after		the file as it was, the file as it was to be
 #	  back			what a per-key undo is writing
 #	  out pid		of a command
+#	  touched		of a command: the files that it touches, as they were, one
+#				a line: number, mode, owner, hash, path and a slash
+#	  left left-undo	and as the command and its undo left them
+#	  N.before N.dirs N.how N.found		of each of them, as above; N.found: what
+#				stood there when its command was found cut
 #
 # Invariants:
 #  1. A target is written only while its record says intent or undoing, and
@@ -55,6 +60,7 @@ verb=${1-}
 nonce=${2-}
 op=${3-}
 held=
+how_file=
 ifs=$IFS
 lf="
 "
@@ -82,6 +88,7 @@ try()
 
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
 holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= keep_empty=
+touches= command_lines= input_bytes=
 
 begun=
 while IFS= read -r line; do
@@ -108,6 +115,9 @@ while IFS= read -r line; do
 	"state "*) h_state=$value ;;
 	"max "*) max=$value ;;
 	"in "*) dir_in=$value ;;
+	"touch "*) touches=$touches$value$lf ;;
+	"command-lines "*) command_lines=$value ;;
+	"input-bytes "*) input_bytes=$value ;;
 	"idempotent "*) idempotent=$value ;;
 	"phase "*) phase=$value ;;
 	"images "*) images=$value ;;
@@ -319,7 +329,7 @@ no_temp() { [ ! -e "$temp" ] && [ ! -L "$temp" ] || rm -f "$temp"; }
 # Is what stands there a beginning of FILE, and so our own write in place cut short?
 torn()
 {
-	[ "$kind" = file ] && [ -f "$rec/how" ] || return 1
+	[ "$kind" = file ] && [ -f "${how_file:-$rec/how}" ] || return 1
 	size=$(wc -c <"$path") && head -c "$((size))" "$1" 2>/dev/null | cmp -s - "$path"
 }
 
@@ -366,7 +376,8 @@ write_file()
 		# A file mounted over cannot be renamed onto.
 		grep -q -F " $path " /proc/self/mountinfo 2>/dev/null || fail "$path: $why"
 	fi
-	echo in-place >"$rec/how" && sync "$rec/how" "$rec" || fail "the record cannot be kept in $rec"
+	how_file=${how_file:-$rec/how}
+	echo in-place >"$how_file" && sync "$how_file" "$rec" || fail "the record cannot be kept in $rec"
 	(cat "$1" >"$path") 2>/dev/null || fail "$path: cannot be written"
 	[ -z "$4" ] || try "cannot give it to $4" chown "$4" "$path"
 	[ -z "$3" ] || [ "$3" = "$mode_is" ] || try "$path" chmod "$3" "$path"
@@ -748,6 +759,31 @@ verb_records()
 	finish none
 }
 
+# The command, and what it is to read.  That goes through this shell alone: it is
+# no argument, no variable of anybody, and in no file.
+take_command()
+{
+	input=
+	if [ ! "$command_lines" ]; then
+		command=$(cat)
+		return
+	fi
+	case $command_lines:$input_bytes in *[!0-9:]*|*:|:*) fail "not a length" ;; esac
+	command= n=0
+	while [ $n -lt "$command_lines" ] && IFS= read -r line; do
+		command=$command$line$lf
+		n=$((n + 1))
+	done
+	[ $n = "$command_lines" ] || fail "the request was cut short"
+	input=$(cat; echo .)
+	input=${input%.}
+	[ ${#input} = "$input_bytes" ] || fail "the request was cut short"
+	case $(type printf) in
+	*builtin*) ;;
+	*) fail "the shell has no printf of its own: what the command is to read would be seen by others" ;;
+	esac
+}
+
 # In the environment that a login would have given it.
 run_command()
 {
@@ -755,36 +791,189 @@ run_command()
 	if [ "${lc_was+x}" ]; then LC_ALL=$lc_was; else unset LC_ALL; fi
 	[ -z "$dir_in" ] || cd "$dir_in" || return 127
 	set +f
-	sh -c "$1" </dev/null
+	if [ "$input" ]; then
+		printf "%s" "$input" 2>/dev/null | sh -c "$1"
+	else
+		sh -c "$1" </dev/null
+	fi
 }
 
 # A command that changes nothing: no record.
 verb_try()
 {
-	command=$(cat)
+	take_command
 	[ "$command" ] || fail "no command"
 	say out
 	(run_command "$command") 2>&1
 	finish "exit $?"
 }
 
+# ---------------------------------------------------------------- files that a command touches
+
+# line_of FILE N: t_mode t_owner t_sha of file N; false where there is none.
+line_of()
+{
+	t_mode= t_owner= t_sha= t_path=
+	[ -f "$1" ] || return 1
+	while IFS=" " read -r t_n t_mode t_owner t_sha t_path; do
+		[ "$t_n" != "$2" ] || return 0
+	done <"$1"
+	t_mode= t_owner= t_sha= t_path=
+	return 1
+}
+
+# Before the command: each as it is.  A command that is run again, after it
+# failed or was cut, keeps what was before the first time, unless others came in between.
+keep_touched()
+{
+	[ "$touches" ] || return 0
+	n=0
+	: >"$rec/touched.new" || fail "no room for the record"
+	IFS=$lf
+	for path in $touches; do
+		IFS=$ifs
+		n=$((n + 1))
+		inspect "$path" || fail "$path: not a regular file"
+		current_sha
+		if line_of "$rec/left" $n; then left_sha=$t_sha; else left_sha=$sha; fi
+		if line_of "$rec/touched" $n && [ "${t_path%/}" = "$path" ] && [ "$left_sha" = "$sha" ]; then
+			printf "%s %s %s %s %s/\n" $n "$t_mode" "$t_owner" "$t_sha" "$path" >>"$rec/touched.new" ||
+			fail "no room for the record"
+			continue
+		fi
+		rm -f "$rec/$n.before" "$rec/$n.dirs" "$rec/$n.how" "$rec/$n.found"
+		if [ "$kind" = file ]; then
+			size=$(wc -c <"$path") || fail "cannot read $path"
+			[ "$((size))" -le "$max" ] ||
+			fail "$path: larger than $max bytes; it is not kept, so the command was not run"
+			was_sha=$sha
+			try "cannot keep $path" cp "$path" "$rec/$n.before"
+			sha_of "$rec/$n.before"
+			[ "$sha" = "$was_sha" ] || fail "$path: keeps changing; the command was not run"
+		else
+			missing_dirs >"$rec/$n.dirs"
+		fi
+		printf "%s %s %s %s %s/\n" $n "${mode_is:--}" "$uid:$gid" "$sha" "$path" >>"$rec/touched.new" ||
+		fail "no room for the record"
+	done
+	IFS=$ifs
+	set +f
+	why=$(sync "$rec"/* "$rec" 2>&1) || fail "the record cannot be kept: $why"
+	set -f
+	try "the record cannot be kept" mv -f "$rec/touched.new" "$rec/touched"
+}
+
+# note_left TAG: how the command left them, by lines as in touched.
+note_left()
+{
+	: >"$rec/left.new"
+	while IFS=" " read -r n t_mode t_owner t_sha path; do
+		path=${path%/}
+		now=$(inspect "$path" >/dev/null 2>&1 && current_sha >/dev/null 2>&1 &&
+			echo "${mode_is:--} $uid:$gid $sha" 2>/dev/null)
+		case $now in *" "*" "*) ;; *) now="? ? ?" ;; esac
+		printf "%s %s %s/\n" "$n" "$now" "$path" >>"$rec/left.new"
+	done <"$rec/touched"
+	sync "$rec/left.new" && mv -f "$rec/left.new" "$rec/left$1" && sync "$rec"
+}
+
+# Nobody saw how the command left them: what is there now is kept, too.
+keep_found()
+{
+	while IFS=" " read -r n t_mode t_owner t_sha path; do
+		path=${path%/}
+		[ ! -f "$path" ] || cp "$path" "$rec/$n.found" || fail "no room for what stands in $path"
+	done <"$rec/touched"
+	note_left "" || fail "the record cannot be kept in $rec"
+}
+
+# Is the file as it was, as the command or its undo left it, or our own write cut short?
+is_ours()
+{
+	[ "$sha" != "$t_sha" ] || return 0
+	how_file=$rec/$n.how
+	if torn "$rec/$n.before"; then return 0; fi
+	before_is=$t_sha
+	for left in "$rec/left" "$rec/left-undo"; do
+		line_of "$left" "$n"
+		[ "$t_sha" != "$sha" ] || { t_sha=$before_is; return 0; }
+	done
+	return 1
+}
+
+# All of them, or none is touched.
+still_left()
+{
+	drifted=
+	while IFS=" " read -r n t_mode t_owner t_sha path; do
+		path=${path%/}
+		if inspect "$path"; then current_sha; else sha="?"; fi
+		is_ours && continue
+		say "drifted $path"
+		drifted=1
+	done <"$rec/touched"
+	how_file=
+	[ ! "$drifted" ] || finish drift
+}
+
+put_back()
+{
+	still_left
+	while IFS=" " read -r n b_mode b_owner b_sha path; do
+		path=${path%/}
+		inspect "$path" || fail "$path: not a regular file"
+		current_sha
+		how_file=$rec/$n.how
+		line_of "$rec/left-undo" "$n" || line_of "$rec/left" "$n"
+		# Mode and owner go back where they are still as the command left them.
+		to_mode= to_owner=
+		if [ "$kind" = file ] && [ "$b_sha" != - ]; then
+			case $t_mode in "$mode_is"|-|"?") [ "$b_mode" = "$mode_is" ] || to_mode=$b_mode ;; esac
+			case $t_owner in "$uid:$gid"|:|"?") [ "$b_owner" = "$uid:$gid" ] || to_owner=$b_owner ;; esac
+		else
+			to_mode=$b_mode
+			[ "$me" != 0 ] || to_owner=$b_owner
+		fi
+		if [ "$b_sha" = - ]; then
+			remove_file
+			if [ -f "$rec/$n.dirs" ]; then
+				while IFS= read -r d; do rmdir "$d" 2>/dev/null; done <"$rec/$n.dirs"
+			fi
+		elif [ "$sha" = "$b_sha" ]; then
+			temp_name
+			no_temp
+			[ -z "$to_owner" ] || try "cannot give it to $to_owner" chown "$to_owner" "$path"
+			[ -z "$to_mode" ] || try "$path" chmod "$to_mode" "$path"
+		else
+			if [ ! -d "$dir" ]; then
+				(umask 022 && mkdir -p "$dir") 2>/dev/null || fail "$dir: cannot be made"
+				dmode=755
+			fi
+			write_file "$rec/$n.before" "$sha" "$to_mode" "$to_owner"
+		fi
+	done <"$rec/touched"
+	how_file=
+	set_state undone
+}
+
 # phase do or undo.  The record says started before the command is, and ended
 # with its status after; in between it is cut, unless it still runs.
 verb_run()
 {
-	command=$(cat)
-	[ "$command" ] || fail "no command"
+	take_command
+	[ "$command" ] || [ "$phase" = undo ] || fail "no command"
 	lock
 	fence
 	get_state
 	case $phase:$was in
 	do:none) ;;
 	do:"ended 0") give_out; finish again ;;
-	do:"ended "*|do:undone|do:"undo-ended 0") set_aside ;;
+	do:undone|do:"undo-ended 0") set_aside ;;
+	do:"ended "*) [ -f "$rec/touched" ] || set_aside ;;
 	do:started)
 		if alive; then finish "running $runner"; fi
 		[ "$idempotent" = 1 ] || finish cut
-		set_aside ;;
+		[ -f "$rec/touched" ] || set_aside ;;
 	do:*) fail "its record says $was: undo first" ;;
 	undo:none) [ "$always" ] || finish none ;;
 	undo:"undo-ended 0"|undo:undone) give_out; finish again ;;
@@ -794,11 +983,27 @@ verb_run()
 		if alive; then finish "running $runner"; fi
 		[ "$idempotent" = 1 ] || finish cut ;;
 	undo:"ended "*|undo:"undo-ended "*) ;;
+	undo:putting-back)
+		put_back
+		give_out
+		finish undone ;;
 	*) fail "its record says $was" ;;
 	esac
+	if [ "$phase" = undo ] && [ -f "$rec/touched" ]; then
+		# What a command that was cut has left is what is there now.
+		[ -f "$rec/left" ] || keep_found
+		case $was in undo-started) ;; *) still_left ;; esac
+		if [ ! "$command" ]; then
+			set_state putting-back
+			put_back
+			finish undone
+		fi
+	fi
+	[ "$command" ] || fail "there is no command that undoes it, and no file was kept"
 	tag=
 	[ "$phase" = do ] || tag=undo-
 	try "cannot begin a record" mkdir -p "$rec"
+	if [ "$phase" = do ]; then keep_touched; fi
 	{
 		printf "belay-record 1\nop %s\nkind %s\nwho %s\nplan %s\nwhen %s\nin %s\n" "$op" \
 			"$kind_of" "$who" "$plan" "$when" "$dir_in"
@@ -807,6 +1012,7 @@ verb_run()
 	sync "$rec/meta" "$rec/pid" 2>/dev/null
 	printf "%s\n" "$op" >"$state/busy.new" && mv -f "$state/busy.new" "$state/busy" || fail "no room for the record"
 	set_state "${tag}started"
+	[ "$phase" = undo ] || rm -f "$rec/left" "$rec/left-undo"
 	sync "${rec%/*}" 2>/dev/null
 	unlock
 
@@ -815,7 +1021,12 @@ verb_run()
 		trap "" HUP
 		(trap - HUP; run_command "$command")
 		code=$?
-		put_state "${tag}ended $code"
+		if [ -f "$rec/touched" ]; then note_left "${tag:+-undo}"; fi
+		if [ "$tag" ] && [ "$code" = 0 ] && [ -f "$rec/touched" ]; then
+			put_state putting-back
+		else
+			put_state "${tag}ended $code"
+		fi
 		exit "$code"
 	) >"$rec/out" 2>&1 </dev/null &
 	runner=$!
@@ -834,6 +1045,13 @@ verb_run()
 	fi
 	give_out
 	get_state
+	if [ "$was" = putting-back ]; then
+		lock
+		fence
+		get_state
+		if [ "$was" = putting-back ]; then put_back; fi
+		finish undone
+	fi
 	[ "$was" = "${tag}ended $code" ] || fail "the record of its end cannot be kept"
 	finish "exit $code"
 }
