@@ -12,6 +12,7 @@
 #include "remote/hostops_int.h"
 
 #define RUNS_STILL_MS	500	/* how soon a command that still runs is asked about again */
+#define SHOWN_MAX	120	/* a value that is longer is shown as a fingerprint */
 
 static void	run(struct hostop *);
 
@@ -28,6 +29,24 @@ static void
 run_again(uv_timer_t *timer)
 {
 	run(timer->data);
+}
+
+/* Files that the command touched, and then somebody else. */
+static void
+touched_drifted(struct hostop *h, const struct host_answer *a)
+{
+	const struct host_item *item;
+	struct buf names;
+	size_t i;
+
+	buf_init(&names, 512);
+	for (i = 0; (item = host_item(a, "drifted", i)) != NULL; i++)
+		(void)buf_printf(&names, "%s'%s'", i == 0 ? "" : ", ", item->rest);
+	hostop_say(h, "%s: neither as before nor as the command left it: somebody changed it since; nothing was "
+	    "undone: put back what the command left or what was before, then undo again",
+	    names.len == 0 ? "a file that it touched" : buf_str(&names));
+	buf_release(&names);
+	hostop_drifted(h, NULL);
 }
 
 static void
@@ -58,6 +77,10 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 	} else if (host_outcome_is(a, "again", NULL)) {
 		h->result.exit_status = 0;
 		hostop_finish(h, good);
+	} else if (host_outcome_is(a, "undone", NULL)) {
+		hostop_finish(h, OP_RESTORED);
+	} else if (host_outcome_is(a, "drift", NULL)) {
+		touched_drifted(h, a);
 	} else if (host_outcome_is(a, "none", NULL)) {
 		hostop_finish(h, OP_RESTORED);
 	} else if (host_outcome_is(a, "running", &rest)) {
@@ -84,6 +107,25 @@ run_text(void *arg, const char *bytes, size_t len)
 	h->text(h->arg, bytes, len);
 }
 
+/* The command by its lines, and behind it what it reads. */
+static int
+put_input(const struct op *op, struct buf *q, struct buf *payload, struct err *err)
+{
+	char number[32];
+	size_t i, lines = 1, len;
+
+	for (i = 0; i < payload->len; i++)
+		lines += payload->data[i] == '\n';
+	(void)buf_putc(payload, '\n');
+	len = payload->len;
+	op_input(op, payload);
+	(void)snprintf(number, sizeof(number), "%zu", lines);
+	if (host_header(q, "command-lines", number, err) != 0)
+		return -1;
+	(void)snprintf(number, sizeof(number), "%zu", payload->len - len);
+	return host_header(q, "input-bytes", number, err);
+}
+
 static void
 run(struct hostop *h)
 {
@@ -91,22 +133,38 @@ run(struct hostop *h)
 	static const struct hostcall_events talking = { .done = run_done, .text = run_text };
 	const struct op *op = h->op;
 	const char *command = h->verb == OPV_UNDO && op->kind == OP_RUN ? op->undo : op->run;
-	struct buf *q = hostop_request(h);
+	struct buf *q = hostop_request(h), payload;
 	struct err err;
 	char seconds[32];
+	size_t i;
+	int rc;
 
 	(void)snprintf(seconds, sizeof(seconds), "%lld",
 	    (long long)((h->due - (int64_t)uv_now(h->set->c.loop)) / 1000 + 5));
-	if (hostop_write_headers(h, q, &err) != 0 || host_header(q, "in", op->in, &err) != 0 ||
+	buf_init(&payload, 0);
+	payload.secret = true;
+	(void)buf_puts(&payload, command == NULL ? "" : command);
+	rc = hostop_write_headers(h, q, &err) != 0 || host_header(q, "in", op->in, &err) != 0 ||
 	    host_header(q, "phase", h->verb == OPV_UNDO ? "undo" : "do", &err) != 0 ||
 	    host_header(q, "idempotent", op->idempotent ? "1" : NULL, &err) != 0 ||
 	    host_header(q, "always", op->kind == OP_ACTIVATE ? "1" : NULL, &err) != 0 ||
-	    host_header(q, "live", h->text != NULL ? seconds : NULL, &err) != 0) {
-		hostop_failed(h, &err);
-		return;
+	    host_header(q, "live", h->text != NULL ? seconds : NULL, &err) != 0 ? -1 : 0;
+	for (i = 0; rc == 0 && i < op->touches.n && h->verb == OPV_APPLY; i++)
+		rc = host_header(q, "touch", op->touches.v[i], &err);
+	if (rc == 0 && op->touches.n > 0) {
+		(void)snprintf(seconds, sizeof(seconds), "%zu", HOST_TOUCHED_MAX);
+		rc = host_header(q, "max", seconds, &err);
 	}
-	h->wrote = true;
-	hostop_call(h, "run", op->id, command, strlen(command), h->text != NULL ? &talking : &quiet);
+	if (rc == 0 && h->verb == OPV_APPLY && op->kind == OP_RUN && op->set.n > 0)
+		rc = put_input(op, q, &payload, &err);
+	if (rc != 0)
+		hostop_failed(h, &err);
+	else {
+		h->wrote = true;
+		hostop_call(h, "run", op->id, buf_str(&payload), payload.len,
+		    h->text != NULL ? &talking : &quiet);
+	}
+	buf_release(&payload);
 }
 
 /* RECORD, and OBSERVE where there is no `observe` command. */
@@ -139,8 +197,11 @@ command_looked(void *arg, enum hostcall_end end, const struct host_answer *a, co
 		if (code != 0)
 			hostop_say(h, "the command ended with status %ld", code);
 		hostop_finish(h, code == 0 ? OP_APPLIED : OP_FAILED);
-	} else if (strcmp(l.record, "undo-ended 0") == 0) {
+	} else if (strcmp(l.record, "undo-ended 0") == 0 || strcmp(l.record, "undone") == 0) {
 		hostop_finish(h, OP_RESTORED);
+	} else if (strcmp(l.record, "putting-back") == 0) {
+		hostop_say(h, "its undo was begun and not finished; undo again");
+		hostop_finish(h, OP_CUT);
 	} else {
 		hostop_say(h, "the command was begun and its end is not known");
 		hostop_finish(h, OP_CUT);
@@ -168,6 +229,25 @@ observed(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 	hostop_finish(h, says_in_place(h, a) ? OP_IN_PLACE : OP_FRESH);
 }
 
+/* What the command reads and what is kept before it. */
+static void
+put_surroundings(const struct hostop *h, struct buf *text)
+{
+	char print[DIGEST_PRINT_SIZE];
+	size_t i;
+
+	for (i = 0; h->op->kind == OP_RUN && i < h->op->set.n; i++) {
+		const struct pair *p = &h->op->set.v[i];
+
+		bool hidden = h->op->secret || strlen(p->value) > SHOWN_MAX || strchr(p->value, '\n') != NULL;
+
+		digest_print(h->set->c.key, sizeof(h->set->c.key), p->value, strlen(p->value), print);
+		(void)buf_printf(text, "\nreads %s=%s%s", p->key, hidden ? "hmac:" : "", hidden ? print : p->value);
+	}
+	for (i = 0; i < h->op->touches.n; i++)
+		(void)buf_printf(text, "\ntouches %s", h->op->touches.v[i]);
+}
+
 static void
 look_command(struct hostop *h)
 {
@@ -179,6 +259,7 @@ look_command(struct hostop *h)
 	if (h->verb == OPV_OBSERVE) {
 		buf_init(&text, OP_TEXT_MAX);
 		op_command_text(h->op, false, &text);
+		put_surroundings(h, &text);
 		hostop_set_text(h, buf_str(&text), text.len);
 		buf_release(&text);
 	}
@@ -249,7 +330,7 @@ hostop_run(struct hostop *h)
 	case OPV_UNDO:
 		if (op->kind == OP_RUN && op->read_only)
 			hostop_finish(h, OP_RESTORED);
-		else if (op->kind == OP_RUN && op->undo == NULL) {
+		else if (op->kind == OP_RUN && op->undo == NULL && op->touches.n == 0) {
 			hostop_say(h, "there is no command that undoes it");
 			hostop_finish(h, OP_FAILED);
 		} else

@@ -14,6 +14,7 @@ struct err;
 #define HOST_NONCE_MAX		65
 #define HOST_FILE_MAX		((size_t)1 << 20)	/* of one file that is read */
 #define HOST_ANSWER_MAX		((size_t)5 << 20)
+#define HOST_TOUCHED_MAX	((size_t)16 << 20)	/* of one file that a command touches; it stays on the host */
 #define HOST_ITEMS_MAX		4096
 
 /* The command for session_exec(): the whole program, quoted, and its arguments. */

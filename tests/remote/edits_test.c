@@ -22,28 +22,11 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
-#include "remote/hostops.h"
-#include "remote/keyring.h"
-#include "remote/session.h"
-#include "killer.h"
+#include "ops_fixture.h"
 
-#define DEADLINE_MS 30000
 #define STEP 11		/* every so many external commands one is killed; $BELAY_EDITS_STEP */
 
-static char base[200], path[300], killers[300], count_path[300], real_path[4096];
-
-struct world {
-	uv_loop_t loop;
-	struct fleet *fleet;
-	struct keyring *keyring;
-	struct session *session;
-	struct hostops *set;
-	struct wire_op order;
-	struct op_result result;
-	int	 answers;
-};
-
-static struct world w;
+static char path[300];
 
 /* One kind of edit, told as a story of texts. */
 struct story {
@@ -107,100 +90,17 @@ static const struct story stories[] = {
 };
 #define NSTORIES (sizeof(stories) / sizeof(stories[0]))
 
-static struct session *
-session_of(void *arg, int host)
+static char *
+fleet_of_test(void)
 {
-	(void)host;
-	return ((struct world *)arg)->session;
-}
-
-static void
-write_text(const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	(void)close(fd);
-}
-
-static const char *
-read_text(void)
-{
-	static char bytes[65536];
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
-
-	assert_true(fd >= 0);
-	n = read(fd, bytes, sizeof(bytes) - 1);
-	assert_true(n >= 0);
-	bytes[n] = '\0';
-	(void)close(fd);
-	return bytes;
+	return mem_printf("belay: fleet/1\nenvironment: test\nhosts:\n  here: { local: yes, state: %s/state }\n", base);
 }
 
 static int
 set_up(void **state)
 {
-	static const char text[] =
-	    "belay: fleet/1\nenvironment: test\nhosts:\n  here: { local: yes, state: %s/state }\n";
-	struct session_config config = { .name = "here", .local = true };
-	struct hostops_config hostops;
-	struct err err;
-	char self[512], *fleet;
-	ssize_t n;
-
 	(void)state;
-	memset(&w, 0, sizeof(w));
-	(void)snprintf(base, sizeof(base), "%.100s/belay-edits-XXXXXX",
-	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(base) == NULL || (n = readlink("/proc/self/exe", self, sizeof(self) - 1)) < 0)
-		return -1;
-	self[n] = '\0';
-	(void)snprintf(killers, sizeof(killers), "%s/bin", base);
-	(void)snprintf(count_path, sizeof(count_path), "%s/count", base);
-	(void)snprintf(real_path, sizeof(real_path), "%s", getenv("PATH"));
-	if (mkdir(killers, 0700) != 0 || killer_dirs(self, killers, NULL) != 0)
-		return -1;
-	fleet = mem_printf(text, base);
-	if (fleet_parse(&w.fleet, "fleet.yaml", fleet, strlen(fleet), &err) != 0) {
-		print_error("%s\n", err.msg);
-		return -1;
-	}
-	free(fleet);
-	(void)uv_loop_init(&w.loop);
-	w.keyring = keyring_new(&w.loop);
-	w.session = session_new(&w.loop, w.keyring, &config, NULL, NULL);
-	memset(&hostops, 0, sizeof(hostops));
-	hostops.loop = &w.loop;
-	hostops.fleet = w.fleet;
-	hostops.session = session_of;
-	hostops.arg = &w;
-	w.set = hostops_new(&hostops);
-	(void)strcpy(w.order.who, "ops@bastion");
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	char *command = mem_printf("rm -rf '%s'", base);
-
-	(void)state;
-	(void)setenv("PATH", real_path, 1);
-	hostops_free(w.set);
-	session_free(w.session);
-	keyring_free(w.keyring);
-	(void)uv_run(&w.loop, UV_RUN_DEFAULT);
-	if (uv_loop_close(&w.loop) != 0)
-		return -1;
-	op_release(&w.order.op);
-	op_result_release(&w.result);
-	fleet_free(w.fleet);
-	if (system(command) != 0)
-		return -1;
-	free(command);
-	return 0;
+	return ops_set_up(fleet_of_test);
 }
 
 static void
@@ -230,37 +130,11 @@ begin(const struct story *s, const char *id)
 }
 
 static void
-on_done(void *arg, const struct op_result *r)
+told(const struct story *s, enum op_verb verb, enum op_outcome want, const char *text)
 {
-	struct world *world = arg;
-
-	op_result_release(&world->result);
-	world->result = *r;
-	world->result.text = mem_strdup(r->text);
-	world->result.why = mem_strdup(r->why);
-	world->answers++;
-}
-
-static enum op_outcome
-ask(enum op_verb verb)
-{
-	w.answers = 0;
-	(void)hostops_op(w.set, verb, &w.order, DEADLINE_MS, on_done, NULL, &w);
-	while (w.answers == 0)
-		(void)uv_run(&w.loop, UV_RUN_ONCE);
-	return w.result.outcome;
-}
-
-static void
-check(const struct story *s, enum op_verb verb, enum op_outcome want, const char *text)
-{
-	enum op_outcome got = ask(verb);
-
-	if (got != want)
-		print_error("%s: %s: %s\n", s->name, op_outcome_word(got), w.result.why == NULL ? "" : w.result.why);
-	assert_string_equal(op_outcome_word(got), op_outcome_word(want));
+	check(verb, want);
 	if (text != NULL)
-		assert_string_equal(read_text(), text);
+		assert_text(path, text);
 	if (s->secret != NULL && w.result.text != NULL)
 		assert_null(strstr(w.result.text, s->secret));
 	if (s->secret != NULL && w.result.why != NULL)
@@ -277,21 +151,21 @@ each_kind_is_previewed_applied_and_undone_to_the_byte(void **state)
 	for (s = stories; s < stories + NSTORIES; s++) {
 		begin(s, "run-1/step/1");
 		(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run-1/step/%d", (int)(s - stories) + 1);
-		write_text(s->before);
-		check(s, OPV_OBSERVE, OP_FRESH, s->before);
+		write_text(path, s->before, 0640);
+		told(s, OPV_OBSERVE, OP_FRESH, s->before);
 		if (s->preview != NULL)
 			assert_string_equal(w.result.text, s->preview);
 		(void)strcpy(w.order.expect_sha, w.result.before_sha);
-		check(s, OPV_APPLY, OP_APPLIED, s->after);
+		told(s, OPV_APPLY, OP_APPLIED, s->after);
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_mode & 07777, 0640);
-		check(s, OPV_RECORD, OP_APPLIED, s->after);
-		check(s, OPV_OBSERVE, OP_IN_PLACE, s->after);
+		told(s, OPV_RECORD, OP_APPLIED, s->after);
+		told(s, OPV_OBSERVE, OP_IN_PLACE, s->after);
 		assert_string_equal(w.result.text, "");
-		check(s, OPV_APPLY, OP_APPLIED, s->after);
-		check(s, OPV_UNDO, OP_RESTORED, s->before);
-		check(s, OPV_RECORD, OP_RESTORED, s->before);
-		check(s, OPV_UNDO, OP_RESTORED, s->before);
+		told(s, OPV_APPLY, OP_APPLIED, s->after);
+		told(s, OPV_UNDO, OP_RESTORED, s->before);
+		told(s, OPV_RECORD, OP_RESTORED, s->before);
+		told(s, OPV_UNDO, OP_RESTORED, s->before);
 	}
 }
 
@@ -305,28 +179,28 @@ others_lines_are_kept_and_changes_of_ours_refused(void **state)
 	for (s = stories; s < stories + NSTORIES; s++) {
 		begin(s, "run-1/step/1");
 		(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run-2/step/%d", (int)(s - stories) + 1);
-		write_text(s->before);
-		check(s, OPV_APPLY, OP_APPLIED, s->after);
-		write_text(s->deployed);
-		check(s, OPV_RECORD, OP_APPLIED, s->deployed);
+		write_text(path, s->before, 0640);
+		told(s, OPV_APPLY, OP_APPLIED, s->after);
+		write_text(path, s->deployed, 0640);
+		told(s, OPV_RECORD, OP_APPLIED, s->deployed);
 		/* An undo needs the names only. */
 		for (i = 0; i < w.order.op.set.n; i++) {
 			free(w.order.op.set.v[i].value);
 			w.order.op.set.v[i].value = mem_strdup("gone");
 		}
-		check(s, OPV_UNDO, OP_RESTORED, s->kept);
-		check(s, OPV_UNDO, OP_RESTORED, s->kept);
+		told(s, OPV_UNDO, OP_RESTORED, s->kept);
+		told(s, OPV_UNDO, OP_RESTORED, s->kept);
 
 		begin(s, "run-3/step/1");
 		(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run-3/step/%d", (int)(s - stories) + 1);
-		write_text(s->before);
-		check(s, OPV_APPLY, OP_APPLIED, s->after);
-		write_text(s->drifted);
-		check(s, OPV_UNDO, OP_DRIFTED, s->drifted);
+		write_text(path, s->before, 0640);
+		told(s, OPV_APPLY, OP_APPLIED, s->after);
+		write_text(path, s->drifted, 0640);
+		told(s, OPV_UNDO, OP_DRIFTED, s->drifted);
 		assert_string_equal(w.result.text, s->three_ways);
 		assert_non_null(strstr(w.result.why, "somebody changed"));
-		write_text(s->before);
-		check(s, OPV_UNDO, OP_RESTORED, s->before);
+		write_text(path, s->before, 0640);
+		told(s, OPV_UNDO, OP_RESTORED, s->before);
 	}
 }
 
@@ -351,40 +225,14 @@ what_cannot_be_edited_is_refused_and_left_alone(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		begin(&bad[i], "run-4/step/1");
-		write_text(bad[i].before);
-		check(&bad[i], OPV_OBSERVE, OP_FAILED, bad[i].before);
+		write_text(path, bad[i].before, 0640);
+		told(&bad[i], OPV_OBSERVE, OP_FAILED, bad[i].before);
 		assert_non_null(strstr(w.result.why, bad[i].after));
-		check(&bad[i], OPV_APPLY, OP_FAILED, bad[i].before);
+		told(&bad[i], OPV_APPLY, OP_FAILED, bad[i].before);
 	}
 }
 
 /* ------------------------------------------------------------------ kills */
-
-/* One call with its host-side program killed at command number `at`; whether it was. */
-static bool
-killed(enum op_verb verb, int at, const char *when)
-{
-	char number[32], text[32], *with_killers = mem_printf("%s:%s", killers, real_path);
-	ssize_t n;
-	int fd;
-
-	(void)snprintf(number, sizeof(number), "%d", at);
-	(void)unlink(count_path);
-	(void)setenv("BELAY_TEST_KILL_AT", number, 1);
-	(void)setenv("BELAY_TEST_WHEN", when, 1);
-	(void)setenv("BELAY_TEST_COUNT", count_path, 1);
-	(void)setenv("PATH", with_killers, 1);
-	free(with_killers);
-	(void)ask(verb);
-	(void)setenv("PATH", real_path, 1);
-	(void)unsetenv("BELAY_TEST_KILL_AT");
-	if ((fd = open(count_path, O_RDONLY)) < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	text[n < 0 ? 0 : n] = '\0';
-	return strtol(text, NULL, 10) >= at;
-}
 
 static void
 killed_anywhere_it_is_found_and_taken_back(void **state)
@@ -408,28 +256,28 @@ killed_anywhere_it_is_found_and_taken_back(void **state)
 			begin(s, "run/kill/1");
 			(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run/kill-%d/%d", turn, at);
 			w.order.op.in_place = in_place;
-			write_text(s->before);
+			write_text(path, s->before, 0640);
 			if (undo)
-				check(s, OPV_APPLY, OP_APPLIED, s->after);
-			if (!killed(undo ? OPV_UNDO : OPV_APPLY, at, whens[(at + turn) % 3]))
+				told(s, OPV_APPLY, OP_APPLIED, s->after);
+			if (!ops_killed(undo ? OPV_UNDO : OPV_APPLY, at, whens[(at + turn) % 3]))
 				break;
 			points++;
 			fired += w.result.outcome == OP_UNREACHED || w.result.outcome == OP_FAILED;
 			/* By rename it is the one before or the one after, never a third. */
-			text = read_text();
+			text = read_text(path);
 			if (strcmp(text, s->before) != 0 && strcmp(text, s->after) != 0) {
 				assert_true(in_place);
 				thirds++;
 			}
-			(void)ask(OPV_RECORD);
+			(void)ops_ask(OPV_RECORD, DEADLINE_MS);
 			assert_true(w.result.outcome != OP_DRIFTED);
 			again = !undo && at % 2 == 0;
 			if (again)
-				check(s, OPV_APPLY, OP_APPLIED, s->after);
-			check(s, OPV_UNDO, OP_RESTORED, s->before);
-			check(s, OPV_UNDO, OP_RESTORED, s->before);
+				told(s, OPV_APPLY, OP_APPLIED, s->after);
+			told(s, OPV_UNDO, OP_RESTORED, s->before);
+			told(s, OPV_UNDO, OP_RESTORED, s->before);
 		}
-		check(s, OPV_UNDO, OP_RESTORED, s->before);
+		told(s, OPV_UNDO, OP_RESTORED, s->before);
 	}
 	print_message("%zu kills, %zu left the call without an answer, %zu texts were torn in place and healed\n",
 	    points, fired, thirds);
@@ -446,10 +294,11 @@ main(int argc, char **argv)
 		cmocka_unit_test(what_cannot_be_edited_is_refused_and_left_alone),
 		cmocka_unit_test(killed_anywhere_it_is_found_and_taken_back),
 	};
+	int status;
 
 	(void)argc;
-	if (getenv("BELAY_TEST_KILL_AT") != NULL)
-		return killer_main(argv);
+	if (ops_killer(argv, &status))
+		return status;
 	(void)signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, ops_tear_down);
 }

@@ -23,36 +23,10 @@
 #include "core/mem.h"
 #include "core/plan.h"
 #include "pki/digest.h"
-#include "remote/hostops.h"
-#include "remote/keyring.h"
-#include "remote/session.h"
+#include "ops_fixture.h"
+#include "remote/hostproto.h"
 
-#define DEADLINE_MS 30000
-
-static char base[200], env_path[300], file_path[300];
-
-struct world {
-	uv_loop_t loop;
-	struct fleet *fleet;
-	struct keyring *keyring;
-	struct session *session;
-	struct hostops *set;
-	struct wire_op order;
-	struct op_result result;
-	struct reading reading;
-	char	*secret, *why;
-	struct buf live;
-	int	 answers;
-};
-
-static struct world w;
-
-static struct session *
-session_of(void *arg, int host)
-{
-	(void)host;
-	return ((struct world *)arg)->session;
-}
+static char env_path[300], file_path[300];
 
 static const char fleet_text[] =
     "belay: fleet/1\n"
@@ -87,138 +61,23 @@ static const char fleet_text[] =
     "        dial: { file: %s, set: { MODE: \"$(dial)\", CA: \"$(ca_file)\" } }\n"
     "        trust: { ca: internal, file: %s.ca, lands: activation }\n";
 
-static void
-write_text(const char *path, const char *text, mode_t mode)
+static char *
+fleet_of_test(void)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(fchmod(fd, mode), 0);
-	(void)close(fd);
-}
-
-static void
-assert_text(const char *path, const char *want)
-{
-	char bytes[65536];
-	ssize_t n;
-	int fd = open(path, O_RDONLY);
-
-	assert_true(fd >= 0);
-	n = read(fd, bytes, sizeof(bytes) - 1);
-	assert_true(n >= 0);
-	bytes[n] = '\0';
-	(void)close(fd);
-	assert_string_equal(bytes, want);
+	(void)snprintf(env_path, sizeof(env_path), "%s/.env", base);
+	(void)snprintf(file_path, sizeof(file_path), "%s/etc/ca.crt", base);
+	return mem_printf(fleet_text, base, env_path, env_path, env_path, env_path, env_path, env_path);
 }
 
 static int
 set_up(void **state)
 {
-	struct session_config config = { .name = "here", .local = true };
-	struct hostops_config hostops;
-	struct err err;
-	char *text;
-
 	(void)state;
-	memset(&w, 0, sizeof(w));
-	(void)snprintf(base, sizeof(base), "%.100s/belay-ops-XXXXXX",
-	    getenv("TMPDIR") == NULL ? "/tmp" : getenv("TMPDIR"));
-	if (mkdtemp(base) == NULL)
+	if (ops_set_up(fleet_of_test) != 0)
 		return -1;
-	(void)snprintf(env_path, sizeof(env_path), "%s/.env", base);
-	(void)snprintf(file_path, sizeof(file_path), "%s/etc/ca.crt", base);
-	text = mem_printf(fleet_text, base, env_path, env_path, env_path, env_path, env_path, env_path);
-	if (fleet_parse(&w.fleet, "fleet.yaml", text, strlen(text), &err) != 0) {
-		print_error("%s\n", err.msg);
-		return -1;
-	}
-	free(text);
-	(void)uv_loop_init(&w.loop);
-	w.keyring = keyring_new(&w.loop);
-	w.session = session_new(&w.loop, w.keyring, &config, NULL, NULL);
-	memset(&hostops, 0, sizeof(hostops));
-	hostops.loop = &w.loop;
-	hostops.fleet = w.fleet;
-	hostops.session = session_of;
-	hostops.arg = &w;
-	memset(hostops.key, 7, sizeof(hostops.key));
-	w.set = hostops_new(&hostops);
 	w.order.op.kind = OP_ENV;
-	w.order.op.mode = -1;
 	w.order.op.path = mem_strdup(env_path);
-	w.order.op.unit = NONE;
-	(void)strcpy(w.order.op.id, "run-1/step/1");
-	(void)strcpy(w.order.who, "ops@bastion");
 	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	char *command = mem_printf("rm -rf '%s'", base);
-
-	(void)state;
-	hostops_free(w.set);
-	session_free(w.session);
-	keyring_free(w.keyring);
-	(void)uv_run(&w.loop, UV_RUN_DEFAULT);
-	if (uv_loop_close(&w.loop) != 0)
-		return -1;
-	op_release(&w.order.op);
-	op_result_release(&w.result);
-	reading_release(&w.reading);
-	free(w.secret);
-	free(w.why);
-	buf_release(&w.live);
-	fleet_free(w.fleet);
-	if (system(command) != 0)
-		return -1;
-	free(command);
-	return 0;
-}
-
-static void
-on_done(void *arg, const struct op_result *r)
-{
-	struct world *world = arg;
-
-	op_result_release(&world->result);
-	world->result = *r;
-	world->result.text = mem_strdup(r->text);
-	world->result.why = mem_strdup(r->why);
-	world->answers++;
-	uv_stop(&world->loop);
-}
-
-static void
-on_text(void *arg, const char *bytes, size_t len)
-{
-	struct world *world = arg;
-
-	(void)buf_put(&world->live, bytes, len);
-}
-
-static void
-ask_for(enum op_verb verb, int64_t deadline_ms)
-{
-	w.answers = 0;
-	(void)hostops_op(w.set, verb, &w.order, deadline_ms, on_done, on_text, &w);
-	assert_int_equal(w.answers, 0);	/* never from inside the call */
-	while (w.answers == 0)
-		(void)uv_run(&w.loop, UV_RUN_ONCE);
-	assert_int_equal(w.answers, 1);
-}
-
-static void
-check(enum op_verb verb, enum op_outcome want)
-{
-	ask_for(verb, DEADLINE_MS);
-	if (w.result.outcome != want)
-		print_error("%s: %s\n", op_outcome_word(w.result.outcome),
-		    w.result.why == NULL ? "" : w.result.why);
-	assert_string_equal(op_outcome_word(w.result.outcome), op_outcome_word(want));
 }
 
 static void
@@ -547,6 +406,191 @@ a_command_that_fails_says_so_and_may_be_tried_again(void **state)
 }
 
 static void
+touches(const char *name)
+{
+	*(char **)mem_push(&w.order.op.touches.v, &w.order.op.touches.n, sizeof(char *)) =
+	    mem_printf("%s/%s", base, name);
+}
+
+static void
+make(const char *name, const char *text, mode_t mode)
+{
+	char path[400];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", base, name);
+	write_text(path, text, mode);
+}
+
+static char *
+tree(void)
+{
+	char dir[300];
+	struct buf b;
+	size_t len;
+
+	(void)snprintf(dir, sizeof(dir), "%s/t", base);
+	(void)mkdir(dir, 0755);
+	buf_init(&b, 0);
+	tree_of(dir, &b);
+	(void)buf_puts(&b, "");
+	return buf_take(&b, &len);
+}
+
+#define ALL_TOUCHED() do { \
+	touches("t/with a blank "); touches("t/gone"); touches("t/d/e/made"); touches("t/mode"); touches("t/same"); \
+} while (0)
+
+static void
+with_files(const char *run, const char *undo)
+{
+	free(tree());
+	make("t/with a blank ", "before\n", 0644);
+	make("t/gone", "was here\n", 0640);
+	make("t/mode", "mode\n", 0644);
+	make("t/same", "same\n", 0600);
+	command_op(OP_RUN, run, undo);
+}
+
+#define TOUCHING "cd t; echo after >'with a blank '; rm gone; mkdir -p d/e; echo made >d/e/made; chmod 4600 mode"
+
+static void
+files_that_a_command_touches_come_back_to_the_byte(void **state)
+{
+	char *was, *is;
+	int turn;
+
+	(void)state;
+	with_files(TOUCHING, NULL);
+	ALL_TOUCHED();
+	was = tree();
+	check(OPV_OBSERVE, OP_FRESH);
+	assert_non_null(strstr(w.result.text, "\ntouches "));
+	for (turn = 0; turn < 2; turn++) {
+		check(OPV_APPLY, OP_APPLIED);
+		is = tree();
+		assert_string_not_equal(is, was);
+		free(is);
+		check(OPV_APPLY, OP_APPLIED);
+		check(OPV_UNDO, OP_RESTORED);
+		is = tree();
+		assert_string_equal(is, was);
+		free(is);
+		check(OPV_RECORD, OP_RESTORED);
+		check(OPV_UNDO, OP_RESTORED);
+	}
+	free(was);
+}
+
+static void
+a_touched_file_that_others_changed_is_refused_and_no_other_put_back(void **state)
+{
+	char *was, *is;
+
+	(void)state;
+	with_files(TOUCHING, "echo undone >>log");
+	ALL_TOUCHED();
+	was = tree();
+	check(OPV_APPLY, OP_APPLIED);
+	make("t/same", "theirs\n", 0600);
+	is = tree();
+	check(OPV_UNDO, OP_DRIFTED);
+	assert_non_null(strstr(w.result.why, "/t/same'"));
+	assert_null(strstr(w.result.why, "/t/gone'"));
+	free(was);
+	was = tree();
+	assert_string_equal(was, is);
+	/* Not even the command that undoes it was run. */
+	(void)snprintf(file_path, sizeof(file_path), "%s/log", base);
+	assert_text(file_path, "-");
+	make("t/same", "same\n", 0600);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "undone\n");
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "undone\n");
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/gone", base);
+	assert_text(file_path, "was here\n");
+	free(was);
+	free(is);
+}
+
+static void
+the_undo_command_comes_first_and_the_files_put_right_what_it_left(void **state)
+{
+	char *was, *is;
+
+	(void)state;
+	with_files(TOUCHING, "cd t; test -f d/e/made && echo nearly >'with a blank '; echo other >gone");
+	ALL_TOUCHED();
+	was = tree();
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	is = tree();
+	assert_string_equal(is, was);
+	free(was);
+	free(is);
+}
+
+static void
+a_command_that_failed_and_is_run_again_keeps_what_was_before_it(void **state)
+{
+	char *was, *is;
+
+	(void)state;
+	with_files("cd t; echo part >>same; test -f ../go", NULL);
+	touches("t/same");
+	was = tree();
+	check(OPV_APPLY, OP_FAILED);
+	make("go", "", 0600);
+	check(OPV_APPLY, OP_APPLIED);
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/same", base);
+	assert_text(file_path, "same\npart\npart\n");
+	check(OPV_UNDO, OP_RESTORED);
+	is = tree();
+	assert_string_equal(is, was);
+	free(was);
+	free(is);
+}
+
+static void
+a_file_that_is_too_large_to_keep_stops_the_command(void **state)
+{
+	(void)state;
+	with_files("echo ran >t/same", NULL);
+	touches("t/gone");
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/gone", base);
+	assert_int_equal(truncate(file_path, (off_t)HOST_TOUCHED_MAX + 1), 0);
+	check(OPV_APPLY, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "larger than"));
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/same", base);
+	assert_text(file_path, "same\n");
+}
+
+static void
+a_command_reads_an_object_and_nobody_else_sees_it(void **state)
+{
+	(void)state;
+	with_files("cat >t/same\n# the pattern does not match itself\n"
+	    "grep -a -l 's3[c]r3t' /proc/[0-9]*/cmdline /proc/[0-9]*/environ >t/gone 2>/dev/null\n"
+	    "grep -r -l 's3[c]r3t' state >>t/gone\nls /proc/self/cmdline", NULL);
+	touches("t/same");
+	touches("t/gone");
+	set_key("KEY", "s3cr3t \"quoted\"\n\\ $(x) 'y' \xc3\xa9 \xf0\x9f\x94\x91\t");
+	set_key("CA", "b2xk");
+	w.order.op.secret = true;
+	check(OPV_OBSERVE, OP_FRESH);
+	assert_null(strstr(w.result.text, "s3cr3t"));
+	assert_non_null(strstr(w.result.text, "\nreads KEY=hmac:"));
+	check(OPV_APPLY, OP_APPLIED);
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/same", base);
+	assert_text(file_path, "{\"KEY\":\"s3cr3t \\\"quoted\\\"\\n\\\\ $(x) 'y' \\u00e9 \\ud83d\\udd11\\u0009\",\"CA\":\"b2xk\"}");
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/gone", base);
+	assert_text(file_path, "");
+	assert_string_equal(w.result.text, "/proc/self/cmdline\n");
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "was here\n");
+}
+
+static void
 an_observe_command_tells_what_is_in_place(void **state)
 {
 	(void)state;
@@ -588,7 +632,7 @@ what_a_command_prints_comes_while_it_runs(void **state)
 	    "test -f go && echo second", NULL);
 	(void)snprintf(file_path, sizeof(file_path), "%s/go", base);
 	w.answers = 0;
-	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, on_done, on_text, &w);
+	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, ops_done, ops_text, &w);
 	while (w.answers == 0) {
 		(void)uv_run(&w.loop, UV_RUN_ONCE);
 		if (strstr(buf_str(&w.live), "first") != NULL && access(file_path, F_OK) != 0)
@@ -604,11 +648,11 @@ a_deadline_ends_the_wait_and_the_record_knows_the_rest(void **state)
 {
 	(void)state;
 	command_op(OP_RUN, "trap '' TERM; until test -f go || ! test -d \"$PWD\"; do sleep 0.1; done; echo late >done", NULL);
-	ask_for(OPV_APPLY, 1500);
+	(void)ops_ask(OPV_APPLY, 1500);
 	assert_int_equal(w.result.outcome, OP_CUT);
 	/* A local session ends what it started; what is on record is a command without an end. */
 	do
-		ask_for(OPV_RECORD, DEADLINE_MS);
+		(void)ops_ask(OPV_RECORD, DEADLINE_MS);
 	while (w.result.outcome == OP_UNREACHED);
 	assert_int_equal(w.result.outcome, OP_CUT);
 	check(OPV_APPLY, OP_CUT);
@@ -642,7 +686,7 @@ an_undo_waits_for_a_command_that_still_runs(void **state)
 	(void)snprintf(log, sizeof(log), "%s/log", base);
 	command_op(OP_ACTIVATE, "echo begun; until test -f go || ! test -d \"$PWD\"; do sleep 0.1; done; echo ran >>log", NULL);
 	w.answers = 0;
-	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, on_done, on_text, &w);
+	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, ops_done, ops_text, &w);
 	while (strstr(buf_str(&w.live), "begun") == NULL)
 		(void)uv_run(&w.loop, UV_RUN_ONCE);
 	(void)hostops_op(w.set, OPV_UNDO, &w.order, DEADLINE_MS, on_done_too, NULL, &undone);
@@ -805,7 +849,7 @@ cancelled_calls_answer_nothing(void **state)
 	set_key("MODE", "require");
 	w.answers = 0;
 	for (i = 0; i < 20; i++) {
-		h = hostops_op(w.set, OPV_OBSERVE, &w.order, DEADLINE_MS, on_done, NULL, &w);
+		h = hostops_op(w.set, OPV_OBSERVE, &w.order, DEADLINE_MS, ops_done, NULL, &w);
 		if (i % 2 == 1)
 			(void)uv_run(&w.loop, UV_RUN_ONCE);
 		if (w.answers == 0)
@@ -814,13 +858,13 @@ cancelled_calls_answer_nothing(void **state)
 	assert_int_equal(w.answers, 0);
 	check(OPV_OBSERVE, OP_FRESH);
 	/* And freeing the set ends what is under way: see the tear-down. */
-	(void)hostops_op(w.set, OPV_OBSERVE, &w.order, DEADLINE_MS, on_done, NULL, &w);
+	(void)hostops_op(w.set, OPV_OBSERVE, &w.order, DEADLINE_MS, ops_done, NULL, &w);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, ops_tear_down)
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_env_op_is_previewed_applied_and_undone_to_the_byte),
@@ -835,6 +879,12 @@ main(void)
 		T(private_keys_are_never_shown),
 		T(a_command_runs_once_for_one_op_and_is_taken_back_once),
 		T(a_command_that_fails_says_so_and_may_be_tried_again),
+		T(files_that_a_command_touches_come_back_to_the_byte),
+		T(a_touched_file_that_others_changed_is_refused_and_no_other_put_back),
+		T(the_undo_command_comes_first_and_the_files_put_right_what_it_left),
+		T(a_command_that_failed_and_is_run_again_keeps_what_was_before_it),
+		T(a_file_that_is_too_large_to_keep_stops_the_command),
+		T(a_command_reads_an_object_and_nobody_else_sees_it),
 		T(an_observe_command_tells_what_is_in_place),
 		T(undoing_an_activation_activates_again),
 		T(what_a_command_prints_comes_while_it_runs),
@@ -846,7 +896,11 @@ main(void)
 		T(a_secret_is_read_from_an_env_file),
 		T(cancelled_calls_answer_nothing),
 	};
+	int status;
 
+	(void)argc;
+	if (ops_killer(argv, &status))
+		return status;
 	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
