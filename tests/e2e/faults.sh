@@ -33,8 +33,13 @@ update_as_ever() {
 }
 
 update_takes() {
-	{ printf '#!/bin/sh\nsleep %s\n' "$1"; cat "$tmp/update.sh"; } >"$tmp/slow.sh"
+	rm -f "$tmp/begun"
+	{ printf '#!/bin/sh\n: >%s\nsleep %s\n' "$tmp/begun" "$1"; cat "$tmp/update.sh"; } >"$tmp/slow.sh"
 	cat "$tmp/slow.sh" >"$api/update.sh"
+}
+
+update_begun() {
+	[ -e "$tmp/begun" ]
 }
 
 update_is() {
@@ -130,7 +135,7 @@ worker_killed() {
 	update_takes 2
 	before=$(restarts)
 	go "$1" "$step" --yes
-	until_ 20 said '1 of 2' || return 1
+	until_ 20 update_begun || return 1
 	to_workers KILL
 	comes_to 0 "$2" && [ $(($(restarts) - before)) -eq 1 ]
 }
@@ -138,7 +143,7 @@ worker_killed() {
 worker_stopped() {
 	update_takes 2
 	go apply "$step" --yes
-	until_ 20 said '1 of 2' || return 1
+	until_ 20 update_begun || return 1
 	to_workers STOP
 	comes_to 0 ': done'
 }
@@ -167,7 +172,7 @@ ok "preview: its workers are killed: nothing is begun" worker_killed_at_preview
 silent_in_apply() {
 	update_takes 2
 	go apply "$step" --yes
-	until_ 20 said '1 of 2' || return 1
+	until_ 20 update_begun || return 1
 	"$lab" stop-sshd "$dir" api
 	until_ 20 said "doubt: .*host 'api-1': no answer" || { cat "$tmp/out"; return 1; }
 	belay status >"$tmp/status"
@@ -337,7 +342,7 @@ state_read_only() {
 two_at_once() {
 	update_takes 2
 	go apply "$step" --yes
-	until_ 20 said '1 of 2' || return 1
+	until_ 20 update_begun || return 1
 	sed 's/^name: .*/name: another/' "$plan" >"$dir/another.yaml"
 	fails 6 "pid $pid, .*step $step" belay apply "$step" --yes &&
 		fails 6 "pid $pid" belay undo --yes &&
@@ -419,14 +424,14 @@ end_of_input() {
 parks() {
 	update_takes 2
 	at_terminal apply "$step"
-	shows 'apply this step' && keys 'y\n' && shows '1 of 2' && keys '\003'
+	shows 'apply this step' && keys 'y\n' && until_ 20 update_begun && keys '\003'
 	ends 0 && on_screen 'stopping where it is safe'
 }
 
 leaves() {
 	update_takes 3
 	at_terminal apply "$step"
-	shows 'apply this step' && keys 'y\n' && shows '1 of 2' && keys '\003' &&
+	shows 'apply this step' && keys 'y\n' && until_ 20 update_begun && keys '\003' &&
 		shows 'stopping where it is safe' && keys '\003'
 	ends 5 && on_screen "left while step '$step' was applying; belay apply goes on"
 }
