@@ -157,6 +157,7 @@ ENGINE_SRC = \
 	src/engine/life.c \
 	src/engine/answers.c \
 	src/engine/watch.c \
+	src/engine/insist.c \
 	src/engine/judge.c \
 	src/engine/prove.c \
 	src/engine/lease.c \
@@ -197,6 +198,7 @@ UI_SRC = \
 	ui/pane_fleet.c \
 	ui/pane_proof.c \
 	ui/pane_step.c \
+	ui/pane_trouble.c \
 	ui/pane_words.c \
 	ui/proven.c \
 	ui/question.c \
@@ -323,6 +325,7 @@ E2E = \
 	tests/e2e/conf.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
+	tests/e2e/drift.sh \
 	$(END)
 
 # Programs that the tests run: NAME is tests/NAME.c -> $(BUILD)/tests/NAME.

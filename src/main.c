@@ -50,7 +50,7 @@ static const struct {
 static const char *const not_yet[] = { "certs", "explain", "doctor", NULL };
 
 enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_WATCH, OPT_CHECK, OPT_EXPANDED, OPT_PRINT,
-	OPT_REASON, OPT_WAIVE, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL };
+	OPT_REASON, OPT_WAIVE, OPT_KEEP, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL };
 
 static const struct option long_options[] = {
 	{ "fleet", required_argument, NULL, 'f' },
@@ -64,6 +64,7 @@ static const struct option long_options[] = {
 	{ "skip-optional", no_argument, NULL, OPT_SKIP_OPTIONAL },
 	{ "reason", required_argument, NULL, OPT_REASON },
 	{ "waive", required_argument, NULL, OPT_WAIVE },
+	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "watch", no_argument, NULL, OPT_WATCH },
 	{ "check", no_argument, NULL, OPT_CHECK },
@@ -92,6 +93,7 @@ usage(FILE *to)
 	    "      --to STEP, --all apply, undo: up to a step, or all of them\n"
 	    "      --skip-optional  apply: pass over optional steps\n"
 	    "      --waive CHECK --reason TEXT   apply, undo STEP: go on without a check\n"
+	    "      --keep HOST:PATH --reason TEXT   undo: leave what somebody else wrote there\n"
 	    "      --json           status, check, diff, verify, history: as data\n"
 	    "      --watch          status: again and again\n"
 	    "      --check          status: exit 2 where not every link is on TLS\n"
@@ -187,8 +189,8 @@ int
 main(int argc, char **argv)
 {
 	struct verb_options o = { .program = "/proc/self/exe", .ssh_config = getenv("BELAY_SSH_CONFIG") };
-	const char *waive[WAIVES_MAX + 1] = { NULL };
-	size_t nwaive = 0;
+	const char *waive[WAIVES_MAX + 1] = { NULL }, *keep[WAIVES_MAX + 1] = { NULL };
+	size_t nwaive = 0, nkeep = 0;
 	bool read_only = false;
 	int c;
 
@@ -199,6 +201,7 @@ main(int argc, char **argv)
 	(void)setlocale(LC_NUMERIC, "C");
 	(void)signal(SIGPIPE, SIG_IGN);
 	o.waive = waive;
+	o.keep = keep;
 	while ((c = getopt_long(argc, argv, "f:p:h", long_options, NULL)) != -1)
 		switch (c) {
 		case 'f':
@@ -237,6 +240,11 @@ main(int argc, char **argv)
 				return wrong("too many checks waived at once", NULL);
 			waive[nwaive++] = optarg;
 			break;
+		case OPT_KEEP:
+			if (nkeep == WAIVES_MAX)
+				return wrong("too many files kept at once", NULL);
+			keep[nkeep++] = optarg;
+			break;
 		case OPT_JSON:
 			o.json = true;
 			break;
@@ -268,6 +276,8 @@ main(int argc, char **argv)
 		o.step = argv[optind + 1];
 	if (nwaive > 0 && o.reason == NULL)
 		return wrong("a check is waived only with a reason (--reason TEXT)", NULL);
+	if (nkeep > 0 && o.reason == NULL)
+		return wrong("what somebody else wrote is kept only with a reason (--reason TEXT)", NULL);
 	if (optind < argc)
 		return run_verb(argv[optind], &o);
 	return console(&o, read_only);

@@ -54,7 +54,7 @@ find(const char *word, struct err *err)
 	}
 	names[COMMAND_COUNT] = NULL;
 	/* What changes something is named in full. */
-	if (matches == 1 && found > CMD_WAIVE)
+	if (matches == 1 && found > CMD_KEEP)
 		return found;
 	if ((nearest = text_nearest(word, names)) == NULL && matches > 0)
 		nearest = rows[found].name;
@@ -116,6 +116,41 @@ split_waive(struct command *c, const char *rest, const struct scene *s, int step
 	return 0;
 }
 
+/* HOST:PATH, which may hold blanks: one that the step wrote, as it is shown. */
+static int
+split_keep(struct command *c, const char *rest, const struct scene *s, int step, struct err *err)
+{
+	const struct ops *ops;
+	char *name;
+	size_t i, len;
+
+	if (s->plan == NULL || step == NONE)
+		return err_set(err, "there is no step that has written a file");
+	ops = s->ops(s->arg, step);
+	for (i = 0; ops != NULL && i < ops->n; i++) {
+		if (ops->v[i].path == NULL)
+			continue;
+		name = mem_printf("%s:%s", s->fleet->hosts[ops->v[i].host].name, ops->v[i].path);
+		len = strlen(name);
+		if (strncmp(rest, name, len) == 0 && (rest[len] == ' ' || rest[len] == '\0') && len < sizeof(c->check)) {
+			memcpy(c->check, name, len + 1);
+			free(name);
+			rest += len;
+			rest += strspn(rest, " ");
+			if (*rest == '\0')
+				return err_set(err, "keeping '%s' needs a reason behind it", c->check);
+			if (strlen(rest) >= sizeof(c->text))
+				return err_set(err, "that is too long; at most %d bytes", COMMAND_TEXT_MAX - 1);
+			memcpy(c->text, rest, strlen(rest) + 1);
+			c->step = step;
+			return 0;
+		}
+		free(name);
+	}
+	return err_set(err, "step '%s' has written no file named so; it is HOST:PATH, as p shows it",
+	    s->plan->steps[step].id);
+}
+
 int
 command_parse(struct command *ret, const char *line, const struct scene *s, int step,
     struct err *err)
@@ -154,6 +189,12 @@ command_parse(struct command *ret, const char *line, const struct scene *s, int 
 
 		memcpy(text, c.text, sizeof(text));
 		if (split_waive(&c, text, s, step, err) != 0)
+			return -1;
+	} else if (kind == CMD_KEEP) {
+		char text[COMMAND_TEXT_MAX];
+
+		memcpy(text, c.text, sizeof(text));
+		if (split_keep(&c, text, s, step, err) != 0)
 			return -1;
 	} else if (strcmp(rows[kind].arguments, "[STEP]") == 0 && len > 0 &&
 	    find_step(s, c.text, &c.step, err) != 0)

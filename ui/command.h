@@ -22,6 +22,7 @@ struct err;
 	X(CMD_SETTLE, "settle", "[STEP]", "ask the hosts what became of a step in doubt") \
 	X(CMD_PARK, "park", "", "stop the step in flight where it is safe") \
 	X(CMD_WAIVE, "waive", "CHECK REASON", "let a check count as passed; the mark stays (only when armed)") \
+	X(CMD_KEEP, "keep", "FILE REASON", "where an undo is stuck at HOST:PATH: it leaves what somebody else wrote there") \
 	X(CMD_ARM, "arm", "", "make changes possible") \
 	X(CMD_DISARM, "disarm", "", "make changes impossible again") \
 	X(CMD_REFRESH, "refresh", "", "probe everything now") \
@@ -47,12 +48,12 @@ const char *command_help(enum command_kind);
 struct command {
 	enum command_kind kind;
 	int	 step;			/* NONE: not given */
-	char	 check[COMMAND_TEXT_MAX];	/* WAIVE */
-	char	 text[COMMAND_TEXT_MAX];	/* WAIVE: the reason; WRITE: the file */
+	char	 check[COMMAND_TEXT_MAX];	/* WAIVE: the check; KEEP: the file */
+	char	 text[COMMAND_TEXT_MAX];	/* WAIVE, KEEP: the reason; WRITE: the file */
 };
 
 /*
- * Reads a command line.  `step` is the step whose checks WAIVE may name.  A
+ * Reads a command line.  `step` is the step whose checks WAIVE may name, and whose files KEEP.  A
  * name may be cut where it stays the only one ("hist"); q is quit.
  */
 int	command_parse(struct command *ret, const char *line, const struct scene *, int step, struct err *);

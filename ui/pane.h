@@ -17,6 +17,12 @@
 void	dashboard_draw(struct area, struct view *, const struct scene *);
 
 void	preview_page(struct page *, const struct scene *, int step);
+/*
+ * Is it faulted, stuck, in doubt, or is a host lost that it is at work on?  Then
+ * what is known of each host of it, and what can be done, a line each.
+ */
+bool	step_in_trouble(const struct scene *, int step);
+void	trouble_add(struct page *, const struct scene *, int step);
 void	progress_page(struct page *, const struct scene *, int step);
 void	gate_page(struct page *, const struct scene *, int step);
 void	sessions_page(struct page *, const struct scene *);

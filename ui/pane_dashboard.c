@@ -594,9 +594,9 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 		page_wrap(p, 2, look.role, sv->why);
 		page_line(p);
 		page_add(p, ROLE_TEXT, sv->phase == PHASE_FAULTED ?
-		    "  u undoes it; :retry takes it up again; v judges its gate" :
+		    "  u undoes it; :retry takes it up again; p shows what is where" :
 		    sv->phase == PHASE_STUCK ? "  u tries again; p shows what is where" :
-		    "  :settle asks the hosts again; u undoes it");
+		    "  :settle asks the hosts again; u undoes it; p shows what is where");
 		detail_gate(p, s, step);
 		break;
 	case PHASE_APPLYING:

@@ -351,6 +351,8 @@ progress_page(struct page *p, const struct scene *s, int step)
 		page_add(p, ROLE_DIM, " it has no operations");
 		return;
 	}
+	if (step_in_trouble(s, step))
+		trouble_add(p, s, step);
 	page_heading(p, "OPERATIONS");
 	for (i = 0; i < ops->n && i < sv->nops; i++) {
 		look = look_op(sv->ops[i].state);

@@ -294,13 +294,13 @@ pane_for(const struct scene *s, int step)
 	case PHASE_UNDOING:
 	case PHASE_DOUBT:
 	case PHASE_STUCK:
+	case PHASE_FAULTED:
 		return PANE_PROGRESS;
 	case PHASE_GUARDING:
 	case PHASE_PROVING:
 	case PHASE_SOAKING:
 	case PHASE_DONE:
 	case PHASE_MET:
-	case PHASE_FAULTED:
 		return PANE_GATE;
 	}
 	return PANE_PREVIEW;

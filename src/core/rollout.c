@@ -195,6 +195,7 @@ set_op(struct step_state *s, int op, enum op_state state, const struct event *ev
 	struct op_view *o = &s->ops[op];
 
 	o->state = state;
+	o->drifted = false;
 	o->since_ms = ev->now_ms;
 	rollout_copy(o->why, sizeof(o->why), ev->why);
 }
@@ -884,6 +885,7 @@ on_undone(struct rollout *r, const struct event *ev, struct effects *out)
 		outcome = OP_RESTORED;
 	} else {
 		set_op(s, ev->op, OPS_STUCK, ev);
+		s->ops[ev->op].drifted = outcome == OP_DRIFTED;
 		if (s->ops[ev->op].why[0] == '\0')
 			rollout_copy(s->ops[ev->op].why, sizeof(s->ops[ev->op].why),
 			    "the host did not answer");

@@ -148,6 +148,7 @@ struct op_view {
 	char	 before_sha[65], after_sha[65];	/* of the preview, then of the apply */
 	char	 why[512];
 	int64_t	 since_ms;	/* of the state */
+	bool	 drifted;	/* STUCK: since somebody changed what we had written */
 };
 
 struct step_view {

@@ -51,6 +51,7 @@ rollout_replay(struct rollout *r, const struct record *rec)
 	if (o == NULL)
 		return;
 	o->since_ms = rec->at_ms;
+	o->drifted = rec->kind == REC_UNDO_OUTCOME && rec->outcome == OP_DRIFTED;
 	rollout_copy(o->why, sizeof(o->why), rec->why);
 	if (rec->before_sha[0] != '\0')
 		rollout_copy(o->before_sha, sizeof(o->before_sha), rec->before_sha);

@@ -17,6 +17,7 @@
 
 #include "core/mem.h"
 #include "engine/engine_int.h"
+#include "wire/wire.h"
 
 #define OP_DEADLINE_MS		30000
 #define SETTLE_EVERY_MS		2000
@@ -174,6 +175,7 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	const struct op_view *view = &rollout_step(e->rollout, fx->step)->ops[fx->op];
 	const char *run_id = fx->verb == OPV_OBSERVE ? ENGINE_PREVIEW_RUN : e->run.id;
 	struct event ev = { .kind = EV_OP, .step = fx->step, .op = fx->op, .verb = fx->verb };
+	struct wire_op order = { .token = 0 };
 	struct errand *errand;
 	const char *expect;
 	const struct op *op;
@@ -204,8 +206,13 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	/* Going forward: what the preview saw.  Going back: what we left, where that is another thing. */
 	expect = fx->verb != OPV_UNDO ? view->before_sha :
 	    strcmp(view->before_sha, view->after_sha) == 0 ? "" : view->after_sha;
-	errand->id = workers_op(e->workers, fx->verb, op, expect, e->who,
-	    e->plan->sha256, lease_token(e, op->host), errand->deadline_ms);
+	order.op = *op;			/* borrowed */
+	order.token = lease_token(e, op->host);
+	order.keep = fx->verb == OPV_UNDO && m->keeps[fx->op] != NULL;
+	(void)snprintf(order.expect_sha, sizeof(order.expect_sha), "%s", expect);
+	(void)snprintf(order.who, sizeof(order.who), "%s", e->who);
+	(void)snprintf(order.plan_sha, sizeof(order.plan_sha), "%s", e->plan->sha256);
+	errand->id = workers_op(e->workers, fx->verb, &order, errand->deadline_ms);
 }
 
 /* ---- events and effects ---- */
@@ -364,8 +371,8 @@ engine_arm(struct engine *e)
 
 /* ---- the verbs ---- */
 
-static int
-may_change(const struct engine *e, struct err *err)
+int
+engine_may_change(const struct engine *e, struct err *err)
 {
 	if (e->plan == NULL)
 		return err_set(err, "there is no plan; give one with -p");
@@ -442,7 +449,7 @@ ask_again(struct engine *e, enum verb verb, int step, struct err *err)
 		judge_begin(e, step, JUDGE_VERIFY, engine_now_ms(e));
 		return 0;
 	}
-	if (verb != VERB_PREVIEW && may_change(e, err) != 0)
+	if (verb != VERB_PREVIEW && engine_may_change(e, err) != 0)
 		return -1;
 	if (!rollout_may(e->rollout, verb, step, &why))
 		return err_set(err, "%s", why);
@@ -516,62 +523,6 @@ engine_material_ready(struct engine *e, bool ok, const char *why)
 	if (e->waiting_step == NONE)
 		e->waiting_goes_on = false;
 	engine_dirty(e);
-}
-
-int
-engine_waive(struct engine *e, int step, const char *check, const char *reason, struct err *err)
-{
-	const struct step *s;
-	struct step_memory *m;
-	char *text;
-	size_t i;
-	int rc;
-
-	if (may_change(e, err) != 0)
-		return -1;
-	if (step < 0 || (size_t)step >= e->plan->nsteps)
-		return err_set(err, "there is no such step");
-	if (reason == NULL || *reason == '\0')
-		return err_set(err, "a check is waived only with a reason");
-	s = &e->plan->steps[step];
-	m = &e->memory[step];
-	for (i = 0; i < s->nrequires + s->ngates; i++) {
-		bool guard = i < s->nrequires;
-		size_t k = guard ? i : i - s->nrequires;
-		char **slot = guard ? &m->waived_guards[k] : &m->waived_gates[k];
-
-		if (strcmp(guard ? s->requires[k].name : s->gates[k].name, check) != 0)
-			continue;
-		text = mem_printf("%s: %s", check, reason);
-		rc = past_note(e, step, "waive", text, err);
-		free(text);
-		if (rc != 0)
-			return -1;
-		free(*slot);
-		*slot = mem_strdup(reason);
-		/* It may be what a step out of its turn was refused for. */
-		e->turn.at_ms = 0;
-		engine_dirty(e);
-		engine_arm(e);
-		return 0;
-	}
-	return err_set(err, "step '%s' has no check '%s'", s->id, check);
-}
-
-const char *
-engine_waiver(const struct engine *e, int step, const char *check)
-{
-	const struct step *s = &e->plan->steps[step];
-	const struct step_memory *m = &e->memory[step];
-	size_t i;
-
-	for (i = 0; i < s->nrequires; i++)
-		if (strcmp(s->requires[i].name, check) == 0 && m->waived_guards[i] != NULL)
-			return m->waived_guards[i];
-	for (i = 0; i < s->ngates; i++)
-		if (strcmp(s->gates[i].name, check) == 0 && m->waived_gates[i] != NULL)
-			return m->waived_gates[i];
-	return NULL;
 }
 
 /* ---- what faces read ---- */

@@ -92,6 +92,14 @@ int	engine_undo_down(struct engine *, int step, int until, struct err *);
 int	engine_waive(struct engine *, int step, const char *check, const char *reason, struct err *);
 /* The reason for which a check of a step was waived, or NULL. */
 const char *engine_waiver(const struct engine *, int step, const char *check);
+/*
+ * Where an undo is stuck at a file ("HOST:PATH") because somebody changed what
+ * we had written: the next undo leaves that as it stands, as the new base, and
+ * takes the rest of the file back.  Noted in the journal.
+ */
+int	engine_keep(struct engine *, int step, const char *file, const char *reason, struct err *);
+/* The reason for which an op's drift is kept, or NULL. */
+const char *engine_kept(const struct engine *, int step, int op);
 int	engine_answer(struct engine *, uint64_t ask, const char *value, struct err *);	/* value is copied; NULL: no */
 /* Probe everything now; `since` of the sweep.  engine_swept() is true once all of it was answered. */
 int64_t	engine_sweep(struct engine *);

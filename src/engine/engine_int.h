@@ -81,6 +81,7 @@ struct step_memory {
 	struct check_result *guards, *gates;
 	bool	 guards_judged, gates_judged;
 	char	**waived_guards, **waived_gates;	/* reasons, by check */
+	char	**keeps;	/* reasons, by op: an undo leaves what somebody else made of it */
 };
 
 struct asked {
@@ -260,6 +261,12 @@ int	past_open(struct engine *, bool *ret_locked, struct err *);
 /* 0: it is open; 1: being begun, engine_material_ready() follows; -1: cannot */
 int	past_begin_run(struct engine *, struct err *);
 void	past_write(struct engine *, const struct effect *);
+int	engine_may_change(const struct engine *, struct err *);
+/* insist.c: what an operator insisted on.  replay: from the journal. */
+void	insist_replay(struct engine *, int step, const char *kind, const char *text);
+void	insist_forget(struct engine *);		/* of the whole run */
+void	insist_release(struct engine *, int step);
+
 int	past_note(struct engine *, int step, const char *kind, const char *text, struct err *);
 void	past_release(struct engine *);
 

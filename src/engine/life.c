@@ -80,6 +80,7 @@ memory_init(struct engine *e, struct err *err)
 			break;
 		}
 		m->texts = mem_array(m->ops.n, sizeof(*m->texts));
+		m->keeps = mem_array(m->ops.n, sizeof(*m->keeps));
 		all = mem_array(m->ops.n, sizeof(*all));
 		for (k = 0; k < m->ops.n; k++) {
 			const struct op *op = &m->ops.v[k];
@@ -247,13 +248,8 @@ memory_release(struct engine *e)
 
 		for (k = 0; m->texts != NULL && k < m->ops.n; k++)
 			free(m->texts[k]);
-		for (k = 0; m->waived_guards != NULL && k < e->plan->steps[i].nrequires; k++)
-			free(m->waived_guards[k]);
-		for (k = 0; m->waived_gates != NULL && k < e->plan->steps[i].ngates; k++)
-			free(m->waived_gates[k]);
+		insist_release(e, (int)i);
 		free(m->texts);
-		free(m->waived_guards);
-		free(m->waived_gates);
 		free(m->guards);
 		free(m->gates);
 		ops_release(&m->ops);

@@ -17,7 +17,6 @@
 /* Of a value, in the words of an entry: enough to tell a mode from a path. */
 #define WORDS_VALUE_MAX 64
 
-static void	forget_waivers(struct engine *);
 
 struct written {		/* one record on its way to disk */
 	struct engine *engine;
@@ -184,7 +183,7 @@ past_write(struct engine *e, const struct effect *x)
 	free(op_id);
 	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && rollout_last(e->rollout) == NONE) {
 		/* All is as it was before: what comes next is another run. */
-		forget_waivers(e);
+		insist_forget(e);
 		journaling_end(e->journaling, on_ended, e);
 		e->run_open = false;
 	}
@@ -245,26 +244,6 @@ past_begin_run(struct engine *e, struct err *err)
 
 /* ---- coming back ---- */
 
-/* A run that was taken back whole takes its waivers with it. */
-static void
-forget_waivers(struct engine *e)
-{
-	size_t i, k;
-
-	for (i = 0; e->plan != NULL && i < e->plan->nsteps; i++) {
-		const struct step *s = &e->plan->steps[i];
-
-		for (k = 0; k < s->nrequires; k++) {
-			free(e->memory[i].waived_guards[k]);
-			e->memory[i].waived_guards[k] = NULL;
-		}
-		for (k = 0; k < s->ngates; k++) {
-			free(e->memory[i].waived_gates[k]);
-			e->memory[i].waived_gates[k] = NULL;
-		}
-	}
-}
-
 /* A step that was begun in this run, and that the plan does not have any more. */
 static void
 meet_stranger(struct engine *e, const struct journal_entry *entry)
@@ -297,7 +276,7 @@ on_entry(void *arg, const struct journal_entry *entry)
 	line.text = mem_strdup(entry->text);
 	remember(e, &line);
 	if (!entry->is_record && strcmp(entry->kind, "end") == 0)
-		forget_waivers(e);
+		insist_forget(e);
 	if (e->rollout == NULL || entry->step_id == NULL)
 		return true;
 	if ((step = plan_step(e->plan, entry->step_id)) == NONE) {
@@ -309,25 +288,9 @@ on_entry(void *arg, const struct journal_entry *entry)
 		rec = entry->record;
 		rec.step = step;
 		rollout_replay(e->rollout, &rec);
-	} else if (!entry->is_record && strcmp(entry->kind, "waive") == 0 && entry->text != NULL &&
-	    (entry->run[0] == '\0' || (e->run_open && strcmp(entry->run, e->run.id) == 0))) {
-		const struct step *s = &e->plan->steps[step];
-		struct step_memory *m = &e->memory[step];
-		size_t i, n;
-
-		for (i = 0; i < s->nrequires + s->ngates; i++) {
-			bool guard = i < s->nrequires;
-			size_t k = guard ? i : i - s->nrequires;
-			const char *name = guard ? s->requires[k].name : s->gates[k].name;
-			char **slot = guard ? &m->waived_guards[k] : &m->waived_gates[k];
-
-			n = strlen(name);
-			if (strncmp(entry->text, name, n) == 0 && entry->text[n] == ':') {
-				free(*slot);
-				*slot = mem_strdup(entry->text + n + 1 + (entry->text[n + 1] == ' '));
-			}
-		}
-	}
+	} else if (!entry->is_record && entry->text != NULL &&
+	    (entry->run[0] == '\0' || (e->run_open && strcmp(entry->run, e->run.id) == 0)))
+		insist_replay(e, step, entry->kind, entry->text);
 	return true;
 }
 

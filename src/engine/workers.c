@@ -1068,19 +1068,14 @@ workers_check(struct workers *ws, const struct check *check, int host, int64_t s
 }
 
 uint64_t
-workers_op(struct workers *ws, enum op_verb verb, const struct op *op, const char *expect_sha, const char *who,
-    const char *plan_sha, int64_t token, int64_t deadline_ms)
+workers_op(struct workers *ws, enum op_verb verb, const struct wire_op *order, int64_t deadline_ms)
 {
 	struct message m = { .kind = MSG_OP, .what = (int)verb, .subject = NONE };
-	struct wire_op order = { .op = *op, .token = token };	/* borrowed for the call */
 	struct buf blob = { .secret = true };
 
-	(void)snprintf(order.expect_sha, sizeof(order.expect_sha), "%s", expect_sha == NULL ? "" : expect_sha);
-	(void)snprintf(order.who, sizeof(order.who), "%s", who == NULL ? "" : who);
-	(void)snprintf(order.plan_sha, sizeof(order.plan_sha), "%s", plan_sha == NULL ? "" : plan_sha);
-	wire_op_encode(&order, &blob);
+	wire_op_encode(order, &blob);
 	m.blob = buf_take(&blob, &m.blob_len);
-	return ask(ws, worker_of_host(ws, op->host), &m, deadline_ms);
+	return ask(ws, worker_of_host(ws, order->op.host), &m, deadline_ms);
 }
 
 uint64_t

@@ -26,6 +26,7 @@
 
 struct err;
 struct uv_loop_s;
+struct wire_op;
 struct workers;
 
 /* What a host needs a person for; see remote/session.h. */
@@ -71,8 +72,7 @@ void	workers_stop(struct workers *);
 /* Each returns a fresh id, never 0.  A deadline is counted from now. */
 uint64_t workers_probe(struct workers *, enum reading_kind, int subject, int64_t deadline_ms);
 uint64_t workers_check(struct workers *, const struct check *, int host, int64_t since_ms, int64_t deadline_ms);
-uint64_t workers_op(struct workers *, enum op_verb, const struct op *, const char *expect_sha,
-	    const char *who, const char *plan_sha, int64_t token, int64_t deadline_ms);
+uint64_t workers_op(struct workers *, enum op_verb, const struct wire_op *, int64_t deadline_ms);
 /* Answered by op_done; see wire.h for what its outcomes mean. */
 struct wire_lease;
 uint64_t workers_lease(struct workers *, int host, const struct wire_lease *, int64_t deadline_ms);

@@ -87,7 +87,7 @@ try()
 # ---------------------------------------------------------------- request
 
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
-holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= keep_empty=
+holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= as_is=
 touches= command_lines= input_bytes=
 
 begun=
@@ -126,7 +126,7 @@ while IFS= read -r line; do
 	"ttl "*) ttl=$value ;;
 	"doing "*) doing=$value ;;
 	"live "*) live=$value ;;
-	"keep "*) keep_empty=$value ;;
+	"as-is "*) as_is=$value ;;
 	*) fail "unknown header: ${line%% *}" ;;
 	esac
 done
@@ -645,7 +645,9 @@ verb_restore()
 
 	# Mode and owner go back where they are still what we left.
 	to_mode=$mode_is to_owner=
-	if [ -n "$m_mode" ] && [ "$kind" = file ]; then
+	if [ "$as_is" ]; then
+		:
+	elif [ -n "$m_mode" ] && [ "$kind" = file ]; then
 		a_mode= a_owner=
 		if [ -f "$rec/attr" ]; then
 			IFS=" " read -r word a_mode a_owner <"$rec/attr"

@@ -114,7 +114,8 @@ restore(struct hostop *h, const struct looked *l, const char *to, size_t to_len,
 	hostop_shas(h, l->sha, to == NULL ? l->m_before : sha);
 	if (hostop_write_headers(h, q, &err) != 0 || host_header(q, "path", h->op->path, &err) != 0 ||
 	    host_header(q, "expect", l->sha, &err) != 0 ||
-	    host_header(q, "after", to == NULL ? NULL : sha, &err) != 0) {
+	    host_header(q, "after", to == NULL ? NULL : sha, &err) != 0 ||
+	    host_header(q, "as-is", to == l->content ? "1" : NULL, &err) != 0) {
 		hostop_failed(h, &err);
 		return;
 	}
@@ -188,6 +189,44 @@ apply_file(struct hostop *h, const struct looked *l)
 	buf_release(&after);
 }
 
+/* What drifted is nobody's business any more. */
+static void
+leave_out(struct pairs *set, struct strings *unset, const struct strings *names)
+{
+	size_t i, k;
+
+	for (k = 0; k < names->n; k++) {
+		for (i = 0; i < set->n; i++)
+			if (strcmp(set->v[i].key, names->v[k]) == 0) {
+				free(set->v[i].key);
+				mem_wipe_free(set->v[i].value, strlen(set->v[i].value));
+				memmove(&set->v[i], &set->v[i + 1], (set->n - i - 1) * sizeof(set->v[i]));
+				set->n--;
+				i--;
+			}
+		for (i = 0; i < unset->n; i++)
+			if (strcmp(unset->v[i], names->v[k]) == 0) {
+				free(unset->v[i]);
+				memmove(&unset->v[i], &unset->v[i + 1], (unset->n - i - 1) * sizeof(unset->v[i]));
+				unset->n--;
+				i--;
+			}
+	}
+}
+
+static void
+say_kept(struct hostop *h, const struct strings *names)
+{
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, OP_WHY_MAX / 2);
+	for (i = 0; i < names->n; i++)
+		(void)buf_printf(&b, "%s%s", i == 0 ? "" : ", ", names->v[i]);
+	hostop_say(h, "left as somebody else set it: %s", buf_str(&b));
+	buf_release(&b);
+}
+
 static void
 undo_by_key(struct hostop *h, const struct looked *l)
 {
@@ -195,23 +234,32 @@ undo_by_key(struct hostop *h, const struct looked *l)
 	struct pairs set;
 	struct strings unset;
 	struct buf out, text;
+	size_t drifted, seen = 0;
 
 	file_wrote(h->op, l, &set, &unset);
 	buf_init(&out, 0);
 	out.secret = true;
-	if (text_restore(h->op->syntax, &out, l->before, l->before_len, &set, &unset, l->content,
-	    l->len, &drift) > 0) {
+	while ((drifted = text_restore(h->op->syntax, &out, l->before, l->before_len, &set, &unset, l->content,
+	    l->len, &drift)) > 0 && h->order->keep && drift.n > seen) {
+		seen = drift.n;
+		leave_out(&set, &unset, &drift);
+		buf_clear(&out);
+	}
+	if (drifted > 0) {
 		buf_init(&text, OP_TEXT_MAX);
 		file_three_ways(h->set, h->op, l, &drift, &text);
 		hostop_shas(h, l->sha, "");
 		hostop_say(h, "'%s': somebody changed what we had written there (%s%s); nothing was undone: put back "
-		    "ours or what was before, then undo again",
+		    "ours or what was before and undo again, or keep what is there",
 		    h->op->path, drift.v[0], drift.n > 1 ? " and more" : "");
 		hostop_drifted(h, buf_str(&text));
 		buf_release(&text);
-	} else
+	} else {
+		if (drift.n > 0)
+			say_kept(h, &drift);
 		restore(h, l, buf_str(&out), out.len,
 		    out.len > 0 || strcmp(l->m_before, "-") != 0);
+	}
 	file_wrote_release(&set, &unset);
 	strings_release(&drift);
 	buf_release(&out);
@@ -238,6 +286,7 @@ static void
 undo_file(struct hostop *h, const struct looked *l)
 {
 	char back[DIGEST_HEX_SIZE];
+	struct buf text;
 
 	hostop_shas(h, l->sha, l->sha);
 	/* For an undo expect_sha is what the apply left; empty where it changed nothing. */
@@ -273,10 +322,20 @@ undo_file(struct hostop *h, const struct looked *l)
 		undo_by_key(h, l);
 		return;
 	}
+	if (h->order->keep) {
+		hostop_say(h, l->there ? "left as somebody else wrote it" : "left removed, as somebody else had it");
+		restore(h, l, l->content, l->len, l->there);
+		return;
+	}
 	hostop_shas(h, l->sha, "");
-	hostop_say(h, l->there ? "'%s' is not what we wrote: somebody changed it; nothing was undone" :
-	    "'%s' is gone: somebody removed it; nothing was undone", h->op->path);
-	hostop_drifted(h, NULL);
+	hostop_say(h, l->there ? "'%s' is not what we wrote: somebody changed it; nothing was undone: put back ours "
+	    "and undo again, or keep what is there" :
+	    "'%s' is gone: somebody removed it; nothing was undone: put it back and undo again, or keep it so",
+	    h->op->path);
+	buf_init(&text, OP_TEXT_MAX);
+	file_two_ways(h->set, h->op, l, &text);
+	hostop_drifted(h, buf_str(&text));
+	buf_release(&text);
 }
 
 static void

@@ -130,25 +130,30 @@ put_whole(const struct hostops *set, char sign, const char *p, size_t len, struc
 	(void)buf_printf(out, ", %zu bytes\n", len);
 }
 
+/* From one content of a file to another; as fingerprints where one of them is secret. */
+static void
+put_change(const struct hostops *set, bool secret, const char *from, size_t from_len, bool was,
+    const char *to, size_t to_len, bool there, struct buf *out)
+{
+	if (!was && there)
+		(void)buf_puts(out, "+ a new file\n");
+	if (was && !there)
+		(void)buf_puts(out, "- the file is removed\n");
+	if (!secret && !is_key(from, from_len) && !is_key(to, to_len))
+		diff_text(out, from, from_len, to, to_len, DIFF_CONTEXT, NULL, NULL);
+	else if (from_len != to_len || memcmp(from, to, from_len) != 0 || was != there) {
+		if (was)
+			put_whole(set, '-', from, from_len, out);
+		if (there)
+			put_whole(set, '+', to, to_len, out);
+	}
+}
+
 static void
 preview_file(const struct hostops *set, const struct op *op, const struct looked *l,
     const char *after, size_t after_len, bool there, struct buf *out)
 {
-	bool secret = op->secret || is_key(l->content, l->len) || is_key(after, after_len);
-
-	if (!l->there && there)
-		(void)buf_puts(out, "+ a new file\n");
-	if (l->there && !there)
-		(void)buf_puts(out, "- the file is removed\n");
-	if (!secret)
-		diff_text(out, l->content, l->len, after, after_len, DIFF_CONTEXT, NULL, NULL);
-	else if (l->len != after_len || memcmp(l->content, after, after_len) != 0 ||
-	    l->there != there) {
-		if (l->there)
-			put_whole(set, '-', l->content, l->len, out);
-		if (there)
-			put_whole(set, '+', after, after_len, out);
-	}
+	put_change(set, op->secret, l->content, l->len, l->there, after, after_len, there, out);
 	if (!there)
 		return;
 	if (l->there && op->mode >= 0 && strtol(l->mode, NULL, 8) != op->mode)
@@ -284,4 +289,15 @@ file_three_ways(const struct hostops *set, const struct op *op, const struct loo
 		put_value(set, op, l->content, l->len, keys->v[i], out);
 		(void)buf_puts(out, "\n");
 	}
+}
+
+void
+file_two_ways(const struct hostops *set, const struct op *op, const struct looked *l, struct buf *out)
+{
+	(void)buf_puts(out, "from what we wrote to what is there:\n");
+	put_change(set, op->secret, l->after, l->after_len, strcmp(l->m_after, "-") != 0, l->content, l->len,
+	    l->there, out);
+	(void)buf_puts(out, "from what is there to what was before us:\n");
+	put_change(set, op->secret, l->content, l->len, l->there, l->before, l->before_len,
+	    strcmp(l->m_before, "-") != 0, out);
 }

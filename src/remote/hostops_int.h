@@ -125,5 +125,7 @@ void	file_wrote_release(struct pairs *, struct strings *);
 /* Of keys that drifted: what was before, what we wrote, what is there. */
 void	file_three_ways(const struct hostops *, const struct op *, const struct looked *,
 	    const struct strings *keys, struct buf *out);
+/* The same of a whole file, as the two changes between them. */
+void	file_two_ways(const struct hostops *, const struct op *, const struct looked *, struct buf *out);
 
 #endif

@@ -461,6 +461,29 @@ undo_next(struct run *r)
 	}
 }
 
+/* What an undo is stuck at, and is to be left as it stands. */
+static bool
+keep_all(struct run *r)
+{
+	const struct rollout *ro = engine_rollout(r->engine);
+	const char *const *file = r->options->keep;
+	struct err err;
+	int step;
+
+	for (; file != NULL && *file != NULL; file++) {
+		(void)err_set(&err, "no undo is stuck at '%s'", *file);
+		for (step = (int)engine_plan(r->engine)->nsteps - 1; step >= 0; step--)
+			if (rollout_step(ro, step)->phase == PHASE_STUCK &&
+			    engine_keep(r->engine, step, *file, r->options->reason, &err) == 0)
+				break;
+		if (step < 0) {
+			fail(r, err.msg, "", "", EXIT_ERROR);
+			return false;
+		}
+	}
+	return true;
+}
+
 static void
 undo_turn(struct run *r)
 {
@@ -477,6 +500,8 @@ undo_turn(struct run *r)
 	if (d->stage == STAGE_BEGIN) {
 		/* An undo waits for nothing that can go back now. */
 		if (rollout_in_flight(ro) != NONE && !rollout_may(ro, VERB_UNDO, rollout_in_flight(ro), NULL))
+			return;
+		if (!keep_all(r))
 			return;
 		if (r->options->to != NULL) {
 			/* Back to where this step was the last one. */

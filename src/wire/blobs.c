@@ -138,6 +138,7 @@ wire_op_encode(const struct wire_op *o, struct buf *out)
 	blob_put_str(out, o->who);
 	blob_put_str(out, o->plan_sha);
 	blob_put_int(out, o->token);
+	blob_put_int(out, o->keep);
 	op_encode(&o->op, &op);
 	blob_put_bytes(out, op.data, op.len);
 	buf_release(&op);
@@ -158,6 +159,7 @@ wire_op_decode(struct wire_op *ret, const void *p, size_t len_bytes, struct err 
 	blob_fixed(&r, o.who, sizeof(o.who));
 	blob_fixed(&r, o.plan_sha, sizeof(o.plan_sha));
 	o.token = blob_int(&r, 0, INT64_MAX);
+	o.keep = blob_int(&r, 0, 1) != 0;
 	op = blob_bytes(&r, WIRE_BLOB_MAX, &op_len);
 	if (!blob_done(&r) || op == NULL)
 		err_set(err, "malformed op");

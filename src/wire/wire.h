@@ -109,6 +109,7 @@ struct wire_op {		/* MSG_OP */
 	char	 who[128];
 	char	 plan_sha[65];
 	int64_t	 token;			/* fencing token; 0 while there is none */
+	bool	 keep;			/* UNDO: what somebody else made of ours stays; the rest goes back */
 	struct op op;
 };
 void	wire_op_encode(const struct wire_op *, struct buf *out);

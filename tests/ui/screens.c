@@ -123,6 +123,63 @@ stuck(struct fixture *f, struct view *v)
 }
 
 static void
+faulted_progress(struct fixture *f, struct view *v)
+{
+	faulted(f, v);
+	press(f, v, "p");
+}
+
+/* Somebody set our variable to something else, and the undo does not touch it. */
+static void
+drift(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	fixture_phase(f, "flip-web-pg", PHASE_STUCK, "'/srv/app/.env': somebody changed what we had written there "
+	    "(DATABASE_SSL_MODE); nothing was undone: put back ours or what was before and undo again, or keep what is there");
+	fixture_op(f, "flip-web-pg", 0, REC_UNDO_OUTCOME, OP_DRIFTED, "'/srv/app/.env': somebody changed what we "
+	    "had written there (DATABASE_SSL_MODE); nothing was undone: put back ours or what was before and undo "
+	    "again, or keep what is there");
+	fixture_op(f, "flip-web-pg", 1, REC_UNDO_OUTCOME, OP_UNREACHED, "not tried: its host was set aside");
+	f->texts[fixture_step(f, "flip-web-pg")][0] =
+	    "DATABASE_SSL_MODE: was 'disable', we wrote 'verify-full', now 'require'\n";
+	settle(f, v);
+	press(f, v, "p");
+}
+
+static void
+doubt(struct fixture *f, struct view *v)
+{
+	struct host_view hv = { .reach = REACH_LOST, .since_ms = FIXTURE_NOW_MS - 40000,
+	    .retry_at_ms = FIXTURE_NOW_MS + 4000 };
+	int web = fleet_host(f->fleet, "web-1");
+
+	fixture_halfway(f);
+	fixture_phase(f, "flip-web-pg", PHASE_DOUBT, "whether operation 2 was carried out is not known");
+	fixture_op(f, "flip-web-pg", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "flip-web-pg", 1, REC_OUTCOME, OP_CUT, "the host did not answer");
+	snprintf(hv.transport, sizeof(hv.transport), "libssh2");
+	snprintf(hv.why, sizeof(hv.why), "10.0.0.12 port 22: no route to host");
+	board_host(f->board, web, &hv);
+	settle(f, v);
+	press(f, v, "p");
+}
+
+/* At work, and its host is away. */
+static void
+lost(struct fixture *f, struct view *v)
+{
+	struct host_view hv = { .reach = REACH_LOST, .since_ms = FIXTURE_NOW_MS - 7000,
+	    .retry_at_ms = FIXTURE_NOW_MS + 1000 };
+
+	running_step(f, v);
+	snprintf(hv.transport, sizeof(hv.transport), "libssh2");
+	snprintf(hv.why, sizeof(hv.why), "the connection was cut");
+	board_host(f->board, fleet_host(f->fleet, "web-1"), &hv);
+	settle(f, v);
+	press(f, v, "p");
+}
+
+static void
 preview(struct fixture *f, struct view *v)
 {
 	fixture_halfway(f);
@@ -455,6 +512,10 @@ static const struct {
 	{ "progress", progress, false, NULL },
 	{ "faulted", faulted, false, NULL },
 	{ "stuck", stuck, false, NULL },
+	{ "faulted-progress", faulted_progress, false, NULL },
+	{ "drift", drift, false, NULL },
+	{ "doubt", doubt, false, NULL },
+	{ "lost", lost, false, NULL },
 	{ "preview", preview, false, NULL },
 	{ "apply", apply_question, false, NULL },
 	{ "production", apply_production, false, NULL },

@@ -1,0 +1,208 @@
+/*
+ * insist: what an operator decided against what belay would do by itself: a
+ * check that is waived, a change of somebody else's that an undo leaves as it
+ * stands.  Each has a name and a reason, is in the journal before it counts,
+ * and counts as long as its run.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+#include "engine/engine_int.h"
+
+static int
+insistible(struct engine *e, int step, const char *reason, struct err *err)
+{
+	if (engine_may_change(e, err) != 0)
+		return -1;
+	if (step < 0 || (size_t)step >= e->plan->nsteps)
+		return err_set(err, "there is no such step");
+	if (reason == NULL || *reason == '\0')
+		return err_set(err, "that needs a reason");
+	return 0;
+}
+
+static int
+insist(struct engine *e, int step, const char *kind, const char *name, const char *reason,
+    char **slot, struct err *err)
+{
+	char *text = mem_printf("%s: %s", name, reason);
+	int rc = past_note(e, step, kind, text, err);
+
+	free(text);
+	if (rc != 0)
+		return -1;
+	free(*slot);
+	*slot = mem_strdup(reason);
+	engine_dirty(e);
+	return 0;
+}
+
+int
+engine_waive(struct engine *e, int step, const char *check, const char *reason, struct err *err)
+{
+	const struct step *s;
+	struct step_memory *m;
+	size_t i;
+
+	if (insistible(e, step, reason, err) != 0)
+		return -1;
+	s = &e->plan->steps[step];
+	m = &e->memory[step];
+	for (i = 0; i < s->nrequires + s->ngates; i++) {
+		bool guard = i < s->nrequires;
+		size_t k = guard ? i : i - s->nrequires;
+		char **slot = guard ? &m->waived_guards[k] : &m->waived_gates[k];
+
+		if (strcmp(guard ? s->requires[k].name : s->gates[k].name, check) != 0)
+			continue;
+		if (insist(e, step, "waive", check, reason, slot, err) != 0)
+			return -1;
+		/* It may be what a step out of its turn was refused for. */
+		e->turn.at_ms = 0;
+		engine_dirty(e);
+		engine_arm(e);
+		return 0;
+	}
+	return err_set(err, "step '%s' has no check '%s'", s->id, check);
+}
+
+const char *
+engine_waiver(const struct engine *e, int step, const char *check)
+{
+	const struct step *s = &e->plan->steps[step];
+	const struct step_memory *m = &e->memory[step];
+	size_t i;
+
+	for (i = 0; i < s->nrequires; i++)
+		if (strcmp(s->requires[i].name, check) == 0 && m->waived_guards[i] != NULL)
+			return m->waived_guards[i];
+	for (i = 0; i < s->ngates; i++)
+		if (strcmp(s->gates[i].name, check) == 0 && m->waived_gates[i] != NULL)
+			return m->waived_gates[i];
+	return NULL;
+}
+
+/* ---- what somebody else made of it ---- */
+
+static bool
+op_is(const struct engine *e, const struct op *op, const char *name, size_t len)
+{
+	const char *host = e->fleet->hosts[op->host].name;
+	size_t n = strlen(host);
+
+	return op->path != NULL && len == n + 1 + strlen(op->path) && strncmp(name, host, n) == 0 &&
+	    name[n] == ':' && strncmp(name + n + 1, op->path, len - n - 1) == 0;
+}
+
+int
+engine_keep(struct engine *e, int step, const char *file, const char *reason, struct err *err)
+{
+	const struct step_view *v;
+	struct step_memory *m;
+	size_t i, kept = 0;
+
+	if (insistible(e, step, reason, err) != 0)
+		return -1;
+	m = &e->memory[step];
+	v = rollout_step(e->rollout, step);
+	for (i = 0; i < m->ops.n; i++) {
+		if (!op_is(e, &m->ops.v[i], file, strlen(file)))
+			continue;
+		if (v->ops[i].state != OPS_STUCK)
+			return err_set(err, "'%s' is %s: only what an undo was stuck at is left as it stands", file,
+			    op_state_word(v->ops[i].state));
+		if (insist(e, step, "keep", file, reason, &m->keeps[i], err) != 0)
+			return -1;
+		kept++;
+	}
+	return kept > 0 ? 0 : err_set(err, "step '%s' has written no file '%s'; it is named HOST:PATH, as shown",
+	    e->plan->steps[step].id, file);
+}
+
+const char *
+engine_kept(const struct engine *e, int step, int op)
+{
+	const struct step_memory *m = &e->memory[step];
+
+	return op >= 0 && (size_t)op < m->ops.n ? m->keeps[op] : NULL;
+}
+
+/* ---- the journal, and the end ---- */
+
+static void
+put_back(char **slot, const char *text, size_t name_len)
+{
+	free(*slot);
+	*slot = mem_strdup(text + name_len + 1 + (text[name_len + 1] == ' '));
+}
+
+void
+insist_replay(struct engine *e, int step, const char *kind, const char *text)
+{
+	const struct step *s = &e->plan->steps[step];
+	struct step_memory *m = &e->memory[step];
+	const char *colon;
+	size_t i, n;
+
+	for (i = 0; strcmp(kind, "waive") == 0 && i < s->nrequires + s->ngates; i++) {
+		bool guard = i < s->nrequires;
+		size_t k = guard ? i : i - s->nrequires;
+		const char *name = guard ? s->requires[k].name : s->gates[k].name;
+
+		n = strlen(name);
+		if (strncmp(text, name, n) == 0 && text[n] == ':')
+			put_back(guard ? &m->waived_guards[k] : &m->waived_gates[k], text, n);
+	}
+	for (i = 0; strcmp(kind, "keep") == 0 && i < m->ops.n; i++)
+		/* A path may hold a colon. */
+		for (colon = strchr(text, ':'); colon != NULL; colon = strchr(colon + 1, ':'))
+			if (op_is(e, &m->ops.v[i], text, (size_t)(colon - text))) {
+				put_back(&m->keeps[i], text, (size_t)(colon - text));
+				break;
+			}
+}
+
+static void
+forget(char **v, size_t n)
+{
+	size_t i;
+
+	for (i = 0; v != NULL && i < n; i++) {
+		free(v[i]);
+		v[i] = NULL;
+	}
+}
+
+static void
+forget_step(struct engine *e, int step)
+{
+	struct step_memory *m = &e->memory[step];
+
+	forget(m->waived_guards, e->plan->steps[step].nrequires);
+	forget(m->waived_gates, e->plan->steps[step].ngates);
+	forget(m->keeps, m->ops.n);
+}
+
+/* A run that was taken back whole takes with it what was insisted on. */
+void
+insist_forget(struct engine *e)
+{
+	size_t i;
+
+	for (i = 0; e->plan != NULL && i < e->plan->nsteps; i++)
+		forget_step(e, (int)i);
+}
+
+void
+insist_release(struct engine *e, int step)
+{
+	struct step_memory *m = &e->memory[step];
+
+	forget_step(e, step);
+	free(m->waived_guards);
+	free(m->waived_gates);
+	free(m->keeps);
+}
