@@ -79,6 +79,7 @@ CORE_SRC = \
 	src/core/lint_fleet.c \
 	src/core/lint_plan.c \
 	src/core/lint_restarts.c \
+	src/core/standing.c \
 	$(END)
 
 # wire: messages between console and workers
@@ -133,6 +134,7 @@ REMOTE_SRC = \
 	src/remote/follow.c \
 	src/remote/probe.c \
 	src/remote/probe_served.c \
+	src/remote/probe_back.c \
 	src/remote/probe_sql.c \
 	src/remote/probe_postgres.c \
 	src/remote/probe_pgbouncer.c \
@@ -148,6 +150,7 @@ REMOTE_SRC = \
 	src/remote/hostops_look.c \
 	src/remote/hostops_read.c \
 	src/remote/hostops_run.c \
+	src/remote/activate.c \
 	$(END)
 
 # engine: the loop around the rollout
@@ -234,6 +237,7 @@ TESTS = \
 	core/plan \
 	core/lint \
 	core/lint_restarts \
+	core/standing \
 	core/badfiles \
 	core/blob \
 	core/census \
@@ -322,6 +326,7 @@ E2E = \
 	tests/e2e/faults.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \
+	tests/e2e/activate.sh \
 	tests/e2e/conf.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \

@@ -22,6 +22,7 @@
 #include "core/mem.h"
 #include "core/reader.h"
 #include "core/text.h"
+#include "core/standing.h"
 #include "core/urlfile.h"
 
 #define EDIT_DEADLINE_MS	30000
@@ -559,6 +560,26 @@ make_move(struct maker *m, const struct move *move, struct err *err)
 	return err_set(err, "not a facet");
 }
 
+/* The server that is asked what it thinks of its files before the unit is activated, or NONE. */
+static int
+asked(const struct fleet *f, int unit)
+{
+	struct indices endpoints;
+	const struct endpoint *e;
+	int ret = NONE;
+	size_t i;
+
+	standing_endpoints(&endpoints, f, unit);
+	for (i = 0; i < endpoints.n && ret == NONE; i++) {
+		e = &f->endpoints[endpoints.v[i]];
+		if (e->kind == KIND_POSTGRES && e->host == f->units[unit].host && e->admin_user != NULL &&
+		    (standing_writes(f, endpoints.v[i], TEXT_HBA) || standing_writes(f, endpoints.v[i], TEXT_POSTGRES)))
+			ret = endpoints.v[i];
+	}
+	free(endpoints.v);
+	return ret;
+}
+
 static int
 activations(struct maker *m, struct err *err)
 {
@@ -583,6 +604,7 @@ activations(struct maker *m, struct err *err)
 		op->in = mem_strdup(u->in);
 		op->idempotent = u->idempotent;
 		op->deadline_ms = u->deadline_ms > 0 ? u->deadline_ms : RUN_DEADLINE_MS;
+		op->endpoint = asked(m->fleet, op->unit);
 		/* It serves every move whose edits take effect by it. */
 		for (j = 0; j < m->ops->n - 1; j++)
 			if (m->ops->v[j].unit == op->unit)

@@ -63,6 +63,7 @@ struct op {
 	struct strings touches;	/* RUN: files that are kept before it and put back by its undo */
 	bool	 idempotent, read_only;
 	int64_t	 deadline_ms;
+	struct strings waived;	/* ACTIVATE: names of its checks (standing.h) that are not in its way */
 	/* which moves it serves, for display: indices into the step */
 	struct indices moves;
 };

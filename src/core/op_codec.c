@@ -126,6 +126,9 @@ op_release(struct op *op)
 	free(op->expect);
 	free(op->in);
 	strings_release(&op->touches);
+	for (i = 0; i < op->waived.n; i++)
+		free(op->waived.v[i]);
+	free(op->waived.v);
 	free(op->moves.v);
 	memset(op, 0, sizeof(*op));
 }
@@ -167,6 +170,9 @@ op_copy(struct op *to, const struct op *from)
 	to->touches.v = mem_array(from->touches.n, sizeof(*to->touches.v));
 	for (i = 0; i < from->touches.n; i++)
 		to->touches.v[i] = mem_strdup(from->touches.v[i]);
+	to->waived.v = mem_array(from->waived.n, sizeof(*to->waived.v));
+	for (i = 0; i < from->waived.n; i++)
+		to->waived.v[i] = mem_strdup(from->waived.v[i]);
 	to->moves.v = mem_array(from->moves.n, sizeof(*to->moves.v));
 	if (from->moves.n > 0)
 		memcpy(to->moves.v, from->moves.v, from->moves.n * sizeof(*to->moves.v));
@@ -212,6 +218,9 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_int(out, op->idempotent);
 	blob_put_int(out, op->read_only);
 	blob_put_int(out, op->deadline_ms);
+	blob_put_int(out, (int64_t)op->waived.n);
+	for (i = 0; i < op->waived.n; i++)
+		blob_put_str(out, op->waived.v[i]);
 	blob_put_int(out, (int64_t)op->moves.n);
 	for (i = 0; i < op->moves.n; i++)
 		blob_put_int(out, op->moves.v[i]);
@@ -342,6 +351,13 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.idempotent = blob_bool(&r);
 	op.read_only = blob_bool(&r);
 	op.deadline_ms = blob_int(&r, 0, FLEET_DEADLINE_MAX_MS);
+	n = (size_t)blob_int(&r, 0, OP_KEYS_MAX);
+	op.waived.v = mem_array(n, sizeof(*op.waived.v));
+	for (i = 0; i < n && !r.bad; i++) {
+		op.waived.n++;
+		if ((op.waived.v[i] = blob_str(&r, KEY_MAX)) == NULL)
+			r.bad = true;
+	}
 	n = (size_t)blob_int(&r, 0, FLEET_ITEMS_MAX);
 	op.moves.v = mem_array(r.bad ? 0 : n, sizeof(*op.moves.v));
 	for (i = 0; i < n && !r.bad; i++) {

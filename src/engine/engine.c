@@ -127,12 +127,17 @@ engine_fill_ops(struct engine *e, int step, const char *run_id, bool real, struc
 {
 	struct step_memory *m = &e->memory[step];
 	struct ops ops = { 0 };
+	size_t i, k;
 
 	if (ops_of_step(&ops, e->fleet, e->plan, step, run_id,
 	    real ? material_give : NULL, e, err) != 0)
 		return -1;
 	ops_release(&m->ops);
 	m->ops = ops;
+	for (i = 0; i < ops.n; i++)
+		for (k = 0; ops.v[i].kind == OP_ACTIVATE && k < m->waived_standing.n; k++)
+			if (m->waived_standing.v[k].value != NULL)
+				strings_push(&m->ops.v[i].waived, mem_strdup(m->waived_standing.v[k].key));
 	m->real = real;
 	return 0;
 }

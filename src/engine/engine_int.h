@@ -82,6 +82,7 @@ struct step_memory {
 	bool	 guards_judged, gates_judged;
 	char	**waived_guards, **waived_gates;	/* reasons, by check */
 	char	**keeps;	/* reasons, by op: an undo leaves what somebody else made of it */
+	struct pairs waived_standing;	/* name of a check of its activations (standing.h), reason */
 };
 
 struct asked {

@@ -10,6 +10,7 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/standing.h"
 #include "engine/engine_int.h"
 
 static int
@@ -40,6 +41,23 @@ insist(struct engine *e, int step, const char *kind, const char *name, const cha
 	return 0;
 }
 
+/* Of an activation: checks that stand in no plan (core/standing.h). */
+static char **
+standing_slot(struct step_memory *m, const char *name, size_t len_bytes)
+{
+	struct pair *p;
+	size_t i;
+
+	for (i = 0; i < m->waived_standing.n; i++)
+		if (strlen(m->waived_standing.v[i].key) == len_bytes &&
+		    memcmp(m->waived_standing.v[i].key, name, len_bytes) == 0)
+			return &m->waived_standing.v[i].value;
+	p = mem_push(&m->waived_standing.v, &m->waived_standing.n, sizeof(*p));
+	p->key = mem_strndup(name, len_bytes);
+	p->value = NULL;
+	return &p->value;
+}
+
 int
 engine_waive(struct engine *e, int step, const char *check, const char *reason, struct err *err)
 {
@@ -66,6 +84,8 @@ engine_waive(struct engine *e, int step, const char *check, const char *reason, 
 		engine_arm(e);
 		return 0;
 	}
+	if (standing_is_name(e->fleet, check, strlen(check)))
+		return insist(e, step, "waive", check, reason, standing_slot(m, check, strlen(check)), err);
 	return err_set(err, "step '%s' has no check '%s'", s->id, check);
 }
 
@@ -82,6 +102,9 @@ engine_waiver(const struct engine *e, int step, const char *check)
 	for (i = 0; i < s->ngates; i++)
 		if (strcmp(s->gates[i].name, check) == 0 && m->waived_gates[i] != NULL)
 			return m->waived_gates[i];
+	for (i = 0; i < m->waived_standing.n; i++)
+		if (strcmp(m->waived_standing.v[i].key, check) == 0)
+			return m->waived_standing.v[i].value;
 	return NULL;
 }
 
@@ -156,6 +179,9 @@ insist_replay(struct engine *e, int step, const char *kind, const char *text)
 		if (strncmp(text, name, n) == 0 && text[n] == ':')
 			put_back(guard ? &m->waived_guards[k] : &m->waived_gates[k], text, n);
 	}
+	n = strcspn(text, ":");
+	if (strcmp(kind, "waive") == 0 && standing_is_name(e->fleet, text, n))
+		put_back(standing_slot(m, text, n), text, n);
 	for (i = 0; strcmp(kind, "keep") == 0 && i < m->ops.n; i++)
 		/* A path may hold a colon. */
 		for (colon = strchr(text, ':'); colon != NULL; colon = strchr(colon + 1, ':'))
@@ -184,6 +210,7 @@ forget_step(struct engine *e, int step)
 	forget(m->waived_guards, e->plan->steps[step].nrequires);
 	forget(m->waived_gates, e->plan->steps[step].ngates);
 	forget(m->keeps, m->ops.n);
+	pairs_release(&m->waived_standing);
 }
 
 /* A run that was taken back whole takes with it what was insisted on. */

@@ -24,6 +24,7 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "pki/key.h"
 #include "pki/openssl.h"
 
 #define SERIAL_BITS 128
@@ -342,6 +343,28 @@ int64_t
 certificate_not_after_s(const X509 *x)
 {
 	return seconds(X509_get0_notAfter(x));
+}
+
+int
+certificate_first(const char *pem, size_t len_bytes, char ret_public_sha[65], int64_t *ret_not_before_s,
+    int64_t *ret_not_after_s, struct err *err)
+{
+	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(pem, (int)len_bytes);
+	X509 *x;
+	int rc = -1;
+
+	ERR_clear_error();
+	x = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	if (x != NULL && X509_get0_pubkey(x) != NULL)
+		rc = key_sha(X509_get0_pubkey(x), ret_public_sha);
+	if (rc == 0) {
+		*ret_not_before_s = seconds(X509_get0_notBefore(x));
+		*ret_not_after_s = seconds(X509_get0_notAfter(x));
+	}
+	X509_free(x);
+	ERR_clear_error();
+	return rc == 0 ? 0 : err_set(err, "this is no certificate in PEM, or a damaged one");
 }
 
 static const char *

@@ -38,6 +38,12 @@ X509	*certificate_make_leaf(EVP_PKEY *, X509 *ca, EVP_PKEY *ca_key, const char *
 
 /* The one certificate of a PEM file; `path` only names it in messages. */
 X509	*certificate_read(const char *pem, size_t len_bytes, const char *path, struct err *);
+/*
+ * Of the first certificate of a PEM file, which a server presents as its own:
+ * the SHA-256 of its public key, and from when until when it is valid.
+ */
+int	certificate_first(const char *pem, size_t len_bytes, char ret_public_sha[65], int64_t *ret_not_before_s,
+	    int64_t *ret_not_after_s, struct err *);
 /* For the caller to free; nothing but the certificate itself is in it. */
 char	*certificate_pem(X509 *);
 

@@ -24,6 +24,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "pki/digest.h"
 #include "pki/openssl.h"
 
 #define SALT_BYTES 16
@@ -263,4 +264,49 @@ key_pem(EVP_PKEY *key, char **ret, size_t *ret_len, struct err *err)
 	OPENSSL_cleanse(line, sizeof(line));
 	*ret = buf_take(&text, ret_len);
 	return 0;
+}
+
+int
+key_sha(EVP_PKEY *key, char ret[DIGEST_HEX_SIZE])
+{
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+
+	ret[0] = '\0';
+	if (len > 0)
+		digest_sha256_hex(der, (size_t)len, ret);
+	OPENSSL_free(der);
+	ERR_clear_error();
+	return len > 0 ? 0 : -1;
+}
+
+/* Whoever asks for a passphrase is told that there is none; OpenSSL would ask the terminal. */
+static int
+no_passphrase(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	*(bool *)arg = true;
+	return -1;
+}
+
+int
+key_public_sha(const char *pem, size_t len_bytes, char ret[DIGEST_HEX_SIZE], struct err *err)
+{
+	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(pem, (int)len_bytes);
+	EVP_PKEY *key;
+	bool sealed = false;
+	int rc;
+
+	ERR_clear_error();
+	key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &sealed);
+	BIO_free(bio);
+	ERR_clear_error();
+	if (key == NULL)
+		return err_set(err, sealed ? "a passphrase seals this key, so it cannot be looked into" :
+		    "this is no private key in PEM, or a damaged one");
+	rc = key_sha(key, ret);
+	EVP_PKEY_free(key);
+	return rc == 0 ? 0 : err_set(err, "a key that OpenSSL cannot write down");
 }

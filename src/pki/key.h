@@ -47,6 +47,14 @@ int	key_seal(EVP_PKEY *, const struct passphrase *, struct buf *ret, struct err 
 int	key_open(const char *pem, size_t len_bytes, const char *path, const struct passphrase *,
 	    EVP_PKEY **ret, struct err *);
 
+/* The SHA-256 of its public half; -1 where OpenSSL has none of it. */
+int	key_sha(EVP_PKEY *, char ret[65]);
+/*
+ * The SHA-256 of the public half of a private key in the clear (PEM), to see
+ * whether a certificate is of it.  -1: no key, or one that is sealed.
+ */
+int	key_public_sha(const char *pem, size_t len_bytes, char ret[65], struct err *);
+
 /* PKCS#8 in the clear, for memory only; the caller wipes it. */
 int	key_pem(EVP_PKEY *, char **ret, size_t *ret_len, struct err *);
 

@@ -88,7 +88,7 @@ try()
 
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
 holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= as_is=
-touches= command_lines= input_bytes=
+touches= command_lines= input_bytes= anew= port=
 
 begun=
 while IFS= read -r line; do
@@ -127,6 +127,8 @@ while IFS= read -r line; do
 	"doing "*) doing=$value ;;
 	"live "*) live=$value ;;
 	"as-is "*) as_is=$value ;;
+	"anew "*) anew=$value ;;
+	"port "*) port=$value ;;
 	*) fail "unknown header: ${line%% *}" ;;
 	esac
 done
@@ -425,6 +427,17 @@ give_file()
 	fi
 }
 
+# In a subshell, so that one bad path does not end the others.
+give_one()
+{
+	answer=$(inspect "$1" >/dev/null 2>&1; echo "$?:$kind" 2>/dev/null)
+	case $answer in
+	0:*) give_file "$1" "$2" ;;
+	1:*) say "error $2 not a regular file" ;;
+	*) say "error $2 permission denied, or nothing that can be looked at" ;;
+	esac
+}
+
 # Each file's content and attributes.
 verb_read()
 {
@@ -432,17 +445,68 @@ verb_read()
 	IFS=$lf
 	for p in $paths; do
 		IFS=$ifs
-		# In a subshell, so that one bad path does not end the others.
-		answer=$(inspect "$p" >/dev/null 2>&1; echo "$?:$kind" 2>/dev/null)
-		case $answer in
-		0:*) give_file "$p" $n ;;
-		1:*) say "error $n not a regular file" ;;
-		*) say "error $n permission denied, or nothing that can be looked at" ;;
-		esac
+		give_one "$p" $n
 		n=$((n + 1))
 	done
 	IFS=$ifs
 	finish ok
+}
+
+# How files stand: each as verb_read gives it, itself as "at N MODE UID GID PATH", every
+# directory that leads to it as "way N ...", and "user UID NAME GID...", whose socket
+# it is that listens on the port, as far as this host knows one.
+verb_stand()
+{
+	n=0
+	IFS=$lf
+	for p in $paths; do
+		IFS=$ifs
+		real=$(readlink -f "$p" 2>/dev/null) || real=$p
+		case $real in
+		*"$lf"*) ;;
+		/*)
+			attrs=$(stat -c "%a %u %g" "$real" 2>/dev/null) && say "at $n $attrs $real"
+			while [ "$real" != / ]; do
+				real=${real%/*}
+				[ -n "$real" ] || real=/
+				give_way "$real" $n
+			done ;;
+		esac
+		give_one "$p" $n
+		n=$((n + 1))
+	done
+	IFS=$ifs
+	case $port in ""|*[!0-9]*|??????*) ;; *) give_user ;; esac
+	finish ok
+}
+
+give_way()
+{
+	attrs=$(stat -c "%a %u %g" "$1" 2>/dev/null) && say "way $2 $attrs $1"
+}
+
+# Whoever listens there, where it is one and the same on all addresses.
+give_user()
+{
+	hex=$(printf "%04X" "$port")
+	listens=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ":$hex [0-9A-F]*:0000 0A ")
+	them=
+	IFS=$lf
+	for line in $listens; do
+		IFS=$ifs
+		set -- $line
+		[ "${them:-$8}" = "$8" ] || return 0
+		them=$8
+	done
+	IFS=$ifs
+	[ "$them" ] || return 0
+	name=$(getent passwd "$them" 2>/dev/null || grep "^[^:]*:[^:]*:$them:" /etc/passwd 2>/dev/null)
+	name=${name%%:*}
+	if [ "$name" ]; then
+		say "user $them $name $(id -G "$name" 2>/dev/null)"
+	else
+		say "user $them $them"
+	fi
 }
 
 # runner: who still minds the command; the last one does when the others are gone.
@@ -969,7 +1033,9 @@ verb_run()
 	get_state
 	case $phase:$was in
 	do:none) ;;
-	do:"ended 0") give_out; finish again ;;
+	do:"ended 0")
+		if [ "$anew" != 1 ]; then give_out; finish again; fi
+		set_aside ;;
 	do:undone|do:"undo-ended 0") set_aside ;;
 	do:"ended "*) [ -f "$rec/touched" ] || set_aside ;;
 	do:started)
@@ -1068,6 +1134,7 @@ give_out()
 
 case $verb in
 read) verb_read ;;
+stand) verb_stand ;;
 look) verb_look ;;
 lease) verb_lease ;;
 records) verb_records ;;

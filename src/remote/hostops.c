@@ -21,6 +21,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/reader.h"
+#include "remote/activate.h"
 #include "remote/hostops_int.h"
 
 /* ------------------------------------------------------------------ the set */
@@ -103,6 +104,7 @@ hostop_drop(struct hostop *h)
 	hostcall_release(&h->call);
 	op_result_release(&h->result);
 	strings_release(&h->paths);
+	activation_free(h->activation);
 	uv_close((uv_handle_t *)&h->timer, timer_closed);
 }
 

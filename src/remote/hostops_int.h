@@ -62,7 +62,9 @@ struct hostop {
 	hostop_text *text;
 	struct op_result result;
 	bool	 wrote;			/* a call that may change something was sent */
+	bool	 anew;			/* a command: although its record says that it was run */
 	int	 rounds;
+	struct activation *activation;	/* ACTIVATE; see activate.h */
 	/* a read */
 	hostop_read *read;
 	struct strings paths;
@@ -102,6 +104,8 @@ bool	hostop_no_answer(struct hostop *, enum hostcall_end, const struct host_answ
 /* hostops_edit.c, hostops_run.c: the chains, from the loop. */
 void	hostop_edit(struct hostop *);
 void	hostop_run(struct hostop *);
+/* The command itself, without what goes before it. */
+void	hostop_run_now(struct hostop *);
 
 /* hostops_look.c: pure.  path NULL: the record alone. */
 int	hostop_read_look(struct looked *ret, const struct host_answer *, const char *path, struct err *);

@@ -9,6 +9,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "remote/activate.h"
 #include "remote/hostops_int.h"
 
 #define RUNS_STILL_MS	500	/* how soon a command that still runs is asked about again */
@@ -28,7 +29,20 @@ say_running(struct hostop *h, const char *runner)
 static void
 run_again(uv_timer_t *timer)
 {
-	run(timer->data);
+	struct hostop *h = timer->data;
+
+	h->anew = false;
+	run(h);
+}
+
+/* It ended well, now or before. */
+static void
+ran(struct hostop *h, enum op_outcome good, bool before)
+{
+	if (h->activation != NULL)
+		hostop_await_back(h, good, before);
+	else
+		hostop_finish(h, good);
 }
 
 /* Files that the command touched, and then somebody else. */
@@ -66,7 +80,7 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 		code = strtol(rest, NULL, 10);
 		h->result.exit_status = code < 0 || code > 255 ? 255 : (int)code;
 		if (code == 0) {
-			hostop_finish(h, good);
+			ran(h, good, false);
 			return;
 		}
 		if (code > 128)
@@ -76,7 +90,7 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 		hostop_finish(h, OP_FAILED);
 	} else if (host_outcome_is(a, "again", NULL)) {
 		h->result.exit_status = 0;
-		hostop_finish(h, good);
+		ran(h, good, true);
 	} else if (host_outcome_is(a, "undone", NULL)) {
 		hostop_finish(h, OP_RESTORED);
 	} else if (host_outcome_is(a, "drift", NULL)) {
@@ -148,6 +162,7 @@ run(struct hostop *h)
 	    host_header(q, "phase", h->verb == OPV_UNDO ? "undo" : "do", &err) != 0 ||
 	    host_header(q, "idempotent", op->idempotent ? "1" : NULL, &err) != 0 ||
 	    host_header(q, "always", op->kind == OP_ACTIVATE ? "1" : NULL, &err) != 0 ||
+	    host_header(q, "anew", h->anew ? "1" : NULL, &err) != 0 ||
 	    host_header(q, "live", h->text != NULL ? seconds : NULL, &err) != 0 ? -1 : 0;
 	for (i = 0; rc == 0 && i < op->touches.n && h->verb == OPV_APPLY; i++)
 		rc = host_header(q, "touch", op->touches.v[i], &err);
@@ -310,6 +325,12 @@ looked_again(void *arg, enum hostcall_end end, const struct host_answer *a, cons
 }
 
 void
+hostop_run_now(struct hostop *h)
+{
+	run(h);
+}
+
+void
 hostop_run(struct hostop *h)
 {
 	static const struct hostcall_events looks = { .done = looked_again };
@@ -324,7 +345,9 @@ hostop_run(struct hostop *h)
 		if (op->kind == OP_RUN && op->observe != NULL) {
 			(void)hostop_request(h);
 			hostop_call(h, "look", op->id, NULL, 0, &looks);
-		} else
+		} else if (op->kind == OP_ACTIVATE)
+			hostop_activate(h);
+		else
 			run(h);
 		return;
 	case OPV_UNDO:
@@ -333,7 +356,9 @@ hostop_run(struct hostop *h)
 		else if (op->kind == OP_RUN && op->undo == NULL && op->touches.n == 0) {
 			hostop_say(h, "there is no command that undoes it");
 			hostop_finish(h, OP_FAILED);
-		} else
+		} else if (op->kind == OP_ACTIVATE)
+			hostop_activate(h);
+		else
 			run(h);
 		return;
 	}

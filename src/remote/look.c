@@ -154,6 +154,7 @@ postgres_error(struct look *l, const unsigned char *fields, size_t len)
 	const char *routine = error_field(fields, len, 'R');
 	bool pooler = spot_endpoint(l->spot)->kind == KIND_PGBOUNCER;
 
+	l->answered = strcmp(code, "57P03") != 0;	/* cannot_connect_now: starting up, shutting down */
 	/*
 	 * Postgres: 28000 out of ClientAuthentication is pg_hba.conf's refusal, in
 	 * whatever language its words are.  PgBouncer gives 08P01 for everything,
@@ -197,6 +198,7 @@ postgres_answer(struct look *l)
 		postgres_error(l, l->answer + 5, have - 5);
 		return;
 	}
+	l->answered = true;
 	l->welcome = true;
 	say(l, LEG_OPEN, "");
 	/* Let in without a question: there is a session now, to be ended politely. */
@@ -226,6 +228,7 @@ redis_answer(struct look *l)
 			finish_with(l, LEG_UNKNOWN, "the answer is not Redis'");
 		return;
 	}
+	l->answered = l->len < 8 || memcmp(l->answer, "-LOADING", 8) != 0;
 	/* PONG, or an error such as NOAUTH: both are Redis, spoken this way. */
 	l->welcome = true;
 	*nl = '\0';
@@ -402,6 +405,7 @@ tls_closed(void *arg, enum stream_end end, int status, const struct err *why)
 	if (fault == TLS_ALERT && l->stage != STAGE_FAREWELL) {
 		struct err e;
 
+		l->answered = true;
 		/* Under TLS 1.3 the refusal of a client without a certificate comes late. */
 		(void)err_set(&e, "%s%s", l->facts.client_cert_asked ? "it needs a client certificate: " : "",
 		    why == NULL ? "alert" : why->msg);

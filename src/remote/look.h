@@ -28,6 +28,8 @@ struct look {
 	char	 why[ERR_MAX];		/* "" where there is nothing to say */
 	bool	 reached;		/* a connection was opened */
 	bool	 welcome;		/* asked to authenticate, or let in */
+	/* Answered in the endpoint's own protocol, or TLS, and does not say that it is still starting. */
+	bool	 answered;
 	/* An error that may mean "not this way": it counts only where the other way is welcome. */
 	bool	 policy;
 	struct tls_facts facts;

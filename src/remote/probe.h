@@ -9,6 +9,7 @@
 #ifndef BELAY_REMOTE_PROBE_H
 #define BELAY_REMOTE_PROBE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,5 +56,14 @@ struct probe *probe_endpoint(struct probes *, enum reading_kind, int endpoint,
 struct probe *probe_check(struct probes *, const struct check *, int64_t since_ms,
 	    int64_t deadline_ms, probe_done *, void *arg);
 void	probe_cancel(struct probe *);		/* no event follows */
+
+/*
+ * Whether an endpoint answers in its own protocol, as pg_isready(1) asks: one look, and
+ * no reading.  why: what was met instead; may hold remote bytes.  The pointer is dead when it is done.
+ */
+struct back;
+typedef void probe_back_done(void *arg, bool answers, const char *why);
+struct back *probe_back(struct probes *, int endpoint, int64_t deadline_ms, probe_back_done *, void *arg);
+void	probe_back_cancel(struct back *);	/* no event follows; NULL is fine */
 
 #endif

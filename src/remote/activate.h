@@ -1,0 +1,25 @@
+/*
+ * activate: what goes before the activation of a unit, and behind it; a part of
+ * hostops.  See belay-fleet(5), units.
+ */
+#ifndef BELAY_REMOTE_ACTIVATE_H
+#define BELAY_REMOTE_ACTIVATE_H
+
+#include "core/op.h"
+
+struct activation;
+struct hostop;
+
+/*
+ * Looks whether the unit would come up with what stands on its host; then
+ * hostop_run_now(), or the end: FAILED, "not restarted: …", with nothing done.
+ */
+void	hostop_activate(struct hostop *);
+/*
+ * The command ended well: waits for the endpoints, then ends as `good`, or FAILED.
+ * before: it had ended before this call; then one that may be repeated is, where they do not answer.
+ */
+void	hostop_await_back(struct hostop *, enum op_outcome good, bool before);
+void	activation_free(struct activation *);	/* NULL is fine */
+
+#endif
