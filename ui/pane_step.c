@@ -13,6 +13,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/text.h"
 #include "ui/look.h"
 #include "ui/steps.h"
@@ -138,8 +139,31 @@ step_head(struct page *p, const struct scene *s, int step)
 /* ---- what it would change ---- */
 
 /* Whom an activation hits: the names, and how many sessions that ends. */
+/* What it does that the step did not ask for. */
 static void
-add_activation(struct page *p, const struct scene *s, const struct op *op)
+add_besides(struct page *p, const struct scene *s, int step, int unit)
+{
+	struct strings takes_up, loses;
+	char *words;
+	size_t i;
+
+	scene_besides(s, step, unit, &takes_up, &loses);
+	for (i = 0; i < takes_up.n; i++) {
+		words = mem_printf("takes up what is not of this step: %s", takes_up.v[i]);
+		page_wrap(p, 5, ROLE_WARN, words);
+		free(words);
+	}
+	for (i = 0; i < loses.n; i++) {
+		words = mem_printf("loses %s; undo cannot bring it back", loses.v[i]);
+		page_wrap(p, 5, ROLE_BAD, words);
+		free(words);
+	}
+	strings_release(&takes_up);
+	strings_release(&loses);
+}
+
+static void
+add_activation(struct page *p, const struct scene *s, int step, const struct op *op)
 {
 	const struct unit *u;
 	bool uncounted;
@@ -165,6 +189,7 @@ add_activation(struct page *p, const struct scene *s, const struct op *op)
 	buf_release(&b);
 	if (u->kind == UNIT_RELOAD) {
 		page_add(p, ROLE_DIM, "ends no session by itself");
+		add_besides(p, s, step, op->unit);
 		return;
 	}
 	sessions = scene_unit_sessions(s, op->unit, &uncounted);
@@ -172,6 +197,7 @@ add_activation(struct page *p, const struct scene *s, const struct op *op)
 	page_add(p, sessions > 0 || uncounted ? ROLE_WARN : ROLE_DIM, "%s", cut);
 	if (!u->idempotent)
 		page_add(p, ROLE_WARN, "  not repeated if it is cut");
+	add_besides(p, s, step, op->unit);
 }
 
 static void
@@ -180,6 +206,7 @@ add_op(struct page *p, const struct scene *s, int step, int i, const struct op *
 	const struct op_view *ov = NULL;
 	const char *text = s->op_text(s->arg, step, i);
 	char *words = op_words(s, op), *undo;
+	int since;
 	const struct step_view *sv = rollout_step(s->rollout, step);
 
 	if ((size_t)i < sv->nops)
@@ -209,6 +236,10 @@ add_op(struct page *p, const struct scene *s, int step, int i, const struct op *
 			page_line(p);
 			page_add(p, ROLE_DIM, "     not observed yet");
 		}
+		if ((since = s->op_since(s->arg, step, i)) != NONE) {
+			page_line(p);
+			page_add(p, ROLE_WARN, "     somebody else has written there since %s did", s->plan->steps[since].id);
+		}
 		break;
 	case OP_RUN:
 		if (op->undo != NULL) {
@@ -223,7 +254,7 @@ add_op(struct page *p, const struct scene *s, int step, int i, const struct op *
 		}
 		break;
 	case OP_ACTIVATE:
-		add_activation(p, s, op);
+		add_activation(p, s, step, op);
 		break;
 	}
 	if (ov != NULL && ov->why[0] != '\0')
@@ -290,7 +321,6 @@ preview_page(struct page *p, const struct scene *s, int step)
 {
 	const struct step *st = &s->plan->steps[step];
 	const struct ops *ops = s->ops(s->arg, step);
-	struct impact im;
 	char *words;
 	size_t i;
 
@@ -300,10 +330,6 @@ preview_page(struct page *p, const struct scene *s, int step)
 	p->v[p->n - 1].heading = true;
 	page_add(p, ROLE_TEXT, " %s", words);
 	free(words);
-	scene_impact(s, step, &im);
-	if (im.loses_data)
-		page_wrap(p, 1, ROLE_BAD,
-		    "a redis that keeps nothing on disk is restarted: what it holds is lost, and undo cannot bring it back");
 	if (st->nmoves > 0)
 		add_moves(p, s, st);
 	if (ops != NULL && ops->n > 0) {

@@ -62,6 +62,12 @@ scene_undo_step(const struct scene *s)
 	return rollout_last(s->rollout);
 }
 
+void
+scene_besides(const struct scene *s, int step, int unit, struct strings *ret_takes_up, struct strings *ret_loses)
+{
+	impact_besides(ret_takes_up, ret_loses, s->fleet, s->board, &s->plan->steps[step], unit);
+}
+
 uint32_t
 scene_unit_sessions(const struct scene *s, int unit, bool *ret_uncounted)
 {

@@ -35,6 +35,7 @@ struct scene {
 	void	*arg;
 	const char *(*op_text)(void *arg, int step, int op);
 	const struct ops *(*ops)(void *arg, int step);
+	int	(*op_since)(void *arg, int step, int op);
 	const char *(*waiver)(void *arg, int step, const char *check);
 	bool	(*waiting)(void *arg, int step);
 	bool	(*judging)(void *arg, int step);
@@ -57,6 +58,8 @@ int	scene_undo_step(const struct scene *);
 
 /* What carrying out the activations of a step does to those who are connected. */
 void	scene_impact(const struct scene *, int step, struct impact *ret);
+/* What one activation of a step does besides; as impact_besides(). */
+void	scene_besides(const struct scene *, int step, int unit, struct strings *ret_takes_up, struct strings *ret_loses);
 /* The sessions that one activation cuts. */
 uint32_t scene_unit_sessions(const struct scene *, int unit, bool *ret_uncounted);
 

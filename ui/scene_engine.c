@@ -20,6 +20,12 @@ ops(void *arg, int step)
 	return engine_ops(arg, step);
 }
 
+static int
+op_since(void *arg, int step, int op)
+{
+	return engine_op_since(arg, step, op);
+}
+
 static const char *
 waiver(void *arg, int step, const char *check)
 {
@@ -78,6 +84,7 @@ scene_of_engine(struct scene *s, struct engine *engine, bool read_only)
 	s->op_text = op_text;
 	s->ops = ops;
 	s->waiver = waiver;
+	s->op_since = op_since;
 	s->waiting = waiting;
 	s->judging = judging;
 	s->running = running;

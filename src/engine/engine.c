@@ -588,6 +588,32 @@ engine_op_text(const struct engine *e, int step, int op)
 	return op < 0 || (size_t)op >= m->ops.n ? NULL : m->texts[op];
 }
 
+int
+engine_op_since(const struct engine *e, int step, int op)
+{
+	const struct op *o = &e->memory[step].ops.v[op], *w;
+	const struct op_view *now = &rollout_step(e->rollout, step)->ops[op], *then, *last = NULL;
+	const struct step_view *v;
+	int by = NONE;
+	size_t i, k;
+
+	if (o->path == NULL || !now->observed_known || now->before_sha[0] == '\0')
+		return NONE;
+	for (i = 0; i < e->plan->nsteps; i++) {
+		v = rollout_step(e->rollout, (int)i);
+		for (k = 0; (int)i != step && k < v->nops; k++) {
+			w = &e->memory[i].ops.v[k];
+			then = &v->ops[k];
+			if (then->state != OPS_APPLIED || w->path == NULL || w->host != o->host ||
+			    strcmp(w->path, o->path) != 0 || (last != NULL && then->since_ms <= last->since_ms))
+				continue;
+			last = then;
+			by = (int)i;
+		}
+	}
+	return last != NULL && last->after_sha[0] != '\0' && strcmp(last->after_sha, now->before_sha) != 0 ? by : NONE;
+}
+
 const struct ops *
 engine_ops(const struct engine *e, int step)
 {

@@ -134,6 +134,11 @@ int	engine_adopted(struct engine *, size_t *ret_steps, char *ret_who, size_t who
 /* What the preview found for an op: diff or command, secrets as fingerprints; NULL before. */
 const char *engine_op_text(const struct engine *, int step, int op);
 const struct ops *engine_ops(const struct engine *, int step);	/* shapes and lines for display; secrets unset */
+/*
+ * The step that wrote this op's file last in this run, if the preview found
+ * another content there than it left: somebody else wrote since.  Or NONE.
+ */
+int	engine_op_since(const struct engine *, int step, int op);
 /* What the op that runs has printed so far, and its deadline; NULL when none runs. */
 struct running {
 	int	 step, op;

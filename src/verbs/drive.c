@@ -16,6 +16,7 @@
 #include "verbs/script.h"
 #include "verbs/show.h"
 
+#define LOOK_AROUND_MS	8000	/* how long the look before the first preview may take */
 #define SETTLE_MS	30000	/* how long a DOUBT may take to be settled */
 #define PROGRESS_MS	10000
 
@@ -27,6 +28,7 @@ struct drive {
 	int	 target;	/* apply: last step to apply; undo: last step to undo */
 	bool	 faulted;	/* it was undone after a fault */
 	int64_t	 settle_until_ms, progress_ms;
+	int64_t	 swept_ms, swept_until_ms;	/* the look before the first preview; 0: not yet */
 	enum phase shown;	/* the phase that was last said */
 	int	 shown_step;
 	size_t	 shown_ops;
@@ -223,6 +225,33 @@ waive_all(struct run *r, int step)
 	return true;
 }
 
+/*
+ * A preview says who is cut off and what an activation takes up, so the fleet
+ * is looked at once before the first; what does not answer is not waited for long.
+ */
+static void
+look_around(struct run *r)
+{
+	struct drive *d = r->arg;
+
+	if (d->swept_ms == 0) {
+		d->swept_ms = engine_sweep(r->engine);
+		d->swept_until_ms = engine_now_ms(r->engine) + LOOK_AROUND_MS;
+	}
+}
+
+static bool
+looked_around(struct run *r)
+{
+	struct drive *d = r->arg;
+	int64_t now_ms = engine_now_ms(r->engine);
+
+	if (r->interrupted || now_ms >= d->swept_until_ms || engine_swept(r->engine, d->swept_ms))
+		return true;
+	engine_wake_in(r->engine, d->swept_until_ms - now_ms);
+	return false;
+}
+
 static void
 apply_next(struct run *r)
 {
@@ -270,6 +299,7 @@ apply_next(struct run *r)
 	}
 	d->stage = STAGE_PREVIEW;
 	d->shown = PHASE_TODO;
+	look_around(r);
 	(void)ask(r, VERB_PREVIEW, d->step);
 }
 
@@ -334,6 +364,8 @@ apply_turn(struct run *r)
 			run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
 			return;
 		}
+		if (!looked_around(r))
+			return;
 		show_preview(r->engine, d->step);
 		if (r->interrupted || (rc = confirm(r, "apply this step")) != 0) {
 			run_end(r, r->interrupted ? EXIT_PENDING : rc);
@@ -703,6 +735,7 @@ diff_turn(struct run *r)
 			return;
 		}
 		d->stage = STAGE_PREVIEW;
+		look_around(r);
 		if (!ask(r, VERB_PREVIEW, d->step))
 			return;
 	}
@@ -716,6 +749,8 @@ diff_turn(struct run *r)
 		    r->need_person ? EXIT_PERSON : EXIT_ERROR);
 		return;
 	}
+	if (!looked_around(r))
+		return;
 	if (r->options->json)
 		json_diff(r->engine, d->step);
 	else

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "core/impact.h"
+#include "core/reader.h"
 #include "core/buf.h"
 #include "core/lint.h"
 #include "core/text.h"
@@ -253,14 +255,68 @@ json_history(const struct engine *e)
 	print(doc);
 }
 
+static json_t *
+string_array(const struct strings *v)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < v->n; i++)
+		add(a, words(v->v[i]));
+	return a;
+}
+
+static json_t *
+check_names(const struct check *checks, size_t n)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		add(a, words(checks[i].name));
+	return a;
+}
+
+/* What an activation hits; null for what is none. */
+static void
+put_activation(json_t *o, const struct engine *e, int step, const struct op *op)
+{
+	const struct fleet *f = engine_fleet(e);
+	struct strings takes_up, loses;
+	const struct unit *u;
+	bool uncounted;
+	uint32_t cut;
+	json_t *x;
+
+	if (op->kind != OP_ACTIVATE) {
+		put(o, "activation", json_null());
+		return;
+	}
+	u = &f->units[op->unit];
+	cut = impact_of_unit(f, engine_board(e), op->unit, &uncounted);
+	impact_besides(&takes_up, &loses, f, engine_board(e), &engine_plan(e)->steps[step], op->unit);
+	x = json_object();
+	put(x, "kind", json_string(u->kind == UNIT_RELOAD ? "reload" : "restart"));
+	put(x, "restarts", string_array(&u->restarts));
+	put(x, "sessions", json_integer((json_int_t)cut));
+	put(x, "all_counted", json_boolean(!uncounted));
+	put(x, "takes_up", string_array(&takes_up));
+	put(x, "loses", string_array(&loses));
+	put(o, "activation", x);
+	strings_release(&takes_up);
+	strings_release(&loses);
+}
+
 void
 json_diff(const struct engine *e, int step)
 {
 	const struct ops *ops = engine_ops(e, step);
 	const struct step_view *v = rollout_step(engine_rollout(e), step);
 	json_t *doc = json_object(), *a = json_array(), *o;
+	const struct step *s = &engine_plan(e)->steps[step];
 	struct buf b = { 0 };
 	size_t i;
+	int since;
 
 	for (i = 0; i < ops->n; i++) {
 		const struct op *op = &ops->v[i];
@@ -278,13 +334,19 @@ json_diff(const struct engine *e, int step)
 		put(o, "unit", op->unit == NONE ? json_null() : words(engine_fleet(e)->units[op->unit].name));
 		put(o, "in_place", json_boolean(v->ops[i].observed_known && v->ops[i].observed == OP_IN_PLACE));
 		put(o, "diff", lines(engine_op_text(e, step, (int)i)));
+		since = engine_op_since(e, step, (int)i);
+		put(o, "written_since", words(since == NONE ? NULL : engine_plan(e)->steps[since].id));
+		put_activation(o, e, step, op);
 		add(a, o);
 	}
 	buf_release(&b);
 	put(doc, "belay", json_string("diff/1"));
-	put(doc, "step", words(engine_plan(e)->steps[step].id));
-	put(doc, "title", words(engine_plan(e)->steps[step].title));
+	put(doc, "step", words(s->id));
+	put(doc, "title", words(s->title));
 	put(doc, "operations", a);
+	put(doc, "requires", check_names(s->requires, s->nrequires));
+	put(doc, "gate", check_names(s->gates, s->ngates));
+	put(doc, "soak_ms", json_integer(s->soak_ms));
 	print(doc);
 }
 

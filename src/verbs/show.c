@@ -7,10 +7,27 @@
 
 #include "core/buf.h"
 #include "core/impact.h"
+#include "core/reader.h"
 #include "verbs/out.h"
 
 #define SAID_LINES	12	/* of what a command printed before it failed, and in bytes */
 #define SAID_MAX	2000
+
+/* What an activation does that the step did not ask for. */
+static void
+show_besides(const struct engine *e, int step, int unit)
+{
+	struct strings takes_up, loses;
+	size_t i;
+
+	impact_besides(&takes_up, &loses, engine_fleet(e), engine_board(e), &engine_plan(e)->steps[step], unit);
+	for (i = 0; i < takes_up.n; i++)
+		out("    takes up what is not of this step: %s\n", takes_up.v[i]);
+	for (i = 0; i < loses.n; i++)
+		out("    warning: loses %s\n", loses.v[i]);
+	strings_release(&takes_up);
+	strings_release(&loses);
+}
 
 static void
 show_op(const struct engine *e, int step, size_t i)
@@ -23,6 +40,7 @@ show_op(const struct engine *e, int step, size_t i)
 	bool uncounted;
 	uint32_t cut;
 	size_t k;
+	int since;
 
 	switch (op->kind) {
 	case OP_ENV:
@@ -34,6 +52,8 @@ show_op(const struct engine *e, int step, size_t i)
 		    v->observed == OP_IN_PLACE ? "  (in place already)" : "");
 		if (text != NULL && *text != '\0')
 			out_lines("    ", text);
+		if ((since = engine_op_since(e, step, (int)i)) != NONE)
+			out("    somebody else has written there since step '%s' did\n", engine_plan(e)->steps[since].id);
 		if (op->unit != NONE)
 			break;
 		out("    takes effect when its unit is next activated\n");
@@ -54,6 +74,7 @@ show_op(const struct engine *e, int step, size_t i)
 		if (cut > 0 || uncounted)
 			out("; cuts %u session%s%s", cut, cut == 1 ? "" : "s", uncounted ? " at least" : "");
 		out("\n");
+		show_besides(e, step, op->unit);
 		break;
 	}
 	buf_release(&b);
@@ -62,16 +83,12 @@ show_op(const struct engine *e, int step, size_t i)
 void
 show_preview(const struct engine *e, int step)
 {
-	struct impact im;
 	const struct step *s = &engine_plan(e)->steps[step];
 	size_t i;
 
 	out("step %d '%s': %s%s\n", step + 1, s->id, s->title, s->optional ? " (optional)" : "");
 	for (i = 0; i < engine_ops(e, step)->n; i++)
 		show_op(e, step, i);
-	impact_of_ops(&im, engine_fleet(e), engine_board(e), engine_ops(e, step));
-	if (im.loses_data)
-		out("  warning: a Redis that keeps nothing on disk is restarted: its data is lost\n");
 	for (i = 0; i < s->nrequires; i++)
 		out("  before: %s\n", s->requires[i].name);
 	for (i = 0; i < s->ngates; i++)

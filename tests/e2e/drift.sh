@@ -21,6 +21,7 @@ short_plan() {
 	END
 	api=$dir/hosts/api/srv/voiceai/.env
 	web=$dir/hosts/web/srv/voiceai/.env
+	db=$dir/hosts/db/srv/voiceai/.env
 }
 
 # deploy FILE: what a deploy does to lines that are not ours
@@ -71,8 +72,25 @@ cleaned() {
 	sed -i '/^REDIS_TLS_CA_FILE=/d' "$api"
 	undeploy "$api"
 	undeploy "$web"
+	undeploy "$db"
 	tree >"$tmp/tree.end"
 	diff "$tmp/tree.before" "$tmp/tree.end"
+}
+
+says_since() {
+	fails 2 "somebody else has written there since step 'certs' did" belay diff && belay diff --json >"$tmp/diff.json"
+	jq -e '[.operations[] | select(.written_since == "certs")] | length == 1' "$tmp/diff.json"
+}
+
+says_takes_up() {
+	cp -p "$api" "$tmp/api.env"
+	echo DATABASE_SSL_MODE=require >>"$api"
+	fails 2 'takes up what is not of this step: api -> pgbouncer: its files say' belay diff
+	rc=$?
+	belay diff --json >"$tmp/diff.json"
+	cp -p "$tmp/api.env" "$api"
+	[ $rc -eq 0 ] && jq -e '.operations[] | select(.kind == "activate") | .activation.kind == "restart" and
+		(.activation.takes_up | length == 1) and .activation.sessions > 0 and .activation.all_counted' "$tmp/diff.json"
 }
 
 ok "the lab is up" up drift --reload || finish
@@ -81,7 +99,11 @@ echo 'DATABASE_POOL_SIZE=5' >>"$api"
 sed -i '/^DATABASE_POOL_SIZE=/d' "$api"
 before=$(value "$api" REDIS_TLS_ENABLED)
 tree >"$tmp/tree.before"
-ok "three steps" belay apply --to flip-web --yes
+ok "a step" belay apply certs --yes
+ok "a deploy changes other lines of the file" deploy "$db"
+ok "the preview says that somebody else has written there" says_since
+ok "two more steps" belay apply --to flip-web --yes
+ok "somebody writes what runs not yet: the next restart's preview says that it takes it up" says_takes_up
 ok "a deploy between two of them" deploy "$web"
 ok "and one to what the next one writes" deploy "$api"
 ok "the next one goes on with that" belay apply --yes

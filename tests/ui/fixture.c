@@ -55,6 +55,14 @@ ops(void *arg, int step)
 	return &f->ops[step];
 }
 
+static int
+op_since(void *arg, int step, int op)
+{
+	struct fixture *f = arg;
+
+	return f->since_step == step && op == 0 ? f->since : NONE;
+}
+
 static const char *
 waiver(void *arg, int step, const char *check)
 {
@@ -127,10 +135,10 @@ fixture_init_plan(struct fixture *f, const char *path)
 		die("fleet", &err);
 	free(text);
 	f->board = board_new(f->fleet);
-	f->waiting = NONE;
+	f->waiting = f->since_step = NONE;
 	f->scene = (struct scene){
 		.fleet = f->fleet, .board = f->board, .who = "ops@bastion", .now_ms = FIXTURE_NOW_MS,
-		.arg = f, .op_text = op_text, .ops = ops, .running = running, .results = results,
+		.arg = f, .op_text = op_text, .op_since = op_since, .ops = ops, .running = running, .results = results,
 		.history = history, .waiting = waiting, .judging = judging, .waiver = waiver,
 		.proven = &f->proven,
 	};

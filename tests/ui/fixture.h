@@ -29,6 +29,7 @@ struct fixture {
 	struct history_line history[16];
 	size_t	 nhistory;
 	int	 waiting;		/* step, or NONE */
+	int	 since_step, since;	/* somebody else wrote to its first op's file since that step */
 	struct proof proof;
 	struct proven proven;
 	const char *waiver;		/* why the check `proof` is waived, of every step; or NULL */

@@ -187,6 +187,20 @@ preview(struct fixture *f, struct view *v)
 	press(f, v, "d");
 }
 
+/* Somebody wrote more than the step will: the activation takes that up, too. */
+static void
+besides(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	fixture_dial(f, "web -> redis", DIAL_VERIFY_FULL);
+	fixture_dial(f, "web -> pgbouncer", DIAL_DISABLE);
+	fixture_hosts(f, 0);
+	f->since_step = fixture_step(f, "flip-web-pg");
+	f->since = fixture_step(f, "certs");
+	settle(f, v);
+	press(f, v, "d");
+}
+
 static void
 apply_question(struct fixture *f, struct view *v)
 {
@@ -517,6 +531,7 @@ static const struct {
 	{ "doubt", doubt, false, NULL },
 	{ "lost", lost, false, NULL },
 	{ "preview", preview, false, NULL },
+	{ "besides", besides, false, NULL },
 	{ "apply", apply_question, false, NULL },
 	{ "production", apply_production, false, NULL },
 	{ "undo", undo_question, false, NULL },
