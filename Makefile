@@ -39,11 +39,15 @@ CORE_SRC = \
 	src/core/fleet_host.c \
 	src/core/fleet_cert.c \
 	src/core/fleet_link.c \
+	src/core/fleet_part.c \
 	src/core/fleet_bind.c \
 	src/core/fleet_edit.c \
 	src/core/fleet_check.c \
+	src/core/batch.c \
 	src/core/plan.c \
+	src/core/plan_batch.c \
 	src/core/plan_read.c \
+	src/core/plan_select.c \
 	src/core/plan_check.c \
 	src/core/plan_print.c \
 	src/core/blob.c \
@@ -235,6 +239,7 @@ TESTS = \
 	core/attempt \
 	core/fleet \
 	core/plan \
+	core/batch \
 	core/lint \
 	core/lint_restarts \
 	core/standing \

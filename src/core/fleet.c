@@ -254,37 +254,85 @@ fleet_link_between(const struct fleet *f, int client, int endpoint)
 	return NONE;
 }
 
+size_t
+fleet_clients(const struct fleet *f, const char *name, int *ret_first)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nclients && n == 0; i++) {
+		if (strcmp(f->clients[i].name, name) != 0 &&
+		    (f->clients[i].of == NULL || strcmp(f->clients[i].of, name) != 0))
+			continue;
+		*ret_first = (int)i;
+		for (n = 1; strcmp(f->clients[i].name, name) != 0 && i + n < f->nclients &&
+		    f->clients[i + n].of != NULL && strcmp(f->clients[i + n].of, name) == 0; n++)
+			continue;
+	}
+	return n;
+}
+
 static bool
 same_name(const char *name, const char *s, size_t len)
 {
 	return strlen(name) == len && memcmp(name, s, len) == 0;
 }
 
+/* The two sides of "client -> endpoint", without the blanks around them; false where there is no arrow. */
+static bool
+link_sides(const char **name, size_t *client_len, const char **ret_to, size_t *endpoint_len)
+{
+	const char *arrow, *to;
+
+	if ((arrow = strstr(*name, "->")) != NULL)
+		to = arrow + 2;
+	else if ((arrow = strstr(*name, "\xe2\x86\x92")) != NULL)	/* U+2192 */
+		to = arrow + 3;
+	else
+		return false;
+	*name += strspn(*name, " ");
+	while (arrow > *name && arrow[-1] == ' ')
+		arrow--;
+	*client_len = (size_t)(arrow - *name);
+	to += strspn(to, " ");
+	*endpoint_len = strlen(to);
+	while (*endpoint_len > 0 && to[*endpoint_len - 1] == ' ')
+		(*endpoint_len)--;
+	*ret_to = to;
+	return true;
+}
+
 int
 fleet_link(const struct fleet *f, const char *name)
 {
-	const char *arrow, *to;
+	const char *to;
 	size_t i, client_len, endpoint_len;
 
-	if ((arrow = strstr(name, "->")) != NULL)
-		to = arrow + 2;
-	else if ((arrow = strstr(name, "\xe2\x86\x92")) != NULL)	/* U+2192 */
-		to = arrow + 3;
-	else
+	if (!link_sides(&name, &client_len, &to, &endpoint_len))
 		return NONE;
-	name += strspn(name, " ");
-	while (arrow > name && arrow[-1] == ' ')
-		arrow--;
-	client_len = (size_t)(arrow - name);
-	to += strspn(to, " ");
-	endpoint_len = strlen(to);
-	while (endpoint_len > 0 && to[endpoint_len - 1] == ' ')
-		endpoint_len--;
 	for (i = 0; i < f->nlinks; i++)
 		if (same_name(f->clients[f->links[i].client].name, name, client_len) &&
 		    same_name(f->endpoints[f->links[i].endpoint].name, to, endpoint_len))
 			return (int)i;
 	return NONE;
+}
+
+size_t
+fleet_links(const struct fleet *f, const char *name, struct indices *ret)
+{
+	const struct client *c;
+	const char *to;
+	size_t i, client_len, endpoint_len, n = ret->n;
+
+	if (!link_sides(&name, &client_len, &to, &endpoint_len))
+		return 0;
+	for (i = 0; i < f->nlinks; i++) {
+		c = &f->clients[f->links[i].client];
+		if ((same_name(c->name, name, client_len) ||
+		    (c->of != NULL && same_name(c->of, name, client_len))) &&
+		    same_name(f->endpoints[f->links[i].endpoint].name, to, endpoint_len))
+			*(int *)mem_push(&ret->v, &ret->n, sizeof(int)) = (int)i;
+	}
+	return ret->n - n;
 }
 
 const char *
@@ -491,6 +539,7 @@ static void
 client_release(struct client *c)
 {
 	free(c->name);
+	free(c->of);
 	strings_release(&c->tags);
 	free(c->links.v);
 }

@@ -5,7 +5,9 @@
  * One tree, read by fleet_parse() from the text of a fleet file, immutable
  * afterwards, freed as a whole.  Everything refers to everything else by
  * index into the arrays below; NONE is "not given".  Names are unique within
- * their kind.  `for`, lists and $(name) are expanded while reading; what is
+ * their kind.  A client on several hosts is read as several clients side by
+ * side, "web@web-1", "web@web-2", each with links of its own; see `of` below.
+ * `for`, lists and $(name) are expanded while reading; what is
  * only known later ($(dial), $(ca_file), $(ca.b64), $(step)) stays in the strings and is
  * filled in by fill.h.  $(accept) is filled in while reading; "$$(" has become "$(".
  *
@@ -27,6 +29,7 @@ struct err;
 #define FLEET_NAME_MAX	128
 #define FLEET_ITEMS_MAX	8192	/* of each kind, after expansion */
 #define EDIT_TOUCHES_MAX 64	/* files that one command touches */
+#define BATCH_ALL	FLEET_ITEMS_MAX	/* a batch of so many hosts is all of them at once */
 #define FLEET_DEADLINE_MAX_MS ((int64_t)24 * 3600 * 1000)	/* of anything that is waited for */
 
 /* Where something stands in its file; line and col count from 1. */
@@ -307,8 +310,10 @@ struct link {
 };
 
 struct client {
-	char	*name;
+	char	*name;		/* "web"; "web@web-1" where it is one host's part of "web" */
 	struct pos pos;
+	char	*of;		/* "web" of "web@web-1"; NULL of a client that runs in one place */
+	int	 batch;		/* with `of`: on so many hosts a step moves it at a time, unless the plan says otherwise */
 	struct strings tags;
 	int	 unit;		/* NONE where unknown */
 	int	 host;
@@ -355,6 +360,13 @@ int	fleet_unit(const struct fleet *, const char *name);
 int	fleet_cert(const struct fleet *, const char *name);
 int	fleet_endpoint(const struct fleet *, const char *name);
 int	fleet_client(const struct fleet *, const char *name);
+/*
+ * The clients that a name stands for: one, or the parts of one on several
+ * hosts, which stand side by side, in the order of the file.  0: there is none.
+ */
+size_t	fleet_clients(const struct fleet *, const char *name, int *ret_first);
+/* Puts the links that a name stands for behind those in `to`; how many. */
+size_t	fleet_links(const struct fleet *, const char *name, struct indices *to);
 /* "web -> pgbouncer"; blanks around the arrow do not matter; U+2192 is taken too. */
 int	fleet_link(const struct fleet *, const char *name);
 /* The name that a link dials, and the port it uses for a dial mode. */

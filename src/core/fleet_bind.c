@@ -109,6 +109,15 @@ push_edit(struct binding *b, enum edit_kind kind, int line, int col)
 	return e;
 }
 
+/* A part's edits are made where it runs, and nowhere else. */
+static int
+check_on(struct bind *b, const struct node *on)
+{
+	return !b->several ? 0 : reader_fail(&b->fr->r, on,
+	    "'on' at a client that runs on several hosts ('%s'), expected none: each edit is made on each of them",
+	    b->owner);
+}
+
 static void
 copy_hosts(struct indices *to, const struct indices *from)
 {
@@ -124,7 +133,7 @@ bind_place(struct bind *b, const struct node *node, struct bedit *e)
 {
 	const struct node *on = node_get(node, "on");
 
-	if (on != NULL && read_hosts(b->fr, b->scope, on, &e->on) == -1)
+	if (on != NULL && (check_on(b, on) == -1 || read_hosts(b->fr, b->scope, on, &e->on) == -1))
 		return -1;
 	if (e->on.n == 0)
 		copy_hosts(&e->on, &b->on);
@@ -403,26 +412,32 @@ read_implies(struct bind *b, const struct node *node, struct binding *ret)
 {
 	struct reader *r = &b->fr->r;
 	const struct entry *entry;
+	struct indices links = { 0 };
 	struct implied *implied;
 	char *name;
-	size_t i;
-	int link, word, rc;
+	size_t i, k;
+	int word, rc = 0;
 
 	if (reader_is(r, node, NODE_MAPPING, "'implies: { \"client -> endpoint\": value }'") == -1)
 		return -1;
-	for (i = 0; i < node->n; i++) {
+	for (i = 0; i < node->n && rc == 0; i++) {
 		entry = &node->entries[i];
-		if (reader_fill(r, b->scope, entry->line, entry->col, entry->key, NULL, &name) == -1)
-			return -1;
-		rc = noun_find(r, b->fr->f, NOUN_LINK, entry->line, entry->col, name, &link);
+		if ((rc = reader_fill(r, b->scope, entry->line, entry->col, entry->key, NULL, &name)) == -1)
+			break;
+		/* What a part writes on its host moves what runs there. */
+		links.n = 0;
+		rc = links_find(r, b->fr->f, b->several ? b->owner_host : NONE, entry->line, entry->col, name, &links);
 		free(name);
-		if (rc == -1 || reader_word(r, b->scope, entry->value, "dial", dial_words, &word) == -1)
-			return -1;
-		implied = mem_push(&ret->implies, &ret->nimplies, sizeof(*implied));
-		implied->link = link;
-		implied->dial = (enum dial)word;
+		if (rc == 0)
+			rc = reader_word(r, b->scope, entry->value, "dial", dial_words, &word);
+		for (k = 0; k < links.n && rc == 0; k++) {
+			implied = mem_push(&ret->implies, &ret->nimplies, sizeof(*implied));
+			implied->link = links.v[k];
+			implied->dial = (enum dial)word;
+		}
 	}
-	return 0;
+	free(links.v);
+	return rc;
 }
 
 /* Parameters of a URL that the link's driver takes for an error. */
@@ -583,7 +598,7 @@ read_defaults(struct bind *b, const struct node *node)
 	    reader_path(r, b->scope, v, NULL, false, &b->in) == -1)
 		return -1;
 	if ((v = node_get(node, "on")) != NULL &&
-	    read_hosts(b->fr, b->scope, v, &b->on) == -1)
+	    (check_on(b, v) == -1 || read_hosts(b->fr, b->scope, v, &b->on) == -1))
 		return -1;
 	if (bind_write(b, node, &probe) == -1)
 		return -1;
@@ -684,6 +699,26 @@ bind_accept(struct fleet_reader *fr, const struct scope *scope, int endpoint,
 	return rc;
 }
 
+/* The link that moves it, on its own host where the name stands for several. */
+static int
+read_follows(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct link *link)
+{
+	struct indices links = { 0 };
+	char *name;
+	int rc;
+
+	if (reader_string(&fr->r, scope, node, "the name of a link", &name) == -1)
+		return -1;
+	rc = links_find(&fr->r, fr->f, link_host(fr->f, link), node->line, node->col, name, &links);
+	if (rc == 0 && links.n == 1)
+		link->follows = links.v[0];
+	else if (rc == 0)	/* it dials one value, and these may differ for a while */
+		rc = noun_find(&fr->r, fr->f, NOUN_LINK, node->line, node->col, name, &link->follows);
+	free(name);
+	free(links.v);
+	return rc;
+}
+
 /* follows, fixed, assume: a dial that no step moves. */
 static int
 read_unmoved(struct fleet_reader *fr, const struct scope *scope, struct link *link,
@@ -705,7 +740,7 @@ read_unmoved(struct fleet_reader *fr, const struct scope *scope, struct link *li
 		    "'follows', 'fixed' or 'assume' beside something else, expected it alone");
 	if ((v = node_get(node, "follows")) != NULL) {
 		link->how = DIAL_FOLLOWS;
-		return read_ref(fr, scope, v, NOUN_LINK, &link->follows);
+		return read_follows(fr, scope, v, link);
 	}
 	if ((v = node_get(node, "fixed")) != NULL)
 		link->how = DIAL_FIXED;
@@ -752,7 +787,7 @@ bind_dial(struct fleet_reader *fr, const struct scope *scope, int index,
 		.fr = fr, .scope = scope, .owner = link->name,
 		.owner_host = fr->f->clients[link->client].host,
 		.run_time = link->trust_file != NULL ? with_ca : without_ca,
-		.dialect = link->dialect,
+		.dialect = link->dialect, .several = fr->f->clients[link->client].of != NULL,
 	};
 	const struct entry *e;
 	enum dial i;

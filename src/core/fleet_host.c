@@ -171,22 +171,28 @@ read_secret(struct fleet_reader *fr, const struct scope *scope, const struct nod
 	return -1;
 }
 
-static int
-check_restarts(struct fleet_reader *fr, const struct unit *u, const struct node *node)
+int
+unit_check_restarts(struct fleet_reader *fr, const struct unit *u, const struct node *unit)
 {
+	const struct node *node = node_get(unit, "restarts");
 	const struct fleet *f = fr->f;
 	const char **names;
 	size_t i, k, n = 0;
-	int rc = 0;
+	int rc = 0, first;
 
-	names = mem_array(f->nendpoints + f->nclients + 1, sizeof(*names));
+	if (node == NULL)
+		return 0;
+	names = mem_array(f->nendpoints + f->nclients + 2, sizeof(*names));
 	for (k = 0; k < f->nendpoints; k++)
 		names[n++] = f->endpoints[k].name;
 	for (k = 0; k < f->nclients; k++)
-		names[n++] = f->clients[k].name;
+		if (f->clients[k].of == NULL)
+			names[n++] = f->clients[k].name;
+		else if (n == 0 || strcmp(names[n - 1], f->clients[k].of) != 0)
+			names[n++] = f->clients[k].of;
 	for (i = 0; i < u->restarts.n && rc == 0; i++)
 		if (fleet_endpoint(f, u->restarts.v[i]) == NONE &&
-		    fleet_client(f, u->restarts.v[i]) == NONE) {
+		    fleet_clients(f, u->restarts.v[i], &first) == 0) {
 			const struct node *at = node->kind == NODE_SEQUENCE ? node->items[i] : node;
 
 			rc = reader_unknown(&fr->r, at->line, at->col,
@@ -261,7 +267,5 @@ read_unit(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	if (u->host != NONE && u->run == NULL)
 		return reader_fail(&fr->r, node,
 		    "the unit '%s' has no command, expected 'run: …', which restarts or reloads it", u->name);
-	if ((v = node_get(node, "restarts")) != NULL)
-		return check_restarts(fr, u, v);
 	return 0;
 }

@@ -292,8 +292,8 @@ int
 read_client(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
-		"unit", "host", "tags", "evidence", "window", "exercise", "speaks",
-		"driver", "links", "for", NULL
+		"unit", "host", "batch", "tags", "evidence", "window", "exercise",
+		"speaks", "driver", "links", "for", NULL
 	};
 	static const struct shape exercise_shape[] = {
 		{ "cluster", SHAPE_STRING, false, NULL }, { "on", SHAPE_STRING, false, NULL },
@@ -310,6 +310,11 @@ read_client(struct fleet_reader *fr, const struct scope *scope, const struct nod
 	    opt_duration(fr, scope, node, "window", &c->window_ms) == -1 ||
 	    check_client_driver(fr, scope, node, c) == -1)
 		return -1;
+	c->batch = 1;
+	if ((v = node_get(node, "batch")) != NULL && read_batch(&fr->r, scope, v, &c->batch) == -1)
+		return -1;
+	if (v != NULL && c->of == NULL)
+		return reader_fail(&fr->r, v, "'batch' of a client that runs in one place, expected none");
 	if ((v = node_get(node, "evidence")) != NULL) {
 		if (reader_word(&fr->r, scope, v, "evidence", evidence_words, &word) == -1)
 			return -1;
@@ -332,7 +337,7 @@ read_client(struct fleet_reader *fr, const struct scope *scope, const struct nod
 
 static int
 read_match(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
-    struct match *m)
+    const struct client *client, struct match *m)
 {
 	static const char *const keys[] = {
 		"address", "host", "user", "database", "application", "pods", NULL
@@ -349,16 +354,16 @@ read_match(struct fleet_reader *fr, const struct scope *scope, const struct node
 	    opt_strings(fr, scope, node, "pods", "a label: name=value", &pods) == -1)
 		return -1;
 	strings_release(&pods);
+	reserve(fr, node, "pods", &m->not_yet, "pods");
+	if (client->of != NULL)
+		return part_places(fr, scope, node, client, m);
 	if (address != NULL) {
 		if (reader_strings(&fr->r, scope, address, "an address or a range (10.0.0.0/8)", &m->addresses) == -1)
 			return -1;
 		if (match_check_addresses(&fr->r, address, m) == -1)
 			return -1;
 	}
-	if (host != NULL && read_hosts(fr, scope, host, &m->hosts) == -1)
-		return -1;
-	reserve(fr, node, "pods", &m->not_yet, "pods");
-	return 0;
+	return host == NULL ? 0 : read_hosts(fr, scope, host, &m->hosts);
 }
 
 static int
@@ -374,7 +379,7 @@ read_trust(struct fleet_reader *fr, const struct scope *scope, const struct node
 	};
 	struct bind b = {
 		.fr = fr, .scope = scope, .owner = link->name, .owner_host = host,
-		.run_time = run_time,
+		.run_time = run_time, .several = fr->f->clients[link->client].of != NULL,
 	};
 	const struct node *v;
 	char *env = NULL, *owner = NULL;
@@ -489,7 +494,8 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	};
 	static const char *const shows[] = { "none", "stray", NULL };
 	struct link *link = &fr->f->links[i];
-	int host = fr->f->clients[link->client].host;
+	const struct client *c = &fr->f->clients[link->client];
+	int host = c->host;
 	const struct node *v;
 	int word;
 
@@ -498,8 +504,11 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	if (reader_keys(&fr->r, node, "a link", keys) == -1)
 		return -1;
 	link->match.pos = link->pos;
-	if ((v = node_get(node, "match")) != NULL && read_match(fr, scope, v, &link->match) == -1)
-		return -1;
+	if ((v = node_get(node, "match")) != NULL) {
+		if (read_match(fr, scope, v, c, &link->match) == -1)
+			return -1;
+	} else if (c->of != NULL)
+		indices_add(&link->match.hosts, c->host);
 	if (opt_plain(fr, scope, node, "at", "a host name or an address", HOST_CHARACTERS, &link->at) == -1 ||
 	    read_driver(fr, scope, node, client, link) == -1)
 		return -1;

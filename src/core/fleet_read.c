@@ -4,7 +4,9 @@
  * Owns the order in which it is read: names first (with `for` expanded), then
  * the bodies, kind by kind.  So anything may refer to anything, and an index
  * is final from the first pass on.  (One exception: the host `local` comes
- * into being where it is first spoken of, at the end of the array.)
+ * into being where it is first spoken of, at the end of the array.)  Clients
+ * are declared when units have been read: one on several hosts is one on each
+ * (fleet_part.c).
  *
  * The bodies are read in fleet_host.c, fleet_cert.c, fleet_link.c and, where
  * they are bindings, fleet_bind.c; what needs more than one body at hand is
@@ -84,6 +86,20 @@ noun_find(struct reader *r, const struct fleet *f, enum noun noun, int line,
 	if (found != NONE) {
 		*ret = found;
 		return 0;
+	}
+	if (noun == NOUN_CLIENT || noun == NOUN_LINK) {
+		struct indices parts = { 0 };
+		int first;
+
+		n = noun == NOUN_LINK ? fleet_links(f, name, &parts) : fleet_clients(f, name, &first);
+		if (noun == NOUN_LINK && n > 0)
+			first = parts.v[0];
+		free(parts.v);
+		if (n > 1) {
+			(void)reader_fail_at(r, line, col, "'%s' runs on %zu hosts, expected it on one of them: '%s', …",
+			    name, n, noun_name(f, noun, (size_t)first));
+			return -1;
+		}
 	}
 	n = noun_count(f, noun);
 	names = mem_array(n + 1, sizeof(*names));
@@ -310,14 +326,15 @@ check_new_name(struct declaring *d, const struct entry *e, const char *name)
 {
 	struct fleet_reader *fr = d->fr;
 	char *what;
-	int rc;
+	int rc, first;
 
 	what = mem_printf("a %s", nouns[d->noun].word);
 	rc = reader_check_name(&fr->r, e->line, e->col, what, name);
 	free(what);
 	if (rc == -1)
 		return -1;
-	if (noun_index(fr->f, d->noun, name) != NONE)
+	if (d->noun == NOUN_CLIENT ? fleet_clients(fr->f, name, &first) > 0 :
+	    noun_index(fr->f, d->noun, name) != NONE)
 		return reader_fail_at(&fr->r, e->line, e->col,
 		    "a second %s '%s', expected another name", nouns[d->noun].word, name);
 	if (noun_count(fr->f, d->noun) >= FLEET_ITEMS_MAX)
@@ -326,25 +343,71 @@ check_new_name(struct declaring *d, const struct entry *e, const char *name)
 	return 0;
 }
 
-static int
-declare(void *arg, char *name, const struct entry *e, const struct scope *scope)
+static size_t
+declare_one(struct declaring *d, char *name, const struct entry *e, const struct scope *scope)
 {
-	struct declaring *d = arg;
 	struct pos pos = { e->line, e->col };
 	struct pending *p;
 	size_t index;
 
-	if (check_new_name(d, e, name) == -1) {
-		free(name);
-		return -1;
-	}
 	index = push_noun(d->fr->f, d->noun, name, pos);
 	p = mem_push(&d->pending, &d->npending, sizeof(*p));
 	p->noun = d->noun;
 	p->index = index;
 	p->node = e->value;
 	p->scope = scope;
+	return index;
+}
+
+static int
+declare(void *arg, char *name, const struct entry *e, const struct scope *scope)
+{
+	struct declaring *d = arg;
+
+	if (check_new_name(d, e, name) == -1) {
+		free(name);
+		return -1;
+	}
+	(void)declare_one(d, name, e, scope);
 	return 0;
+}
+
+/* In one place, or a part on each of its hosts. */
+static int
+declare_client(void *arg, char *name, const struct entry *e, const struct scope *scope)
+{
+	struct declaring *d = arg;
+	struct fleet *f = d->fr->f;
+	struct parts parts = { 0 };
+	struct client *c;
+	size_t i, index;
+	int rc = -1;
+
+	if (check_new_name(d, e, name) == -1 || parts_read(d->fr, scope, e->value, &parts) == -1)
+		goto out;
+	rc = 0;
+	if (parts.n < 2) {
+		/* $(host) is known where a list is written, however short it is. */
+		(void)declare_one(d, mem_strdup(name), e, parts.n == 0 ? scope : parts.v[0].scope);
+		goto out;
+	}
+	for (i = 0; i < parts.n; i++) {
+		if (f->nclients >= FLEET_ITEMS_MAX) {
+			rc = reader_fail_at(&d->fr->r, e->line, e->col,
+			    "more than %d of them, expected fewer", FLEET_ITEMS_MAX);
+			goto out;
+		}
+		index = declare_one(d, mem_printf("%s@%s", name, f->hosts[parts.v[i].host].name),
+		    e, parts.v[i].scope);
+		c = &f->clients[index];
+		c->of = mem_strdup(name);
+		c->unit = parts.v[i].unit;
+		c->host = parts.v[i].host;
+	}
+out:
+	free(name);
+	parts_release(&parts);
+	return rc;
 }
 
 static int
@@ -356,7 +419,7 @@ declare_link(void *arg, char *endpoint, const struct entry *e, const struct scop
 	struct pending *p;
 	char *name;
 	size_t index;
-	int to;
+	int to = NONE;
 
 	if (noun_find(&d->fr->r, f, NOUN_ENDPOINT, e->line, e->col, endpoint, &to) == -1) {
 		free(endpoint);
@@ -411,11 +474,31 @@ static int
 read_place_of(struct fleet_reader *fr, const struct pending *p)
 {
 	struct fleet *f = fr->f;
-	int unit = NONE, host = NONE;
+	struct parts parts;
+	struct client *c;
+	int unit = NONE, host = NONE, pools;
 	char *kind = NULL;
 
 	if (p->node->kind != NODE_MAPPING)
 		return 0;	/* said with the body */
+	if (p->noun == NOUN_CLIENT) {
+		c = &f->clients[p->index];
+		pools = fleet_endpoint(f, c->of != NULL ? c->of : c->name);
+		c->pools = pools != NONE && f->endpoints[pools].kind == KIND_PGBOUNCER ? pools : NONE;
+		if (c->pools != NONE && c->of != NULL)
+			return reader_fail_at(&fr->r, c->pos.line, c->pos.col,
+			    "'%s' is the pooler's own side, which runs where that does, expected one unit", c->of);
+		if (c->of != NULL)
+			return 0;	/* known since it was declared */
+		if (parts_read(fr, p->scope, p->node, &parts) == -1)
+			return -1;
+		if (parts.n > 0) {
+			c->unit = parts.v[0].unit;
+			c->host = parts.v[0].host;
+			parts_release(&parts);
+			return 0;
+		}
+	}
 	if (opt_ref(fr, p->scope, p->node, "unit", NOUN_UNIT, &unit) == -1)
 		return -1;
 	if (p->noun == NOUN_ENDPOINT) {
@@ -431,10 +514,6 @@ read_place_of(struct fleet_reader *fr, const struct pending *p)
 	}
 	if (opt_ref(fr, p->scope, p->node, "host", NOUN_HOST, &host) == -1)
 		return -1;
-	f->clients[p->index].pools = fleet_endpoint(f, f->clients[p->index].name);
-	if (f->clients[p->index].pools != NONE &&
-	    f->endpoints[f->clients[p->index].pools].kind != KIND_PGBOUNCER)
-		f->clients[p->index].pools = NONE;
 	if (unit == NONE && f->clients[p->index].pools != NONE)
 		unit = f->endpoints[f->clients[p->index].pools].unit;
 	f->clients[p->index].unit = unit;
@@ -468,22 +547,20 @@ read_body(struct fleet_reader *fr, const struct pending *p)
 }
 
 static int
-read_bodies(struct declaring *d)
+read_bodies(struct declaring *d, const enum noun order[], size_t n)
 {
-	/* Certificates after endpoints, whose hosts they are installed on. */
-	static const enum noun order[] = {
-		NOUN_HOST, NOUN_CLUSTER, NOUN_SECRET, NOUN_UNIT, NOUN_ENDPOINT,
-		NOUN_CERT, NOUN_CLIENT, NOUN_LINK
-	};
 	const struct pending *p;
 	size_t i, k;
 
-	for (k = 0; k < LENGTH(order); k++) {
+	for (k = 0; k < n; k++) {
 		/* Units are read: now it is known where things run. */
 		for (i = 0; order[k] == NOUN_ENDPOINT && i < d->npending; i++) {
 			p = &d->pending[i];
 			if ((p->noun == NOUN_ENDPOINT || p->noun == NOUN_CLIENT) &&
 			    read_place_of(d->fr, p) == -1)
+				return -1;
+			if (p->noun == NOUN_UNIT &&
+			    unit_check_restarts(d->fr, &d->fr->f->units[p->index], p->node) == -1)
 				return -1;
 		}
 		for (i = 0; i < d->npending; i++)
@@ -575,8 +652,10 @@ read_fleet(struct fleet_reader *fr, const struct node *root)
 		{ "hosts", NOUN_HOST }, { "clusters", NOUN_CLUSTER },
 		{ "secrets", NOUN_SECRET }, { "units", NOUN_UNIT },
 		{ "certs", NOUN_CERT }, { "endpoints", NOUN_ENDPOINT },
-		{ "clients", NOUN_CLIENT },
 	};
+	static const enum noun grounds[] = { NOUN_HOST, NOUN_CLUSTER, NOUN_SECRET, NOUN_UNIT };
+	/* Certificates after endpoints, whose hosts they are installed on. */
+	static const enum noun others[] = { NOUN_ENDPOINT, NOUN_CERT, NOUN_CLIENT, NOUN_LINK };
 	struct declaring d = { .fr = fr };
 	const struct node *v;
 	size_t i;
@@ -591,7 +670,13 @@ read_fleet(struct fleet_reader *fr, const struct node *root)
 		if (reader_each(&fr->r, NULL, v, nouns[d.noun].word, declare, &d) == -1)
 			goto out;
 	}
-	if (declare_links(&d) == -1 || read_bodies(&d) == -1 || fleet_check(fr) == -1)
+	if (read_bodies(&d, grounds, LENGTH(grounds)) == -1)
+		goto out;
+	d.noun = NOUN_CLIENT;
+	if ((v = node_get(root, "clients")) != NULL &&
+	    reader_each(&fr->r, NULL, v, nouns[d.noun].word, declare_client, &d) == -1)
+		goto out;
+	if (declare_links(&d) == -1 || read_bodies(&d, others, LENGTH(others)) == -1 || fleet_check(fr) == -1)
 		goto out;
 	rc = 0;
 out:

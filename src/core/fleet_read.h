@@ -72,6 +72,29 @@ int	opt_plain(struct fleet_reader *, const struct scope *, const struct node *,
 void	reserve(struct fleet_reader *, const struct node *, const char *key,
 	    const char **ret_not_yet, const char *what);
 
+/* fleet_part.c: a client on several hosts is one on each; n == 0 where it is not. */
+struct part {
+	int	 host, unit;	/* unit: or NONE */
+	const struct scope *scope;
+};
+struct parts {
+	struct part *v;
+	size_t	 n;
+};
+int	parts_read(struct fleet_reader *, const struct scope *, const struct node *client, struct parts *ret);
+void	parts_release(struct parts *);
+/* Where a part's sessions come from: its own host, or the addresses given for that. */
+int	part_places(struct fleet_reader *, const struct scope *, const struct node *match,
+	    const struct client *part, struct match *);
+/*
+ * The links that a name stands for: one, or, of a client on several hosts,
+ * one on each; of these the one dialled from `host` where there is one (NONE: all).
+ */
+int	links_find(struct reader *, const struct fleet *, int host, int line, int col,
+	    const char *name, struct indices *ret);
+/* How many hosts at a time: a number, or `all` (BATCH_ALL). */
+int	read_batch(struct reader *, const struct scope *, const struct node *, int *ret);
+
 /* The bodies.  The names, and where things run, are known by then. */
 int	read_host(struct fleet_reader *, const struct scope *, const struct node *, size_t);
 int	read_cluster(struct fleet_reader *, const struct scope *, const struct node *, size_t);
@@ -80,6 +103,8 @@ int	read_unit(struct fleet_reader *, const struct scope *, const struct node *, 
 int	read_endpoint(struct fleet_reader *, const struct scope *, const struct node *, size_t);
 int	read_cert(struct fleet_reader *, const struct scope *, const struct node *, size_t);
 int	read_client(struct fleet_reader *, const struct scope *, const struct node *, size_t);
+/* What a unit restarts is there: when all names are. */
+int	unit_check_restarts(struct fleet_reader *, const struct unit *, const struct node *unit);
 /* client: the body that the link stands in. */
 int	read_link(struct fleet_reader *, const struct scope *, const struct node *,
 	    const struct node *client, size_t);
@@ -93,6 +118,7 @@ struct bind {
 	const struct scope *scope;
 	const char *owner;		/* for messages: "web -> redis" */
 	int	 owner_host;
+	bool	 several;		/* the owner is one host's part of a client on several */
 	const struct indices *hosts;	/* or NULL */
 	const char *const *run_time;	/* names that stay */
 	bool	 managed;

@@ -11,16 +11,22 @@
 #include "core/reader.h"
 #include "core/reading.h"
 
-/* Is the thing that a unit restarts (an endpoint or a client, by name) at either end of the link? */
+/*
+ * Is the thing that a unit restarts (an endpoint or a client, by name) at
+ * either end of the link?  Of a client on several hosts it restarts its own part.
+ */
 static bool
 hit(const struct fleet *f, const struct unit *u, const struct link *link)
 {
+	const struct client *c = &f->clients[link->client];
 	size_t i;
 
 	for (i = 0; i < u->restarts.n; i++) {
 		if (strcmp(u->restarts.v[i], f->endpoints[link->endpoint].name) == 0)
 			return true;
-		if (strcmp(u->restarts.v[i], f->clients[link->client].name) == 0)
+		if (strcmp(u->restarts.v[i], c->name) == 0)
+			return true;
+		if (c->of != NULL && strcmp(u->restarts.v[i], c->of) == 0 && c->host == u->host)
 			return true;
 	}
 	return false;

@@ -2,7 +2,7 @@
  * plan: see plan.h.
  *
  * Owns the tree, its words and what a step is called.  Reading is in
- * plan_read.c (steps and moves) and plan_check.c (what must be shown),
+ * plan_read.c (steps and moves), plan_batch.c (those of several hosts) and plan_check.c (what must be shown),
  * writing in plan_print.c.
  */
 #include "core/plan.h"
@@ -148,6 +148,21 @@ plan_step(const struct plan *p, const char *id)
 	return NONE;
 }
 
+size_t
+plan_steps(const struct plan *p, const char *name, int *ret_first)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < p->nsteps; i++) {
+		if (strcmp(p->steps[i].id, name) != 0 &&
+		    (p->steps[i].of == NULL || strcmp(p->steps[i].of, name) != 0))
+			continue;
+		if (n++ == 0)
+			*ret_first = (int)i;
+	}
+	return n;
+}
+
 void
 check_release(struct check *c)
 {
@@ -170,6 +185,7 @@ step_release(struct step *s)
 	size_t i;
 
 	free(s->id);
+	free(s->of);
 	free(s->title);
 	free(s->moves);
 	for (i = 0; i < s->nruns; i++)

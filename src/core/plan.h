@@ -76,6 +76,7 @@ enum on_fault { ON_FAULT_PAUSE, ON_FAULT_UNDO };
 
 struct step {
 	char	*id;		/* unique after expansion */
+	char	*of;		/* "flip-web" of "flip-web@web-1", one batch of it; or NULL */
 	struct pos pos;
 	char	*title;		/* what it does, in words; made from the moves where not given */
 	int	 group;		/* row it belongs to: index into plan->groups */
@@ -112,6 +113,11 @@ int	plan_parse(struct plan **ret, const struct fleet *, const char *path,
 	    const char *text, size_t len_bytes, struct err *);
 void	plan_free(struct plan *);
 int	plan_step(const struct plan *, const char *id);		/* or NONE */
+/*
+ * The steps that a name stands for: one, or all the batches of one, which
+ * stand side by side.  0: there is none.
+ */
+size_t	plan_steps(const struct plan *, const char *name, int *ret_first);
 
 /* The plan after expansion, as YAML that plan_parse() reads back to the same plan. */
 void	plan_print(const struct plan *, const struct fleet *, struct buf *out);

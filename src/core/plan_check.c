@@ -78,6 +78,8 @@ struct reading_check {
 	const struct entry *entry;
 	const struct step *step;
 	struct check *c;
+	/* A client on several hosts is one check on each: this one, and how many there are. */
+	size_t	 nth, nhosts;
 };
 
 static int
@@ -137,6 +139,21 @@ static bool
 is_word(const struct reading_check *rc)
 {
 	return rc->node->kind == NODE_SCALAR && !rc->node->empty;
+}
+
+/* The host to look from, or one of those that the client runs on. */
+static int
+put_host(struct reading_check *rc, const struct node *node)
+{
+	struct indices hosts = { 0 };
+	int r = batch_hosts(rc->pr, rc->scope, node, false, &hosts);
+
+	if (r == 0) {
+		rc->nhosts = hosts.n;
+		rc->c->host = hosts.v[rc->nth];
+	}
+	free(hosts.v);
+	return r;
 }
 
 static int
@@ -231,8 +248,7 @@ read_log_check(struct reading_check *rc)
 	if (v != NULL && v->kind == NODE_SCALAR) {
 		if (reader_string(r, rc->scope, v, "the name of an endpoint", &name) == -1)
 			return -1;
-		client = fleet_endpoint(f, name) == NONE ? fleet_client(f, name) : NONE;
-		if (client != NONE) {
+		if (fleet_endpoint(f, name) == NONE && fleet_clients(f, name, &client) > 0) {
 			rc->c->host = f->clients[client].host;
 			rc->c->not_yet = "the log of a client";
 			free(rc->c->text);
@@ -271,7 +287,7 @@ read_http(struct reading_check *rc)
 		return -1;
 	if (from == NULL)
 		return reader_fail(r, rc->node, "http without 'from', expected 'from: HOST'");
-	if (plan_host(rc->pr, rc->scope, from, &rc->c->host) == -1 ||
+	if (put_host(rc, from) == -1 ||
 	    put_required(rc, "url", NULL, &rc->c->url) == -1 ||
 	    put_output(rc, false) == -1 || put_deadline(rc) == -1)
 		return -1;
@@ -299,7 +315,7 @@ read_command_check(struct reading_check *rc)
 		return -1;
 	if (on == NULL)
 		return reader_fail(r, rc->node, "command without 'on', expected 'on: HOST'");
-	if (plan_host(rc->pr, rc->scope, on, &rc->c->host) == -1 ||
+	if (put_host(rc, on) == -1 ||
 	    put_required(rc, "run", step_run_time, &rc->c->run) == -1 ||
 	    put_output(rc, false) == -1 || put_deadline(rc) == -1)
 		return -1;
@@ -375,6 +391,28 @@ static const struct shape rehearsal_shape[] = {
 	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
 };
 
+/* What a name stands for; of several parts the first. */
+static int
+put_ref(const struct reading_check *rc, const struct node *node, enum noun noun, int *ret)
+{
+	const struct fleet *f = rc->pr->f;
+	struct indices links = { 0 };
+	char *name;
+	int r = 0;
+
+	if (noun != NOUN_CLIENT && noun != NOUN_LINK)
+		return plan_ref(rc->pr, rc->scope, node, noun, ret);
+	if (reader_string(&rc->pr->fr.r, rc->scope, node, "a name from the fleet", &name) == -1)
+		return -1;
+	if (noun == NOUN_CLIENT && fleet_clients(f, name, ret) == 0)
+		r = noun_find(&rc->pr->fr.r, f, noun, node->line, node->col, name, ret);
+	else if (noun == NOUN_LINK && (r = links_find(&rc->pr->fr.r, f, NONE, node->line, node->col, name, &links)) == 0)
+		*ret = links.v[0];
+	free(links.v);
+	free(name);
+	return r;
+}
+
 static int
 read_reserved(struct reading_check *rc)
 {
@@ -407,7 +445,7 @@ read_reserved(struct reading_check *rc)
 	for (i = 0; i < LENGTH(refs); i++) {
 		if ((v = node_get(rc->node, refs[i].key)) == NULL)
 			continue;
-		if (plan_ref(rc->pr, rc->scope, v, refs[i].noun, &index) == -1)
+		if (put_ref(rc, v, refs[i].noun, &index) == -1)
 			return -1;
 		if (refs[i].noun == NOUN_LINK)
 			rc->c->link = index;
@@ -551,10 +589,11 @@ static int
 read_one(struct plan_reader *pr, const struct scope *scope, const struct node *node,
     const char *what, struct step *s, struct check **v, size_t *n)
 {
+	static const struct check blank = { .endpoint = NONE, .link = NONE, .host = NONE,
+		.accept = ACCEPT_UNKNOWN, .dial = DIAL_UNKNOWN };
 	const char *words[LENGTH(kinds) + 1];
 	struct reading_check rc = { .pr = pr, .scope = scope, .step = s };
-	struct check c = { .endpoint = NONE, .link = NONE, .host = NONE, .accept = ACCEPT_UNKNOWN,
-		.dial = DIAL_UNKNOWN };
+	struct check c;
 	size_t i;
 
 	for (i = 0; i < LENGTH(kinds); i++)
@@ -569,20 +608,23 @@ read_one(struct plan_reader *pr, const struct scope *scope, const struct node *n
 	rc.node = rc.entry->value;
 	for (i = 0; strcmp(kinds[i].word, rc.entry->key) != 0; i++)
 		continue;
-	c.kind = kinds[i].kind;
-	c.pos.line = rc.entry->line;
-	c.pos.col = rc.entry->col;
-	rc.c = &c;
-	if (kinds[i].read(&rc) == -1) {
-		check_release(&c);
-		return -1;
-	}
-	if (is_implied(&c, *v, *n)) {
-		check_release(&c);
-		return 0;
-	}
-	name_check(pr->f, s, &c);
-	*(struct check *)mem_push(v, n, sizeof(c)) = c;
+	do {
+		c = blank;
+		c.kind = kinds[i].kind;
+		c.pos.line = rc.entry->line;
+		c.pos.col = rc.entry->col;
+		rc.c = &c;
+		if (kinds[i].read(&rc) == -1) {
+			check_release(&c);
+			return -1;
+		}
+		if (is_implied(&c, *v, *n)) {
+			check_release(&c);
+			return 0;
+		}
+		name_check(pr->f, s, &c);
+		*(struct check *)mem_push(v, n, sizeof(c)) = c;
+	} while (++rc.nth < rc.nhosts);
 	return 0;
 }
 

@@ -32,24 +32,6 @@ plan_ref(struct plan_reader *pr, const struct scope *scope, const struct node *n
 	return rc;
 }
 
-/* A host, or a client for the host that it runs on. */
-int
-plan_host(struct plan_reader *pr, const struct scope *scope, const struct node *node, int *ret)
-{
-	char *name;
-	int client, rc = 0;
-
-	if (reader_string(&pr->fr.r, scope, node, "a host", &name) == -1)
-		return -1;
-	client = fleet_host(pr->f, name) == NONE ? fleet_client(pr->f, name) : NONE;
-	if (client != NONE && pr->f->clients[client].host != NONE)
-		*ret = pr->f->clients[client].host;
-	else
-		rc = noun_find(&pr->fr.r, pr->f, NOUN_HOST, node->line, node->col, name, ret);
-	free(name);
-	return rc;
-}
-
 /* The first thing of a binding that is not built, or NULL. */
 static const char *
 binding_not_yet(const struct binding *b)
@@ -254,21 +236,13 @@ check_movable(struct plan_reader *pr, const struct entry *e, const struct link *
 }
 
 static int
-read_link_move(struct plan_reader *pr, const struct scope *scope, const struct entry *e,
-    enum facet facet, struct step *s)
+move_link(struct plan_reader *pr, const struct scope *scope, const struct entry *e,
+    enum facet facet, int index, struct step *s)
 {
 	struct reader *r = &pr->fr.r;
-	const struct link *link;
-	char *name;
-	int index, value, rc;
+	const struct link *link = &pr->f->links[index];
+	int value;
 
-	if (reader_fill(r, scope, e->line, e->col, e->key, NULL, &name) == -1)
-		return -1;
-	rc = noun_find(r, pr->f, NOUN_LINK, e->line, e->col, name, &index);
-	free(name);
-	if (rc == -1)
-		return -1;
-	link = &pr->f->links[index];
 	if (check_movable(pr, e, link) == -1)
 		return -1;
 	if (facet == FACET_DIAL) {
@@ -284,6 +258,25 @@ read_link_move(struct plan_reader *pr, const struct scope *scope, const struct e
 		return reader_fail(r, e->value, "'%s' is bound to trust '%s', expected that one",
 		    link->name, pr->f->certs[link->trust_cert].name);
 	return push_move(pr, s, facet, index, value, e);
+}
+
+static int
+read_link_move(struct plan_reader *pr, const struct scope *scope, const struct entry *e,
+    enum facet facet, struct step *s)
+{
+	struct indices links = { 0 };
+	char *name;
+	size_t i;
+	int rc;
+
+	if (reader_fill(&pr->fr.r, scope, e->line, e->col, e->key, NULL, &name) == -1)
+		return -1;
+	rc = batch_links(pr, e->line, e->col, name, &links);
+	free(name);
+	for (i = 0; i < links.n && rc == 0; i++)
+		rc = move_link(pr, scope, e, facet, links.v[i], s);
+	free(links.v);
+	return rc;
 }
 
 static int
@@ -315,19 +308,12 @@ static int
 read_run_hosts(struct plan_reader *pr, const struct scope *scope, const struct node *on, struct bedit *e)
 {
 	size_t i;
-	int host;
 
-	if (on->kind != NODE_SEQUENCE) {
-		if (plan_host(pr, scope, on, &host) == -1)
+	if (on->kind != NODE_SEQUENCE)
+		return batch_hosts(pr, scope, on, true, &e->on);
+	for (i = 0; i < on->n; i++)
+		if (batch_hosts(pr, scope, on->items[i], true, &e->on) == -1)
 			return -1;
-		indices_add(&e->on, host);
-		return 0;
-	}
-	for (i = 0; i < on->n; i++) {
-		if (plan_host(pr, scope, on->items[i], &host) == -1)
-			return -1;
-		indices_add(&e->on, host);
-	}
 	return 0;
 }
 
@@ -372,23 +358,31 @@ push_excuse(struct step *s, int link, const char *reason)
 	x->reason = mem_strdup(reason);
 }
 
-/* A link, or a client for all its links. */
+/* A link, or a client for all its links; on all of its hosts. */
 static int
 excuse(struct plan_reader *pr, struct step *s, int line, int col, const char *name, const char *reason)
 {
 	const struct fleet *f = pr->f;
-	int client = fleet_client(f, name), link;
-	size_t i;
+	struct indices links = { 0 };
+	const struct client *c;
+	size_t i, k, n;
+	int first = NONE, none, rc;
 
-	for (i = 0; client != NONE && i < f->clients[client].links.n; i++)
-		push_excuse(s, f->clients[client].links.v[i], reason);
-	if (client != NONE)
+	n = fleet_clients(f, name, &first);
+	for (i = 0; i < n; i++) {
+		c = &f->clients[(size_t)first + i];
+		for (k = 0; k < c->links.n; k++)
+			push_excuse(s, c->links.v[k], reason);
+	}
+	if (n > 0)
 		return 0;
-	if (noun_find(&pr->fr.r, f, strstr(name, "->") == NULL ? NOUN_CLIENT : NOUN_LINK,
-	    line, col, name, &link) == -1)
-		return -1;
-	push_excuse(s, link, reason);
-	return 0;
+	rc = strstr(name, "->") == NULL ?
+	    noun_find(&pr->fr.r, f, NOUN_CLIENT, line, col, name, &none) :
+	    links_find(&pr->fr.r, f, NONE, line, col, name, &links);
+	for (i = 0; i < links.n; i++)
+		push_excuse(s, links.v[i], reason);
+	free(links.v);
+	return rc;
 }
 
 static int
@@ -482,30 +476,64 @@ read_moves(struct plan_reader *pr, const struct scope *scope, const struct node 
 	return rc;
 }
 
+/* NAME, or NAME@WHERE of one batch of it: both are names. */
+static int
+check_id(struct plan_reader *pr, const struct node *id, struct step *s)
+{
+	struct reader *r = &pr->fr.r;
+	char *where = strchr(s->id, '@');
+	int rc;
+
+	if (where == NULL)
+		return reader_check_name(r, id->line, id->col, "a step", s->id);
+	s->of = mem_strndup(s->id, (size_t)(where - s->id));
+	rc = reader_check_name(r, id->line, id->col, "a step", s->of);
+	if (rc == 0)
+		rc = reader_check_name(r, id->line, id->col, "a batch of a step", where + 1);
+	if (rc == 0 && strlen(s->id) > FLEET_NAME_MAX)
+		rc = reader_fail(r, id, "'%.40s…' is longer than %d bytes, expected less", s->id, FLEET_NAME_MAX);
+	return rc;
+}
+
 static int
 read_id(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
 {
 	const struct node *id = node_get(node, "id");
 	struct reader *r = &pr->fr.r;
-	int other;
+	const struct plan *p = pr->p;
+	int other, last = (int)p->nsteps - 1;	/* the step itself */
+	char *name;
+	size_t n;
 
 	if (id == NULL)
 		return reader_fail(r, node, "a step without an id, expected 'id: …'");
-	if (reader_string(r, scope, id, "a name", &s->id) == -1 ||
-	    reader_check_name(r, id->line, id->col, "a step", s->id) == -1)
+	if (reader_string(r, scope, id, "a name", &name) == -1)
 		return -1;
-	/* The step itself is the last one of the plan. */
-	other = plan_step(pr->p, s->id);
-	if (other != (int)pr->p->nsteps - 1)
-		return reader_fail(r, id, "a second step '%s', expected another id (the first stands in line %d)%s",
-		    s->id, pr->p->steps[other].pos.line,
-		    pr->p->steps[other].pos.line == s->pos.line ? "; a 'for' needs its name in the id" : "");
-	return 0;
+	if (pr->batch.first != NONE && strchr(name, '@') != NULL) {
+		(void)reader_fail(r, id, "'%s' of a step that is made host by host, expected no '@': it comes by itself", name);
+		free(name);
+		return -1;
+	}
+	s->id = batch_id(pr, name);
+	free(name);
+	if (check_id(pr, id, s) == -1)
+		return -1;
+	if ((other = plan_step(p, s->id)) == last) {
+		n = plan_steps(p, s->of != NULL ? s->of : s->id, &other);
+		if (s->of == NULL ? n == 1 : p->steps[other].of != NULL && other + (int)n - 1 == last)
+			return 0;
+		if (s->of != NULL && p->steps[other].of != NULL)
+			return reader_fail(r, id, "'%s' apart from the batch before it, expected all of '%s' side by side",
+			    s->id, s->of);
+	}
+	return reader_fail(r, id, "a second step '%s', expected another id (the first stands in line %d)%s",
+	    s->of != NULL && strcmp(p->steps[other].id, s->of) == 0 ? s->of : s->id, p->steps[other].pos.line,
+	    p->steps[other].pos.line == s->pos.line ? "; a 'for' needs its name in the id" : "");
 }
 
 static const char *const step_keys[] = {
 	"id", "title", "row", "for", "certs", "trust", "dial", "accept", "present",
-	"drain", "run", "requires", "gate", "soak", "on-fault", "optional",
+	"drain", "run", "batch", "requires", "gate", "soak", "on-fault", "optional",
 	"may-refuse", "reason", NULL
 };
 
@@ -578,6 +606,8 @@ place_in_row(struct plan_reader *pr, const struct scope *scope, const struct nod
 			return -1;
 	} else if (node_get(node, "for") != NULL)
 		name = mem_strdup(node_get(node, "id")->value);
+	else if (p->steps[step].of != NULL)
+		name = mem_strdup(p->steps[step].of);
 	if (name == NULL || p->ngroups == 0 || pr->rows[p->ngroups - 1] == NULL ||
 	    strcmp(pr->rows[p->ngroups - 1], name) != 0) {
 		g = mem_push(&p->groups, &p->ngroups, sizeof(*g));
@@ -596,9 +626,8 @@ struct step_round {
 };
 
 static int
-read_step(void *arg, const struct scope *scope)
+read_one_step(struct step_round *round, const struct scope *scope)
 {
-	struct step_round *round = arg;
 	struct plan_reader *pr = round->pr;
 	struct step *s;
 
@@ -611,6 +640,20 @@ read_step(void *arg, const struct scope *scope)
 	    read_step_body(pr, scope, round->node, s) == -1)
 		return -1;
 	return place_in_row(pr, scope, round->node, pr->p->nsteps - 1);
+}
+
+static int
+read_step(void *arg, const struct scope *scope)
+{
+	struct step_round *round = arg;
+
+	if (batch_begin(round->pr, scope, round->node, &round->pr->batch) == -1)
+		return -1;
+	do {
+		if (read_one_step(round, scope) == -1)
+			return -1;
+	} while (batch_go_on(&round->pr->batch));
+	return 0;
 }
 
 static int
@@ -637,77 +680,6 @@ read_steps(struct plan_reader *pr, const struct node *node)
 	return 0;
 }
 
-/* The endpoint in "clients(pgbouncer)"; NULL where the word is no such call. */
-static char *
-call_argument(const char *word, const char *function)
-{
-	size_t len = strlen(function), all = strlen(word);
-
-	if (strncmp(word, function, len) != 0 || word[len] != '(' || word[all - 1] != ')')
-		return NULL;
-	return mem_strndup(word + len + 1, all - len - 2);
-}
-
-/* The clients of an endpoint that a step can move, or their links. */
-static int
-select_links(struct plan_reader *pr, const struct node *node, const char *endpoint,
-    bool clients, struct strings *ret)
-{
-	const struct fleet *f = pr->f;
-	size_t i;
-	int e;
-
-	if (noun_find(&pr->fr.r, f, NOUN_ENDPOINT, node->line, node->col, endpoint, &e) == -1)
-		return -1;
-	for (i = 0; i < f->nlinks; i++)
-		if (f->links[i].endpoint == e && f->links[i].how == DIAL_BOUND)
-			strings_push(ret, mem_strdup(clients ?
-			    f->clients[f->links[i].client].name : f->links[i].name));
-	return 0;
-}
-
-static int
-select_values(struct reader *r, const struct node *node, const char *word, struct strings *ret)
-{
-	struct plan_reader *pr = r->arg;
-	const struct fleet *f = pr->f;
-	const char **names;
-	char *endpoint;
-	size_t i;
-	bool clients;
-	int list = fleet_list(f, word), rc;
-
-	if (list != NONE) {
-		for (i = 0; i < f->lists[list].items.n; i++)
-			strings_push(ret, mem_strdup(f->lists[list].items.v[i]));
-		return 0;
-	}
-	if (strncmp(word, "tag:", 4) == 0) {
-		for (i = 0; i < f->nendpoints; i++)
-			if (strings_has(&f->endpoints[i].tags, word + 4))
-				strings_push(ret, mem_strdup(f->endpoints[i].name));
-		return ret->n > 0 ? 0 : reader_fail(r, node,
-		    "no endpoint has the tag '%s', expected one", word + 4);
-	}
-	endpoint = call_argument(word, "clients");
-	clients = endpoint != NULL;
-	if (endpoint == NULL)
-		endpoint = call_argument(word, "links");
-	if (endpoint != NULL) {
-		rc = select_links(pr, node, endpoint, clients, ret);
-		free(endpoint);
-		return rc;
-	}
-	names = mem_array(f->nlists + 4, sizeof(*names));
-	for (i = 0; i < f->nlists; i++)
-		names[i] = f->lists[i].name;
-	names[i++] = "clients(ENDPOINT)";
-	names[i++] = "links(ENDPOINT)";
-	names[i++] = "tag:NAME";
-	(void)reader_unknown(r, node->line, node->col, "list", word, names);
-	free(names);
-	return -1;
-}
 
 static int
 read_from(struct plan_reader *pr, const struct node *node)
@@ -779,7 +751,7 @@ plan_parse(struct plan **ret, const struct fleet *fleet, const char *path,
 	pr.p->from_accept = ACCEPT_UNKNOWN;
 	pr.p->from_dial = DIAL_UNKNOWN;
 	reader_init(&pr.fr.r, path, &pr.p->not_yet, err);
-	pr.fr.r.select = select_values;
+	pr.fr.r.select = plan_select;
 	pr.fr.r.arg = &pr;
 	rc = read_plan(&pr, root);
 	reader_sort_not_yet(&pr.fr.r);

@@ -9,6 +9,13 @@
 
 struct buf;
 
+/* Of a client on several hosts, those that one step moves it on; see plan_batch.c. */
+struct batch {
+	int	 first;		/* the client's first part; NONE: the step is not made host by host */
+	size_t	 nparts;
+	size_t	 from, n;	/* of the parts */
+};
+
 struct plan_reader {
 	/*
 	 * Bindings are read with the fleet's own functions.  `fr.f` stays NULL:
@@ -19,14 +26,28 @@ struct plan_reader {
 	struct plan *p;
 	char	**rows;		/* what each group is folded by, or NULL; by group */
 	size_t	 nrows;
+	struct batch batch;	/* of the step being read */
 };
 
 /* The names that a step's own commands may leave to run time. */
 extern const char *const step_run_time[];
 
-int	plan_host(struct plan_reader *, const struct scope *, const struct node *, int *ret);
 int	plan_ref(struct plan_reader *, const struct scope *, const struct node *,
 	    enum noun, int *ret);
+
+/* What the step is made of: the first batch of it, then the next; false behind the last. */
+int	batch_begin(struct plan_reader *, const struct scope *, const struct node *step, struct batch *ret);
+bool	batch_go_on(struct batch *);
+/* What the step being read is called. */
+char	*batch_id(const struct plan_reader *, const char *id);
+/* The links that a step's move of this name moves. */
+int	batch_links(struct plan_reader *, int line, int col, const char *name, struct indices *ret);
+/*
+ * A host, or a client for the hosts that it runs on, of these the batch's.
+ * own: it has to be these.
+ */
+int	batch_hosts(struct plan_reader *, const struct scope *, const struct node *, bool own,
+	    struct indices *ret);
 
 /*
  * Checks.  Written ones are read from a list; implied ones follow from the
@@ -39,6 +60,9 @@ void	check_release(struct check *);
 
 /* A quoted string of ours: "$(" is text and doubled, but for `keep`, which may be NULL. */
 void	plan_quote(struct buf *out, const char *s, const char *keep);
+
+/* The values that a word behind a variable of `for` stands for; arg of the reader: struct plan_reader. */
+int	plan_select(struct reader *, const struct node *, const char *word, struct strings *ret);
 
 /* What a step does, in words. */
 char	*step_title(const struct fleet *, const struct step *);

@@ -200,6 +200,9 @@ void	rollout_resume(struct rollout *, int64_t now_ms, struct effects *out);
 bool	rollout_may(const struct rollout *, enum verb, int step, const char **ret_why_not);
 
 const struct step_view *rollout_step(const struct rollout *, int step);
+/* Something of it may stand on a host, by this run's hand; it needs nothing more: done, met or skipped. */
+bool	rollout_stands(const struct rollout *, int step);
+bool	rollout_passed(const struct rollout *, int step);
 int	rollout_next(const struct rollout *);		/* the step that may be applied next, or NONE */
 int	rollout_last(const struct rollout *);		/* the step that undo would take back, or NONE */
 int	rollout_in_flight(const struct rollout *);	/* or NONE */

@@ -64,6 +64,18 @@ passed(enum phase phase)
 	return phase == PHASE_DONE || phase == PHASE_MET || phase == PHASE_SKIPPED;
 }
 
+bool
+rollout_stands(const struct rollout *r, int step)
+{
+	return standing(r->steps[step].view.phase);
+}
+
+bool
+rollout_passed(const struct rollout *r, int step)
+{
+	return passed(r->steps[step].view.phase);
+}
+
 int
 rollout_in_flight(const struct rollout *r)
 {
