@@ -347,6 +347,7 @@ TOOLS = \
 	lab/labproc \
 	lab/conftool \
 	ui/mdoc \
+	torture/tripwire \
 	$(END)
 
 LIBS_tool_bench/sshbench = $(call archives,$(BELOW_remote)) $(LIBS_remote)
