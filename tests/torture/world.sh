@@ -3,7 +3,7 @@
 # files in every way (a variable, a URL's parameter, a key of a server's own file in
 # place, a new file, a new key), runs a command that must not run twice, and
 # activates a unit.  No server is needed, so that one walk takes a third of a second.
-# Sourced; expects $tmp, or nothing in it: then it makes one, and removes it at the end.
+# Sourced by a script that says what is done at a point: record(), points(), strike().
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +13,10 @@ case $build in /*) ;; *) build=$PWD/$build ;; esac
 BELAY=${BELAY:-$build/belay}
 case $BELAY in /*) ;; *) BELAY=$PWD/$BELAY ;; esac
 trip=$build/tests/torture/tripwire
-if [ -z "$tmp" ]; then
+tmp=
+if [ "${1-}" = --point ]; then
+	tmp=$2
+else
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/belay-torture.XXXXXX") || exit 1
 	trap 'rm -rf "$tmp"' EXIT
 	trap 'exit 130' HUP INT TERM
@@ -233,4 +236,160 @@ count_of() {
 	c=0
 	[ ! -f "$w/count.$1" ] || c=$(wc -l <"$w/count.$1")
 	echo "$c"
+}
+
+# ---- points ----------------------------------------------------------------------
+
+# A point is HOW:CALL:N:VERB:THEN: what happens at the N-th CALL of an apply or an
+# undo, and whether the step is finished then, or taken back.
+
+# all_points HOW …: every call of $tmp/calls.VERB (lines HOW CALL COUNT), in turns
+all_points() {
+	for verb in apply undo; do
+		awk -v verb=$verb '{ for (i = 1; i <= $3; i++) {
+			k++; print $1 ":" $2 ":" i ":" verb ":" ((i + k) % 2 ? "finish" : "back") } }' "$tmp/calls.$verb"
+	done
+}
+
+# sample N: evenly, as many of each HOW in an apply as in an undo
+sample() {
+	cut -d: -f1,4 "$tmp/points" | sort -u >"$tmp/groups"
+	groups=$(wc -l <"$tmp/groups")
+	while IFS=: read -r how verb; do
+		awk -F: -v how="$how" -v verb="$verb" -v want="$((($1 + groups - 1) / groups))" -v seed="$$" '
+			$1 == how && $4 == verb { p[++m] = $0 }
+			END {
+				srand(seed)
+				if (want > m) want = m
+				at = rand()
+				for (i = 0; i < want; i++) print p[int((i + at) * m / want) + 1]
+			}' "$tmp/points"
+	done <"$tmp/groups" | head -n "$1"
+}
+
+# One point.  Prints what is wrong.
+point() {
+	IFS=: read -r how call at verb then <<END
+$1
+END
+	case $verb in
+	apply) world_as before ;;
+	undo) world_as "done" ;;
+	esac && rm -f "$s/fired" && strike "$how" "$call" "$at" "$verb" && no_deed_without_intent && nothing_lost || return 1
+	# A belay that is gone works on nothing.
+	status_is todo ready faulted doubt stuck proving restored "done" || return 1
+	if [ "$then" = finish ]; then
+		finished
+	else
+		taken_back
+	fi
+}
+
+# Each job has a world of its own; all that is started for a point is gone before the next.
+job() {
+	s=$tmp/job.$1
+	make_world "$s" >"$s.out" 2>&1 && entries_of before "done" >>"$s.out" 2>&1 || { echo "violation - no world: $(cat "$s.out")"; return; }
+	awk -v j="$1" -v jobs="$jobs" 'NR % jobs == j' "$tmp/chosen" >"$s.points"
+	while read -r p <&3; do
+		if "$trip" -w sh "$0" --point "$s" "$p" >"$s.out" 2>&1; then
+			if [ -f "$s/fired" ]; then
+				echo "fired $p"
+			else
+				echo "quiet $p"
+			fi
+		else
+			echo "violation $p"
+			sed 's/^/# /' "$s.out"
+		fi
+	done 3<"$s.points"
+}
+
+sweep() {
+	pids=
+	j=0
+	while [ $j -lt "$jobs" ]; do
+		job $j >"$tmp/result.$j" 2>&1 &
+		pids="$pids $!"
+		j=$((j + 1))
+	done
+	for p in $pids; do
+		wait "$p"
+	done
+	cat "$tmp"/result.* >"$tmp/results"
+	fired=$(grep -c '^fired' "$tmp/results")
+	quiet=$(grep -c '^quiet' "$tmp/results")
+	violations=$(grep -c '^violation' "$tmp/results")
+	grep -A 40 '^violation' "$tmp/results"
+	[ "$violations" -eq 0 ] && [ $((fired + quiet)) -eq "$(wc -l <"$tmp/chosen")" ]
+}
+
+# What is looked at can be seen to be wrong: each check is shown something that must not pass.
+checks_can_fail() {
+	world_as before && : >"$s/killed" || return 1
+	mkdir -p "$w/hoststate/runs/x/flip/1" && echo applied >"$w/hoststate/runs/x/flip/1/state"
+	! no_deed_without_intent >"$s/said" || { echo "a record without an intent passed"; return 1; }
+	world_as before && echo >>"$w/host/env"
+	! no_deed_without_intent >"$s/said" || { echo "a file without a record passed"; return 1; }
+	! tree_is before >"$s/said" || { echo "another content passed"; return 1; }
+	world_as before && chmod 600 "$w/host/env"
+	! tree_is before >"$s/said" || { echo "another mode passed"; return 1; }
+	world_as "done" && sed '1d' "$s/entries.done" >"$s/entries.now" && as="done"
+	! nothing_lost >"$s/said" 2>&1 || { echo "a lost entry passed"; return 1; }
+	echo x >>"$w/count.run"
+	! ran_for 1 >"$s/said" || { echo "a command that ran twice passed"; return 1; }
+}
+
+model() {
+	make_world "$tmp/model" && entries_of before "done"
+}
+
+# recorded VERB: what calls there are, by record()
+recorded() {
+	case $1 in
+	apply) world_as before ;;
+	undo) world_as "done" ;;
+	esac
+	record "$1" >"$tmp/calls.$1" && cat "$tmp/calls.$1" && [ "$(wc -l <"$tmp/calls.$1")" -ge 3 ]
+}
+
+# torture [-n POINTS] [-j JOBS] [POINT …]
+torture() {
+	if [ "${1-}" = --point ]; then
+		s=$2
+		in_world "$s/w"
+		point "$3"
+		exit
+	fi
+	want=0
+	jobs=2
+	while getopts n:j: opt; do
+		case $opt in
+		n) want=$OPTARG ;;
+		j) jobs=$OPTARG ;;
+		*) exit 2 ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	why_not=$(can_trace 2>&1) || {
+		echo "1..0 # SKIP this system does not let us trace: $why_not"
+		exit 0
+	}
+	ok "a world to be tortured" model || finish
+	ok "the calls of an apply are counted" recorded apply || finish
+	ok "the calls of an undo are counted" recorded undo || finish
+	ok "what a point is judged by can fail" checks_can_fail || finish
+	points >"$tmp/points"
+	if [ $# -gt 0 ]; then
+		printf '%s\n' "$@" >"$tmp/chosen"
+	elif [ "$want" -gt 0 ]; then
+		sample "$want" >"$tmp/chosen"
+	else
+		cp "$tmp/points" "$tmp/chosen"
+	fi
+	began=$(date +%s)
+	ok "$(wc -l <"$tmp/chosen") points of $(wc -l <"$tmp/points"): nothing lost, finished or taken back to the byte" sweep
+	echo "# points $(wc -l <"$tmp/chosen"), fired ${fired:-0}, did not fire ${quiet:-0}, violations ${violations:-0}, $(($(date +%s) - began)) s"
+	awk '$1 == "fired" { split($2, a, ":"); c[a[1] " " a[4]]++ } END { for (k in c) print "# " k ": " c[k] " fired" }' "$tmp/results" | sort
+	ok "most of them fired" test "${fired:-0}" -ge $(($(wc -l <"$tmp/chosen") * 9 / 10))
+	finish
 }
