@@ -318,6 +318,7 @@ SHELL_TESTS = \
 	tests/install.sh \
 	tests/manual.sh \
 	tests/store/killed.sh \
+	tests/torture/sample \
 	tests/ui/tmux.sh \
 	$(END)
 
@@ -598,7 +599,7 @@ have-cmocka:
 # Long runs, by scripts of their own; each takes its time from its own options
 # (make fuzz ARGS=…).
 torture: all tools
-	@$(call script,tests/e2e/torture)
+	@$(call script,tests/torture/run)
 truth: $(BUILD)/tests/truth/truth_test
 	@BUILD=$(BUILD) $< --all
 fuzz: all

@@ -159,6 +159,10 @@ console(const struct verb_options *o, bool read_only)
 	if (engine_new(&e, &eo, &err) != 0)
 		return out_fail(&err);
 	rc = ui_run(&uo, e);
+	if (!engine_close_journal(e) && rc == EXIT_DONE) {
+		out_err("belay: the end of it is not in the journal; the next start finds out by the hosts' own records\n");
+		rc = EXIT_ERROR;
+	}
 	engine_free(e);
 	/* The message names who holds the lock; it is on the screen again there, and in the shell afterwards. */
 	if (rc == EXIT_LOCKED && !read_only)

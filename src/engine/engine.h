@@ -68,6 +68,12 @@ struct uv_loop_s *engine_loop(struct engine *);
 int64_t	engine_now_ms(const struct engine *);	/* the wall clock, since 1970 */
 void	engine_run(struct engine *);		/* until engine_stop() */
 void	engine_stop(struct engine *);
+/*
+ * After the last engine_run(): waits until the journal has what it was told,
+ * and says whether it has all of it; what it has not was told as an error.  Nothing
+ * but engine_free() may be called afterwards.
+ */
+bool	engine_close_journal(struct engine *);
 /* Calls `changed` once more after that long, though nothing may have changed. */
 void	engine_wake_in(struct engine *, int64_t ms);
 

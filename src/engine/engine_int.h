@@ -138,6 +138,7 @@ struct engine {
 	struct journal *journal;
 	struct journal_run run;
 	bool	 run_open, run_beginning;
+	bool	 journal_ails;		/* it could not be written, and nothing was written since */
 	bool	 run_held;	/* read-only: another belay is at work on this run */
 	struct lock *fleet_lock;
 	char	*stranger;	/* a step of the run that the plan has no more; or NULL */

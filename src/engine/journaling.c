@@ -1,8 +1,11 @@
 /*
  * journaling: see journaling.h.
  *
- * Owns nothing but the calls under way.  While this exists the journal
- * belongs to the thread: nobody else may call it.
+ * Owns the calls under way and those that are kept.  While this exists the
+ * journal belongs to the thread: nobody else may call it.
+ *
+ * A call is in one place: on its way in an errand, among `late` (the
+ * thread's alone), or on an errand's way `back`.
  */
 #include "engine/journaling.h"
 
@@ -12,16 +15,11 @@
 #include "core/mem.h"
 #include "engine/thread.h"
 
-struct journaling {
-	struct thread *thread;
-	struct journal *journal;
-};
-
 enum call_kind { CALL_APPEND, CALL_NOTE, CALL_BEGIN, CALL_END };
 
 struct call {
+	struct call *next;
 	enum call_kind kind;
-	struct journal *journal;
 	struct record record;
 	int64_t	 at_ms;
 	char	*step_id, *op_id, *note, *text;
@@ -29,9 +27,53 @@ struct call {
 	journaling_done *done;
 	void	(*begun)(void *, const struct journal_run *, const char *);
 	void	*arg;
-	int	 rc;
+	enum journaled how;	/* of one that was kept, when it comes back */
 	struct err err;
 };
+
+struct queue {
+	struct call *first, **last;
+};
+
+struct journaling {
+	struct thread *thread;
+	struct journal *journal;
+	struct queue late;	/* could not be written yet, oldest first */
+};
+
+/* One trip of a call to the thread and back. */
+struct errand {
+	struct journaling *journaling;
+	struct call *call;
+	enum journaled how;
+	struct queue back;	/* kept before, and not any more */
+	struct err err;
+};
+
+static void
+queue_init(struct queue *q)
+{
+	q->first = NULL;
+	q->last = &q->first;
+}
+
+static void
+queue_put(struct queue *q, struct call *c)
+{
+	c->next = NULL;
+	*q->last = c;
+	q->last = &c->next;
+}
+
+static struct call *
+queue_take(struct queue *q)
+{
+	struct call *c = q->first;
+
+	if (c != NULL && (q->first = c->next) == NULL)
+		q->last = &q->first;
+	return c;
+}
 
 struct journaling *
 journaling_new(struct thread *thread, struct journal *journal)
@@ -40,46 +82,43 @@ journaling_new(struct thread *thread, struct journal *journal)
 
 	j->thread = thread;
 	j->journal = journal;
+	queue_init(&j->late);
 	return j;
 }
 
-void
-journaling_free(struct journaling *j)
+static int
+carry_out(struct journaling *j, struct call *c, struct err *err)
 {
-	free(j);
-}
-
-static void
-work(void *arg)
-{
-	struct call *c = arg;
-
 	switch (c->kind) {
 	case CALL_APPEND:
-		c->rc = journal_append(c->journal, &c->record, c->step_id, c->op_id, c->text, &c->err);
-		break;
+		return journal_append(j->journal, &c->record, c->step_id, c->op_id, c->text, err);
 	case CALL_NOTE:
-		c->rc = journal_note(c->journal, c->at_ms, c->step_id, c->note, c->text, &c->err);
-		break;
+		return journal_note(j->journal, c->at_ms, c->step_id, c->note, c->text, err);
 	case CALL_BEGIN:
-		c->rc = journal_begin(c->journal, &c->run, &c->err);
-		break;
+		return journal_begin(j->journal, &c->run, err);
 	case CALL_END:
-		c->rc = journal_end(c->journal, &c->err);
-		break;
+		return journal_end(j->journal, err);
 	}
+	return -1;
+}
+
+/* Does it tell of what has happened already? */
+static bool
+is_kept(const struct call *c)
+{
+	return c->kind == CALL_NOTE || c->kind == CALL_END || (c->kind == CALL_APPEND &&
+	    c->record.kind != REC_INTENT && c->record.kind != REC_UNDO_INTENT);
 }
 
 static void
-answer(void *arg)
+tell(struct call *c, enum journaled how, const char *why)
 {
-	struct call *c = arg;
-	const char *why = c->rc == 0 ? NULL : c->err.msg;
-
 	if (c->begun != NULL)
-		c->begun(c->arg, c->rc == 0 ? &c->run : NULL, why);
+		c->begun(c->arg, how == JOURNALED ? &c->run : NULL, why);
 	else if (c->done != NULL)
-		c->done(c->arg, c->rc == 0, why);
+		c->done(c->arg, how, why);
+	if (how == JOURNALED_NOT_YET)
+		return;
 	free(c->step_id);
 	free(c->op_id);
 	free(c->note);
@@ -87,13 +126,96 @@ answer(void *arg)
 	free(c);
 }
 
+/* Writes what is kept, as far as it can; true where nothing is kept any more. */
+static bool
+catch_up(struct journaling *j, struct queue *back, struct err *err)
+{
+	struct call *c;
+
+	while ((c = j->late.first) != NULL) {
+		c->how = JOURNALED;
+		if (carry_out(j, c, &c->err) != 0) {
+			*err = c->err;
+			if (journal_ails(j->journal))
+				return false;
+			c->how = JOURNALED_NOT;
+		}
+		queue_put(back, queue_take(&j->late));
+	}
+	return true;
+}
+
+static void
+tell_back(struct queue *back)
+{
+	struct call *c;
+
+	while ((c = queue_take(back)) != NULL)
+		tell(c, c->how, c->how == JOURNALED ? NULL : c->err.msg);
+}
+
+static void
+work(void *arg)
+{
+	struct errand *e = arg;
+	struct journaling *j = e->journaling;
+
+	e->how = JOURNALED;
+	if (catch_up(j, &e->back, &e->err) && carry_out(j, e->call, &e->err) == 0)
+		return;
+	/* What the journal refuses for another reason than its disk, it would refuse again. */
+	if (is_kept(e->call) && journal_ails(j->journal)) {
+		e->how = JOURNALED_NOT_YET;
+		queue_put(&j->late, e->call);
+	} else
+		e->how = JOURNALED_NOT;
+}
+
+static void
+answer(void *arg)
+{
+	struct errand *e = arg;
+
+	tell_back(&e->back);
+	/* One that is kept is the thread's by now, but for its `done` and `arg`, which nobody changes. */
+	tell(e->call, e->how, e->how == JOURNALED ? NULL : e->err.msg);
+	free(e);
+}
+
+void
+journaling_free(struct journaling *j)
+{
+	struct queue back;
+	struct call *c;
+	struct err err;
+
+	if (j == NULL)
+		return;
+	queue_init(&back);
+	(void)catch_up(j, &back, &err);
+	tell_back(&back);
+	while ((c = queue_take(&j->late)) != NULL)
+		tell(c, JOURNALED_NOT, err.msg);
+	free(j);
+}
+
+static void
+send(struct journaling *j, struct call *c)
+{
+	struct errand *e = mem_alloc(sizeof(*e));
+
+	e->journaling = j;
+	e->call = c;
+	queue_init(&e->back);
+	thread_do(j->thread, work, answer, e);
+}
+
 static struct call *
-call_new(struct journaling *j, enum call_kind kind, journaling_done *done, void *arg)
+call_new(enum call_kind kind, journaling_done *done, void *arg)
 {
 	struct call *c = mem_alloc(sizeof(*c));
 
 	c->kind = kind;
-	c->journal = j->journal;
 	c->done = done;
 	c->arg = arg;
 	return c;
@@ -103,41 +225,41 @@ void
 journaling_append(struct journaling *j, const struct record *record, const char *step_id, const char *op_id,
     const char *text, journaling_done *done, void *arg)
 {
-	struct call *c = call_new(j, CALL_APPEND, done, arg);
+	struct call *c = call_new(CALL_APPEND, done, arg);
 
 	c->record = *record;
 	c->step_id = mem_strdup(step_id);
 	c->op_id = mem_strdup(op_id);
 	c->text = mem_strdup(text);
-	thread_do(j->thread, work, answer, c);
+	send(j, c);
 }
 
 void
 journaling_note(struct journaling *j, int64_t at_ms, const char *step_id, const char *kind, const char *text,
     journaling_done *done, void *arg)
 {
-	struct call *c = call_new(j, CALL_NOTE, done, arg);
+	struct call *c = call_new(CALL_NOTE, done, arg);
 
 	c->at_ms = at_ms;
 	c->step_id = mem_strdup(step_id);
 	c->note = mem_strdup(kind);
 	c->text = mem_strdup(text);
-	thread_do(j->thread, work, answer, c);
+	send(j, c);
 }
 
 void
 journaling_begin(struct journaling *j, const struct journal_run *run,
     void (*begun)(void *, const struct journal_run *, const char *), void *arg)
 {
-	struct call *c = call_new(j, CALL_BEGIN, NULL, arg);
+	struct call *c = call_new(CALL_BEGIN, NULL, arg);
 
 	c->run = *run;
 	c->begun = begun;
-	thread_do(j->thread, work, answer, c);
+	send(j, c);
 }
 
 void
 journaling_end(struct journaling *j, journaling_done *done, void *arg)
 {
-	thread_do(j->thread, work, answer, call_new(j, CALL_END, done, arg));
+	send(j, call_new(CALL_END, done, arg));
 }

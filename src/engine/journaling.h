@@ -4,6 +4,12 @@
  * comes on the loop when the entry is on disk, or will not be.
  *
  * Everything given is copied.  `done` may be NULL.
+ *
+ * The journal has no gap.  An intent that cannot be written is refused: nothing
+ * was done yet.  What tells of a thing that has happened (every other record, a
+ * note, the end of a run) and cannot be written, because its disk is full or
+ * fails, is kept and tried again before whatever comes after it; and nothing
+ * comes after it before it is written.
  */
 #ifndef BELAY_ENGINE_JOURNALING_H
 #define BELAY_ENGINE_JOURNALING_H
@@ -15,12 +21,20 @@
 struct journaling;
 struct thread;
 
-/* Neither is taken over; both must outlive what is under way (thread_free() first, then journaling_free()). */
+/*
+ * Neither is taken over; both must outlive what is under way (thread_free() first,
+ * then journaling_free(), which tries a last time what is kept).
+ */
 struct journaling *journaling_new(struct thread *, struct journal *);
 void	journaling_free(struct journaling *);
 
-/* why is NULL where ok. */
-typedef void journaling_done(void *arg, bool ok, const char *why);
+enum journaled {
+	JOURNALED,		/* it is on disk */
+	JOURNALED_NOT,		/* it is not, and will not be */
+	JOURNALED_NOT_YET	/* it is not, and is kept: `done` comes once more, with one of the two */
+};
+/* why is NULL where it is on disk. */
+typedef void journaling_done(void *arg, enum journaled how, const char *why);
 
 void	journaling_append(struct journaling *, const struct record *, const char *step_id,
 	    const char *op_id, const char *text, journaling_done *, void *arg);

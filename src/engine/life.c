@@ -230,6 +230,15 @@ engine_stop(struct engine *e)
 	uv_stop(&e->loop);
 }
 
+bool
+engine_close_journal(struct engine *e)
+{
+	e->stopping = true;
+	if (e->thread != NULL)
+		thread_drain(e->thread);
+	return !e->journal_ails;
+}
+
 static void
 close_handle(uv_handle_t *handle, void *arg)
 {

@@ -127,19 +127,34 @@ record_words_of(const struct engine *e, const struct record *r)
 	return s;
 }
 
+/* A trouble that goes on is told once. */
 static void
-on_written(void *arg, bool ok, const char *why)
+tell_trouble(struct engine *e, const char *why)
+{
+	if (!e->journal_ails)
+		engine_tell(e, TELL_ERROR, "the journal cannot be written: %s", why);
+	e->journal_ails = true;
+}
+
+static void
+on_written(void *arg, enum journaled how, const char *why)
 {
 	struct written *w = arg;
 	struct engine *e = w->engine;
-	struct event ev = { .kind = ok ? EV_JOURNALLED : EV_JOURNAL_FAILED, .ticket = w->ticket, .why = why };
+	struct event ev = { .kind = how == JOURNALED ? EV_JOURNALLED : EV_JOURNAL_FAILED, .ticket = w->ticket,
+	    .why = why };
 
-	if (ok)
+	if (how == JOURNALED) {
+		e->journal_ails = false;
 		remember(e, &w->line);
-	else {
-		line_release(&w->line);
-		engine_tell(e, TELL_ERROR, "the journal cannot be written: %s", why);
+	} else
+		tell_trouble(e, why);
+	if (how == JOURNALED_NOT_YET) {
+		engine_dirty(e);
+		return;
 	}
+	if (how == JOURNALED_NOT)
+		line_release(&w->line);
 	ev.now_ms = engine_now_ms(e);
 	if (w->ticket != 0 && !e->stopping)
 		engine_feed(e, &ev);
@@ -148,12 +163,14 @@ on_written(void *arg, bool ok, const char *why)
 }
 
 static void
-on_ended(void *arg, bool ok, const char *why)
+on_ended(void *arg, enum journaled how, const char *why)
 {
 	struct engine *e = arg;
 
-	if (!ok)
-		engine_tell(e, TELL_ERROR, "the journal cannot be written: %s", why);
+	if (how == JOURNALED)
+		e->journal_ails = false;
+	else
+		tell_trouble(e, why);
 }
 
 void

@@ -33,7 +33,8 @@ struct thread {
 	uv_async_t async;
 	uv_thread_t id;
 	uv_mutex_t mutex;	/* over the queues and `stop` */
-	uv_cond_t wake;
+	uv_cond_t wake;		/* something to do, or the end */
+	uv_cond_t ended;	/* something was done */
 	struct queue todo, done;
 	bool	 stop;
 	size_t	 pending;	/* the loop's own */
@@ -86,6 +87,7 @@ run(void *arg)
 		t->work(t->arg);
 		uv_mutex_lock(&th->mutex);
 		queue_put(&th->done, t);
+		uv_cond_signal(&th->ended);
 		(void)uv_async_send(&th->async);
 	}
 	uv_mutex_unlock(&th->mutex);
@@ -134,7 +136,8 @@ thread_new(struct uv_loop_s *loop, struct err *err)
 	}
 	th->async.data = th;
 	uv_unref((uv_handle_t *)&th->async);
-	if (uv_mutex_init(&th->mutex) != 0 || uv_cond_init(&th->wake) != 0)
+	if (uv_mutex_init(&th->mutex) != 0 || uv_cond_init(&th->wake) != 0 ||
+	    uv_cond_init(&th->ended) != 0)
 		abort();
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_BLOCK, &all, &was);
@@ -164,6 +167,7 @@ thread_free(struct thread *th)
 	/* What a `done` asks for now is carried out by thread_do() itself, and is collected here too. */
 	collect(th);
 	uv_cond_destroy(&th->wake);
+	uv_cond_destroy(&th->ended);
 	uv_mutex_destroy(&th->mutex);
 	uv_close((uv_handle_t *)&th->async, closed);
 }
@@ -190,6 +194,18 @@ thread_do(struct thread *th, void (*work)(void *), void (*done)(void *), void *a
 		uv_cond_signal(&th->wake);
 	}
 	uv_mutex_unlock(&th->mutex);
+}
+
+void
+thread_drain(struct thread *th)
+{
+	while (th->pending > 0) {
+		uv_mutex_lock(&th->mutex);
+		while (th->done.first == NULL)
+			uv_cond_wait(&th->ended, &th->mutex);
+		uv_mutex_unlock(&th->mutex);
+		collect(th);
+	}
 }
 
 size_t

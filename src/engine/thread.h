@@ -30,6 +30,8 @@ void	thread_free(struct thread *);
  */
 void	thread_do(struct thread *, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
+/* Waits until all that was asked for is done, and calls each `done`; what these ask for, too. */
+void	thread_drain(struct thread *);
 /* How much was asked for whose `done` was not called yet. */
 size_t	thread_pending(const struct thread *);
 

@@ -60,6 +60,7 @@ struct journal {
 	struct lock *lock;	/* NULL: read-only */
 	char	*path;
 	char	 run[32];	/* in progress, or "" */
+	bool	 ails;		/* see journal_ails() */
 };
 
 /* One row of `entry`.  Strings are borrowed, or owned by row_read()'s caller. */
@@ -73,9 +74,11 @@ struct row {
 /* ---- errors ---- */
 
 static int
-fail(const struct journal *j, const char *what, struct err *err)
+fail(struct journal *j, const char *what, struct err *err)
 {
-	int code = sqlite3_extended_errcode(j->db);
+	int code = sqlite3_extended_errcode(j->db), error = sqlite3_system_errno(j->db);
+
+	j->ails = true;
 
 	switch (code & 0xff) {
 	case SQLITE_FULL:
@@ -85,8 +88,8 @@ fail(const struct journal *j, const char *what, struct err *err)
 		return err_set(err, "cannot %s the journal '%s': another process has held it for %d s",
 		    what, j->path, BUSY_MS / 1000);
 	case SQLITE_IOERR:
-		return err_set(err, "cannot %s the journal '%s': %s (code %d): %s", what, j->path,
-		    sqlite3_errmsg(j->db), code, strerror(sqlite3_system_errno(j->db)));
+		return err_set(err, "cannot %s the journal '%s': %s (code %d)%s%s", what, j->path,
+		    sqlite3_errmsg(j->db), code, error == 0 ? "" : ": ", error == 0 ? "" : strerror(error));
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return err_set(err, "cannot %s the journal '%s': it is damaged (%s): put it aside, and do not go on "
@@ -664,6 +667,7 @@ journal_end(struct journal *j, struct err *err)
 {
 	struct row row = { .op = NONE, .kind = (char[]){ "end" }, .run = j->run };
 
+	j->ails = false;
 	if (j->run[0] == '\0')
 		return err_set(err, "no run is in progress");
 	row.at_ms = wall_ms();
@@ -698,6 +702,7 @@ journal_append(struct journal *j, const struct record *r, const char *step_id, c
 	row = (struct row){ .at_ms = r->at_ms, .is_record = true, .op = r->op, .run = j->run, .kind = kind,
 	    .step_id = step, .op_id = op, .phase = phase, .outcome = outcome, .before_sha = before,
 	    .after_sha = after, .why = why, .text = note };
+	j->ails = false;
 	if (j->run[0] == '\0')
 		err_set(err, "no run is in progress");
 	else
@@ -724,6 +729,7 @@ journal_note(struct journal *j, int64_t at_ms, const char *step_id, const char *
 	struct row row;
 	int rc;
 
+	j->ails = false;
 	if (strcmp(kind, "begin") == 0 || strcmp(kind, "end") == 0)
 		return err_set(err, "a note cannot be called '%s'", kind);
 	k = mem_strdup(kind);
@@ -735,6 +741,12 @@ journal_note(struct journal *j, int64_t at_ms, const char *step_id, const char *
 	free(s);
 	free(t);
 	return rc;
+}
+
+bool
+journal_ails(const struct journal *j)
+{
+	return j->ails;
 }
 
 /* ---- reading ---- */

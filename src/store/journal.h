@@ -75,6 +75,12 @@ int	journal_append(struct journal *, const struct record *, const char *step_id,
 int	journal_note(struct journal *, int64_t at_ms, const char *step_id, const char *kind,
 	    const char *text, struct err *);
 
+/*
+ * Did the last call fail for the sake of its disk (full, in error, busy), and not of
+ * what was asked?  Then it may be tried again.
+ */
+bool	journal_ails(const struct journal *);
+
 struct journal_entry {		/* strings are valid during the call only */
 	int64_t	 seq, at_ms;
 	/* run is "" outside of one; step_id, op_id and text may be NULL */

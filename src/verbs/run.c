@@ -138,6 +138,11 @@ run_engine(struct run *r, bool read_only, bool probe)
 	engine_run(r->engine);
 	if (!r->ended && !read_only)
 		r->exit = left(r);
+	/* Whatever else came out: what the journal does not know, the next start has to find out. */
+	if (!engine_close_journal(r->engine) && r->exit == EXIT_DONE) {
+		out_err("belay: the end of it is not in the journal; the next start finds out by the hosts' own records\n");
+		r->exit = EXIT_ERROR;
+	}
 	engine_free(r->engine);
 	return r->exit;
 }

@@ -232,10 +232,16 @@ say(const char *word, bool ok)
 }
 
 static void
-on_done(void *arg, bool ok, const char *why)
+on_done(void *arg, enum journaled how, const char *why)
 {
-	assert_true(ok == (why == NULL));
-	say(arg, ok);
+	char *was = trace;
+
+	assert_true((how == JOURNALED) == (why == NULL));
+	if (how == JOURNALED_NOT_YET) {
+		trace = mem_printf("%s%s kept\n", was == NULL ? "" : was, (const char *)arg);
+		free(was);
+	} else
+		say(arg, how == JOURNALED);
 }
 
 static void
@@ -304,6 +310,78 @@ journal_is_written_in_order_and_answers_come_after_the_disk(void **state)
 	journal_close(journal);
 }
 
+static bool
+seen_one(void *arg, const struct journal_entry *e)
+{
+	char **seen = arg, *was = *seen;
+
+	*seen = mem_printf("%s%s ", was, e->kind);
+	free(was);
+	return true;
+}
+
+static void
+what_has_happened_is_kept_until_the_disk_takes_it_and_nothing_overtakes_it(void **state)
+{
+	struct journal *journal;
+	struct journaling *j;
+	struct journal_run run = { .plan_name = "p", .who = "ops@bastion", .began_ms = 1767435072000 };
+	struct record intent = { .kind = REC_INTENT, .at_ms = 1, .op = 0 };
+	struct record outcome = { .kind = REC_OUTCOME, .at_ms = 2, .op = 0, .outcome = OP_APPLIED };
+	struct rlimit was, small;
+	struct err err;
+	char *by, *seen = mem_strdup("");
+
+	(void)state;
+	assert_int_equal(journal_open(&journal, dir, "prod", false, &by, &err), 0);
+	j = journaling_new(thread, journal);
+	journaling_begin(j, &run, on_begun, (char[]){ "begin" });
+	journaling_append(j, &intent, "s", "R/s/0", NULL, on_done, (char[]){ "intent" });
+	thread_drain(thread);
+	assert_int_equal(thread_pending(thread), 0);
+	assert_string_equal(trace, "begin ok\nintent ok\n");
+	free(trace);
+	trace = NULL;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small = was;
+	small.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	journaling_append(j, &outcome, "s", "R/s/0", NULL, on_done, (char[]){ "outcome" });
+	journaling_append(j, &intent, "s", "R/s/1", NULL, on_done, (char[]){ "next intent" });
+	journaling_note(j, 3, NULL, "waive", "because", on_done, (char[]){ "note" });
+	journaling_note(j, 4, NULL, "begin", "not a note", on_done, (char[]){ "bad note" });
+	thread_drain(thread);
+	assert_string_equal(trace, "outcome kept\nnext intent failed\nnote kept\nbad note kept\n");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	(void)signal(SIGXFSZ, SIG_DFL);
+	journaling_append(j, &intent, "s", "R/s/1", NULL, on_done, (char[]){ "again" });
+	thread_drain(thread);
+	assert_string_equal(trace, "outcome kept\nnext intent failed\nnote kept\nbad note kept\n"
+	    "outcome ok\nnote ok\nbad note failed\nagain ok\n");
+	free(trace);
+	trace = NULL;
+
+	/* What the journal refuses as such, and not for its disk, is not kept, and stood in nobody's way above. */
+	journaling_note(j, 4, NULL, "begin", "not a note", on_done, (char[]){ "bad note" });
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	journaling_end(j, on_done, (char[]){ "end" });
+	thread_drain(thread);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	(void)signal(SIGXFSZ, SIG_DFL);
+	assert_string_equal(trace, "bad note failed\nend kept\n");
+	journaling_free(j);		/* the last try */
+	assert_string_equal(trace, "bad note failed\nend kept\nend ok\n");
+	free(trace);
+	trace = NULL;
+	assert_int_equal(journal_each(journal, NULL, seen_one, &seen, &err), 0);
+	assert_string_equal(seen, "begin intent outcome waive intent end ");
+	free(seen);
+	journal_close(journal);
+}
+
 #define claim(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -315,6 +393,7 @@ main(void)
 		claim(free_finishes_what_was_asked_for),
 		claim(signals_are_left_to_the_loop),
 		claim(journal_is_written_in_order_and_answers_come_after_the_disk),
+		claim(what_has_happened_is_kept_until_the_disk_takes_it_and_nothing_overtakes_it),
 	};
 
 	return cmocka_run_group_tests_name("thread", tests, NULL, NULL);

@@ -46,9 +46,9 @@ strike() {
 	rc=0
 	about_journal -e trace="$2" -e inject="$2:error=$error:when=$when" || rc=$?
 	! grep -q INJECTED "$s/strace" || : >"$s/fired"
-	case $([ -f "$s/fired" ]; echo $?):$rc in
-	1:0|0:0) ;;
-	0:1)
+	case $([ -f "$s/fired" ]; echo $?):$rc:$verb in
+	?:0:*) ;;
+	0:1:*|0:3:undo)		# an undo that cannot go on is stuck
 		grep -q -e 'cannot [a-z]* the journal' "$s/killed" || { echo "it does not say why"; cat "$s/killed"; return 1; }
 		return ;;
 	*) echo "exit $rc"; cat "$s/killed"; return 1 ;;

@@ -349,7 +349,8 @@ recorded() {
 	apply) world_as before ;;
 	undo) world_as "done" ;;
 	esac
-	record "$1" >"$tmp/calls.$1" && cat "$tmp/calls.$1" && [ "$(wc -l <"$tmp/calls.$1")" -ge 3 ]
+	record "$1" >"$tmp/calls.$1" || { cat "$tmp/calls.$1"; return 1; }
+	cat "$tmp/calls.$1" && [ "$(wc -l <"$tmp/calls.$1")" -ge 3 ]
 }
 
 # torture [-n POINTS] [-j JOBS] [POINT …]
