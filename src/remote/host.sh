@@ -355,7 +355,7 @@ write_file()
 		[1357]???) ;;
 		*[2367]) fail "$dir: everyone may write there; a file is not safe in it" ;;
 		esac
-		(set -C && cat "$1" >"$temp") 2>/dev/null || fail "cannot write in $dir"
+		why=$( (set -C && cat "$1" >"$temp") 2>&1) || { rm -f "$temp"; fail "cannot write in $dir: $why"; }
 		to_owner=${4:-${uid:+$uid:$gid}}
 		if [ "$to_owner" ]; then
 			why=$(chown -h "$to_owner" "$temp" 2>&1) ||

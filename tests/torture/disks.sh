@@ -63,13 +63,13 @@ strike() {
 
 # How much room is enough: from there on it does not fire.
 enough() {
-	low=0 high=64
+	low=-1 high=64
 	while [ $((high - low)) -gt 1 ]; do
 		mid=$(((low + high) / 2))
 		world_as "$as" && small "$1" "$2" $mid belay "$verb" flip --yes >"$s/said" 2>&1 || return 1
 		if [ "$small_rc" -eq 0 ]; then high=$mid; else low=$mid; fi
 	done
-	echo "$1 $2 $high"
+	[ $high -eq 0 ] || echo "$1 $2 $high"
 }
 
 record() {

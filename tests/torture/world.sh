@@ -379,6 +379,9 @@ torture() {
 	ok "the calls of an apply are counted" recorded apply || finish
 	ok "the calls of an undo are counted" recorded undo || finish
 	ok "what a point is judged by can fail" checks_can_fail || finish
+	for verb in apply undo; do
+		echo "# $verb: $(awk '{ printf "%s%s", sep, $0; sep = ", " }' "$tmp/calls.$verb")"
+	done
 	points >"$tmp/points"
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@" >"$tmp/chosen"
