@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -318,14 +319,47 @@ report(const char *path)
 		die(path);
 }
 
-static void
-too_late(int sig)
-{
-	static const char words[] = "tripwire: what it started does not end\n";
+static volatile sig_atomic_t late;
 
+static void
+on_alarm(int sig)
+{
 	(void)sig;
-	(void)!write(STDERR_FILENO, words, sizeof(words) - 1);
-	_exit(EXIT_LEFT);
+	late = 1;
+}
+
+/* Names what does not end: our children, adopted ones among them. */
+static void
+too_late(void)
+{
+	char path[320], line[512], args[256];
+	struct dirent *e;
+	DIR *d = opendir("/proc");
+	size_t i, len;
+	FILE *f;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		(void)snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
+		if (strspn(e->d_name, "0123456789") != strlen(e->d_name) || (f = fopen(path, "re")) == NULL)
+			continue;
+		len = fread(line, 1, sizeof(line) - 1, f);
+		(void)fclose(f);
+		line[len] = '\0';
+		if (strrchr(line, ')') == NULL || strtol(strrchr(line, ')') + 4, NULL, 10) != (long)getpid())
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+		len = 0;
+		if ((f = fopen(path, "re")) != NULL) {
+			len = fread(args, 1, sizeof(args) - 1, f);
+			(void)fclose(f);
+		}
+		for (i = 0; i < len; i++)
+			if (args[i] < ' ')
+				args[i] = ' ';
+		args[len] = '\0';
+		(void)fprintf(stderr, "tripwire: it started something that does not end: %s: %s\n", e->d_name, args);
+	}
+	exit(EXIT_LEFT);
 }
 
 int
@@ -359,6 +393,8 @@ main(int argc, char **argv)
 	first = start(argv + optind, out != NULL);
 	while (!over || wait_all) {
 		if ((pid = waitpid(-1, &status, __WALL)) == -1) {
+			if (late)
+				too_late();
 			if (errno == EINTR)
 				continue;
 			if (errno == ECHILD)
@@ -375,7 +411,7 @@ main(int argc, char **argv)
 			continue;
 		over = true;
 		rc = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-		(void)signal(SIGALRM, too_late);
+		(void)sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
 		(void)alarm(WAIT_S);
 	}
 	if (out != NULL)
