@@ -275,6 +275,7 @@ TESTS = \
 	ui/view \
 	ui/render \
 	remote/host_sh \
+	remote/quoting \
 	fuzz/sample \
 	remote/hostops \
 	remote/edits \
