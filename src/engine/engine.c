@@ -183,6 +183,8 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	struct wire_op order = { .token = 0 };
 	struct errand *errand;
 	const char *expect;
+	struct wayback wayback;
+	struct buf script;
 	const struct op *op;
 	struct err err;
 
@@ -217,7 +219,15 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	(void)snprintf(order.expect_sha, sizeof(order.expect_sha), "%s", expect);
 	(void)snprintf(order.who, sizeof(order.who), "%s", e->who);
 	(void)snprintf(order.plan_sha, sizeof(order.plan_sha), "%s", e->plan->sha256);
+	buf_init(&script, 0);
+	if (fx->verb == OPV_APPLY || fx->verb == OPV_UNDO) {
+		engine_wayback(e, &wayback);
+		wayback_kept(&script, &wayback, fx->step, fx->op, fx->verb == OPV_UNDO);
+	}
+	order.wayback = fx->verb == OPV_APPLY || fx->verb == OPV_UNDO ? mem_strdup(buf_str(&script)) : NULL;
+	buf_release(&script);
 	errand->id = workers_op(e->workers, fx->verb, &order, errand->deadline_ms);
+	free(order.wayback);
 }
 
 /* ---- events and effects ---- */
@@ -618,6 +628,27 @@ const struct ops *
 engine_ops(const struct engine *e, int step)
 {
 	return &e->memory[step].ops;
+}
+
+static const struct ops *
+ops_of(void *arg, int step)
+{
+	const struct engine *e = arg;
+
+	return &e->memory[step].ops;
+}
+
+void
+engine_wayback(const struct engine *e, struct wayback *ret)
+{
+	union { const struct engine *c; void *p; } u = { .c = e };	/* it is read only */
+
+	ret->fleet = e->fleet;
+	ret->plan = e->plan;
+	ret->rollout = e->rollout;
+	ret->run_id = engine_run_id(e);
+	ret->ops = ops_of;
+	ret->arg = u.p;
 }
 
 bool

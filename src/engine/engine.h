@@ -17,6 +17,7 @@
 #include "core/gate.h"
 #include "core/proof.h"
 #include "core/rollout.h"
+#include "core/wayback.h"
 
 struct buf;
 struct err;
@@ -145,6 +146,8 @@ const struct ops *engine_ops(const struct engine *, int step);	/* shapes and lin
  * another content there than it left: somebody else wrote since.  Or NONE.
  */
 int	engine_op_since(const struct engine *, int step, int op);
+/* What the way back as sh is made of (core/wayback.h); lives as long as the engine. */
+void	engine_wayback(const struct engine *, struct wayback *ret);
 /* What the op that runs has printed so far, and its deadline; NULL when none runs. */
 struct running {
 	int	 step, op;

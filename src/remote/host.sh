@@ -23,6 +23,7 @@
 #	busy			the op whose command was begun last
 #	lease			token, until when (seconds of the clock here), holder;
 #				then a line who it is and at what
+#	runs/RUN/undo.sh	the way back as plain sh, as it is after the last op
 #	runs/RUN/STEP/SEQ/	the record of one op:
 #	  state			intent applied undoing undone | started, ended N,
 #				undo-started, undo-ended N, putting-back, undone
@@ -88,7 +89,7 @@ try()
 
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
 holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= as_is=
-touches= command_lines= input_bytes= anew= port=
+touches= command_lines= input_bytes= script_lines= anew= port=
 
 begun=
 while IFS= read -r line; do
@@ -116,6 +117,7 @@ while IFS= read -r line; do
 	"max "*) max=$value ;;
 	"in "*) dir_in=$value ;;
 	"touch "*) touches=$touches$value$lf ;;
+	"script-lines "*) script_lines=$value ;;
 	"command-lines "*) command_lines=$value ;;
 	"input-bytes "*) input_bytes=$value ;;
 	"idempotent "*) idempotent=$value ;;
@@ -133,6 +135,16 @@ while IFS= read -r line; do
 	esac
 done
 [ "$begun" ] || fail "the request was cut short"
+
+# The way back as sh, before the payload.
+script=
+case $script_lines in *[!0-9]*) fail "not a length" ;; esac
+n=0
+while [ $n -lt "${script_lines:-0}" ]; do
+	IFS= read -r line || fail "the request was cut short"
+	script=$script$line$lf
+	n=$((n + 1))
+done
 
 case $op in
 *[!A-Za-z0-9._/-]*|*..*|/*|*/|*//*|*/.*|.*) fail "not an op id: $op" ;;
@@ -588,6 +600,7 @@ verb_put()
 		[ "$m_path" = "$path" ] && [ "$sha" = "$m_after" ] && [ "$m_after" = "$after" ] ||
 		finish "drift $sha"
 		say "sha $m_before $m_after"
+		keep_script
 		finish again ;;
 	*) fail "its record says $was: undo first" ;;
 	esac
@@ -656,6 +669,7 @@ verb_put()
 	try "cannot begin a record" mv "$new" "$rec"
 	sync "${rec%/*}" 2>/dev/null
 	[ ! -d "$rec.gone" ] || rm -rf "$rec.gone"
+	keep_script || fail "no room for the way back"
 
 	say "sha $before $after"
 	if [ "$after" = - ]; then
@@ -683,7 +697,7 @@ verb_restore()
 	get_state
 	case $was in
 	none) finish none ;;
-	undone) finish again ;;
+	undone) keep_script; finish again ;;
 	intent|applied|undoing) ;;
 	*) fail "its record says $was" ;;
 	esac
@@ -740,6 +754,7 @@ verb_restore()
 	say "sha $expect $after"
 	set_state undone
 	rm -f "$rec/back"
+	keep_script
 	finish undone
 }
 
@@ -872,6 +887,19 @@ verb_try()
 	say out
 	(run_command "$command") 2>&1
 	finish "exit $?"
+}
+
+# Lays the way back beside the records, for hands that have no belay.
+keep_script()
+{
+	[ "$script_lines" ] || return 0
+	run_dir=$state/runs/${op%%/*}
+	if [ "$script_lines" = 0 ]; then
+		rm -f "$run_dir/undo.sh"
+	else
+		printf "%s" "$script" >"$run_dir/undo.new" && chmod 700 "$run_dir/undo.new" &&
+		sync "$run_dir/undo.new" && mv -f "$run_dir/undo.new" "$run_dir/undo.sh"
+	fi
 }
 
 # ---------------------------------------------------------------- files that a command touches
@@ -1044,7 +1072,7 @@ verb_run()
 		[ -f "$rec/touched" ] || set_aside ;;
 	do:*) fail "its record says $was: undo first" ;;
 	undo:none) [ "$always" ] || finish none ;;
-	undo:"undo-ended 0"|undo:undone) give_out; finish again ;;
+	undo:"undo-ended 0"|undo:undone) keep_script; give_out; finish again ;;
 	undo:started)
 		if alive; then finish "running $runner"; fi ;;
 	undo:undo-started)
@@ -1053,6 +1081,7 @@ verb_run()
 	undo:"ended "*|undo:"undo-ended "*) ;;
 	undo:putting-back)
 		put_back
+		keep_script
 		give_out
 		finish undone ;;
 	*) fail "its record says $was" ;;
@@ -1064,6 +1093,7 @@ verb_run()
 		if [ ! "$command" ]; then
 			set_state putting-back
 			put_back
+			keep_script
 			finish undone
 		fi
 	fi
@@ -1080,6 +1110,7 @@ verb_run()
 	sync "$rec/meta" "$rec/pid" 2>/dev/null
 	printf "%s\n" "$op" >"$state/busy.new" && mv -f "$state/busy.new" "$state/busy" || fail "no room for the record"
 	set_state "${tag}started"
+	[ "$phase" = undo ] || keep_script || fail "no room for the way back"
 	[ "$phase" = undo ] || rm -f "$rec/left" "$rec/left-undo"
 	sync "${rec%/*}" 2>/dev/null
 	unlock
@@ -1118,9 +1149,11 @@ verb_run()
 		fence
 		get_state
 		if [ "$was" = putting-back ]; then put_back; fi
+		keep_script
 		finish undone
 	fi
 	[ "$was" = "${tag}ended $code" ] || fail "the record of its end cannot be kept"
+	[ "$tag$code" != undo-0 ] || keep_script
 	finish "exit $code"
 }
 

@@ -136,9 +136,17 @@ hostop_call(struct hostop *h, const char *verb, const char *op_id, const void *p
     size_t payload_len, const struct hostcall_events *events)
 {
 	int64_t left = h->due - (int64_t)uv_now(h->set->c.loop);
+	struct buf all;
 
-	hostcall_begin(&h->call, h->set->c.session(h->set->c.arg, h->host), verb, op_id, payload,
-	    payload_len, left, events, h);
+	buf_init(&all, 0);
+	all.secret = true;
+	if (h->lays_script)
+		(void)buf_puts(&all, h->order->wayback);
+	h->lays_script = false;
+	(void)buf_put(&all, payload, payload_len);
+	hostcall_begin(&h->call, h->set->c.session(h->set->c.arg, h->host), verb, op_id, all.data,
+	    all.len, left, events, h);
+	buf_release(&all);
 }
 
 /* ------------------------------------------------------------------ endings */
@@ -263,6 +271,8 @@ int
 hostop_write_headers(struct hostop *h, struct buf *q, struct err *err)
 {
 	char number[32], when[32];
+	const char *p;
+	size_t lines = 0;
 	struct tm tm;
 	time_t now = time(NULL);
 
@@ -275,7 +285,13 @@ hostop_write_headers(struct hostop *h, struct buf *q, struct err *err)
 	    host_header(q, "when", when, err) != 0 ||
 	    host_header(q, "kind", op_kind_word(h->op->kind), err) != 0)
 		return -1;
-	return 0;
+	if (h->order->wayback == NULL || (h->verb != OPV_APPLY && h->verb != OPV_UNDO))
+		return 0;
+	for (p = h->order->wayback; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	(void)snprintf(number, sizeof(number), "%zu", lines);
+	h->lays_script = true;
+	return host_header(q, "script-lines", number, err);
 }
 
 /* ------------------------------------------------------------------ beginning */

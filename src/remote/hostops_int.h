@@ -65,6 +65,7 @@ struct hostop {
 	bool	 anew;			/* a command: although its record says that it was run */
 	int	 rounds;
 	struct activation *activation;	/* ACTIVATE; see activate.h */
+	bool	 lays_script;		/* the next call begins its payload with the way back */
 	/* a read */
 	hostop_read *read;
 	struct strings paths;

@@ -139,6 +139,7 @@ wire_op_encode(const struct wire_op *o, struct buf *out)
 	blob_put_str(out, o->plan_sha);
 	blob_put_int(out, o->token);
 	blob_put_int(out, o->keep);
+	blob_put_str(out, o->wayback);
 	op_encode(&o->op, &op);
 	blob_put_bytes(out, op.data, op.len);
 	buf_release(&op);
@@ -160,6 +161,7 @@ wire_op_decode(struct wire_op *ret, const void *p, size_t len_bytes, struct err 
 	blob_fixed(&r, o.plan_sha, sizeof(o.plan_sha));
 	o.token = blob_int(&r, 0, INT64_MAX);
 	o.keep = blob_int(&r, 0, 1) != 0;
+	o.wayback = blob_str(&r, WIRE_WAYBACK_MAX);
 	op = blob_bytes(&r, WIRE_BLOB_MAX, &op_len);
 	if (!blob_done(&r) || op == NULL)
 		err_set(err, "malformed op");
@@ -168,6 +170,8 @@ wire_op_decode(struct wire_op *ret, const void *p, size_t len_bytes, struct err 
 	mem_wipe_free(op, op_len);
 	if (rc == 0)
 		*ret = o;
+	else
+		free(o.wayback);
 	return rc;
 }
 
@@ -175,6 +179,7 @@ void
 wire_op_release(struct wire_op *o)
 {
 	op_release(&o->op);
+	free(o->wayback);
 	memset(o, 0, sizeof(*o));
 }
 

@@ -31,6 +31,7 @@ struct err;
 #define WIRE_FRAME_MAX	(8 + WIRE_HEAD_MAX + WIRE_BLOB_MAX)
 #define WIRE_SECRET_MAX	((size_t)64 << 10)
 #define WIRE_PEM_MAX	((size_t)256 << 10)
+#define WIRE_WAYBACK_MAX ((size_t)128 << 10)
 #define WIRE_OP_TEXT_MAX ((size_t)16 << 10)	/* of one MSG_OP_TEXT */
 #define WIRE_DEADLINE_MAX_MS FLEET_DEADLINE_MAX_MS
 
@@ -110,6 +111,7 @@ struct wire_op {		/* MSG_OP */
 	char	 plan_sha[65];
 	int64_t	 token;			/* fencing token; 0 while there is none */
 	bool	 keep;			/* UNDO: what somebody else made of ours stays; the rest goes back */
+	char	*wayback;		/* APPLY, UNDO: the script that is to lie on the host then (core/wayback.h); or NULL */
 	struct op op;
 };
 void	wire_op_encode(const struct wire_op *, struct buf *out);

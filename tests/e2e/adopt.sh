@@ -77,13 +77,19 @@ ok "all of it is undone" as_kim undo --all --yes
 ok "to the byte, mode and owner" same_tree
 ok "no operation failed" failed_operations
 
-# Without belay: what undo --print printed, run on each host by hand.
+# Without belay: the script that lies on each host beside the before-images, which is what
+# undo --print prints, run there by hand.
 by_hand() {
 	belay undo --all --print >"$tmp/print.all" || return 1
 	awk -v dir="$tmp" '/^#!\/bin\/sh$/ { n++; f = dir "/back." n ".sh" } { print >f }' "$tmp/print.all"
 	for f in "$tmp"/back.*.sh; do
 		name=$(sed -n "s/^# The way back on host '\\([a-z]*\\)-*1*'.*/\\1/p" "$f")
-		"$lab" exec "$dir" -- ssh -F "$dir/ssh_config" "voiceai-$name" sh <"$f" || { echo "$name: failed"; cat "$f"; return 1; }
+		run=$(sed -n "s/^# The way back .*, of run \\([^,]*\\),.*/\\1/p" "$f")
+		there=$(sed -n "s/^state=//p" "$f")/runs/$run/undo.sh
+		"$lab" exec "$dir" -- ssh -F "$dir/ssh_config" "voiceai-$name" "cat $there" >"$f.there" || return 1
+		# A blank line parts the printed ones.
+		sed '$d' "$f" | cmp - "$f.there" || { diff "$f" "$f.there"; return 1; }
+		"$lab" exec "$dir" -- ssh -F "$dir/ssh_config" "voiceai-$name" "$there" || { echo "$name: failed"; cat "$f"; return 1; }
 	done
 }
 

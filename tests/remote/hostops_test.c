@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -22,6 +23,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/plan.h"
+#include "core/wayback.h"
 #include "pki/digest.h"
 #include "ops_fixture.h"
 #include "remote/hostproto.h"
@@ -590,6 +592,86 @@ a_command_reads_an_object_and_nobody_else_sees_it(void **state)
 	assert_text(file_path, "was here\n");
 }
 
+/* Runs the script that lies beside the records; its end. */
+static int
+by_hand(void)
+{
+	char *command = mem_printf("'%s/state/runs/run-1/undo.sh' 2>'%s/said'", base, base);
+	int status = system(command);
+
+	free(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void
+lay_script(void)
+{
+	struct buf b;
+	size_t len;
+
+	buf_init(&b, 0);
+	wayback_of_ops(&b, &w.fleet->hosts[0], "run-1", &w.order.op, 1);
+	free(w.order.wayback);
+	w.order.wayback = buf_take(&b, &len);
+}
+
+static void
+the_way_back_lies_beside_the_records_and_can_be_run_by_hand(void **state)
+{
+	char script[300], said[300], *was, *is;
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(script, sizeof(script), "%s/state/runs/run-1/undo.sh", base);
+	(void)snprintf(said, sizeof(said), "%s/said", base);
+	write_text(env_path, ENV, 0640);
+	set_key("MODE", "verify-full");
+	lay_script();
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(script, w.order.wayback);
+	assert_int_equal(stat(script, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	/* What others changed is named and left. */
+	write_text(env_path, ENV "LATER=1\n", 0640);
+	assert_int_equal(by_hand(), 1);
+	assert_non_null(strstr(read_text(said), "changed since, not touched"));
+	assert_text(env_path, ENV "LATER=1\n");
+	write_text(env_path, "# the web service\nPASSWORD=hunter2\nMODE=verify-full\nOLD=1\n", 0640);
+	assert_int_equal(by_hand(), 0);
+	assert_text(env_path, ENV);
+	assert_int_equal(stat(env_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(by_hand(), 0);
+	/* With nothing left to take back, it goes. */
+	w.order.wayback[0] = '\0';
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(script, "-");
+
+	/* A command with its files, and what was made with its directories. */
+	with_files(TOUCHING, "echo undone >>log # and no more");
+	ALL_TOUCHED();
+	(void)strcpy(w.order.op.id, "run-1/step/2");
+	lay_script();
+	was = tree();
+	check(OPV_APPLY, OP_APPLIED);
+	make("t/same", "theirs\n", 0600);
+	assert_int_equal(by_hand(), 1);
+	assert_non_null(strstr(read_text(said), "t/same: changed since"));
+	make("t/same", "same\n", 0600);
+	assert_int_equal(by_hand(), 0);
+	is = tree();
+	assert_string_equal(is, was);
+	free(is);
+	assert_int_equal(by_hand(), 0);
+	(void)snprintf(said, sizeof(said), "%s/log", base);
+	assert_text(said, "undone\n");
+	/* belay finds it undone. */
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_RECORD, OP_RESTORED);
+	assert_text(said, "undone\n");
+	free(was);
+}
+
 static void
 an_observe_command_tells_what_is_in_place(void **state)
 {
@@ -885,6 +967,7 @@ main(int argc, char **argv)
 		T(a_command_that_failed_and_is_run_again_keeps_what_was_before_it),
 		T(a_file_that_is_too_large_to_keep_stops_the_command),
 		T(a_command_reads_an_object_and_nobody_else_sees_it),
+		T(the_way_back_lies_beside_the_records_and_can_be_run_by_hand),
 		T(an_observe_command_tells_what_is_in_place),
 		T(undoing_an_activation_activates_again),
 		T(what_a_command_prints_comes_while_it_runs),

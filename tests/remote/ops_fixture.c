@@ -93,7 +93,7 @@ ops_tear_down(void **state)
 	(void)uv_run(&w.loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&w.loop) != 0)
 		return -1;
-	op_release(&w.order.op);
+	wire_op_release(&w.order);
 	op_result_release(&w.result);
 	reading_release(&w.reading);
 	free(w.secret);

@@ -1,0 +1,254 @@
+/*
+ * wayback: see wayback.h.
+ *
+ * Owns the script's text and which ops stand in it.  Order: that of rollout.c,
+ * edits last in first out, then activations, then what goes last of all.
+ */
+#include "core/wayback.h"
+
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/text.h"
+
+static const char head[] =
+    "set -u\n"
+    "failed=0\n"
+    "say() { echo \"$1\" >&2; failed=1; }\n"
+    "of() { sed -n \"s/^$2 //p\" \"$1\"; }\n"
+    "sha() { if [ -e \"$1\" ]; then sha256sum <\"$1\" | cut -d\" \" -f1; else echo -; fi; }\n"
+    "# has RECORD: is there one, so that something was begun?\n"
+    "has() {\n"
+    "    r=$state/runs/$1\n"
+    "    [ ! -f \"$r/state\" ] || return 0\n"
+    "    [ -d \"$state/runs/${1%%/*}\" ] || say \"there are no records in $state/runs/${1%%/*}\"\n"
+    "    return 1\n"
+    "}\n"
+    "# part FILE HOW: is what stands in $path a beginning of it, a write in place that was cut?\n"
+    "part() { [ -e \"$path\" ] && [ -f \"$2\" ] && head -c \"$(wc -c <\"$path\")\" \"$1\" 2>/dev/null | cmp -s - \"$path\"; }\n"
+    "# put CONTENT SHA MODE OWNER LEFT-MODE LEFT-OWNER: into $path, which has SHA $now; \"-\" is no file\n"
+    "put() {\n"
+    "    if [ \"$2\" = - ]; then rm -f \"$path\" || failed=1; return; fi\n"
+    "    is_mode=- is_owner=-\n"
+    "    [ \"$now\" = - ] || { is_mode=$(stat -L -c %a \"$path\") is_owner=$(stat -L -c %u:%g \"$path\"); }\n"
+    "    if [ \"$now\" != \"$2\" ]; then\n"
+    "        mkdir -p \"${path%/*}/\" && (umask 077 && cat \"$1\" >\"$path\") || { failed=1; return; }\n"
+    "    fi\n"
+    "    case $is_owner in \"${6:-$is_owner}\"|-)\n"
+    "        if [ \"$(id -u)\" = 0 ]; then chown \"$4\" \"$path\" || failed=1; fi ;;\n"
+    "    esac\n"
+    "    case $is_mode in \"${5:-$is_mode}\"|-) chmod \"$3\" \"$path\" || failed=1 ;; esac\n"
+    "}\n"
+    "gone() { if [ -f \"$1\" ]; then while IFS= read -r d; do rmdir \"$d\" 2>/dev/null; done <\"$1\"; fi; }\n"
+    "# back FILE RECORD: as it was before, where nobody has changed it since\n"
+    "back() {\n"
+    "    has \"$2\" && [ \"$(cat \"$r/state\")\" != undone ] || return 0\n"
+    "    path=$1 now=$(sha \"$1\") before=$(of \"$r/meta\" before)\n"
+    "    case $now in\n"
+    "    \"$before\"|\"$(of \"$r/meta\" after)\") ;;\n"
+    "    *) part \"$r/after\" \"$r/how\" || part \"$r/before\" \"$r/how\" || {\n"
+    "        say \"$path: changed since, not touched; before: $r/before, ours: $r/after\"\n"
+    "        return\n"
+    "    } ;;\n"
+    "    esac\n"
+    "    left=$(of \"$r/attr\" after-attr 2>/dev/null)\n"
+    "    put \"$r/before\" \"$before\" \"$(of \"$r/meta\" mode)\" \"$(of \"$r/meta\" uid):$(of \"$r/meta\" gid)\" \\\n"
+    "        \"${left%% *}\" \"${left##* }\"\n"
+    "    [ \"$before\" != - ] || gone \"$r/dirs\"\n"
+    "}\n"
+    "# begun RECORD: was the command begun, and not undone?\n"
+    "begun() { has \"$1\" && case $(cat \"$r/state\") in undone|\"undo-ended 0\") false ;; esac; }\n"
+    "# again RECORD: was its undo run, and only the files are left?\n"
+    "again() { [ \"$(cat \"$state/runs/$1/state\")\" = putting-back ]; }\n"
+    "# each FUNCTION: of every file that the command of $r touched: n path mode owner before now left\n"
+    "each() {\n"
+    "    [ -f \"$r/touched\" ] || return 0\n"
+    "    while IFS=\" \" read -r n mode owner before path; do\n"
+    "        path=${path%/} now=$(sha \"${path%/}\")\n"
+    "        left=$(cat \"$r/left\" \"$r/left-undo\" 2>/dev/null | sed -n \"s/^$n \\([^ ]* [^ ]* [^ ]*\\) .*/\\1/p\")\n"
+    "        $1\n"
+    "    done <\"$r/touched\"\n"
+    "}\n"
+    "# still RECORD: is every file that the command touched as before, or as it left it?\n"
+    "still() { has \"$1\" || return 1; same=yes; each still_one; [ $same = yes ]; }\n"
+    "still_one() {\n"
+    "    case \"$before $now \" in \"$now $now \") return ;; esac\n"
+    "    case \"${left:-* * $now} \" in *\" $now\"[!0-9a-f]*) return ;; esac\n"
+    "    ! part \"$r/$n.before\" \"$r/$n.how\" || return 0\n"
+    "    say \"$path: changed since, nothing of $r is undone; before: $r/$n.before\"\n"
+    "    same=no\n"
+    "}\n"
+    "# kept RECORD: the files that a command touched, as they were; then it is undone\n"
+    "kept() {\n"
+    "    has \"$1\" || return 0\n"
+    "    all=$failed failed=0\n"
+    "    each kept_one\n"
+    "    [ $failed = 1 ] || echo undone >\"$r/state\" || failed=1\n"
+    "    [ $all = 0 ] || failed=1\n"
+    "}\n"
+    "kept_one() {\n"
+    "    left=$(echo \"$left\" | tail -n 1)\n"
+    "    l_owner=${left#* }\n"
+    "    put \"$r/$n.before\" \"$before\" \"$mode\" \"$owner\" \"${left%% *}\" \"${l_owner%% *}\"\n"
+    "    [ \"$before\" != - ] || gone \"$r/$n.dirs\"\n"
+    "}\n";
+
+static bool
+touched(enum op_state state)
+{
+	switch (state) {
+	case OPS_WAITING:
+	case OPS_INTENT:
+	case OPS_UNDONE:
+		return false;
+	case OPS_RUNNING:
+	case OPS_APPLIED:
+	case OPS_FAILED:
+	case OPS_CUT:
+	case OPS_UNDO_INTENT:
+	case OPS_UNDOING:
+	case OPS_STUCK:
+		return true;
+	}
+	return true;
+}
+
+static void
+command(struct buf *out, const struct op *op, const char *run, const char *then)
+{
+	(void)buf_puts(out, "(");
+	if (op->in != NULL) {
+		(void)buf_puts(out, "cd ");
+		text_shell_quote(out, op->in);
+		(void)buf_puts(out, " && ");
+	}
+	/* On a line of its own: the command may end in a comment. */
+	(void)buf_printf(out, "%s\n)%s", run, then);
+}
+
+static void
+op_back(struct buf *out, const char *run, const struct op *op)
+{
+	const char *tail = strchr(op->id, '/');
+
+	if (tail == NULL)
+		tail = "";
+	if (op_kind_of_file(op->kind)) {
+		(void)buf_puts(out, "back ");
+		text_shell_quote(out, op->path == NULL ? "" : op->path);
+		(void)buf_printf(out, " '%s%s'\n", run, tail);
+	} else if (op->kind == OP_ACTIVATE)
+		command(out, op, op->run, " || failed=1\n");
+	else if (op->kind == OP_RUN && !op->read_only) {
+		(void)buf_printf(out, "if begun '%s%s' && still '%s%s'; then\n", run, tail, run, tail);
+		if (op->undo != NULL) {
+			(void)buf_printf(out, "again '%s%s' || ", run, tail);
+			command(out, op, op->undo, " && ");
+		}
+		(void)buf_printf(out, "kept '%s%s' || failed=1\nfi\n", run, tail);
+	}
+}
+
+/* One op whose state is not the rollout's, but this. */
+struct other {
+	int	 step, op;
+	bool	 there;
+};
+
+static bool
+step_back(struct buf *out, const struct wayback *w, int step, int host, const struct other *other)
+{
+	const struct step_view *v = rollout_step(w->rollout, step);
+	const struct ops *ops = w->ops(w->arg, step);
+	size_t i, pass, n = ops->n < v->nops ? ops->n : v->nops;
+	bool any = false, is;
+
+	for (pass = 0; pass < 3; pass++)
+		for (i = 0; i < n; i++) {
+			size_t k = pass == 1 ? i : n - 1 - i;
+
+			is = other != NULL && other->step == step && other->op == (int)k ? other->there :
+			    touched(v->ops[k].state);
+			if (ops->v[k].host != host || !is || (pass == 1) != v->shapes[k].activates ||
+			    (pass == 2) != (v->shapes[k].back_last && !v->shapes[k].activates))
+				continue;
+			if (!any)
+				(void)buf_printf(out, "# step '%s'\n", w->plan->steps[step].id);
+			any = true;
+			op_back(out, w->run_id, &ops->v[k]);
+		}
+	return any;
+}
+
+static void
+put_head(struct buf *out, const struct host *host, const char *run_id)
+{
+	const char *state = host->state;
+
+	(void)buf_printf(out, "#!/bin/sh\n# The way back on host '%s', of run %s, as the user that belay works as there.\n",
+	    host->name, run_id);
+	if (state == NULL)
+		(void)buf_puts(out, "state=${HOME}/.local/state/belay");
+	else if (strncmp(state, "~/", 2) == 0) {
+		(void)buf_puts(out, "state=${HOME}/");
+		text_shell_quote(out, state + 2);
+	} else {
+		(void)buf_puts(out, "state=");
+		text_shell_quote(out, state);
+	}
+	(void)buf_putc(out, '\n');
+}
+
+static bool
+script(struct buf *out, const struct wayback *w, int host, int from, int until, const struct other *other)
+{
+	struct buf steps;
+	bool any = false;
+	int step;
+
+	buf_init(&steps, 0);
+	for (step = from; step >= until && step >= 0; step--)
+		any = step_back(&steps, w, step, host, other) || any;
+	if (any) {
+		put_head(out, &w->fleet->hosts[host], w->run_id);
+		(void)buf_puts(out, head);
+		(void)buf_put(out, steps.data, steps.len);
+		(void)buf_puts(out, "exit $failed\n");
+	}
+	buf_release(&steps);
+	return any;
+}
+
+bool
+wayback_script(struct buf *out, const struct wayback *w, int host, int from, int until)
+{
+	return script(out, w, host, from, until, NULL);
+}
+
+void
+wayback_kept(struct buf *out, const struct wayback *w, int step, int op, bool undone)
+{
+	struct other other = { step, op, !undone };
+	int host = w->ops(w->arg, step)->v[op].host;
+	size_t was = out->len;
+
+	(void)script(out, w, host, (int)w->plan->nsteps - 1, 0, &other);
+	if (out->len - was <= WAYBACK_MAX)
+		return;
+	out->len = was;
+	put_head(out, &w->fleet->hosts[host], w->run_id);
+	(void)buf_printf(out, "echo 'longer than %zu bytes: print it by belay undo --all --print' >&2\nexit 1\n",
+	    WAYBACK_MAX);
+}
+
+void
+wayback_of_ops(struct buf *out, const struct host *host, const char *run_id, const struct op *ops, size_t n)
+{
+	size_t i;
+
+	put_head(out, host, run_id);
+	(void)buf_puts(out, head);
+	for (i = n; i > 0; i--)
+		op_back(out, run_id, &ops[i - 1]);
+	(void)buf_puts(out, "exit $failed\n");
+}
