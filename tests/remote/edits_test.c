@@ -1,7 +1,6 @@
 /*
  * conf, block and url on a real file system, by the real host-side program:
- * previewed, applied, undone to the byte; drift in our lines refused, others' lines kept;
- * killed anywhere, found again and taken back.
+ * previewed, applied, undone to the byte; drift in our lines refused, others' lines kept.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,8 +22,6 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "ops_fixture.h"
-
-#define STEP 11		/* every so many external commands one is killed; $BELAY_EDITS_STEP */
 
 static char path[300];
 
@@ -232,59 +229,6 @@ what_cannot_be_edited_is_refused_and_left_alone(void **state)
 	}
 }
 
-/* ------------------------------------------------------------------ kills */
-
-static void
-killed_anywhere_it_is_found_and_taken_back(void **state)
-{
-	static const char *const whens[] = { "before", "half", "after" };
-	const struct story *s;
-	size_t points = 0, fired = 0, thirds = 0;
-	bool in_place, undo, again;
-	const char *given = getenv("BELAY_EDITS_STEP");
-	int step = given == NULL ? STEP : (int)strtol(given, NULL, 10);
-	const char *text;
-	int at, turn;
-
-	(void)state;
-	assert_true(step > 0);
-	for (turn = 0; turn < (int)NSTORIES * 4; turn++) {
-		s = &stories[turn / 4];
-		in_place = (turn & 1) != 0;
-		undo = (turn & 2) != 0;
-		for (at = turn % step + 1;; at += step) {
-			begin(s, "run/kill/1");
-			(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run/kill-%d/%d", turn, at);
-			w.order.op.in_place = in_place;
-			write_text(path, s->before, 0640);
-			if (undo)
-				told(s, OPV_APPLY, OP_APPLIED, s->after);
-			if (!ops_killed(undo ? OPV_UNDO : OPV_APPLY, at, whens[(at + turn) % 3]))
-				break;
-			points++;
-			fired += w.result.outcome == OP_UNREACHED || w.result.outcome == OP_FAILED;
-			/* By rename it is the one before or the one after, never a third. */
-			text = read_text(path);
-			if (strcmp(text, s->before) != 0 && strcmp(text, s->after) != 0) {
-				assert_true(in_place);
-				thirds++;
-			}
-			(void)ops_ask(OPV_RECORD, DEADLINE_MS);
-			assert_true(w.result.outcome != OP_DRIFTED);
-			again = !undo && at % 2 == 0;
-			if (again)
-				told(s, OPV_APPLY, OP_APPLIED, s->after);
-			told(s, OPV_UNDO, OP_RESTORED, s->before);
-			told(s, OPV_UNDO, OP_RESTORED, s->before);
-		}
-		told(s, OPV_UNDO, OP_RESTORED, s->before);
-	}
-	print_message("%zu kills, %zu left the call without an answer, %zu texts were torn in place and healed\n",
-	    points, fired, thirds);
-	assert_true(fired > points / 2);
-	assert_true(points > 40);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -292,7 +236,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(each_kind_is_previewed_applied_and_undone_to_the_byte),
 		cmocka_unit_test(others_lines_are_kept_and_changes_of_ours_refused),
 		cmocka_unit_test(what_cannot_be_edited_is_refused_and_left_alone),
-		cmocka_unit_test(killed_anywhere_it_is_found_and_taken_back),
 	};
 	int status;
 
