@@ -462,7 +462,7 @@ detail_changes(struct page *p, const struct scene *s, int step, bool roomy)
 		page_add(p, ROLE_TEXT, "  %s", words);
 		free(words);
 		text = s->op_text(s->arg, step, (int)i);
-		if (op_kind_of_file(op->kind)) {
+		if (op_kind_of_file(op->kind) || op->kind == OP_SETTING) {
 			if (text == NULL)
 				page_add(p, ROLE_DIM, "  (d shows the lines)");
 			else if (roomy)

@@ -84,6 +84,10 @@ op_words(const struct scene *s, const struct op *op)
 	case OP_BLOCK:
 	case OP_URL:
 		return mem_printf("%s:%s", host_name(s, op->host), op->path == NULL ? "?" : op->path);
+	case OP_SETTING:
+		return mem_printf("settings of %s, on %s", op->endpoint >= 0 &&
+		    (size_t)op->endpoint < s->fleet->nendpoints ? s->fleet->endpoints[op->endpoint].name : "?",
+		    host_name(s, op->host));
 	case OP_FILE:
 		return mem_printf("%s:%s%s", host_name(s, op->host), op->path == NULL ? "?" : op->path,
 		    op->remove ? " (removed)" : "");
@@ -230,6 +234,7 @@ add_op(struct page *p, const struct scene *s, int step, int i, const struct op *
 	case OP_BLOCK:
 	case OP_URL:
 	case OP_FILE:
+	case OP_SETTING:
 		if (text != NULL)
 			page_text(p, 5, ROLE_DIM, true, text);
 		else {

@@ -170,7 +170,8 @@ enum edit_kind {
 	EDIT_CONF,	/* file, syntax, set, unset */
 	EDIT_BLOCK,	/* file, syntax; set: name and content, unset: name */
 	EDIT_URL,	/* file; set and unset by NAME?KEY, NAME:scheme … */
-	EDIT_SETTING, EDIT_OBJECT, EDIT_HELM
+	EDIT_SETTING,	/* endpoint, set, unset, persist; see setting.h */
+	EDIT_OBJECT, EDIT_HELM
 			/* reserved: parsed, not yet */
 };
 const char *edit_kind_word(enum edit_kind);
@@ -198,6 +199,9 @@ struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	bool	 read_only, idempotent;
 	struct strings touches;	/* absolute paths, each once */
 	int64_t	 deadline_ms;
+	int	 endpoint;	/* EDIT_SETTING: whose, or NONE; of other kinds NONE */
+	bool	 persist;	/* EDIT_SETTING: it is to survive a restart */
+	bool	 persist_given;
 	const char *not_yet;	/* what of it is not built, or NULL */
 };
 

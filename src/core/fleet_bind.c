@@ -3,7 +3,7 @@
  *
  * Owns what may stand below `accept`, `dial`, `install` and wherever else a
  * file or a command is named: env, file and command here, conf, block and url in
- * fleet_edit.c; setting, object and helm are read, their keys and shapes checked,
+ * fleet_edit.c; object and helm are read, their keys and shapes checked,
  * and noted as not yet.
  *
  * Invariants of an edit without not_yet: it has a host (`on`, or its owner's);
@@ -21,7 +21,6 @@
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const write_words[] = { "rename", "in-place", NULL };
-static const char *const hba_words[] = { "transition", "harden", NULL };
 
 /* What may stand in one value's mapping. */
 static const char *const value_keys[] = {
@@ -44,10 +43,6 @@ static const char *const command_only_keys[] = {
 	"deadline", NULL
 };
 
-static const struct shape setting_shape[] = {
-	{ "set", SHAPE_PAIRS, false, NULL }, { "reset", SHAPE_STRINGS, false, NULL },
-	{ "hba", SHAPE_WORD, false, hba_words }, { NULL, SHAPE_STRING, false, NULL }
-};
 static const struct shape object_shape[] = {
 	{ "cluster", SHAPE_STRING, false, NULL }, { "deployment", SHAPE_STRING, false, NULL },
 	{ "statefulset", SHAPE_STRING, false, NULL }, { "service", SHAPE_STRING, false, NULL },
@@ -71,12 +66,11 @@ static const struct {
 	const char *what;
 	const struct shape *shape;
 } reserved[] = {
-	{ EDIT_SETTING, "a setting edit", setting_shape },
 	{ EDIT_OBJECT, "an object edit", object_shape },
 	{ EDIT_HELM, "a helm edit", helm_shape },
 };
 
-/* Kinds that edit a text by name. */
+/* Kinds that edit by name. */
 static const struct {
 	enum edit_kind kind;
 	int	(*read)(struct bind *, const struct node *, struct bedit *);
@@ -84,6 +78,7 @@ static const struct {
 	{ EDIT_CONF, bind_conf },
 	{ EDIT_BLOCK, bind_block },
 	{ EDIT_URL, bind_url },
+	{ EDIT_SETTING, bind_setting },
 };
 
 static bool
@@ -106,6 +101,7 @@ push_edit(struct binding *b, enum edit_kind kind, int line, int col)
 	e->pos.line = line;
 	e->pos.col = col;
 	e->mode = -1;
+	e->endpoint = NONE;
 	return e;
 }
 
@@ -385,6 +381,7 @@ bind_command(struct bind *b, const struct node *node, const char *what,
 {
 	e->kind = EDIT_RUN;
 	e->mode = -1;
+	e->endpoint = NONE;
 	e->pos.line = node->line;
 	e->pos.col = node->col;
 	if (reader_keys(&b->fr->r, node, what, keys) == -1 ||
@@ -690,7 +687,7 @@ bind_accept(struct fleet_reader *fr, const struct scope *scope, int endpoint,
 	struct bind b = {
 		.fr = fr, .scope = scope, .owner = e->name, .owner_host = e->host,
 		.run_time = run_time, .managed = e->managed != NULL,
-		.has_kind = true, .kind = e->kind, .auth = e->auth,
+		.has_kind = true, .kind = e->kind, .endpoint = &endpoint, .auth = e->auth,
 	};
 	int rc;
 

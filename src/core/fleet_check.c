@@ -3,7 +3,8 @@
  *
  * Owns: whom a session at an endpoint belongs to is never in doubt (matches
  * do not overlap); what follows does not run in a circle and is moved by
- * somebody; what is implied can be moved; a pooler's two sides live together.
+ * somebody; what is implied can be moved; a pooler's two sides live together;
+ * a setting is one that its server can be told.
  *
  * Overlap.  Two links of one endpoint may match the same session only where
  * one match lies wholly within the other: then the narrower one wins
@@ -21,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/err.h"
 #include "core/mem.h"
+#include "core/setting.h"
 
 /* How two matches are to one another, in one respect. */
 enum relation {
@@ -365,9 +368,93 @@ check_poolers(struct fleet_reader *fr)
 	return 0;
 }
 
+/* ---- settings ---- */
+
+static int
+check_setting(struct fleet_reader *fr, struct bedit *e, const char *const run_time[])
+{
+	const struct endpoint *ep = &fr->f->endpoints[e->endpoint];
+	struct reader *r = &fr->r;
+	struct err err;
+	size_t i;
+
+	if (ep->kind == KIND_PGBOUNCER && e->persist && e->persist_given)
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "what the console of a pgbouncer is told is gone at a RELOAD and at a restart: "
+		    "expected a 'conf' edit of its file, or no 'persist'");
+	if (ep->kind == KIND_PGBOUNCER)
+		e->persist = false;
+	if (ep->kind == KIND_POSTGRES && !e->persist)
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "ALTER SYSTEM of a postgres is always kept, expected no 'persist'");
+	if (ep->kind != KIND_REDIS && ep->admin_user == NULL && ep->not_yet == NULL)
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "the endpoint '%s' has no admin to change a setting, expected 'admin: { user: … }' there",
+		    ep->name);
+	if (ep->host == NONE && ep->not_yet == NULL)
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "the endpoint '%s' has no host that the change could be recorded on", ep->name);
+	if (e->set.n + e->unset.n > SETTING_NAMES_MAX)
+		return reader_fail_at(r, e->pos.line, e->pos.col, "more than %d settings", SETTING_NAMES_MAX);
+	for (i = 0; i < e->set.n; i++) {
+		const struct pair *p = &e->set.v[i];
+		bool known = strstr(p->value, "$(") == NULL;
+
+		if (setting_check(ep->kind, p->key, known ? p->value : "", &err) != 0)
+			return reader_fail_at(r, p->pos.line, p->pos.col, "%s", err.msg);
+		if (reader_has_foreign(p->value, run_time))
+			return reader_fail_at(r, p->pos.line, p->pos.col,
+			    "the value of '%s' has a '$(' that is no name, expected none", p->key);
+		if (strings_has(&e->unset, p->key))
+			return reader_fail_at(r, p->pos.line, p->pos.col,
+			    "'%s' is set and unset, expected one of them", p->key);
+	}
+	for (i = 0; i < e->unset.n; i++)
+		if (setting_check(ep->kind, e->unset.v[i], NULL, &err) != 0)
+			return reader_fail_at(r, e->pos.line, e->pos.col, "%s", err.msg);
+	return 0;
+}
+
+static int
+check_settings_of(struct fleet_reader *fr, struct binding *b, const char *const run_time[])
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (b->v[i].kind == EDIT_SETTING && b->v[i].not_yet == NULL &&
+		    check_setting(fr, &b->v[i], run_time) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+check_settings(struct fleet_reader *fr)
+{
+	static const char *const of_accept[] = { "step", NULL };
+	static const char *const of_dial[] = { "dial", "step", "ca_file", NULL };
+	struct fleet *f = fr->f;
+	size_t i, k;
+
+	for (i = 0; i < f->nendpoints; i++)
+		for (k = 0; k < ACCEPT_COUNT; k++)
+			if (check_settings_of(fr, &f->endpoints[i].accept[k], of_accept) == -1)
+				return -1;
+	for (i = 0; i < f->nlinks; i++) {
+		for (k = 0; k < DIAL_COUNT; k++)
+			if (check_settings_of(fr, &f->links[i].dial[k], of_dial) == -1)
+				return -1;
+		if (check_settings_of(fr, &f->links[i].trust, of_dial) == -1)
+			return -1;
+	}
+	for (i = 0; i < f->ncerts; i++)
+		if (check_settings_of(fr, &f->certs[i].install, of_accept) == -1)
+			return -1;
+	return 0;
+}
+
 int
 fleet_check(struct fleet_reader *fr)
 {
 	return check_poolers(fr) == -1 || check_follows(fr) == -1 ||
-	    check_matches(fr) == -1 ? -1 : 0;
+	    check_matches(fr) == -1 || check_settings(fr) == -1 ? -1 : 0;
 }

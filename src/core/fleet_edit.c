@@ -1,11 +1,15 @@
 /*
- * fleet_edit: edits of a text by name, as a fleet file writes them: conf, block and url.
+ * fleet_edit: edits by name, as a fleet file writes them: of a text conf, block and
+ * url, of a running server setting.
  *
  * Owns their grammar and what each becomes: names and values of one syntax
  * (see edittext.h), in `set` and `unset` of the edit.  Paths and values are checked here
  * where they are known; a value with a $(…) of run time is checked when it is filled in.
  *
- * What is read and not built: in-container, and a url that stands in a secret
+ * What a setting may be hangs on the kind of its server, which is known when
+ * all of the file is read: fleet_check.c.
+ *
+ * What is read and not built: in-container, a setting of `hba`, and a url that stands in a secret
  * or in Helm's values.
  */
 #include "core/fleet_read.h"
@@ -48,6 +52,11 @@ static const struct shape url_shape[] = {
 	{ "unset", SHAPE_STRINGS, false, NULL },
 	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
 	{ NULL, SHAPE_STRING, false, NULL }
+};
+static const struct shape setting_shape[] = {
+	{ "set", SHAPE_PAIRS, false, NULL }, { "unset", SHAPE_STRINGS, false, NULL },
+	{ "persist", SHAPE_BOOL, false, NULL }, { "of", SHAPE_STRING, false, NULL },
+	{ "hba", SHAPE_WORD, false, hba_words }, { NULL, SHAPE_STRING, false, NULL }
 };
 
 static int
@@ -391,4 +400,42 @@ bind_url(struct bind *b, const struct node *node, struct bedit *e)
 		    "a url edit without a change, expected 'query: { parameter: value }', 'scheme', 'host', "
 		    "'port' or 'unset'");
 	return rc == 0 ? read_end(b, node, e) : -1;
+}
+
+/* ------------------------------------------------------------------ settings */
+
+int
+bind_setting(struct bind *b, const struct node *node, struct bedit *e)
+{
+	struct reader *r = &b->fr->r;
+	const struct node *v;
+
+	if (reader_shape(r, b->scope, node, "a setting edit", setting_shape, b->run_time) == -1)
+		return -1;
+	if (node_get(node, "hba") != NULL) {
+		e->not_yet = "setting";
+		reader_not_yet(r, e->pos.line, e->pos.col, "setting");
+		return 0;
+	}
+	e->persist = true;
+	if ((v = node_get(node, "of")) != NULL) {
+		if (read_ref(b->fr, b->scope, v, NOUN_ENDPOINT, &e->endpoint) == -1)
+			return -1;
+	} else if (b->endpoint != NULL)
+		e->endpoint = *b->endpoint;
+	else
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "a setting without a server, expected 'of: ENDPOINT'");
+	if ((v = node_get(node, "persist")) != NULL) {
+		e->persist_given = true;
+		if (reader_bool(r, b->scope, v, &e->persist) == -1)
+			return -1;
+	}
+	if (node_get(node, "set") == NULL && node_get(node, "unset") == NULL)
+		return reader_fail_at(r, e->pos.line, e->pos.col,
+		    "a setting edit without a change, expected 'set: { name: value }' or 'unset: [name]'");
+	if ((v = node_get(node, "set")) != NULL &&
+	    reader_pairs(r, b->scope, v, "'{ name: value }'", b->run_time, &e->set) == -1)
+		return -1;
+	return opt_list(b, node, "unset", &e->unset);
 }

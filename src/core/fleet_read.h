@@ -125,6 +125,7 @@ struct bind {
 	enum dialect dialect;		/* of a dial's link */
 	bool	 has_kind;		/* of an accept's endpoint: */
 	enum kind kind;
+	const int *endpoint;		/* the same; NULL where there is none */
 	const enum auth *auth;		/* by value; NULL where there is none */
 	int	 value;			/* the one that is read */
 	/* said once at the facet, for all its values */
@@ -146,6 +147,7 @@ int	bind_write(struct bind *, const struct node *, struct bedit *);
 int	bind_conf(struct bind *, const struct node *, struct bedit *);
 int	bind_block(struct bind *, const struct node *, struct bedit *);
 int	bind_url(struct bind *, const struct node *, struct bedit *);
+int	bind_setting(struct bind *, const struct node *, struct bedit *);
 /* A command with `on`: can-tls, put, undo, a plan's run. */
 int	bind_command(struct bind *, const struct node *, const char *what,
 	    const char *const keys[], struct bedit *ret);

@@ -225,6 +225,7 @@ impact_of_ops(struct impact *ret, const struct fleet *f, const struct board *b, 
 		case OP_BLOCK:
 		case OP_URL:
 		case OP_FILE:
+		case OP_SETTING:
 			ret->edits++;
 			break;
 		case OP_RUN:

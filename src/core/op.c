@@ -21,6 +21,7 @@
 #include "core/fill.h"
 #include "core/mem.h"
 #include "core/reader.h"
+#include "core/setting.h"
 #include "core/text.h"
 #include "core/standing.h"
 #include "core/urlfile.h"
@@ -109,7 +110,8 @@ static int
 contradiction(const struct maker *m, const struct op *op, const char *what, struct err *err)
 {
 	return err_set(err, "two moves of one step disagree about '%s' in '%s' on host '%s'",
-	    what, op->path, host_name(m, op->host));
+	    what, op->path != NULL ? op->path : op->endpoint != NONE ?
+	    m->fleet->endpoints[op->endpoint].name : "?", host_name(m, op->host));
 }
 
 static struct pair *
@@ -308,6 +310,72 @@ go_together(struct op *op, enum op_kind kind, enum text_syntax syntax)
 	return true;
 }
 
+/* Settings of one server by one op, on the endpoint's own host, whatever it is that they serve. */
+static int
+setting_edit(struct maker *m, const struct bedit *e, struct err *err)
+{
+	const struct endpoint *ep;
+	struct op *op = NULL;
+	char *value;
+	size_t i;
+
+	if (e->not_yet != NULL)
+		return err_set(err, "%s: not yet", e->not_yet);
+	ep = &m->fleet->endpoints[e->endpoint];
+	if (ep->not_yet != NULL)
+		return err_set(err, "endpoint '%s': %s: not yet", ep->name, ep->not_yet);
+	for (i = 0; i < m->ops->n && op == NULL; i++)
+		if (m->ops->v[i].kind == OP_SETTING && m->ops->v[i].endpoint == e->endpoint)
+			op = &m->ops->v[i];
+	if (op != NULL && op->persist != e->persist)
+		return contradiction(m, op, "persist", err);
+	if (op == NULL) {
+		op = op_push(m, OP_SETTING, ep->host);
+		op->endpoint = e->endpoint;
+		op->persist = e->persist;
+		/* A Postgres takes it up when it is activated; the others act at once. */
+		op->unit = ep->kind == KIND_POSTGRES ? ep->unit : NONE;
+	}
+	op->deadline_ms = EDIT_DEADLINE_MS;
+	if (m->move != NONE)
+		index_push(&op->moves, m->move);
+	for (i = 0; i < e->set.n; i++) {
+		if (m->no_ca && fill_mentions(e->set.v[i].value, "ca_file"))
+			continue;
+		value = NULL;
+		if (filled(m, e->set.v[i].value, 0, OP_VALUE_MAX, op, &value, NULL, err) != 0)
+			return err_wrap(err, "'%s'", e->set.v[i].key);
+		if (op->secret)
+			(void)err_set(err, "'%s': a secret cannot be a setting: it would be kept in the record",
+			    e->set.v[i].key);
+		if (op->secret || setting_check(ep->kind, e->set.v[i].key, value, err) != 0) {
+			mem_wipe_free(value, strlen(value));
+			return -1;
+		}
+		if (name_set(m, op, e->set.v[i].key, value, err) != 0)
+			return -1;
+	}
+	for (i = 0; i < e->unset.n; i++) {
+		if (set_find(op, e->unset.v[i]) != NULL)
+			return contradiction(m, op, e->unset.v[i], err);
+		if (setting_check(ep->kind, e->unset.v[i], NULL, err) != 0)
+			return -1;
+		if (!unset_find(op, e->unset.v[i]))
+			*(char **)mem_push(&op->unset.v, &op->unset.n, sizeof(*op->unset.v)) =
+			    mem_strdup(e->unset.v[i]);
+	}
+	if (op->set.n + op->unset.n == 0) {	/* a `disable` left them all alone */
+		op_release(op);
+		m->ops->n--;
+		return 0;
+	}
+	if (op->set.n + op->unset.n > SETTING_NAMES_MAX)
+		return err_set(err, "more than %d settings of '%s'", SETTING_NAMES_MAX, ep->name);
+	if (op->unit != NONE)
+		index_push(&m->units, op->unit);
+	return 0;
+}
+
 static int
 edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *err)
 {
@@ -335,7 +403,9 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 	case EDIT_URL:
 		kind = OP_URL;
 		break;
-	case EDIT_SETTING: case EDIT_OBJECT: case EDIT_HELM:
+	case EDIT_SETTING:
+		return setting_edit(m, e, err);
+	case EDIT_OBJECT: case EDIT_HELM:
 		return err_set(err, "'%s' edits: not yet", edit_kind_word(e->kind));
 	default:
 		return err_set(err, "not yet");
@@ -580,6 +650,24 @@ asked(const struct fleet *f, int unit)
 	return ret;
 }
 
+/* What is not kept would not outlive an activation of the same step. */
+static int
+survives(struct maker *m, int unit, struct err *err)
+{
+	const struct endpoint *ep;
+	size_t i;
+
+	for (i = 0; i < m->ops->n; i++) {
+		if (m->ops->v[i].kind != OP_SETTING || m->ops->v[i].persist)
+			continue;
+		ep = &m->fleet->endpoints[m->ops->v[i].endpoint];
+		if (ep->unit == unit && (ep->kind == KIND_PGBOUNCER || m->fleet->units[unit].kind == UNIT_RESTART))
+			return err_set(err, "unit '%s' is activated by the same step, and what '%s' was told "
+			    "would be gone: expected a 'conf' edit of its file", m->fleet->units[unit].name, ep->name);
+	}
+	return 0;
+}
+
 static int
 activations(struct maker *m, struct err *err)
 {
@@ -589,6 +677,8 @@ activations(struct maker *m, struct err *err)
 
 	for (i = 0; i < m->units.n; i++) {
 		u = &m->fleet->units[m->units.v[i]];
+		if (survives(m, m->units.v[i], err) != 0)
+			return -1;
 		if (u->not_yet != NULL || u->host == NONE) {
 			(void)err_set(err, "unit '%s': %s: not yet", u->name,
 			    u->not_yet != NULL ? u->not_yet : "a unit without a host");

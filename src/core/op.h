@@ -26,8 +26,8 @@
 struct buf;
 struct err;
 
-enum op_kind { OP_ENV, OP_FILE, OP_RUN, OP_ACTIVATE, OP_CONF, OP_BLOCK, OP_URL };
-#define OP_KIND_COUNT 7
+enum op_kind { OP_ENV, OP_FILE, OP_RUN, OP_ACTIVATE, OP_CONF, OP_BLOCK, OP_URL, OP_SETTING };
+#define OP_KIND_COUNT 8
 const char *op_kind_word(enum op_kind);
 /* Kinds that edit a file by name (see edittext.h), and all that write one. */
 bool	op_kind_by_name(enum op_kind);
@@ -49,7 +49,8 @@ struct op {
 	int	 endpoint;	/* who carries it out, of what is done by statement; or NONE */
 	char	*path;
 	enum text_syntax syntax;	/* by name: what the text is; of the op's kind */
-	struct pairs set;	/* by name: real values, may be secret; RUN: what it reads, see op_input() */
+	/* By name: real values, may be secret (SETTING's never are); RUN: what it reads, see op_input(). */
+	struct pairs set;
 	struct strings unset;
 	char	*content;	/* FILE; may be secret */
 	size_t	 len;
@@ -57,6 +58,7 @@ struct op {
 	int	 mode;		/* FILE: -1 keep, or 0600 for a new one */
 	char	*owner;
 	bool	 in_place;
+	bool	 persist;	/* SETTING: kept over a restart */
 	bool	 back_last;	/* undone after the activations; see below */
 	bool	 secret;	/* values are shown as fingerprints only */
 	char	*run, *undo, *observe, *expect, *in;
@@ -85,6 +87,9 @@ typedef int op_material(void *arg, int cert, const char *what, char **ret, size_
  * their own.  A unit is activated once, after all edits, in the order in
  * which the edits first touch it; edits of a cert that lands at activation
  * activate nothing.  -1 where something of it is not built yet: "… : not yet".
+ *
+ * Settings of one server are one op too, done at once: of a Postgres they take
+ * effect at the activation of its unit, of the others as they are set.
  *
  * Edits of one file are one op, in the place of the first, so that a preview's
  * hash stays true until the op that it was made for; edits of a step that

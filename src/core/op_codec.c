@@ -29,6 +29,7 @@ op_kind_word(enum op_kind kind)
 	case OP_CONF:		return "conf";
 	case OP_BLOCK:		return "block";
 	case OP_URL:		return "url";
+	case OP_SETTING:	return "setting";
 	}
 	return "?";
 }
@@ -206,6 +207,7 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_int(out, op->mode);
 	blob_put_str(out, op->owner);
 	blob_put_int(out, op->in_place);
+	blob_put_int(out, op->persist);
 	blob_put_int(out, op->secret);
 	blob_put_str(out, op->run);
 	blob_put_str(out, op->undo);
@@ -259,6 +261,8 @@ op_lacks(const struct op *op)
 		return op->path == NULL ? "a path" :
 		    op->content == NULL && !op->remove && op->mode < 0 && op->owner == NULL ?
 		    "a content" : NULL;
+	case OP_SETTING:
+		return op->endpoint == NONE ? "a server" : op->set.n + op->unset.n == 0 ? "a setting" : NULL;
 	case OP_RUN:
 	case OP_ACTIVATE:
 		return op->run == NULL ? "a command" : NULL;
@@ -335,6 +339,7 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.mode = (int)blob_int(&r, -1, 07777);
 	op.owner = blob_str(&r, OWNER_MAX);
 	op.in_place = blob_bool(&r);
+	op.persist = blob_bool(&r);
 	op.secret = blob_bool(&r);
 	op.run = blob_str(&r, OP_COMMAND_MAX);
 	op.undo = blob_str(&r, OP_COMMAND_MAX);

@@ -80,6 +80,14 @@ op_words(const struct engine *e, int step, int op)
 		for (i = 0; i < o->unset.n; i++)
 			buf_printf(&b, " -%s", o->unset.v[i]);
 		break;
+	case OP_SETTING:
+		buf_puts(&b, e->fleet->endpoints[o->endpoint].name);
+		for (i = 0; i < o->set.n; i++)
+			buf_printf(&b, " %s=%.*s%s", o->set.v[i].key, WORDS_VALUE_MAX, o->set.v[i].value,
+			    strlen(o->set.v[i].value) > WORDS_VALUE_MAX ? "…" : "");
+		for (i = 0; i < o->unset.n; i++)
+			buf_printf(&b, " -%s", o->unset.v[i]);
+		break;
 	case OP_BLOCK:
 		buf_puts(&b, o->path);
 		for (i = 0; i < o->set.n; i++)

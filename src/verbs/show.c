@@ -58,6 +58,12 @@ show_op(const struct engine *e, int step, size_t i)
 			break;
 		out("    takes effect when its unit is next activated\n");
 		break;
+	case OP_SETTING:
+		out("  %s: settings of %s%s\n", f->hosts[op->host].name, f->endpoints[op->endpoint].name,
+		    v->observed == OP_IN_PLACE ? "  (in place already)" : "");
+		if (text != NULL && *text != '\0')
+			out_lines("    ", text);
+		break;
 	case OP_RUN:
 		op_command_text(op, false, &b);
 		out("  on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
