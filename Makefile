@@ -54,6 +54,7 @@ CORE_SRC = \
 	src/core/reading.c \
 	src/core/census.c \
 	src/core/fill.c \
+	src/core/setting.c \
 	src/core/op.c \
 	src/core/op_codec.c \
 	src/core/attempt.c \

@@ -25,10 +25,11 @@
 #				then a line who it is and at what
 #	runs/RUN/undo.sh	the way back as plain sh, as it is after the last op
 #	runs/RUN/STEP/SEQ/	the record of one op:
-#	  state			intent applied undoing undone | started, ended N,
+#	  state			intent applied undoing undone failed | started, ended N,
 #				undo-started, undo-ended N, putting-back, undone
 #	  meta			what, where, who, when, and the two hashes
-#	  before after		the file as it was, the file as it was to be
+#	  before after		the file as it was, the file as it was to be; of settings a line
+#				for each: "set NAME VALUE" or "unset NAME"
 #	  back			what a per-key undo is writing
 #	  out pid		of a command
 #	  touched		of a command: the files that it touches, as they were, one
@@ -60,7 +61,7 @@ umask 077
 verb=${1-}
 nonce=${2-}
 op=${3-}
-held=
+held= watcher=
 how_file=
 ifs=$IFS
 lf="
@@ -70,6 +71,7 @@ say() { printf "\n%s %s\n" "$nonce" "$*"; }
 
 finish()
 {
+	[ -z "$watcher" ] || kill "$watcher" 2>/dev/null
 	unlock
 	say "end $*"
 	exit 0
@@ -89,7 +91,7 @@ try()
 
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
 holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= as_is=
-touches= command_lines= input_bytes= script_lines= anew= port=
+touches= command_lines= input_bytes= script_lines= anew= port= server=
 
 begun=
 while IFS= read -r line; do
@@ -131,6 +133,7 @@ while IFS= read -r line; do
 	"as-is "*) as_is=$value ;;
 	"anew "*) anew=$value ;;
 	"port "*) port=$value ;;
+	"server "*) server=$value ;;
 	*) fail "unknown header: ${line%% *}" ;;
 	esac
 done
@@ -330,6 +333,21 @@ set_aside()
 	n=1
 	while [ -e "$rec~$n" ]; do n=$((n + 1)); done
 	try "cannot set the old record aside" mv "$rec" "$rec~$n"
+}
+
+# What was put together in new becomes the record, whole and on disk.
+begin_record()
+{
+	set +f
+	why=$(sync "$new"/* "$new" 2>&1) || fail "the record cannot be kept: $why"
+	set -f
+	if [ -d "$rec" ]; then
+		rm -rf "$rec.gone"
+		try "cannot begin the record anew" mv "$rec" "$rec.gone"
+	fi
+	try "cannot begin a record" mv "$new" "$rec"
+	sync "${rec%/*}" 2>/dev/null
+	[ ! -d "$rec.gone" ] || rm -rf "$rec.gone"
 }
 
 temp_name()
@@ -659,16 +677,7 @@ verb_put()
 		printf "set-mode %s\nset-owner %s\n" "$mode" "$owner"
 		printf "who %s\nplan %s\nwhen %s\n" "$who" "$plan" "$when"
 	} >"$new/meta" && echo intent >"$new/state" || fail "no room for the record"
-	set +f
-	why=$(sync "$new"/* "$new" 2>&1) || fail "the record cannot be kept: $why"
-	set -f
-	if [ -d "$rec" ]; then
-		rm -rf "$rec.gone"
-		try "cannot begin the record anew" mv "$rec" "$rec.gone"
-	fi
-	try "cannot begin a record" mv "$new" "$rec"
-	sync "${rec%/*}" 2>/dev/null
-	[ ! -d "$rec.gone" ] || rm -rf "$rec.gone"
+	begin_record
 	keep_script || fail "no room for the way back"
 
 	say "sha $before $after"
@@ -1157,6 +1166,86 @@ verb_run()
 	finish "exit $code"
 }
 
+# Ends this program after so many seconds, and the lock with it: who is
+# waited for may be gone without a word.
+watch()
+{
+	(
+		exec 9>&- </dev/null >/dev/null 2>&1
+		n=0
+		while [ $n -lt "$1" ]; do
+			sleep 1
+			kill -0 $$ 2>/dev/null || exit 0
+			n=$((n + 1))
+		done
+		kill $$
+	) &
+	watcher=$!
+}
+
+# take_lines FILE: lines of stdin up to an empty one.
+take_lines()
+{
+	while IFS= read -r line; do
+		[ "$line" ] || return 0
+		printf "%s\n" "$line"
+	done >"$1"
+	return 1
+}
+
+# For what is done elsewhere and belongs under the lock of this host: a statement at
+# a server.  Says what the record is and waits: for "go" (phase do: then lines of
+# what was before and of what is to be), which it keeps; says so and waits for
+# the outcome.  Where stdin ends instead, the record stays what it is.  It
+# waits no longer than ttl seconds.
+verb_hold()
+{
+	case $phase in do|undo) ;; *) fail "not a phase of a hold: $phase" ;; esac
+	case $ttl in ""|*[!0-9]*|?????*) fail "not a time to live: $ttl" ;; esac
+	lock
+	watch "$ttl"
+	fence
+	keep_gone
+	give_record
+	say "wait locked"
+	IFS= read -r line || finish cut
+	[ "$line" = go ] || finish left
+	if [ "$phase" = undo ]; then
+		case $was in
+		intent|applied|undoing) ;;
+		*) fail "its record says $was" ;;
+		esac
+		set_state undoing
+	else
+		case $was in
+		none|intent) ;;
+		undone|failed) set_aside ;;
+		*) fail "its record says $was: undo first" ;;
+		esac
+		new=$rec.new
+		rm -rf "$new"
+		try "cannot begin a record" mkdir -p "$new"
+		take_lines "$new/before" && take_lines "$new/after" || finish cut
+		sha_of "$new/before"
+		before=$sha
+		sha_of "$new/after"
+		{
+			printf "belay-record 1\nop %s\nkind %s\nserver %s\n" "$op" "$kind_of" "$server"
+			printf "before %s\nafter %s\n" "$before" "$sha"
+			printf "who %s\nplan %s\nwhen %s\n" "$who" "$plan" "$when"
+		} >"$new/meta" && echo intent >"$new/state" || fail "no room for the record"
+		begin_record
+	fi
+	say "wait holding"
+	IFS= read -r line || finish cut
+	case $line in
+	applied|undone|failed)
+		set_state "$line"
+		finish "$line" ;;
+	esac
+	finish left
+}
+
 give_out()
 {
 	if [ -f "$rec/out" ]; then
@@ -1172,7 +1261,7 @@ look) verb_look ;;
 lease) verb_lease ;;
 records) verb_records ;;
 try) verb_try ;;
-put|restore|run)
+put|restore|run|hold)
 	[ "$op" ] || fail "no op id"
 	"verb_$verb" ;;
 *) fail "unknown verb: $verb" ;;

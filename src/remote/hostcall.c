@@ -55,7 +55,8 @@ on_opened(void *arg)
 
 	c->sent = true;
 	(void)stream_write(c->stream, c->request.data, c->request.len);
-	stream_write_eof(c->stream);
+	if (c->events->waits == NULL)
+		stream_write_eof(c->stream);
 	buf_release(&c->request);
 }
 
@@ -119,6 +120,29 @@ follow_live(struct hostcall *c)
 	c->searched = 0;
 }
 
+/* The last thing that is done with the call: whoever is told may have ended it. */
+static void
+tell_wait(struct hostcall *c)
+{
+	const char *word, *nl;
+	struct host_answer answer;
+	char what[32];
+	struct err err;
+	size_t at = find_mark(c, c->waited, "wait ");
+
+	if (at == SIZE_MAX)
+		return;
+	word = c->out.data + at + strlen(c->nonce) + 7;
+	if ((nl = memchr(word, '\n', (size_t)(c->out.data + c->out.len - word))) == NULL)
+		return;
+	c->waited = (size_t)(nl - c->out.data);
+	(void)snprintf(what, sizeof(what), "%.*s", (int)(nl - word), word);
+	if (host_answer_begun(&answer, c->nonce, buf_str(&c->out), c->out.len, &err) != 0)
+		return;
+	c->events->waits(c->arg, what, &answer);
+	host_answer_release(&answer);
+}
+
 static void
 on_data(void *arg, const unsigned char *p, size_t len_bytes)
 {
@@ -136,10 +160,13 @@ on_data(void *arg, const unsigned char *p, size_t len_bytes)
 	} else if (c->out.over) {
 		/* A flood; nothing of it will be an answer. */
 		finish(c, HOSTCALL_ANSWERED, NULL);
+		return;
 	} else if (at == SIZE_MAX)
 		c->searched = c->out.len > back ? c->out.len - back : 0;
 	else
 		c->searched = at;
+	if (c->stream != NULL && !c->ended && c->events->waits != NULL)
+		tell_wait(c);
 }
 
 static void
@@ -219,12 +246,19 @@ hostcall_begin(struct hostcall *c, struct session *session, const char *verb, co
 	c->events = events;
 	c->arg = arg;
 	c->sent = c->live = c->live_over = c->ended = false;
-	c->searched = 0;
+	c->searched = c->waited = 0;
 	buf_init(&command, 0);
 	host_command(&command, verb, c->nonce, op_id);
 	c->stream = session_exec(session, buf_str(&command), &stream_events, c);
 	buf_release(&command);
 	stream_deadline(c->stream, deadline_ms < 1 ? 1 : deadline_ms);
+}
+
+void
+hostcall_say(struct hostcall *c, const void *bytes, size_t len_bytes)
+{
+	if (c->stream != NULL)
+		(void)stream_write(c->stream, bytes, len_bytes);
 }
 
 void

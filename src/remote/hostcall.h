@@ -28,12 +28,18 @@ struct hostcall_events {
 	void	(*done)(void *arg, enum hostcall_end, const struct host_answer *, const struct err *why);
 	/* Behind a "live" line, as it comes; may be NULL. */
 	void	(*text)(void *arg, const char *bytes, size_t len_bytes);
+	/*
+	 * The program waits, behind a line "wait FOR"; goes on by hostcall_say(), or ends by
+	 * hostcall_release().  NULL: its stdin ends with the request.
+	 */
+	void	(*waits)(void *arg, const char *for_what, const struct host_answer *so_far);
 };
 
 struct hostcall {		/* zero it before the first use */
 	struct stream *stream;	/* NULL: none under way */
 	char	 nonce[HOST_NONCE_MAX];
 	struct buf request, out, said;	/* said: the far side's stderr */
+	size_t	 waited;	/* of out: no later than this is a "wait" that was told */
 	size_t	 searched;	/* of out: the end is not before this */
 	bool	 sent, live, live_over, ended;
 	const struct hostcall_events *events;
@@ -45,6 +51,8 @@ struct buf *hostcall_headers(struct hostcall *);
 void	hostcall_begin(struct hostcall *, struct session *, const char *verb, const char *op_id,
 	    const void *payload, size_t payload_len, int64_t deadline_ms,
 	    const struct hostcall_events *, void *arg);
+/* More of its stdin, to a program that waits: whole lines. */
+void	hostcall_say(struct hostcall *, const void *, size_t len_bytes);
 void	hostcall_release(struct hostcall *);	/* ends it without an event */
 
 #endif

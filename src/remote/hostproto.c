@@ -73,9 +73,9 @@ find(char *p, char *end, const char *mark)
 	return NULL;
 }
 
-int
-host_answer_parse(struct host_answer *ret, const char *nonce, const char *bytes,
-    size_t len_bytes, struct err *err)
+static int
+parse(struct host_answer *ret, const char *nonce, const char *bytes, size_t len_bytes, bool whole,
+    struct err *err)
 {
 	struct host_answer a;
 	struct host_item *item;
@@ -117,12 +117,26 @@ host_answer_parse(struct host_answer *ret, const char *nonce, const char *bytes,
 		if (strcmp(item->word, "end") == 0)
 			ended = true;
 	}
-	if (!ended) {
+	if (whole && !ended) {
 		host_answer_release(&a);
 		return err_set(err, len_bytes == 0 ? "no answer" : "the answer was cut short");
 	}
 	*ret = a;
 	return 0;
+}
+
+int
+host_answer_parse(struct host_answer *ret, const char *nonce, const char *bytes,
+    size_t len_bytes, struct err *err)
+{
+	return parse(ret, nonce, bytes, len_bytes, true, err);
+}
+
+int
+host_answer_begun(struct host_answer *ret, const char *nonce, const char *bytes,
+    size_t len_bytes, struct err *err)
+{
+	return parse(ret, nonce, bytes, len_bytes, false, err);
 }
 
 void

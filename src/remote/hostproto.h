@@ -48,6 +48,9 @@ struct host_answer {
  */
 int	host_answer_parse(struct host_answer *ret, const char *nonce, const char *bytes,
 	    size_t len_bytes, struct err *);
+/* The same of what came so far: its end need not be there. */
+int	host_answer_begun(struct host_answer *ret, const char *nonce, const char *bytes,
+	    size_t len_bytes, struct err *);
 void	host_answer_release(struct host_answer *);
 /* The n-th item of that word, from 0, or NULL. */
 const struct host_item *host_item(const struct host_answer *, const char *word, size_t n);
