@@ -147,6 +147,7 @@ REMOTE_SRC = \
 	src/remote/probe_redis.c \
 	src/remote/probe_check.c \
 	src/remote/statement.c \
+	src/remote/settings.c \
 	src/remote/hostproto.c \
 	src/remote/hostcall.c \
 	src/remote/hostops.c \
@@ -157,6 +158,7 @@ REMOTE_SRC = \
 	src/remote/hostops_read.c \
 	src/remote/hostops_run.c \
 	src/remote/activate.c \
+	src/remote/hostops_setting.c \
 	$(END)
 
 # engine: the loop around the rollout

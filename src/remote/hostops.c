@@ -101,6 +101,7 @@ hostop_drop(struct hostop *h)
 		h->set->ops = h->next;
 	if (h->next != NULL)
 		h->next->prev = h->prev;
+	hostop_setting_free(h);
 	hostcall_release(&h->call);
 	op_result_release(&h->result);
 	strings_release(&h->paths);
@@ -219,7 +220,7 @@ static void
 unanswered(struct hostop *h, enum hostcall_end end, const struct err *why)
 {
 	hostop_say(h, "%s", why == NULL ? "the host did not answer" : why->msg);
-	if (end == HOSTCALL_LATE && h->wrote && h->op->path == NULL)
+	if (end == HOSTCALL_LATE && h->wrote && h->op->path == NULL && h->op->kind != OP_SETTING)
 		hostop_finish(h, OP_CUT);
 	else if (h->verb == OPV_APPLY && (!h->wrote || end == HOSTCALL_NOT_SENT))
 		hostop_finish(h, OP_FAILED);
@@ -303,6 +304,8 @@ begin(uv_timer_t *timer)
 
 	if (op_kind_of_file(h->op->kind))
 		hostop_edit(h);
+	else if (h->op->kind == OP_SETTING)
+		hostop_setting(h);
 	else
 		hostop_run(h);
 }

@@ -44,6 +44,8 @@ struct looked {
 	const char *names;		/* "user:group" */
 };
 
+struct setting_run;
+
 struct hostop {
 	struct hostop *prev, *next;
 	struct hostops *set;
@@ -66,6 +68,7 @@ struct hostop {
 	int	 rounds;
 	struct activation *activation;	/* ACTIVATE; see activate.h */
 	bool	 lays_script;		/* the next call begins its payload with the way back */
+	struct setting_run *setting;	/* of an OP_SETTING under way */
 	/* a read */
 	hostop_read *read;
 	struct strings paths;
@@ -107,6 +110,9 @@ void	hostop_edit(struct hostop *);
 void	hostop_run(struct hostop *);
 /* The command itself, without what goes before it. */
 void	hostop_run_now(struct hostop *);
+/* hostops_setting.c */
+void	hostop_setting(struct hostop *);
+void	hostop_setting_free(struct hostop *);
 
 /* hostops_look.c: pure.  path NULL: the record alone. */
 int	hostop_read_look(struct looked *ret, const struct host_answer *, const char *path, struct err *);
