@@ -272,6 +272,7 @@ TESTS = \
 	remote/probe_check \
 	remote/probe_hostile \
 	remote/statement \
+	remote/setting \
 	pki/authority \
 	ui/grid \
 	ui/keys \
@@ -305,6 +306,7 @@ EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/statement = tests/remote/probe_fixture.c tests/remote/servers.c
+EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c tests/remote/servers.c
 
 EXTRA_truth/truth = tests/truth/posts.c tests/truth/bouncers.c tests/truth/dialler.c \
 	tests/truth/drivers.c tests/remote/servers.c
