@@ -3,7 +3,7 @@
  */
 #include "core/setting.h"
 
-#include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -52,7 +52,7 @@ is_secret(enum kind kind, const char *name)
 	size_t i;
 
 	for (i = 0; name[i] != '\0' && i < SETTING_NAME_MAX; i++)
-		lower[i] = (char)tolower((unsigned char)name[i]);
+		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
 	lower[i] = '\0';
 	/* password_encryption and its like say how, and hold none. */
 	if (kind == KIND_POSTGRES && strncmp(lower, "password", 8) == 0)
@@ -105,24 +105,33 @@ truth(const char *s)
 	return -1;
 }
 
-/* A number with a unit of memory, as redis.conf has them (memtoull() in util.c, Redis 7.0). */
+/*
+ * A number, in millionths, with a unit of memory as redis.conf has them
+ * (memtoull() in util.c, Redis 7.0).  Longer ones are compared by their letters.
+ */
 static bool
-number(enum kind kind, const char *s, double *ret)
+number(enum kind kind, const char *s, int64_t *ret)
 {
-	static const struct { const char *unit; double factor; } units[] = {
+	static const struct { const char *unit; int64_t factor; } units[] = {
 		{ "", 1 }, { "b", 1 }, { "k", 1000 }, { "kb", 1024 }, { "m", 1000000 }, { "mb", 1048576 },
-		{ "g", 1e9 }, { "gb", 1073741824 },
+		{ "g", 1000000000 }, { "gb", 1073741824 },
 	};
-	char *end;
-	double v;
-	size_t i;
+	int64_t v = 0, scale = 1000000;
+	bool negative = *s == '-';
+	size_t i, digits = 0;
 
-	if (*s == '\0' || strspn(s, "0123456789.+-") == 0)
+	for (s += negative; *s >= '0' && *s <= '9' && digits < 10; s++, digits++)
+		v = v * 10 + (*s - '0');
+	if (digits == 0 || (*s >= '0' && *s <= '9'))
 		return false;
-	v = strtod(s, &end);
+	v *= scale;
+	if (*s == '.')
+		for (s++; *s >= '0' && *s <= '9'; s++)
+			if (scale > 1)
+				v += (*s - '0') * (scale /= 10);
 	for (i = 0; i < (kind == KIND_REDIS ? sizeof(units) / sizeof(units[0]) : 1); i++)
-		if (end != s && strcasecmp(end, units[i].unit) == 0) {
-			*ret = v * units[i].factor;
+		if (strcasecmp(s, units[i].unit) == 0 && v <= INT64_MAX / units[i].factor) {
+			*ret = (negative ? -v : v) * units[i].factor;
 			return true;
 		}
 	return false;
@@ -131,7 +140,7 @@ number(enum kind kind, const char *s, double *ret)
 bool
 setting_same(enum kind kind, const char *a, const char *b)
 {
-	double x, y;
+	int64_t x, y;
 
 	if (a == NULL || b == NULL)
 		return a == b;
@@ -141,7 +150,7 @@ setting_same(enum kind kind, const char *a, const char *b)
 	if (kind == KIND_POSTGRES)
 		return false;
 	if (number(kind, a, &x) && number(kind, b, &y))
-		return x >= y && x <= y;
+		return x == y;
 	return truth(a) != -1 && truth(a) == truth(b);
 }
 

@@ -642,14 +642,14 @@ a_worker_that_dies_at_any_turn_leaves_what_can_be_finished(void **state)
 	for (i = 0; i < SUBJECTS; i++) {
 		const struct subject *s = &subjects[i];
 
-		for (turn = 1 + (int)i % 2; ; turn += stride(4)) {
+		for (turn = 1 + (int)i % 2; ; turn += stride(9)) {
 			begin(s);
 			if (!cut_at(OPV_APPLY, turn))
 				break;
 			judge_cut(s, OPV_APPLY, turn % 3 == 0);
 		}
 		check(OPV_UNDO, OP_RESTORED);
-		for (turn = 1; ; turn += stride(5)) {
+		for (turn = 1; ; turn += stride(11)) {
 			begin(s);
 			check(OPV_APPLY, OP_APPLIED);
 			if (!cut_at(OPV_UNDO, turn))
@@ -675,12 +675,12 @@ a_host_that_dies_at_any_command_leaves_what_can_be_finished(void **state)
 		const struct subject *s = &subjects[i];
 
 		for (k = 0; k < 2; k++) {
-			for (at = 1, fired = true; fired; at += stride(3)) {
+			for (at = 1, fired = true; fired; at += stride(11)) {
 				begin(s);
 				fired = ops_killed(OPV_APPLY, at, when[k]);
 				judge_cut(s, OPV_APPLY, at % 2 == 0);
 			}
-			for (at = 1, fired = true; fired; at += stride(3)) {
+			for (at = 1, fired = true; fired; at += stride(11)) {
 				begin(s);
 				check(OPV_APPLY, OP_APPLIED);
 				fired = ops_killed(OPV_UNDO, at, when[k]);
