@@ -591,12 +591,12 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 	case PHASE_FAULTED:
 	case PHASE_STUCK:
 	case PHASE_DOUBT:
-		page_wrap(p, 2, look.role, sv->why);
 		page_line(p);
 		page_add(p, ROLE_TEXT, sv->phase == PHASE_FAULTED ?
 		    "  u undoes it; :retry takes it up again; p shows what is where" :
 		    sv->phase == PHASE_STUCK ? "  u tries again; p shows what is where" :
 		    "  :settle asks the hosts again; u undoes it; p shows what is where");
+		page_wrap(p, 2, look.role, sv->why);
 		detail_gate(p, s, step);
 		break;
 	case PHASE_APPLYING:

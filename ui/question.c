@@ -94,6 +94,14 @@ undo_words(struct page *p, const struct scene *s, int step)
 		page_add(p, ROLE_DIM, "  and %zu more", st->nmoves - shown);
 	page_line(p);
 	page_add(p, ROLE_TEXT, "%zu operation%s taken back", edits, edits == 1 ? " is" : "s are");
+	for (i = 0; ops != NULL && i < ops->n; i++)
+		if (s->kept(s->arg, step, (int)i) != NULL) {
+			words = op_words(s, &ops->v[i]);
+			page_line(p);
+			page_add(p, ROLE_WARN, "what somebody else wrote stays in ");
+			page_flow(p, 2, ROLE_WARN, words);
+			free(words);
+		}
 	for (i = sv->nops; ops != NULL && i-- > 0;) {
 		bool uncounted;
 		uint32_t cut;

@@ -37,6 +37,7 @@ struct scene {
 	const struct ops *(*ops)(void *arg, int step);
 	int	(*op_since)(void *arg, int step, int op);
 	const char *(*waiver)(void *arg, int step, const char *check);
+	const char *(*kept)(void *arg, int step, int op);
 	bool	(*waiting)(void *arg, int step);
 	bool	(*judging)(void *arg, int step);
 	bool	(*running)(void *arg, struct running *ret);

@@ -20,6 +20,12 @@ ops(void *arg, int step)
 	return engine_ops(arg, step);
 }
 
+static const char *
+kept(void *arg, int step, int op)
+{
+	return engine_kept(arg, step, op);
+}
+
 static int
 op_since(void *arg, int step, int op)
 {
@@ -85,6 +91,7 @@ scene_of_engine(struct scene *s, struct engine *engine, bool read_only)
 	s->ops = ops;
 	s->waiver = waiver;
 	s->op_since = op_since;
+	s->kept = kept;
 	s->waiting = waiting;
 	s->judging = judging;
 	s->running = running;

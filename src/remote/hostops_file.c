@@ -281,11 +281,11 @@ file_three_ways(const struct hostops *set, const struct op *op, const struct loo
 			put_block_ways(op, l, keys->v[i], out);
 			continue;
 		}
-		(void)buf_printf(out, "%s: was ", keys->v[i]);
+		(void)buf_printf(out, "%s\n  was       ", keys->v[i]);
 		put_value(set, op, l->before, l->before_len, keys->v[i], out);
-		(void)buf_puts(out, ", we wrote ");
+		(void)buf_puts(out, "\n  we wrote  ");
 		put_value(set, op, l->after, l->after_len, keys->v[i], out);
-		(void)buf_puts(out, ", now ");
+		(void)buf_puts(out, "\n  is now    ");
 		put_value(set, op, l->content, l->len, keys->v[i], out);
 		(void)buf_puts(out, "\n");
 	}

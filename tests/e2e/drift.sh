@@ -51,8 +51,9 @@ untouched() {
 }
 
 three_ways() {
-	fails 3 "REDIS_TLS_CA_FILE: was not set, we wrote '/srv/voiceai/run/tls/ca.crt', now '/etc/ssl/theirs.pem'" \
-		belay undo --yes && untouched
+	fails 3 "is now    '/etc/ssl/theirs.pem'" belay undo --yes && untouched &&
+		grep -q "was       not set" "$tmp/failed" &&
+		grep -q "we wrote  '/srv/voiceai/run/tls/ca.crt'" "$tmp/failed"
 }
 
 kept() {
@@ -143,6 +144,7 @@ whole_file() {
 	    unit: cache
 	    listen: { plain: 1, tls: 2 }
 	    names: [localhost]
+	    cannot-see: { served: "nothing listens here" }
 	    accept:
 	      plain: { file: { path: $small/etc/tls.conf, content: "plain" } }
 	      both: { file: { path: $small/etc/tls.conf, content: "both", mode: "0600" } }

@@ -267,7 +267,7 @@ others_change() {
 
 ours_changed() {
 	apply_it && sed -i 's/^REDIS_TLS_ENABLED=.*/REDIS_TLS_ENABLED=maybe/' "$api/.env" || return 1
-	fails 3 "we wrote 'true', now 'maybe'" belay undo "$step" --yes && phase_is stuck &&
+	fails 3 "is now    'maybe'" belay undo "$step" --yes && phase_is stuck &&
 		grep -q '^REDIS_TLS_ENABLED=maybe' "$api/.env" || return 1
 	sed -i 's/^REDIS_TLS_ENABLED=.*/REDIS_TLS_ENABLED=true/' "$api/.env" && undo_it
 }

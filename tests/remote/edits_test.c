@@ -48,7 +48,7 @@ static const struct story stories[] = {
 	    "# main\nssl = on\t# c\npassword_encryption = hunter2\nwork_mem = 1MB\n",
 	    "# main\nssl = off\t# c\nssl_ciphers = 'HIGH'\npassword_encryption = hunter2\nwork_mem = 1MB\n",
 	    "# main\nssl = yes\npassword_encryption = hunter2",
-	    "ssl: was 'off', we wrote 'on', now 'yes'\n", "hunter2" },
+	    "ssl\n  was       'off'\n  we wrote  'on'\n  is now    'yes'\n", "hunter2" },
 	{ "pgbouncer.ini", OP_CONF, TEXT_INI, { "client_tls_sslmode", "auth_query" }, { "allow", "x" },
 	    "[databases]\r\nclient_tls_sslmode = hunter2\r\n[pgbouncer]\r\nauth_query = select hunter2\r\n",
 	    NULL,
@@ -56,7 +56,7 @@ static const struct story stories[] = {
 	    "[pgbouncer]\r\nauth_query = x\r\nclient_tls_sslmode = allow\r\n[users]\r\nclient_tls_sslmode = 2\r\n",
 	    "[pgbouncer]\r\nauth_query = select hunter2\r\n[users]\r\nclient_tls_sslmode = 2\r\n",
 	    "[pgbouncer]\r\nauth_query = x\r\nclient_tls_sslmode = require\r\n",
-	    "client_tls_sslmode: was not set, we wrote 'allow', now 'require'\n", NULL },
+	    "client_tls_sslmode\n  was       not set\n  we wrote  'allow'\n  is now    'require'\n", NULL },
 	{ "redis.conf", OP_CONF, TEXT_REDIS, { "port", "tls-port" }, { "0", "6379" },
 	    "PORT \"6379\"\nrequirepass hunter2\n# tls-port 1\n",
 	    "-PORT \"6379\"\n+PORT 0\n…\n+tls-port 6379\n",
@@ -64,7 +64,7 @@ static const struct story stories[] = {
 	    "maxmemory 1gb\nPORT 0\nrequirepass hunter3\n# tls-port 1\ntls-port 6379\n",
 	    "maxmemory 1gb\nPORT \"6379\"\nrequirepass hunter3\n# tls-port 1\n",
 	    "PORT 0\nrequirepass hunter2\ntls-port 6380\n",
-	    "tls-port: was not set, we wrote '6379', now '6380'\n", "hunter" },
+	    "tls-port\n  was       not set\n  we wrote  '6379'\n  is now    '6380'\n", "hunter" },
 	{ "pg_hba.conf", OP_BLOCK, TEXT_HBA, { "pg", NULL }, { PG_LINES, NULL },
 	    "local all all peer\n# theirs\nhost all all all ldap ldapbindpasswd=\"hunter2\"\n",
 	    " local all all peer\n # theirs\n+# BEGIN belay pg\n+hostssl all app 10.0.0.2/32 md5\n"
@@ -83,7 +83,7 @@ static const struct story stories[] = {
 	    "export DATABASE_URL='postgres://app:hunter3@db-2/shop?sslmode=verify-full&x=1'  # c\nKEY=hunter4\n",
 	    "export DATABASE_URL='postgres://app:hunter3@db-2/shop?sslmode=disable&x=1'  # c\nMODE=1\nKEY=hunter4\n",
 	    "DATABASE_URL=postgres://app:hunter2@db:5432/shop?sslmode=prefer\n",
-	    "DATABASE_URL?sslmode: was 'disable', we wrote 'verify-full', now 'prefer'\n", "hunter" },
+	    "DATABASE_URL?sslmode\n  was       'disable'\n  we wrote  'verify-full'\n  is now    'prefer'\n", "hunter" },
 };
 #define NSTORIES (sizeof(stories) / sizeof(stories[0]))
 

@@ -209,7 +209,7 @@ undo_keeps_a_deploy_and_refuses_where_our_lines_changed(void **state)
 	check(OPV_APPLY, OP_APPLIED);
 	write_text(env_path, "PASSWORD=hunter3\nMODE=require\nCA=/ca\n", 0600);
 	check(OPV_UNDO, OP_DRIFTED);
-	assert_string_equal(w.result.text, "MODE: was 'disable', we wrote 'verify-full', now 'require'\n");
+	assert_string_equal(w.result.text, "MODE\n  was       'disable'\n  we wrote  'verify-full'\n  is now    'require'\n");
 	assert_non_null(strstr(w.result.why, "MODE"));
 	assert_text(env_path, "PASSWORD=hunter3\nMODE=require\nCA=/ca\n");
 	/* Nobody's values but ours are spoken of. */

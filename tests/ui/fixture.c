@@ -64,6 +64,14 @@ op_since(void *arg, int step, int op)
 }
 
 static const char *
+kept(void *arg, int step, int op)
+{
+	struct fixture *f = arg;
+
+	return f->kept_step == step && op == 0 ? "they know better" : NULL;
+}
+
+static const char *
 waiver(void *arg, int step, const char *check)
 {
 	(void)step;
@@ -135,10 +143,10 @@ fixture_init_plan(struct fixture *f, const char *path)
 		die("fleet", &err);
 	free(text);
 	f->board = board_new(f->fleet);
-	f->waiting = f->since_step = NONE;
+	f->waiting = f->since_step = f->kept_step = NONE;
 	f->scene = (struct scene){
 		.fleet = f->fleet, .board = f->board, .who = "ops@bastion", .now_ms = FIXTURE_NOW_MS,
-		.arg = f, .op_text = op_text, .op_since = op_since, .ops = ops, .running = running, .results = results,
+		.arg = f, .op_text = op_text, .op_since = op_since, .kept = kept, .ops = ops, .running = running, .results = results,
 		.history = history, .waiting = waiting, .judging = judging, .waiver = waiver,
 		.proven = &f->proven,
 	};

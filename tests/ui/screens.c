@@ -141,9 +141,18 @@ drift(struct fixture *f, struct view *v)
 	    "again, or keep what is there");
 	fixture_op(f, "flip-web-pg", 1, REC_UNDO_OUTCOME, OP_UNREACHED, "not tried: its host was set aside");
 	f->texts[fixture_step(f, "flip-web-pg")][0] =
-	    "DATABASE_SSL_MODE: was 'disable', we wrote 'verify-full', now 'require'\n";
+	    "DATABASE_SSL_MODE\n  was       'disable'\n  we wrote  'verify-full'\n  is now    'require'\n";
 	settle(f, v);
 	press(f, v, "p");
+}
+
+static void
+drift_kept(struct fixture *f, struct view *v)
+{
+	drift(f, v);
+	f->kept_step = fixture_step(f, "flip-web-pg");
+	press(f, v, "u");
+	settle(f, v);
 }
 
 static void
@@ -528,6 +537,7 @@ static const struct {
 	{ "stuck", stuck, false, NULL },
 	{ "faulted-progress", faulted_progress, false, NULL },
 	{ "drift", drift, false, NULL },
+	{ "drift-kept", drift_kept, false, NULL },
 	{ "doubt", doubt, false, NULL },
 	{ "lost", lost, false, NULL },
 	{ "preview", preview, false, NULL },
