@@ -345,6 +345,7 @@ E2E = \
 	tests/e2e/conf.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
+	tests/e2e/batch.sh \
 	tests/e2e/drift.sh \
 	$(END)
 

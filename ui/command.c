@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/batch.h"
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/text.h"
@@ -63,19 +64,28 @@ find(const char *word, struct err *err)
 	return err_set(err, "there is no command '%s'; ? lists them", word);
 }
 
+/* Of a step on several hosts, the one that the command is about: the last that stands is undone, all else is next. */
 static int
-find_step(const struct scene *s, const char *id, int *ret, struct err *err)
+find_step(const struct scene *s, enum command_kind kind, const char *id, int *ret, struct err *err)
 {
 	const char **ids, *nearest;
-	size_t i;
+	size_t i, n;
+	int first;
 
 	if (s->plan == NULL)
 		return err_set(err, "there is no plan");
-	if ((*ret = plan_step(s->plan, id)) != NONE)
+	if ((n = plan_steps(s->plan, id, &first)) > 0) {
+		*ret = kind == CMD_UNDO ? batch_last(s->rollout, first, n) : batch_next(s->rollout, first, n);
+		if (*ret == NONE)	/* none of it, or all: why not, it is asked by itself */
+			*ret = first + (int)n - 1;
 		return 0;
-	ids = mem_array(s->plan->nsteps + 1, sizeof(*ids));
-	for (i = 0; i < s->plan->nsteps; i++)
-		ids[i] = s->plan->steps[i].id;
+	}
+	ids = mem_array(2 * s->plan->nsteps + 1, sizeof(*ids));
+	for (i = n = 0; i < s->plan->nsteps; i++) {
+		ids[n++] = s->plan->steps[i].id;
+		if (s->plan->steps[i].of != NULL)
+			ids[n++] = s->plan->steps[i].of;
+	}
 	nearest = text_nearest(id, ids);
 	free(ids);
 	if (nearest != NULL)
@@ -197,7 +207,7 @@ command_parse(struct command *ret, const char *line, const struct scene *s, int 
 		if (split_keep(&c, text, s, step, err) != 0)
 			return -1;
 	} else if (strcmp(rows[kind].arguments, "[STEP]") == 0 && len > 0 &&
-	    find_step(s, c.text, &c.step, err) != 0)
+	    find_step(s, c.kind, c.text, &c.step, err) != 0)
 		return -1;
 	*ret = c;
 	return 0;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/batch.h"
 #include "core/buf.h"
 #include "core/mem.h"
 #include "core/reader.h"
@@ -104,12 +105,32 @@ op_words(const struct scene *s, const struct op *op)
 	return mem_strdup("");
 }
 
+/* Of a step on several hosts: how these stand, once one of them does; its own cause is in it. */
+static bool
+add_batch(struct page *p, const struct scene *s, int step, enum role role)
+{
+	struct buf b = { 0 };
+	int first = NONE;
+	size_t n;
+
+	if (s->plan->steps[step].of == NULL)
+		return false;
+	n = plan_steps(s->plan, s->plan->steps[step].of, &first);
+	if (batch_last(s->rollout, first, n) == NONE)
+		return false;
+	batch_words(&b, s->fleet, s->plan, s->rollout, step);
+	page_wrap(p, 1, role, buf_str(&b));
+	buf_release(&b);
+	return true;
+}
+
 void
 step_head(struct page *p, const struct scene *s, int step)
 {
 	const struct step_view *sv = rollout_step(s->rollout, step);
 	const struct step *st = &s->plan->steps[step];
 	struct look look = look_phase(sv->phase);
+	enum role role = look.role == ROLE_STRONG || look.role == ROLE_TEXT ? ROLE_WARN : look.role;
 	char number[STEP_NUMBER_MAX], age[LOOK_MAX], *title = look_title(st->title, p->ascii);
 
 	step_number(number, s->plan, step);
@@ -135,9 +156,8 @@ step_head(struct page *p, const struct scene *s, int step)
 		page_add(p, ROLE_WARN, "  undo begins when the operation that runs has ended");
 	if (st->not_yet != NULL)
 		page_wrap(p, 1, ROLE_WARN, st->not_yet);
-	if (sv->why[0] != '\0')
-		page_wrap(p, 1, look.role == ROLE_STRONG || look.role == ROLE_TEXT ? ROLE_WARN :
-		    look.role, sv->why);
+	if (!add_batch(p, s, step, sv->why[0] == '\0' ? ROLE_TEXT : role) && sv->why[0] != '\0')
+		page_wrap(p, 1, role, sv->why);
 }
 
 /* ---- what it would change ---- */

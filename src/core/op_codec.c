@@ -74,9 +74,10 @@ op_id_part(struct buf *out, const char *name)
 {
 	const char *p;
 
-	/* A leading dot would make a hidden directory of it, or "..". */
+	/* A leading dot would make a hidden directory of it; and ".." the host takes nowhere. */
 	for (p = name; *p != '\0'; p++)
-		if (id_byte(*p) && !(p == name && (*p == '.' || *p == '-')))
+		if (id_byte(*p) && !(p == name && (*p == '.' || *p == '-')) &&
+		    !(*p == '.' && p > name && p[-1] == '.'))
 			(void)buf_putc(out, *p);
 		else
 			(void)buf_printf(out, "_%02x", (unsigned char)*p);
@@ -96,6 +97,8 @@ op_id_valid(const char *id)
 		if (*p == '/')
 			parts++;
 		else if (!id_byte(*p))
+			return false;
+		if (p[0] == '.' && p[1] == '.')
 			return false;
 		/* Every part begins with something that is no dot and no dash. */
 		if ((p == id || p[-1] == '/') && (*p == '/' || *p == '.' || *p == '-'))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/batch.h"
 #include "core/buf.h"
 #include "core/mem.h"
 #include "core/text.h"
@@ -26,6 +27,9 @@ struct drive {
 	enum stage stage;
 	int	 step;		/* at work, or NONE */
 	int	 target;	/* apply: last step to apply; undo: last step to undo */
+	bool	 alone;		/* undo: what is named, though other steps stand that came after it */
+	int	 first;		/* what is named: one step, or those that it is made into */
+	size_t	 nnamed;
 	bool	 faulted;	/* it was undone after a fault */
 	int64_t	 settle_until_ms, progress_ms;
 	int64_t	 swept_ms, swept_until_ms;	/* the look before the first preview; 0: not yet */
@@ -125,22 +129,32 @@ fail(struct run *r, const char *fmt, const char *a, const char *b, int code)
 	run_end(r, code);
 }
 
-/* The step named by the operator, or -1 after saying so. */
-static int
-find_step(struct run *r, const char *id)
+/* The step named by the operator, or the steps that it is made into; false after saying so. */
+static bool
+find_steps(struct run *r, const char *id)
 {
+	struct drive *d = r->arg;
 	const struct plan *plan = engine_plan(r->engine);
 	char *end;
 	long n;
-	int step = plan_step(plan, id);
 
-	if (step != NONE)
-		return step;
+	if ((d->nnamed = plan_steps(plan, id, &d->first)) > 0)
+		return true;
 	n = strtol(id, &end, 10);
-	if (*end == '\0' && n >= 1 && (size_t)n <= plan->nsteps)
-		return (int)n - 1;
+	if (*end == '\0' && n >= 1 && (size_t)n <= plan->nsteps) {
+		d->first = (int)n - 1;
+		d->nnamed = 1;
+		return true;
+	}
 	fail(r, "the plan has no step '", id, "'", EXIT_ERROR);
-	return NONE;
+	return false;
+}
+
+/* The last of the steps that were found. */
+static int
+last_named(const struct drive *d)
+{
+	return d->first + (int)d->nnamed - 1;
 }
 
 /* Hosts are somebody else's, or cannot be kept to ourselves; the words were said. */
@@ -209,6 +223,7 @@ say_doubt(const struct run *r, int step)
 {
 	out_err("belay: step '%s' is in doubt: %s; belay apply asks again, belay undo goes back\n",
 	    step_id(r, step), rollout_step(engine_rollout(r->engine), step)->why);
+	show_batch(r->engine, step, true);
 }
 
 static bool
@@ -303,6 +318,41 @@ apply_next(struct run *r)
 	(void)ask(r, VERB_PREVIEW, d->step);
 }
 
+/* What is to be applied, and whether that may be now: the step to end with, or NONE after the run's end. */
+static int
+apply_target(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct rollout *ro = engine_rollout(r->engine);
+	const char *why = NULL;
+	int next = rollout_next(ro);
+
+	if (r->options->to != NULL)
+		return find_steps(r, r->options->to) ? last_named(d) : NONE;
+	if (r->options->step == NULL) {
+		if (r->options->all)
+			return (int)engine_plan(r->engine)->nsteps - 1;
+		if (next == NONE && (next = rollout_last(ro)) == NONE)
+			run_end(r, EXIT_DONE);
+		return next;	/* or the last: taken up again, or nothing */
+	}
+	if (!find_steps(r, r->options->step))
+		return NONE;
+	/* Of one that was skipped or is done, it is asked by itself. */
+	if ((next = batch_next(ro, d->first, d->nnamed)) == NONE)
+		next = last_named(d);
+	if (rollout_next(ro) == next || rollout_step(ro, next)->phase == PHASE_FAULTED)
+		return r->options->all ? last_named(d) : next;
+	if (rollout_passed(ro, next) && rollout_step(ro, next)->phase != PHASE_SKIPPED) {
+		out("step '%s' is in place already\n", r->options->step);
+		run_end(r, EXIT_DONE);
+		return NONE;
+	}
+	(void)rollout_may(ro, VERB_APPLY, next, &why);
+	fail(r, why == NULL ? "not now" : why, "", "", EXIT_ERROR);
+	return NONE;
+}
+
 static void
 apply_turn(struct run *r)
 {
@@ -320,33 +370,8 @@ apply_turn(struct run *r)
 				run_end(r, EXIT_DONE);
 			return;
 		}
-		if (d->target == NONE) {
-			if (r->options->to != NULL || r->options->step != NULL)
-				d->target = find_step(r, r->options->to != NULL ? r->options->to : r->options->step);
-			else if (r->options->all)
-				d->target = (int)engine_plan(r->engine)->nsteps - 1;
-			else if ((d->target = rollout_next(ro)) == NONE)
-				d->target = rollout_last(ro);	/* taken up again, or nothing */
-			if (d->target == NONE) {
-				if (r->options->step == NULL && r->options->to == NULL)
-					run_end(r, EXIT_DONE);
-				return;
-			}
-			if (r->options->step != NULL && rollout_next(ro) != d->target &&
-			    rollout_step(ro, d->target)->phase != PHASE_FAULTED) {
-				enum phase phase = rollout_step(ro, d->target)->phase;
-				const char *why = NULL;
-
-				if (phase == PHASE_DONE || phase == PHASE_MET) {
-					out("step '%s' is in place already\n", step_id(r, d->target));
-					run_end(r, EXIT_DONE);
-					return;
-				}
-				(void)rollout_may(ro, VERB_APPLY, d->target, &why);
-				fail(r, why == NULL ? "not now" : why, "", "", EXIT_ERROR);
-				return;
-			}
-		}
+		if (d->target == NONE && (d->target = apply_target(r)) == NONE)
+			return;
 		apply_next(r);
 		return;
 	}
@@ -385,6 +410,7 @@ apply_turn(struct run *r)
 		/* FALLTHROUGH */
 	case PHASE_DONE:
 		show_results(r->engine, d->step, true);
+		show_batch(r->engine, d->step, false);
 		if (r->interrupted) {
 			run_end(r, EXIT_DONE);
 			return;
@@ -403,6 +429,7 @@ apply_turn(struct run *r)
 		show_said(r->engine, d->step);
 		out_err("belay: step '%s' faulted; the way back: belay undo %s\n",
 		    step_id(r, d->step), step_id(r, d->step));
+		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_ERROR);
 		return;
 	case PHASE_RESTORED:
@@ -411,12 +438,14 @@ apply_turn(struct run *r)
 		show_results(r->engine, d->step, true);
 		out_err("belay: step '%s' faulted and was undone%s%s\n", step_id(r, d->step),
 		    v->by_itself ? ": " : "", v->by_itself ? v->why : "");
+		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_UNDONE);
 		return;
 	case PHASE_STUCK:
 		show_said(r->engine, d->step);
 		out_err("belay: step '%s' faulted, and its undo is stuck; belay undo tries again what is left\n",
 		    step_id(r, d->step));
+		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_PERSON);
 		return;
 	case PHASE_DOUBT:
@@ -452,25 +481,41 @@ verb_apply(const struct verb_options *options)
 
 /* ---- undo ---- */
 
+/* The step to take back now, or NONE. */
+static int
+undo_which(const struct run *r)
+{
+	const struct drive *d = r->arg;
+	int last = rollout_last(engine_rollout(r->engine));
+
+	if (!d->alone)
+		return last == NONE || last < d->target ? NONE : last;
+	/* Out of its turn, too: rollout_may() has been asked of the first. */
+	if (d->step == NONE)
+		return d->target;
+	return r->options->all ? batch_last(engine_rollout(r->engine), d->first, d->nnamed) : NONE;
+}
+
 static void
 undo_next(struct run *r)
 {
 	struct drive *d = r->arg;
 	const struct rollout *ro = engine_rollout(r->engine);
-	int last = rollout_last(ro), rc;
-	bool alone = r->options->step != NULL;
+	int last = undo_which(r), rc;
+	bool alone = d->alone;
 	struct err err;
 
-	if (alone)	/* out of its turn, too: rollout_may() has been asked */
-		last = d->step == NONE ? d->target : NONE;
-	if (last == NONE || last < d->target) {
+	if (last == NONE) {
 		if (d->step == NONE)
 			out("there is nothing to undo\n");
 		run_end(r, EXIT_DONE);
 		return;
 	}
 	if (d->step == NONE) {
-		if (alone && rollout_last(ro) != last)
+		if (alone && rollout_last(ro) != last && r->options->all)
+			out("undo of step '%s' alone, out of its turn, host by host: no link that works now is stranded by it\n",
+			    r->options->step);
+		else if (alone && rollout_last(ro) != last)
 			out("undo of step '%s' alone, out of its turn: no link that works now is stranded by it%s\n",
 			    step_id(r, last), r->options->waive[0] != NULL ? ", or that was waived" : "");
 		else
@@ -537,20 +582,26 @@ undo_turn(struct run *r)
 			return;
 		if (r->options->to != NULL) {
 			/* Back to where this step was the last one. */
-			if ((d->target = find_step(r, r->options->to)) == NONE)
+			if (!find_steps(r, r->options->to))
 				return;
-			d->target++;
-		} else if (r->options->all)
+			d->target = last_named(d) + 1;
+		} else if (r->options->step == NULL && r->options->all)
 			d->target = 0;
 		else if (r->options->step != NULL) {
-			if ((d->target = find_step(r, r->options->step)) == NONE)
+			if (!find_steps(r, r->options->step))
 				return;
+			if ((d->target = batch_last(ro, d->first, d->nnamed)) == NONE)
+				d->target = last_named(d);
 			if (!waive_all(r, d->target))
 				return;
 			if (!rollout_may(ro, VERB_UNDO, d->target, &why)) {
 				fail(r, why, "", "", EXIT_ERROR);
 				return;
 			}
+			/* All of it in its turn goes down as several steps do. */
+			d->alone = !r->options->all || rollout_last(ro) != d->target;
+			if (!d->alone)
+				d->target = d->first;
 		} else
 			d->target = rollout_last(ro) == NONE ? 0 : rollout_last(ro);
 		if ((size_t)d->target >= plan->nsteps) {
@@ -568,6 +619,7 @@ undo_turn(struct run *r)
 	case PHASE_RESTORED:
 	case PHASE_READY:
 	case PHASE_TODO:
+		show_batch(r->engine, d->step, false);
 		/* What was left to the step before is not left undone. */
 		if (r->interrupted && !v->left) {
 			run_end(r, EXIT_DONE);
@@ -579,6 +631,7 @@ undo_turn(struct run *r)
 		show_said(r->engine, d->step);
 		out_err("belay: step '%s' is stuck; belay undo tries again what is left\n",
 		    step_id(r, d->step));
+		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_PERSON);
 		return;
 	case PHASE_PREVIEWING:
@@ -599,6 +652,7 @@ undo_turn(struct run *r)
 static void
 print_turn(struct run *r)
 {
+	const struct drive *d = r->arg;
 	const struct rollout *ro;
 	int from, until;
 
@@ -607,15 +661,17 @@ print_turn(struct run *r)
 	ro = engine_rollout(r->engine);
 	from = until = rollout_last(ro);
 	if (r->options->to != NULL) {
-		if ((until = find_step(r, r->options->to)) == NONE)
+		if (!find_steps(r, r->options->to))
 			return;
-		until++;
+		until = last_named(d) + 1;
+	} else if (r->options->step != NULL) {
+		if (!find_steps(r, r->options->step))
+			return;
+		if ((from = batch_last(ro, d->first, d->nnamed)) == NONE)
+			from = last_named(d);
+		until = r->options->all ? d->first : from;
 	} else if (r->options->all)
 		until = 0;
-	else if (r->options->step != NULL) {
-		if ((from = until = find_step(r, r->options->step)) == NONE)
-			return;
-	}
 	if (from == NONE || script_print(r->engine, from, until) == 0)
 		out_err("belay: there is nothing to undo\n");
 	run_end(r, EXIT_DONE);
@@ -639,7 +695,6 @@ verify_turn(struct run *r)
 	const struct plan *plan;
 	const struct check_result *results;
 	size_t i, k, n, failed = 0, unknown = 0;
-	int step;
 
 	if (!have_plan(r))
 		return;
@@ -651,9 +706,10 @@ verify_turn(struct run *r)
 	if (d->stage == STAGE_BEGIN) {
 		d->steps = mem_array(plan->nsteps, sizeof(*d->steps));
 		if (r->options->step != NULL) {
-			if ((step = find_step(r, r->options->step)) == NONE)
+			if (!find_steps(r, r->options->step))
 				return;
-			d->steps[d->nsteps++] = step;
+			for (i = 0; i < d->nnamed; i++)
+				d->steps[d->nsteps++] = d->first + (int)i;
 		} else
 			for (i = 0; i < plan->nsteps; i++) {
 				enum phase phase = rollout_step(engine_rollout(r->engine), (int)i)->phase;
@@ -717,8 +773,10 @@ diff_turn(struct run *r)
 	}
 	if (d->stage == STAGE_BEGIN) {
 		if (r->options->step != NULL) {
-			if ((d->step = find_step(r, r->options->step)) == NONE)
+			if (!find_steps(r, r->options->step))
 				return;
+			if ((d->step = batch_next(engine_rollout(r->engine), d->first, d->nnamed)) == NONE)
+				d->step = last_named(d);
 		} else if ((d->step = rollout_next(engine_rollout(r->engine))) == NONE) {
 			d->step = rollout_last(engine_rollout(r->engine));
 			v = d->step == NONE ? NULL : rollout_step(engine_rollout(r->engine), d->step);

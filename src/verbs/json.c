@@ -214,6 +214,7 @@ json_status(const struct engine *e)
 
 		o = json_object();
 		put(o, "id", words(plan->steps[i].id));
+		put(o, "of", words(plan->steps[i].of));
 		put(o, "title", words(plan->steps[i].title));
 		put(o, "phase", words(phase_word(v->phase)));
 		put(o, "optional", json_boolean(plan->steps[i].optional));

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "core/batch.h"
 #include "core/buf.h"
 #include "core/impact.h"
 #include "core/reader.h"
@@ -143,4 +144,17 @@ show_results(const struct engine *e, int step, bool gate)
 	for (i = 0; results != NULL && i < n; i++)
 		out("  %-12s %s: %s\n", judgement_word(results[i].judgement),
 		    gate ? s->gates[i].name : s->requires[i].name, results[i].why);
+}
+
+void
+show_batch(const struct engine *e, int step, bool error)
+{
+	struct buf b = { 0 };
+
+	batch_words(&b, engine_fleet(e), engine_plan(e), engine_rollout(e), step);
+	if (b.len > 0 && error)
+		out_err("belay: %s\n", buf_str(&b));
+	else if (b.len > 0)
+		out("%s\n", buf_str(&b));
+	buf_release(&b);
 }

@@ -13,5 +13,7 @@ void	show_preview(const struct engine *, int step);
 void	show_results(const struct engine *, int step, bool gate);
 /* On stderr: what those operations said that did not do what they should, the end of it. */
 void	show_said(const struct engine *, int step);
+/* Of a step on several hosts which of these stand where, on stderr where it is an error; of others nothing. */
+void	show_batch(const struct engine *, int step, bool error);
 
 #endif

@@ -370,6 +370,13 @@ ids_are_of_a_closed_alphabet(void **state)
 	op_id_part(&b, "-x");
 	assert_string_equal(buf_str(&b), "_2e./flip_2fweb_201/_2dx");
 	assert_true(op_id_valid(buf_str(&b)));
+	buf_clear(&b);
+	buf_puts(&b, "r/");
+	op_id_part(&b, "flip@a..b...");
+	buf_puts(&b, "/1");
+	assert_string_equal(buf_str(&b), "r/flip_40a._2eb._2e_2e/1");
+	assert_true(op_id_valid(buf_str(&b)));
+	assert_false(op_id_valid("r/a..b/1"));
 	buf_release(&b);
 }
 
