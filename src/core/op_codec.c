@@ -73,14 +73,17 @@ void
 op_id_part(struct buf *out, const char *name)
 {
 	const char *p;
+	bool dot = true;	/* the part so far ends with one, or is empty */
 
 	/* A leading dot would make a hidden directory of it; and ".." the host takes nowhere. */
 	for (p = name; *p != '\0'; p++)
-		if (id_byte(*p) && !(p == name && (*p == '.' || *p == '-')) &&
-		    !(*p == '.' && p > name && p[-1] == '.'))
+		if (id_byte(*p) && !(dot && *p == '.') && !(p == name && *p == '-')) {
 			(void)buf_putc(out, *p);
-		else
+			dot = *p == '.';
+		} else {
 			(void)buf_printf(out, "_%02x", (unsigned char)*p);
+			dot = false;
+		}
 	if (p == name)
 		(void)buf_putc(out, '_');
 }

@@ -372,9 +372,9 @@ ids_are_of_a_closed_alphabet(void **state)
 	assert_true(op_id_valid(buf_str(&b)));
 	buf_clear(&b);
 	buf_puts(&b, "r/");
-	op_id_part(&b, "flip@a..b...");
+	op_id_part(&b, "flip@a..b....");
 	buf_puts(&b, "/1");
-	assert_string_equal(buf_str(&b), "r/flip_40a._2eb._2e_2e/1");
+	assert_string_equal(buf_str(&b), "r/flip_40a._2eb._2e._2e/1");
 	assert_true(op_id_valid(buf_str(&b)));
 	assert_false(op_id_valid("r/a..b/1"));
 	buf_release(&b);
