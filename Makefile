@@ -188,6 +188,7 @@ VERBS_SRC = \
 	src/verbs/check.c \
 	src/verbs/lint.c \
 	src/verbs/drive.c \
+	src/verbs/undo.c \
 	src/verbs/history.c \
 	src/verbs/unlock.c \
 	src/verbs/script.c \

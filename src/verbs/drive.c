@@ -1,7 +1,6 @@
 /*
- * drive: apply, undo, verify and diff, without a terminal.  Each watches the
- * rollout from turn to turn and asks for the next thing; what may be asked is
- * the rollout's word, never this file's.
+ * drive: see drive.h.  Owns what the verbs that drive a rollout share, and
+ * apply, verify and diff themselves; undo is in undo.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,48 +10,27 @@
 #include "core/buf.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "verbs/drive.h"
 #include "verbs/json.h"
 #include "verbs/out.h"
 #include "verbs/run.h"
-#include "verbs/script.h"
 #include "verbs/show.h"
 
 #define LOOK_AROUND_MS	8000	/* how long the look before the first preview may take */
 #define SETTLE_MS	30000	/* how long a DOUBT may take to be settled */
 #define PROGRESS_MS	10000
 
-enum stage { STAGE_BEGIN, STAGE_PREVIEW, STAGE_WORK, STAGE_VERIFY };
-
-struct drive {
-	enum stage stage;
-	int	 step;		/* at work, or NONE */
-	int	 target;	/* apply: last step to apply; undo: last step to undo */
-	bool	 alone;		/* undo: what is named, though other steps stand that came after it */
-	int	 first;		/* what is named: one step, or those that it is made into */
-	size_t	 nnamed;
-	bool	 faulted;	/* it was undone after a fault */
-	int64_t	 settle_until_ms, progress_ms;
-	int64_t	 swept_ms, swept_until_ms;	/* the look before the first preview; 0: not yet */
-	enum phase shown;	/* the phase that was last said */
-	int	 shown_step;
-	size_t	 shown_ops;
-	/* verify */
-	int	*steps;
-	size_t	 nsteps, at;
-	int64_t	 since_ms;
-};
-
 /* ---- words ---- */
 
-static const char *
-step_id(const struct run *r, int step)
+const char *
+drive_step_id(const struct run *r, int step)
 {
 	return engine_plan(r->engine)->steps[step].id;
 }
 
 /* Says what has changed since it was last said: phases, and ops that ended. */
-static void
-show_progress(struct run *r)
+void
+drive_progress(struct run *r)
 {
 	struct drive *d = r->arg;
 	const struct step_view *v = rollout_step(engine_rollout(r->engine), d->step);
@@ -67,25 +45,25 @@ show_progress(struct run *r)
 		    v->ops[i].state == OPS_FAILED || v->ops[i].state == OPS_CUT));
 	if (v->phase != d->shown || d->step != d->shown_step) {
 		if (v->phase != PHASE_PREVIEWING && v->phase != PHASE_READY)
-			out("step '%s': %s%s%s\n", step_id(r, d->step), phase_word(v->phase),
+			out("step '%s': %s%s%s\n", drive_step_id(r, d->step), phase_word(v->phase),
 			    v->why[0] == '\0' ? "" : ": ", v->why);
 		d->shown = v->phase;
 		d->shown_step = d->step;
 		d->shown_ops = ended;
 		d->progress_ms = now_ms;
 	} else if (ended != d->shown_ops) {
-		out("step '%s': %s, %zu of %zu operations\n", step_id(r, d->step),
+		out("step '%s': %s, %zu of %zu operations\n", drive_step_id(r, d->step),
 		    phase_word(v->phase), ended, v->nops);
 		d->shown_ops = ended;
 		d->progress_ms = now_ms;
 	} else if (now_ms - d->progress_ms >= PROGRESS_MS) {
 		if (engine_running(r->engine, &running))
 			out("step '%s': operation %d has taken %lld s of at most %lld s\n",
-			    step_id(r, running.step), running.op + 1,
+			    drive_step_id(r, running.step), running.op + 1,
 			    (long long)((now_ms - running.since_ms) / 1000),
 			    (long long)((running.deadline_ms - running.since_ms) / 1000));
 		else
-			out("step '%s': %s for %lld s\n", step_id(r, d->step), phase_word(v->phase),
+			out("step '%s': %s for %lld s\n", drive_step_id(r, d->step), phase_word(v->phase),
 			    (long long)((now_ms - v->since_ms) / 1000));
 		d->progress_ms = now_ms;
 	}
@@ -93,8 +71,8 @@ show_progress(struct run *r)
 }
 
 /* 0: go on; else the exit code. */
-static int
-confirm(struct run *r, const char *what)
+int
+drive_confirm(struct run *r, const char *what)
 {
 	const struct fleet *f = engine_fleet(r->engine);
 	bool protected = strcmp(f->environment, "production") == 0;
@@ -119,19 +97,19 @@ confirm(struct run *r, const char *what)
 	return rc;
 }
 
-static void
-fail(struct run *r, const char *fmt, const char *a, const char *b, int code)
+void
+drive_fail(struct run *r, const char *what, const char *a, const char *b, int code)
 {
 	char text[1400];
 
-	(void)snprintf(text, sizeof(text), "%s%s%s", fmt, a, b);
+	(void)snprintf(text, sizeof(text), "%s%s%s", what, a, b);
 	out_err("belay: %s\n", text);
 	run_end(r, code);
 }
 
 /* The step named by the operator, or the steps that it is made into; false after saying so. */
-static bool
-find_steps(struct run *r, const char *id)
+bool
+drive_find(struct run *r, const char *id)
 {
 	struct drive *d = r->arg;
 	const struct plan *plan = engine_plan(r->engine);
@@ -146,20 +124,20 @@ find_steps(struct run *r, const char *id)
 		d->nnamed = 1;
 		return true;
 	}
-	fail(r, "the plan has no step '", id, "'", EXIT_ERROR);
+	drive_fail(r, "the plan has no step '", id, "'", EXIT_ERROR);
 	return false;
 }
 
 /* The last of the steps that were found. */
-static int
-last_named(const struct drive *d)
+int
+drive_last_named(const struct drive *d)
 {
 	return d->first + (int)d->nnamed - 1;
 }
 
 /* Hosts are somebody else's, or cannot be kept to ourselves; the words were said. */
-static bool
-turned_away(struct run *r)
+bool
+drive_turned_away(struct run *r)
 {
 	bool held;
 
@@ -169,25 +147,25 @@ turned_away(struct run *r)
 	return true;
 }
 
-static bool
-ask(struct run *r, enum verb verb, int step)
+bool
+drive_ask(struct run *r, enum verb verb, int step)
 {
 	struct err err;
 
 	if (engine_ask(r->engine, verb, step, &err) == 0)
 		return true;
 	out_err("belay: %s\n", err.msg);
-	if (!turned_away(r))
+	if (!drive_turned_away(r))
 		run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
 	return false;
 }
 
-static bool
-have_plan(struct run *r)
+bool
+drive_have_plan(struct run *r)
 {
 	if (engine_plan(r->engine) != NULL)
 		return true;
-	fail(r, "there is no plan; give one with -p", "", "", EXIT_ERROR);
+	drive_fail(r, "there is no plan; give one with -p", "", "", EXIT_ERROR);
 	return false;
 }
 
@@ -222,19 +200,19 @@ static void
 say_doubt(const struct run *r, int step)
 {
 	out_err("belay: step '%s' is in doubt: %s; belay apply asks again, belay undo goes back\n",
-	    step_id(r, step), rollout_step(engine_rollout(r->engine), step)->why);
+	    drive_step_id(r, step), rollout_step(engine_rollout(r->engine), step)->why);
 	show_batch(r->engine, step, true);
 }
 
-static bool
-waive_all(struct run *r, int step)
+bool
+drive_waive_all(struct run *r, int step)
 {
 	struct err err;
 	size_t i;
 
 	for (i = 0; r->options->waive != NULL && r->options->waive[i] != NULL; i++)
 		if (engine_waive(r->engine, step, r->options->waive[i], r->options->reason, &err) != 0) {
-			fail(r, err.msg, "", "", EXIT_ERROR);
+			drive_fail(r, err.msg, "", "", EXIT_ERROR);
 			return false;
 		}
 	return true;
@@ -286,8 +264,8 @@ apply_next(struct run *r)
 			d->step = (int)i;
 			d->stage = STAGE_WORK;
 			d->shown = PHASE_TODO;
-			if (waive_all(r, d->step))
-				(void)ask(r, VERB_RETRY, d->step);
+			if (drive_waive_all(r, d->step))
+				(void)drive_ask(r, VERB_RETRY, d->step);
 			return;
 		}
 		if (phase == PHASE_DOUBT) {
@@ -308,14 +286,14 @@ apply_next(struct run *r)
 		return;
 	}
 	if (plan->steps[d->step].optional && r->options->skip_optional) {
-		if (ask(r, VERB_SKIP, d->step))
+		if (drive_ask(r, VERB_SKIP, d->step))
 			d->stage = STAGE_BEGIN;
 		return;
 	}
 	d->stage = STAGE_PREVIEW;
 	d->shown = PHASE_TODO;
 	look_around(r);
-	(void)ask(r, VERB_PREVIEW, d->step);
+	(void)drive_ask(r, VERB_PREVIEW, d->step);
 }
 
 /* What is to be applied, and whether that may be now: the step to end with, or NONE after the run's end. */
@@ -328,7 +306,7 @@ apply_target(struct run *r)
 	int next = rollout_next(ro);
 
 	if (r->options->to != NULL)
-		return find_steps(r, r->options->to) ? last_named(d) : NONE;
+		return drive_find(r, r->options->to) ? drive_last_named(d) : NONE;
 	if (r->options->step == NULL) {
 		if (r->options->all)
 			return (int)engine_plan(r->engine)->nsteps - 1;
@@ -336,20 +314,20 @@ apply_target(struct run *r)
 			run_end(r, EXIT_DONE);
 		return next;	/* or the last: taken up again, or nothing */
 	}
-	if (!find_steps(r, r->options->step))
+	if (!drive_find(r, r->options->step))
 		return NONE;
 	/* Of one that was skipped or is done, it is asked by itself. */
 	if ((next = batch_next(ro, d->first, d->nnamed)) == NONE)
-		next = last_named(d);
+		next = drive_last_named(d);
 	if (rollout_next(ro) == next || rollout_step(ro, next)->phase == PHASE_FAULTED)
-		return r->options->all ? last_named(d) : next;
+		return r->options->all ? drive_last_named(d) : next;
 	if (rollout_passed(ro, next) && rollout_step(ro, next)->phase != PHASE_SKIPPED) {
 		out("step '%s' is in place already\n", r->options->step);
 		run_end(r, EXIT_DONE);
 		return NONE;
 	}
 	(void)rollout_may(ro, VERB_APPLY, next, &why);
-	fail(r, why == NULL ? "not now" : why, "", "", EXIT_ERROR);
+	drive_fail(r, why == NULL ? "not now" : why, "", "", EXIT_ERROR);
 	return NONE;
 }
 
@@ -361,7 +339,7 @@ apply_turn(struct run *r)
 	const struct step_view *v;
 	int rc = 0;
 
-	if (!have_plan(r))
+	if (!drive_have_plan(r))
 		return;
 	ro = engine_rollout(r->engine);
 	if (d->stage == STAGE_BEGIN) {
@@ -377,14 +355,14 @@ apply_turn(struct run *r)
 	}
 	v = rollout_step(ro, d->step);
 	if (r->interrupted && d->stage == STAGE_WORK && rollout_may(ro, VERB_PARK, d->step, NULL) && !v->park_wanted)
-		(void)ask(r, VERB_PARK, d->step);
+		(void)drive_ask(r, VERB_PARK, d->step);
 	if (engine_waiting(r->engine, d->step))
 		return;
 	if (d->stage == STAGE_PREVIEW) {
 		if (v->phase == PHASE_PREVIEWING)
 			return;
 		if (v->phase != PHASE_READY) {
-			out_err("belay: step '%s' was not begun: %s\n", step_id(r, d->step),
+			out_err("belay: step '%s' was not begun: %s\n", drive_step_id(r, d->step),
 			    v->why[0] != '\0' && v->phase != PHASE_RESTORED ? v->why : "it could not be previewed");
 			run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
 			return;
@@ -392,21 +370,21 @@ apply_turn(struct run *r)
 		if (!looked_around(r))
 			return;
 		show_preview(r->engine, d->step);
-		if (r->interrupted || (rc = confirm(r, "apply this step")) != 0) {
+		if (r->interrupted || (rc = drive_confirm(r, "apply this step")) != 0) {
 			run_end(r, r->interrupted ? EXIT_PENDING : rc);
 			return;
 		}
 		d->stage = STAGE_WORK;
-		if (waive_all(r, d->step))
-			(void)ask(r, VERB_APPLY, d->step);
+		if (drive_waive_all(r, d->step))
+			(void)drive_ask(r, VERB_APPLY, d->step);
 		return;
 	}
-	if (turned_away(r))
+	if (drive_turned_away(r))
 		return;
-	show_progress(r);
+	drive_progress(r);
 	switch (v->phase) {
 	case PHASE_MET:
-		out("step '%s' was found in place: nothing was changed\n", step_id(r, d->step));
+		out("step '%s' was found in place: nothing was changed\n", drive_step_id(r, d->step));
 		/* FALLTHROUGH */
 	case PHASE_DONE:
 		show_results(r->engine, d->step, true);
@@ -422,13 +400,13 @@ apply_turn(struct run *r)
 		if (v->why[0] == '\0' || engine_judging(r->engine, d->step))
 			return;		/* about to begin */
 		show_results(r->engine, d->step, false);
-		fail(r, step_id(r, d->step), ": ", v->why, EXIT_ERROR);
+		drive_fail(r, drive_step_id(r, d->step), ": ", v->why, EXIT_ERROR);
 		return;
 	case PHASE_FAULTED:
 		show_results(r->engine, d->step, true);
 		show_said(r->engine, d->step);
 		out_err("belay: step '%s' faulted; the way back: belay undo %s\n",
-		    step_id(r, d->step), step_id(r, d->step));
+		    drive_step_id(r, d->step), drive_step_id(r, d->step));
 		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_ERROR);
 		return;
@@ -436,7 +414,7 @@ apply_turn(struct run *r)
 		if (!d->faulted)
 			show_said(r->engine, d->step);
 		show_results(r->engine, d->step, true);
-		out_err("belay: step '%s' faulted and was undone%s%s\n", step_id(r, d->step),
+		out_err("belay: step '%s' faulted and was undone%s%s\n", drive_step_id(r, d->step),
 		    v->by_itself ? ": " : "", v->by_itself ? v->why : "");
 		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_UNDONE);
@@ -444,7 +422,7 @@ apply_turn(struct run *r)
 	case PHASE_STUCK:
 		show_said(r->engine, d->step);
 		out_err("belay: step '%s' faulted, and its undo is stuck; belay undo tries again what is left\n",
-		    step_id(r, d->step));
+		    drive_step_id(r, d->step));
 		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_PERSON);
 		return;
@@ -479,213 +457,6 @@ verb_apply(const struct verb_options *options)
 	return run_engine(&r, false, false);
 }
 
-/* ---- undo ---- */
-
-/* The step to take back now, or NONE. */
-static int
-undo_which(const struct run *r)
-{
-	const struct drive *d = r->arg;
-	int last = rollout_last(engine_rollout(r->engine));
-
-	if (!d->alone)
-		return last == NONE || last < d->target ? NONE : last;
-	/* Out of its turn, too: rollout_may() has been asked of the first. */
-	if (d->step == NONE)
-		return d->target;
-	return r->options->all ? batch_last(engine_rollout(r->engine), d->first, d->nnamed) : NONE;
-}
-
-static void
-undo_next(struct run *r)
-{
-	struct drive *d = r->arg;
-	const struct rollout *ro = engine_rollout(r->engine);
-	int last = undo_which(r), rc;
-	bool alone = d->alone;
-	struct err err;
-
-	if (last == NONE) {
-		if (d->step == NONE)
-			out("there is nothing to undo\n");
-		run_end(r, EXIT_DONE);
-		return;
-	}
-	if (d->step == NONE) {
-		if (alone && rollout_last(ro) != last && r->options->all)
-			out("undo of step '%s' alone, out of its turn, host by host: no link that works now is stranded by it\n",
-			    r->options->step);
-		else if (alone && rollout_last(ro) != last)
-			out("undo of step '%s' alone, out of its turn: no link that works now is stranded by it%s\n",
-			    step_id(r, last), r->options->waive[0] != NULL ? ", or that was waived" : "");
-		else
-			out("undo, last in first out: %d step%s back to before '%s'\n", last - d->target + 1,
-			    last == d->target ? "" : "s", step_id(r, d->target));
-		if ((rc = confirm(r, "undo")) != 0) {
-			run_end(r, rc);
-			return;
-		}
-	}
-	d->step = last;
-	d->stage = STAGE_WORK;
-	d->shown = PHASE_TODO;
-	if (alone)
-		(void)ask(r, VERB_UNDO, last);
-	else if (engine_undo_down(r->engine, last, d->target, &err) != 0) {
-		out_err("belay: %s\n", err.msg);
-		if (!turned_away(r))
-			run_end(r, EXIT_ERROR);
-	}
-}
-
-/* What an undo is stuck at, and is to be left as it stands. */
-static bool
-keep_all(struct run *r)
-{
-	const struct rollout *ro = engine_rollout(r->engine);
-	const char *const *file = r->options->keep;
-	struct err err;
-	int step;
-
-	for (; file != NULL && *file != NULL; file++) {
-		(void)err_set(&err, "no undo is stuck at '%s'", *file);
-		for (step = (int)engine_plan(r->engine)->nsteps - 1; step >= 0; step--)
-			if (rollout_step(ro, step)->phase == PHASE_STUCK &&
-			    engine_keep(r->engine, step, *file, r->options->reason, &err) == 0)
-				break;
-		if (step < 0) {
-			fail(r, err.msg, "", "", EXIT_ERROR);
-			return false;
-		}
-	}
-	return true;
-}
-
-static void
-undo_turn(struct run *r)
-{
-	struct drive *d = r->arg;
-	const struct rollout *ro;
-	const struct step_view *v;
-	const struct plan *plan;
-	const char *why;
-
-	if (!have_plan(r))
-		return;
-	ro = engine_rollout(r->engine);
-	plan = engine_plan(r->engine);
-	if (d->stage == STAGE_BEGIN) {
-		/* An undo waits for nothing that can go back now. */
-		if (rollout_in_flight(ro) != NONE && !rollout_may(ro, VERB_UNDO, rollout_in_flight(ro), NULL))
-			return;
-		if (!keep_all(r))
-			return;
-		if (r->options->to != NULL) {
-			/* Back to where this step was the last one. */
-			if (!find_steps(r, r->options->to))
-				return;
-			d->target = last_named(d) + 1;
-		} else if (r->options->step == NULL && r->options->all)
-			d->target = 0;
-		else if (r->options->step != NULL) {
-			if (!find_steps(r, r->options->step))
-				return;
-			if ((d->target = batch_last(ro, d->first, d->nnamed)) == NONE)
-				d->target = last_named(d);
-			if (!waive_all(r, d->target))
-				return;
-			if (!rollout_may(ro, VERB_UNDO, d->target, &why)) {
-				fail(r, why, "", "", EXIT_ERROR);
-				return;
-			}
-			/* All of it in its turn goes down as several steps do. */
-			d->alone = !r->options->all || rollout_last(ro) != d->target;
-			if (!d->alone)
-				d->target = d->first;
-		} else
-			d->target = rollout_last(ro) == NONE ? 0 : rollout_last(ro);
-		if ((size_t)d->target >= plan->nsteps) {
-			run_end(r, EXIT_DONE);
-			return;
-		}
-		undo_next(r);
-		return;
-	}
-	v = rollout_step(ro, d->step);
-	if (engine_waiting(r->engine, d->step) || turned_away(r))
-		return;
-	show_progress(r);
-	switch (v->phase) {
-	case PHASE_RESTORED:
-	case PHASE_READY:
-	case PHASE_TODO:
-		show_batch(r->engine, d->step, false);
-		/* What was left to the step before is not left undone. */
-		if (r->interrupted && !v->left) {
-			run_end(r, EXIT_DONE);
-			return;
-		}
-		undo_next(r);
-		return;
-	case PHASE_STUCK:
-		show_said(r->engine, d->step);
-		out_err("belay: step '%s' is stuck; belay undo tries again what is left\n",
-		    step_id(r, d->step));
-		show_batch(r->engine, d->step, true);
-		run_end(r, EXIT_PERSON);
-		return;
-	case PHASE_PREVIEWING:
-	case PHASE_GUARDING:
-	case PHASE_APPLYING:
-	case PHASE_PROVING:
-	case PHASE_SOAKING:
-	case PHASE_DONE:
-	case PHASE_MET:
-	case PHASE_SKIPPED:
-	case PHASE_FAULTED:
-	case PHASE_DOUBT:
-	case PHASE_UNDOING:
-		return;
-	}
-}
-
-static void
-print_turn(struct run *r)
-{
-	const struct drive *d = r->arg;
-	const struct rollout *ro;
-	int from, until;
-
-	if (!have_plan(r))
-		return;
-	ro = engine_rollout(r->engine);
-	from = until = rollout_last(ro);
-	if (r->options->to != NULL) {
-		if (!find_steps(r, r->options->to))
-			return;
-		until = last_named(d) + 1;
-	} else if (r->options->step != NULL) {
-		if (!find_steps(r, r->options->step))
-			return;
-		if ((from = batch_last(ro, d->first, d->nnamed)) == NONE)
-			from = last_named(d);
-		until = r->options->all ? d->first : from;
-	} else if (r->options->all)
-		until = 0;
-	if (from == NONE || script_print(r->engine, from, until) == 0)
-		out_err("belay: there is nothing to undo\n");
-	run_end(r, EXIT_DONE);
-}
-
-int
-verb_undo(const struct verb_options *options)
-{
-	struct drive d = { .step = NONE, .target = NONE, .shown_step = NONE };
-	struct run r = { .options = options, .turn = options->print ? print_turn : undo_turn, .arg = &d };
-
-	return run_engine(&r, options->print, false);
-}
-
 /* ---- verify ---- */
 
 static void
@@ -696,7 +467,7 @@ verify_turn(struct run *r)
 	const struct check_result *results;
 	size_t i, k, n, failed = 0, unknown = 0;
 
-	if (!have_plan(r))
+	if (!drive_have_plan(r))
 		return;
 	plan = engine_plan(r->engine);
 	if (r->interrupted) {
@@ -706,7 +477,7 @@ verify_turn(struct run *r)
 	if (d->stage == STAGE_BEGIN) {
 		d->steps = mem_array(plan->nsteps, sizeof(*d->steps));
 		if (r->options->step != NULL) {
-			if (!find_steps(r, r->options->step))
+			if (!drive_find(r, r->options->step))
 				return;
 			for (i = 0; i < d->nnamed; i++)
 				d->steps[d->nsteps++] = d->first + (int)i;
@@ -719,7 +490,7 @@ verify_turn(struct run *r)
 			}
 		d->stage = STAGE_VERIFY;
 		for (i = 0; i < d->nsteps; i++)
-			if (!ask(r, VERB_VERIFY, d->steps[i]))
+			if (!drive_ask(r, VERB_VERIFY, d->steps[i]))
 				return;
 	}
 	for (i = 0; i < d->nsteps; i++)
@@ -727,7 +498,7 @@ verify_turn(struct run *r)
 			return;
 	for (i = 0; i < d->nsteps; i++) {
 		if (!r->options->json) {
-			out("step '%s'\n", step_id(r, d->steps[i]));
+			out("step '%s'\n", drive_step_id(r, d->steps[i]));
 			show_results(r->engine, d->steps[i], true);
 		}
 		results = engine_results(r->engine, d->steps[i], true, &n);
@@ -765,7 +536,7 @@ diff_turn(struct run *r)
 	size_t i;
 	bool pending = false;
 
-	if (!have_plan(r))
+	if (!drive_have_plan(r))
 		return;
 	if (r->interrupted) {
 		run_end(r, EXIT_ERROR);
@@ -773,15 +544,15 @@ diff_turn(struct run *r)
 	}
 	if (d->stage == STAGE_BEGIN) {
 		if (r->options->step != NULL) {
-			if (!find_steps(r, r->options->step))
+			if (!drive_find(r, r->options->step))
 				return;
 			if ((d->step = batch_next(engine_rollout(r->engine), d->first, d->nnamed)) == NONE)
-				d->step = last_named(d);
+				d->step = drive_last_named(d);
 		} else if ((d->step = rollout_next(engine_rollout(r->engine))) == NONE) {
 			d->step = rollout_last(engine_rollout(r->engine));
 			v = d->step == NONE ? NULL : rollout_step(engine_rollout(r->engine), d->step);
 			if (v != NULL && v->phase != PHASE_DONE) {
-				out_err("belay: step '%s' is %s%s%s%s\n", step_id(r, d->step),
+				out_err("belay: step '%s' is %s%s%s%s\n", drive_step_id(r, d->step),
 				    phase_word(v->phase), v->why[0] == '\0' ? "" : ": ", v->why,
 				    v->phase == PHASE_FAULTED || v->phase == PHASE_DOUBT ||
 				    v->phase == PHASE_STUCK ? "; undo it or retry it first" : "");
@@ -794,7 +565,7 @@ diff_turn(struct run *r)
 		}
 		d->stage = STAGE_PREVIEW;
 		look_around(r);
-		if (!ask(r, VERB_PREVIEW, d->step))
+		if (!drive_ask(r, VERB_PREVIEW, d->step))
 			return;
 	}
 	if (engine_waiting(r->engine, d->step))
@@ -803,7 +574,7 @@ diff_turn(struct run *r)
 	if (v->phase == PHASE_PREVIEWING)
 		return;
 	if (v->phase != PHASE_READY) {
-		fail(r, step_id(r, d->step), ": ", v->why[0] == '\0' ? "it could not be previewed" : v->why,
+		drive_fail(r, drive_step_id(r, d->step), ": ", v->why[0] == '\0' ? "it could not be previewed" : v->why,
 		    r->need_person ? EXIT_PERSON : EXIT_ERROR);
 		return;
 	}
