@@ -93,6 +93,62 @@ static const char head[] =
     "    [ \"$before\" != - ] || gone \"$r/$n.dirs\"\n"
     "}\n";
 
+static const char settings_head[] =
+    "# settings RECORD KIND KEEP CLIENT…: the values that a server had, where nobody has set others since\n"
+    "settings() {\n"
+    "    has \"$1\" || return 0\n"
+    "    case $(cat \"$r/state\") in undone|failed) return 0 ;; esac\n"
+    "    kind=$2 keep=$3\n"
+    "    shift 3\n"
+    "    while IFS= read -r line; do\n"
+    "        rest=${line#* } was=${line%% *}\n"
+    "        name=${rest%% *}\n"
+    "        before=$was${line#\"$was $name\"}\n"
+    "        after=$(sed -n \"s/^unset $name\\$/unset/p;s/^set $name /set /p\" \"$r/after\")\n"
+    "        now=$(value_now \"$@\" </dev/null) || { say \"$name: $1 cannot tell what it is\"; return; }\n"
+    "        case $kind:$now in\n"
+    "        \"$kind:$before\"|\"$kind:$after\") continue ;;\n"
+    "        # It says a number of bytes where it was told megabytes.\n"
+    "        redis:*) case $after in *[0-9][kKmMgGbB]*) continue ;; esac ;;\n"
+    "        esac\n"
+    "        say \"$name: changed since ($now), nothing of $r is undone\"\n"
+    "        return\n"
+    "    done <\"$r/before\"\n"
+    "    if [ \"$kind\" = redis ]; then\n"
+    "        redis_back \"$@\" || return 0\n"
+    "        [ \"$keep\" = no ] || said_ok \"$@\" CONFIG REWRITE\n"
+    "        return\n"
+    "    fi\n"
+    "    while IFS= read -r line; do\n"
+    "        rest=${line#* }\n"
+    "        name=${rest%% *} value=$(printf \"%s\\n\" \"${rest#* }\" | sed \"s/'/''/g\")\n"
+    "        case $kind:${line%% *} in\n"
+    "        postgres:set) \"$@\" -c \"ALTER SYSTEM SET $name = '$value'\" ;;\n"
+    "        postgres:*) \"$@\" -c \"ALTER SYSTEM RESET $name\" ;;\n"
+    "        pgbouncer:*) \"$@\" -c \"SET $name = '$value'\" ;;\n"
+    "        esac </dev/null >&2 || failed=1\n"
+    "    done <\"$r/before\"\n"
+    "}\n"
+    "said_ok() { said=$(\"$@\" 2>&1 </dev/null) && [ \"$said\" = OK ] || { say \"$said\"; return 1; }; }\n"
+    "# One command for all of them, since one may not stand without the other.\n"
+    "redis_back() {\n"
+    "    set -- \"$@\" CONFIG SET\n"
+    "    while IFS= read -r line; do\n"
+    "        rest=${line#* }\n"
+    "        set -- \"$@\" \"${rest%% *}\" \"${rest#* }\"\n"
+    "    done <\"$r/before\"\n"
+    "    said_ok \"$@\"\n"
+    "}\n"
+    "value_now() {\n"
+    "    case $kind in\n"
+    "    postgres)\n"
+    "        is=$(\"$@\" -c \"SELECT 'set ' || setting FROM pg_file_settings WHERE lower(name) = lower('$name') AND \\\n"
+    "sourcefile ~ '(^|/)postgresql[.]auto[.]conf\\$' ORDER BY seqno DESC LIMIT 1\") && echo \"${is:-unset}\" ;;\n"
+    "    pgbouncer) is=$(\"$@\" -c \"SHOW CONFIG\") && printf \"%s\\n\" \"$is\" | sed -n \"s/^$name|\\([^|]*\\)|.*/set \\1/p\" ;;\n"
+    "    redis) is=$(\"$@\" CONFIG GET \"$name\") && printf \"%s\\n\" \"$is\" | sed -n \"2s/^/set /p\" ;;\n"
+    "    esac\n"
+    "}\n";
+
 static bool
 touched(enum op_state state)
 {
@@ -126,8 +182,35 @@ command(struct buf *out, const struct op *op, const char *run, const char *then)
 	(void)buf_printf(out, "%s\n)%s", run, then);
 }
 
+/* By the server's own client; its password is the person's to bring. */
 static void
-op_back(struct buf *out, const char *run, const struct op *op)
+settings(struct buf *out, const struct endpoint *e, const char *run, const char *tail, bool persist)
+{
+	bool redis = e->kind == KIND_REDIS, tls = redis && e->port_plain == 0;
+	const char *host = e->at != NULL ? e->at : e->names.n > 0 ? e->names.v[0] : "localhost";
+	int port = e->port_plain != 0 ? e->port_plain : e->port_tls;
+
+	(void)buf_printf(out, "# The password%s%s is not in here: give it in %s\n", e->admin_user == NULL ? "" : " of ",
+	    e->admin_user == NULL ? "" : e->admin_user, redis ? "REDISCLI_AUTH" : "PGPASSFILE");
+	(void)buf_printf(out, "settings '%s%s' %s %s %s ", run, tail, kind_word(e->kind), persist ? "yes" : "no",
+	    redis ? tls ? "redis-cli --tls" : "redis-cli" : "psql -XqAt -v ON_ERROR_STOP=1");
+	(void)buf_puts(out, "-h ");
+	text_shell_quote(out, host);
+	(void)buf_printf(out, " -p %d", port);
+	if (e->admin_user != NULL) {
+		(void)buf_puts(out, redis ? " --user " : " -U ");
+		text_shell_quote(out, e->admin_user);
+	}
+	if (!redis) {
+		(void)buf_puts(out, " -d ");
+		text_shell_quote(out, e->kind == KIND_PGBOUNCER ? "pgbouncer" :
+		    e->admin_database != NULL ? e->admin_database : "postgres");
+	}
+	(void)buf_putc(out, '\n');
+}
+
+static void
+op_back(struct buf *out, const struct fleet *fleet, const char *run, const struct op *op)
 {
 	const char *tail = strchr(op->id, '/');
 
@@ -137,7 +220,9 @@ op_back(struct buf *out, const char *run, const struct op *op)
 		(void)buf_puts(out, "back ");
 		text_shell_quote(out, op->path == NULL ? "" : op->path);
 		(void)buf_printf(out, " '%s%s'\n", run, tail);
-	} else if (op->kind == OP_ACTIVATE)
+	} else if (op->kind == OP_SETTING)
+		settings(out, &fleet->endpoints[op->endpoint], run, tail, op->persist);
+	else if (op->kind == OP_ACTIVATE)
 		command(out, op, op->run, " || failed=1\n");
 	else if (op->kind == OP_RUN && !op->read_only) {
 		(void)buf_printf(out, "if begun '%s%s' && still '%s%s'; then\n", run, tail, run, tail);
@@ -175,7 +260,7 @@ step_back(struct buf *out, const struct wayback *w, int step, int host, const st
 			if (!any)
 				(void)buf_printf(out, "# step '%s'\n", w->plan->steps[step].id);
 			any = true;
-			op_back(out, w->run_id, &ops->v[k]);
+			op_back(out, w->fleet, w->run_id, &ops->v[k]);
 		}
 	return any;
 }
@@ -212,6 +297,8 @@ script(struct buf *out, const struct wayback *w, int host, int from, int until, 
 	if (any) {
 		put_head(out, &w->fleet->hosts[host], w->run_id);
 		(void)buf_puts(out, head);
+		if (strstr(buf_str(&steps), "\nsettings '") != NULL)
+			(void)buf_puts(out, settings_head);
 		(void)buf_put(out, steps.data, steps.len);
 		(void)buf_puts(out, "exit $failed\n");
 	}
@@ -242,13 +329,15 @@ wayback_kept(struct buf *out, const struct wayback *w, int step, int op, bool un
 }
 
 void
-wayback_of_ops(struct buf *out, const struct host *host, const char *run_id, const struct op *ops, size_t n)
+wayback_of_ops(struct buf *out, const struct fleet *fleet, int host, const char *run_id, const struct op *ops,
+    size_t n)
 {
 	size_t i;
 
-	put_head(out, host, run_id);
+	put_head(out, &fleet->hosts[host], run_id);
 	(void)buf_puts(out, head);
+	(void)buf_puts(out, settings_head);
 	for (i = n; i > 0; i--)
-		op_back(out, run_id, &ops[i - 1]);
+		op_back(out, fleet, run_id, &ops[i - 1]);
 	(void)buf_puts(out, "exit $failed\n");
 }

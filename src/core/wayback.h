@@ -8,7 +8,7 @@
  * busybox, and the host's records; it has no secret in it, since contents come from there.
  *
  * It does what it can be sure of: a file that is neither as before nor as it
- * was left is named and not touched, and the script ends with 1.  Edits by name
+ * was left is named and not touched, so is a setting, and the script ends with 1.  Edits by name
  * are put back as whole files; where others wrote to one too, that is for a person.
  */
 #ifndef BELAY_CORE_WAYBACK_H
@@ -43,6 +43,7 @@ bool	wayback_script(struct buf *out, const struct wayback *, int host, int from,
  */
 void	wayback_kept(struct buf *out, const struct wayback *, int step, int op, bool undone);
 /* Of ops that were all applied, in this order. */
-void	wayback_of_ops(struct buf *out, const struct host *, const char *run_id, const struct op *ops, size_t n);
+void	wayback_of_ops(struct buf *out, const struct fleet *, int host, const char *run_id, const struct op *ops,
+	    size_t n);
 
 #endif

@@ -117,7 +117,7 @@ state_of(const char *word, size_t len)
 {
 	static const struct { const char *word; enum stands stands; } states[] = {
 		{ "intent", CUT_SHORT }, { "started", CUT_SHORT }, { "applied", APPLIED }, { "ended 0", APPLIED },
-		{ "undoing", UNDO_CUT }, { "undo-started", UNDO_CUT }, { "undone", UNDONE },
+		{ "undoing", UNDO_CUT }, { "undo-started", UNDO_CUT }, { "undone", UNDONE }, { "failed", FAILED },
 		{ "undo-ended 0", UNDONE },
 	};
 	size_t i;
@@ -232,6 +232,11 @@ read_host(const struct engine *e, int host, const char *run, struct stand *const
 		    (strlen(op->path) != len - 5 || strncmp(op->path, value, len - 5) != 0))
 			return err_set(err, "host '%s': its record is about %.*s, the plan's operation about %s",
 			    e->fleet->hosts[host].name, (int)(len - 5), value, op->path);
+		else if (strncmp(line, "server ", 7) == 0 && (op->kind != OP_SETTING ||
+		    strlen(e->fleet->endpoints[op->endpoint].name) != len - 7 ||
+		    strncmp(e->fleet->endpoints[op->endpoint].name, value, len - 7) != 0))
+			return err_set(err, "host '%s': its record is about the server %.*s, the plan's operation is not",
+			    e->fleet->hosts[host].name, (int)(len - 7), value);
 		else if (strncmp(line, "who ", 4) == 0)
 			(void)snprintf(who, who_size, "%.*s", (int)(len - 4), value);
 	}

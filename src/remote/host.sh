@@ -1235,12 +1235,14 @@ verb_hold()
 			printf "who %s\nplan %s\nwhen %s\n" "$who" "$plan" "$when"
 		} >"$new/meta" && echo intent >"$new/state" || fail "no room for the record"
 		begin_record
+		keep_script || fail "no room for the way back"
 	fi
 	say "wait holding"
 	IFS= read -r line || finish cut
 	case $line in
 	applied|undone|failed)
 		set_state "$line"
+		[ "$line" = applied ] || keep_script
 		finish "$line" ;;
 	esac
 	finish left

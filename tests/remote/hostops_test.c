@@ -610,7 +610,7 @@ lay_script(void)
 	size_t len;
 
 	buf_init(&b, 0);
-	wayback_of_ops(&b, &w.fleet->hosts[0], "run-1", &w.order.op, 1);
+	wayback_of_ops(&b, w.fleet, 0, "run-1", &w.order.op, 1);
 	free(w.order.wayback);
 	w.order.wayback = buf_take(&b, &len);
 }
