@@ -128,6 +128,9 @@ batch_words(struct buf *out, const struct fleet *f, const struct plan *p, const 
 				break;
 			(void)put_hosts(out, f, &p->steps[++i], ", ");
 		}
-		buf_printf(out, " %s%s%s", word, v->why[0] == '\0' ? "" : ": ", v->why);
+		if (v->phase == PHASE_RESTORED && v->by_itself)	/* it begins with the word */
+			buf_printf(out, " %s", v->why);
+		else
+			buf_printf(out, " %s%s%s", word, v->why[0] == '\0' ? "" : ": ", v->why);
 	}
 }

@@ -33,7 +33,7 @@ rollout_replay(struct rollout *r, const struct record *rec)
 		return;
 	case REC_UNDO:
 		rollout_set_phase(s, PHASE_UNDOING, rec->at_ms);
-		s->view.by_itself = rec->why[0] != '\0';
+		s->view.by_itself = rec->why[0] != '\0';	/* nobody's wish has a cause */
 		return;
 	case REC_PHASE:
 		/* A guard refused it: its preview died with its process. */

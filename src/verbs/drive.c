@@ -414,8 +414,8 @@ apply_turn(struct run *r)
 		if (!d->faulted)
 			show_said(r->engine, d->step);
 		show_results(r->engine, d->step, true);
-		out_err("belay: step '%s' faulted and was undone%s%s\n", drive_step_id(r, d->step),
-		    v->by_itself ? ": " : "", v->by_itself ? v->why : "");
+		out_err("belay: step '%s' faulted and was %s\n", drive_step_id(r, d->step),
+		    v->by_itself ? v->why : "undone");
 		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_UNDONE);
 		return;

@@ -601,6 +601,11 @@ what_a_failure_leaves_is_said_host_by_host(void **state)
 	expect_words(f, p, r, "flip-web: 0 of 3 hosts done; h1, h2 undone; h3 untouched");
 	assert_int_equal(batch_last(r, first, n), NONE);
 	apply(r, 1, OP_APPLIED, NULL);
+	p->steps[2].on_fault = ON_FAULT_UNDO;
+	apply(r, 2, OP_FAILED, "it is read-only");
+	feed(r, (struct event){ .kind = EV_OP, .step = 2, .verb = OPV_UNDO, .outcome = OP_RESTORED });
+	expect_words(f, p, r,
+	    "flip-web: 1 of 3 hosts done (h1); h2 undone by itself: operation 1: it is read-only; h3 untouched");
 	apply(r, 2, OP_APPLIED, NULL);
 	apply(r, 3, OP_APPLIED, NULL);
 	expect_words(f, p, r, "flip-web: 3 of 3 hosts done (h1, h2, h3)");

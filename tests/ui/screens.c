@@ -513,6 +513,50 @@ hostile(struct fixture *f, struct view *v)
 	view_tell(v, FIXTURE_NOW_MS, TELL_WARN, hv.why);
 }
 
+/* A step on three hosts: the first is done, the second stopped. */
+static void
+batch(struct fixture *f, struct view *v)
+{
+	fixture_phase(f, "certs", PHASE_DONE, NULL);
+	fixture_phase(f, "pgb-both", PHASE_DONE, NULL);
+	fixture_phase(f, "flip@api-1", PHASE_DONE, NULL);
+	fixture_phase(f, "flip@web-1", PHASE_FAULTED, "operation 1: '/srv/web/.env' cannot be written");
+	settle(f, v);
+}
+
+static void
+batch_gate(struct fixture *f, struct view *v)
+{
+	batch(f, v);
+	press(f, v, "\n\n");
+}
+
+/* What the policy is, is said before. */
+static void
+batch_apply(struct fixture *f, struct view *v)
+{
+	fixture_phase(f, "certs", PHASE_DONE, NULL);
+	fixture_phase(f, "pgb-both", PHASE_DONE, NULL);
+	fixture_phase(f, "flip@api-1", PHASE_DONE, NULL);
+	settle(f, v);
+	press(f, v, "d");
+	v->lists[PANE_PREVIEW].top = 1000;
+}
+
+/* And why it came to it, afterwards. */
+static void
+batch_undone(struct fixture *f, struct view *v)
+{
+	struct record rec = { .kind = REC_UNDO, .at_ms = FIXTURE_NOW_MS, .op = NONE, .why = "by itself" };
+
+	batch(f, v);
+	rec.step = fixture_step(f, "flip@web-1");
+	rollout_replay(f->rollout, &rec);
+	fixture_phase(f, "flip@web-1", PHASE_RESTORED, "undone by itself: gate: sessions of web -> pgbouncer: 2 on plaintext");
+	settle(f, v);
+	press(f, v, "v");
+}
+
 static void
 no_plan(struct fixture *f, struct view *v)
 {
@@ -568,6 +612,10 @@ static const struct {
 	{ "command", command_line, false, NULL },
 	{ "filter", filtered, false, NULL },
 	{ "hostile", hostile, false, NULL },
+	{ "batch", batch, false, "tests/ui/several.yaml" },
+	{ "batch-gate", batch_gate, false, "tests/ui/several.yaml" },
+	{ "batch-apply", batch_apply, false, "tests/ui/several.yaml" },
+	{ "batch-undone", batch_undone, false, "tests/ui/several.yaml" },
 	{ "status", no_plan, true, NULL },
 };
 #define SCREENS (sizeof(screens) / sizeof(screens[0]))

@@ -529,6 +529,33 @@ another_plan(const char *path)
 }
 
 static void
+a_step_on_several_hosts_goes_by_its_name(void **state)
+{
+	(void)state;
+	another_plan("tests/ui/several.yaml");
+	fixture_phase(&f, "certs", PHASE_DONE, NULL);
+	fixture_phase(&f, "pgb-both", PHASE_DONE, NULL);
+	fixture_phase(&f, "flip@api-1", PHASE_DONE, NULL);
+	update();
+	paint();
+	buf_clear(&trace);
+	keys("A:apply flip\n");
+	expect("preview flip@web-1");
+	fixture_phase(&f, "flip@web-1", PHASE_DONE, NULL);
+	keys("\033:undo flip\n");
+	expect("flush");
+	assert_int_equal(v.subject, fixture_step(&f, "flip@web-1"));
+	keys("\033:undo flip@web-1\n\033:diff flip\n");
+	expect("flush; preview flip@voice-1");
+	fixture_phase(&f, "flip@voice-1", PHASE_DONE, NULL);
+	keys("\033:apply flip\n");
+	expect("");
+	expect_message("step 'flip@voice-1' is in place already");
+	keys(":apply flop\n");
+	expect_message("there is no step 'flop'; did you mean 'flip'?");
+}
+
+static void
 a_refuted_plan_is_shown_by_itself_once(void **state)
 {
 	(void)state;
@@ -979,6 +1006,7 @@ main(void)
 		T(whom_it_would_strand_is_said_in_full),
 		T(what_turned_up_while_it_was_asked_is_heeded),
 		T(the_last_step_has_its_turn),
+		T(a_step_on_several_hosts_goes_by_its_name),
 		T(a_refuted_plan_is_shown_by_itself_once),
 		T(tab_picks_a_counter_example_and_enter_goes_to_its_step),
 		T(what_is_seen_otherwise_is_told_once),
