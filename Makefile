@@ -344,6 +344,7 @@ E2E = \
 	tests/e2e/box.sh \
 	tests/e2e/activate.sh \
 	tests/e2e/conf.sh \
+	tests/e2e/setting.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
 	tests/e2e/batch.sh \
