@@ -158,6 +158,9 @@ REMOTE_SRC = \
 	src/remote/hostops_read.c \
 	src/remote/hostops_run.c \
 	src/remote/activate.c \
+	src/remote/held.c \
+	src/remote/reload.c \
+	src/remote/drain.c \
 	src/remote/hostops_setting.c \
 	$(END)
 
@@ -343,6 +346,7 @@ E2E = \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \
 	tests/e2e/activate.sh \
+	tests/e2e/drain.sh \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
 	tests/e2e/two.sh \

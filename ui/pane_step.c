@@ -92,6 +92,8 @@ op_words(const struct scene *s, const struct op *op)
 	case OP_FILE:
 		return mem_printf("%s:%s%s", host_name(s, op->host), op->path == NULL ? "?" : op->path,
 		    op->remove ? " (removed)" : "");
+	case OP_DRAIN:
+		return mem_printf("drain from %s: %s", host_name(s, op->host), op->run == NULL ? "?" : op->run);
 	case OP_RUN:
 	case OP_ACTIVATE:
 		command = command_words(op->run == NULL ? "?" : op->run, op->in);
@@ -255,6 +257,7 @@ add_op(struct page *p, const struct scene *s, int step, int i, const struct op *
 	case OP_URL:
 	case OP_FILE:
 	case OP_SETTING:
+	case OP_DRAIN:
 		if (text != NULL)
 			page_text(p, 5, ROLE_DIM, true, text);
 		else {

@@ -155,6 +155,7 @@ struct unit {
 	int	 host;		/* NONE where a cluster carries it (not yet) */
 	enum unit_kind kind;
 	char	*run;		/* a command for the host's shell, shown literally */
+	int	 by;		/* without run: its endpoint whose own console reloads it; else NONE */
 	char	*in;		/* working directory, or NULL */
 	int64_t	 deadline_ms;	/* default 120 s */
 	bool	 idempotent;	/* may be repeated after a cut; default yes */

@@ -452,9 +452,33 @@ check_settings(struct fleet_reader *fr)
 	return 0;
 }
 
+static int
+check_units(struct fleet_reader *fr)
+{
+	const struct fleet *f = fr->f;
+	const struct endpoint *e;
+	const struct unit *u;
+	size_t i;
+
+	for (i = 0; i < f->nunits; i++) {
+		u = &f->units[i];
+		if (u->by == NONE)
+			continue;
+		e = &f->endpoints[u->by];
+		if (e->unit != (int)i)
+			return reader_fail_at(&fr->r, u->pos.line, u->pos.col,
+			    "the unit '%s' is reloaded by '%s', which does not belong to it", u->name, e->name);
+		if (e->kind != KIND_REDIS && e->admin_user == NULL)
+			return reader_fail_at(&fr->r, u->pos.line, u->pos.col,
+			    "the unit '%s' is reloaded by '%s', which names no admin, expected 'admin: …' there",
+			    u->name, e->name);
+	}
+	return 0;
+}
+
 int
 fleet_check(struct fleet_reader *fr)
 {
-	return check_poolers(fr) == -1 || check_follows(fr) == -1 ||
+	return check_units(fr) == -1 || check_poolers(fr) == -1 || check_follows(fr) == -1 ||
 	    check_matches(fr) == -1 || check_settings(fr) == -1 ? -1 : 0;
 }

@@ -230,11 +230,45 @@ read_unit_reserved(struct fleet_reader *fr, const struct scope *scope,
 	return 0;
 }
 
+/* Instead of a command: a server's own console, or a service manager. */
+static int
+read_unit_by(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct unit *u)
+{
+	const struct node *by = node_get(node, "by"), *kind = node_get(node, "kind");
+	char *s = NULL, *service = NULL;
+	int rc = 0;
+
+	if (by == NULL && node_get(node, "service") == NULL)
+		return 0;
+	if (by == NULL)
+		return reader_fail(&fr->r, node, "'service' without 'by: systemctl'");
+	if (u->run != NULL)
+		return reader_fail(&fr->r, by, "both 'run' and 'by', expected one of them");
+	if (reader_string(&fr->r, scope, by, "the name of an endpoint, or systemctl", &s) == -1)
+		return -1;
+	u->by = fleet_endpoint(fr->f, s);
+	if (u->by != NONE) {
+		if (node_get(node, "service") != NULL)
+			rc = reader_fail(&fr->r, by, "'service' goes with 'by: systemctl' alone");
+		else if (kind != NULL && u->kind == UNIT_RESTART)
+			rc = reader_fail(&fr->r, kind, "a server's own console reloads it, expected 'kind: reload'");
+		u->kind = UNIT_RELOAD;
+	} else if (strcmp(s, "systemctl") != 0)
+		rc = reader_fail(&fr->r, by, "unknown way to activate '%s', expected the name of an endpoint, or systemctl", s);
+	else if (node_get(node, "service") == NULL)
+		rc = reader_fail(&fr->r, by, "'by: systemctl' needs 'service: NAME'");
+	else if ((rc = opt_plain(fr, scope, node, "service", "the name of a service", "_@", &service)) == 0)
+		u->run = mem_printf("systemctl %s %s", u->kind == UNIT_RELOAD ? "reload" : "restart", service);
+	free(s);
+	free(service);
+	return rc;
+}
+
 int
 read_unit(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
-		"host", "run", "in", "kind", "deadline", "idempotent", "restarts",
+		"host", "run", "by", "service", "in", "kind", "deadline", "idempotent", "restarts",
 		"cluster", "rollout", "container", "helm", "chart", "waits",
 		"exclusive-volume", "for", NULL
 	};
@@ -243,7 +277,7 @@ read_unit(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	const struct node *v;
 	int word;
 
-	u->host = NONE;
+	u->host = u->by = NONE;
 	u->idempotent = true;
 	u->deadline_ms = 120000;
 	if (reader_keys(&fr->r, node, "a unit", keys) == -1 ||
@@ -261,11 +295,13 @@ read_unit(struct fleet_reader *fr, const struct scope *scope, const struct node 
 			return -1;
 		u->kind = word == 0 ? UNIT_RESTART : UNIT_RELOAD;
 	}
+	if (read_unit_by(fr, scope, node, u) == -1)
+		return -1;
 	if ((u->host == NONE) == (node_get(node, "cluster") == NULL))
 		return reader_fail(&fr->r, node, "the unit '%s' has %s, expected 'host: …' or 'cluster: …'",
 		    u->name, u->host == NONE ? "no host" : "a host and a cluster");
-	if (u->host != NONE && u->run == NULL)
+	if (u->host != NONE && u->run == NULL && u->by == NONE)
 		return reader_fail(&fr->r, node,
-		    "the unit '%s' has no command, expected 'run: …', which restarts or reloads it", u->name);
+		    "the unit '%s' has no command, expected 'run: …', which restarts or reloads it, or 'by: …'", u->name);
 	return 0;
 }

@@ -315,6 +315,43 @@ judge_link_tls(struct judging *j)
 		judge(j, CHECK_INCONCLUSIVE, "%s: no session seen yet", l->name);
 }
 
+/*
+ * Whether a session of the link that is opened now would be on TLS: the endpoint serves it, the
+ * link is told to dial it, and one that did so was seen, where it has any.
+ */
+static void
+judge_link_new(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	const struct endpoint *e = &j->fleet->endpoints[l->endpoint];
+	const struct reading *census = fresh(j, READING_CENSUS, l->endpoint, l->name);
+	const struct reading *served = census == NULL ? NULL : fresh(j, READING_SERVED, l->endpoint, e->name);
+	struct link_view v;
+
+	if (served == NULL)
+		return;
+	if (!looked_at_host(j, l)) {
+		judge(j, CHECK_PENDING, "%s: its settings were not looked at since", host_of_link(j->fleet, l));
+		return;
+	}
+	board_link(j->board, j->check->link, census->at_ms, INT64_MAX, &v);
+	if (!v.counted)
+		judge(j, CHECK_INCONCLUSIVE, "%s: %s", l->name, or_words(v.why, "its sessions are not known"));
+	else if (served->served.tls != LEG_OPEN)
+		judge(j, served->served.tls == LEG_SILENT || served->served.tls == LEG_UNKNOWN ? CHECK_INCONCLUSIVE :
+		    CHECK_FAIL, "'%s' does not speak tls: %s", e->name, or_words(served->served.tls_why, "refused"));
+	else if (v.dial == DIAL_DISABLE || v.dial == DIAL_ALLOW)
+		judge(j, CHECK_FAIL, "%s on %s dials %s", l->name, host_of_link(j->fleet, l), dial_word(v.dial));
+	else if (v.plain > 0 && v.tls == 0)
+		judge(j, CHECK_INCONCLUSIVE, "%s: none of its %u session%s is on tls yet", l->name, v.plain,
+		    v.plain == 1 ? "" : "s");
+	else if (v.plain > 0 && v.dial == DIAL_UNKNOWN)
+		judge(j, CHECK_INCONCLUSIVE, "%s: how it dials is not known", l->name);
+	else
+		judge(j, CHECK_PASS, "%s: %u on tls%s%s", l->name, v.tls, v.dial == DIAL_UNKNOWN ? "" : ", dials ",
+		    v.dial == DIAL_UNKNOWN ? "" : dial_word(v.dial));
+}
+
 static void
 judge_link_up(struct judging *j)
 {
@@ -382,6 +419,7 @@ static const struct {
 	[CHECK_LINK_UP] = { judge_link_up, "connected" },
 	[CHECK_DIAL_SET] = { judge_dial_set, "written" },
 	[CHECK_PROOF] = { NULL, "proof" },	/* judged by who knows the run: engine/prove.c */
+	[CHECK_LINK_NEW] = { judge_link_new, "new" },
 };
 
 void
@@ -417,6 +455,11 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 	case CHECK_LINK_UP:
 		ret->endpoint = f->links[check->link].endpoint;
 		ret->census = true;
+		break;
+	case CHECK_LINK_NEW:
+		ret->endpoint = f->links[check->link].endpoint;
+		ret->census = ret->served = true;
+		ret->host = link_host(f, &f->links[check->link]);
 		break;
 	case CHECK_DIAL_SET:
 		ret->host = link_host(f, &f->links[check->link]);

@@ -228,6 +228,7 @@ impact_of_ops(struct impact *ret, const struct fleet *f, const struct board *b, 
 		case OP_SETTING:
 			ret->edits++;
 			break;
+		case OP_DRAIN:
 		case OP_RUN:
 			ret->runs++;
 			break;

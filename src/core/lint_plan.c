@@ -217,7 +217,7 @@ changes_nothing(struct walk *w, const struct step *s, const struct change *v, si
 	struct buf b;
 	size_t i;
 
-	if (s->nmoves == 0 || s->nruns > 0 || s->drains.n > 0 || !is_sure(w, s, v, n))
+	if (s->nmoves == 0 || s->nruns > 0 || s->ndrains > 0 || !is_sure(w, s, v, n))
 		return;
 	buf_init(&b, 0);
 	for (i = 0; i < s->nmoves && i < MOVES_NAMED_MAX; i++) {

@@ -183,7 +183,7 @@ about_init(struct about *a, const struct fleet *f, const struct step *s)
 {
 	size_t i;
 
-	a->alone = s->nruns > 0 || s->drains.n > 0 || s->nexcuses > 0;
+	a->alone = s->nruns > 0 || s->ndrains > 0 || s->nexcuses > 0;
 	a->moves_only = true;
 	for (i = 0; i < s->nrequires; i++)
 		a->alone |= !s->requires[i].implied;

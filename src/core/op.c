@@ -28,6 +28,7 @@
 
 #define EDIT_DEADLINE_MS	30000
 #define RUN_DEADLINE_MS		120000
+#define DRAIN_DEADLINE_MS	3600000
 
 struct maker {
 	const struct fleet *fleet;
@@ -668,6 +669,56 @@ survives(struct maker *m, int unit, struct err *err)
 	return 0;
 }
 
+/* What a server is told where it reloads itself. */
+static char *
+own_words(const struct endpoint *e)
+{
+	switch (e->kind) {
+	case KIND_POSTGRES:
+		return mem_printf("%s: SELECT pg_reload_conf()", e->name);
+	case KIND_PGBOUNCER:
+		return mem_printf("%s: RELOAD, once SHOW POOLS has nobody in sv_login", e->name);
+	case KIND_REDIS:
+		return mem_printf("%s: CONFIG SET tls-cert-file …, as it is", e->name);
+	}
+	return NULL;
+}
+
+static void
+put_option(struct buf *out, const char *option, const char *word)
+{
+	(void)buf_printf(out, " %s ", option);
+	text_shell_quote(out, word);
+}
+
+/* The same by hand, by that server's own client. */
+static char *
+own_command(const struct endpoint *e)
+{
+	const char *at = e->at != NULL ? e->at : e->names.n > 0 ? e->names.v[0] : "localhost";
+	int port = e->port_plain != 0 ? e->port_plain : e->port_tls;
+	struct buf b;
+
+	buf_init(&b, 0);
+	if (e->kind == KIND_REDIS) {
+		/* The same words twice: to ask for the path, and to give it back. */
+		(void)buf_puts(&b, "path=$(redis-cli");
+		put_option(&b, "-h", at);
+		(void)buf_printf(&b, " -p %d CONFIG GET tls-cert-file | sed -n 2p); redis-cli", port);
+		put_option(&b, "-h", at);
+		(void)buf_printf(&b, " -p %d CONFIG SET tls-cert-file \"$path\"", port);
+		return buf_take(&b, NULL);
+	}
+	(void)buf_puts(&b, "psql -X");
+	put_option(&b, "-h", at);
+	(void)buf_printf(&b, " -p %d", port);
+	put_option(&b, "-U", e->admin_user == NULL ? "postgres" : e->admin_user);
+	put_option(&b, "-d", e->kind == KIND_PGBOUNCER ? "pgbouncer" :
+	    e->admin_database != NULL ? e->admin_database : "postgres");
+	put_option(&b, "-c", e->kind == KIND_PGBOUNCER ? "RELOAD" : "SELECT pg_reload_conf()");
+	return buf_take(&b, NULL);
+}
+
 static int
 activations(struct maker *m, struct err *err)
 {
@@ -684,17 +735,19 @@ activations(struct maker *m, struct err *err)
 			    u->not_yet != NULL ? u->not_yet : "a unit without a host");
 			return at(m, &u->pos, err);
 		}
-		if (u->run == NULL) {
+		if (u->run == NULL && u->by == NONE) {
 			(void)err_set(err, "unit '%s' has no command to activate it", u->name);
 			return at(m, &u->pos, err);
 		}
 		op = op_push(m, OP_ACTIVATE, u->host);
 		op->unit = m->units.v[i];
-		op->run = mem_strdup(u->run);
+		op->run = u->by == NONE ? mem_strdup(u->run) : own_words(&m->fleet->endpoints[u->by]);
 		op->in = mem_strdup(u->in);
 		op->idempotent = u->idempotent;
 		op->deadline_ms = u->deadline_ms > 0 ? u->deadline_ms : RUN_DEADLINE_MS;
-		op->endpoint = asked(m->fleet, op->unit);
+		op->native = u->by != NONE;
+		op->undo = u->by == NONE ? NULL : own_command(&m->fleet->endpoints[u->by]);
+		op->endpoint = op->native ? u->by : asked(m->fleet, op->unit);
 		/* It serves every move whose edits take effect by it. */
 		for (j = 0; j < m->ops->n - 1; j++)
 			if (m->ops->v[j].unit == op->unit)
@@ -734,8 +787,28 @@ name_ops(struct maker *m, const char *run_id, const char *step_id, struct err *e
 }
 
 static int
+make_drain(struct maker *m, const struct drain *d, struct err *err)
+{
+	const struct endpoint *e = &m->fleet->endpoints[d->endpoint];
+	struct op *op;
+
+	if (e->not_yet != NULL || e->host == NONE)
+		return err_set(err, "endpoint '%s': %s: not yet", e->name, e->not_yet != NULL ? e->not_yet :
+		    "no host to do it from");
+	op = op_push(m, OP_DRAIN, e->host);
+	op->endpoint = d->endpoint;
+	op->pace_ms = d->pace_ms;
+	op->undeclared = d->undeclared;
+	op->idempotent = true;
+	op->deadline_ms = DRAIN_DEADLINE_MS;
+	op->run = mem_printf("%s: end the sessions still on plaintext, one every %lld ms%s", e->name,
+	    (long long)d->pace_ms, d->undeclared ? ", those of undeclared clients too" : "");
+	return 0;
+}
+
+static int
 make(struct ops *ret, const struct fleet *fleet, const struct move *moves, size_t nmoves,
-    const struct bedit *runs, size_t nruns, const char *run_id, const char *step_id,
+    const struct bedit *runs, size_t nruns, const struct drain *drains, size_t ndrains, const char *run_id, const char *step_id,
     op_material *material, void *arg, struct err *err)
 {
 	struct ops ops = { NULL, 0 };
@@ -758,6 +831,8 @@ make(struct ops *ret, const struct fleet *fleet, const struct move *moves, size_
 	m.fill.cert = NONE;
 	for (i = 0; r == 0 && i < nruns; i++)
 		r = edit(&m, &runs[i], NONE, NONE, err);
+	for (i = 0; r == 0 && i < ndrains; i++)
+		r = make_drain(&m, &drains[i], err);
 	if (r == 0)
 		r = activations(&m, err);
 	if (r == 0)
@@ -781,10 +856,7 @@ ops_of_step(struct ops *ret, const struct fleet *fleet, const struct plan *plan,
 		return err_set(err, "%s:%d:%d: step '%s': %s: not yet",
 		    plan->path == NULL ? "plan" : plan->path, s->pos.line, s->pos.col, s->id,
 		    s->not_yet);
-	if (s->drains.n > 0)
-		return err_set(err, "%s:%d:%d: step '%s': drain: not yet",
-		    plan->path == NULL ? "plan" : plan->path, s->pos.line, s->pos.col, s->id);
-	return make(ret, fleet, s->moves, s->nmoves, s->runs, s->nruns, run_id, s->id,
+	return make(ret, fleet, s->moves, s->nmoves, s->runs, s->nruns, s->drains, s->ndrains, run_id, s->id,
 	    material, arg, err);
 }
 
@@ -793,7 +865,7 @@ ops_of_moves(struct ops *ret, const struct fleet *fleet, const struct move *move
     size_t nmoves, const char *run_id, const char *step_id, op_material *material, void *arg,
     struct err *err)
 {
-	return make(ret, fleet, moves, nmoves, NULL, 0, run_id, step_id, material, arg, err);
+	return make(ret, fleet, moves, nmoves, NULL, 0, NULL, 0, run_id, step_id, material, arg, err);
 }
 
 void

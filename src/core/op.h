@@ -26,8 +26,8 @@
 struct buf;
 struct err;
 
-enum op_kind { OP_ENV, OP_FILE, OP_RUN, OP_ACTIVATE, OP_CONF, OP_BLOCK, OP_URL, OP_SETTING };
-#define OP_KIND_COUNT 8
+enum op_kind { OP_ENV, OP_FILE, OP_RUN, OP_ACTIVATE, OP_CONF, OP_BLOCK, OP_URL, OP_SETTING, OP_DRAIN };
+#define OP_KIND_COUNT 9
 const char *op_kind_word(enum op_kind);
 /* Kinds that edit a file by name (see edittext.h), and all that write one. */
 bool	op_kind_by_name(enum op_kind);
@@ -63,6 +63,10 @@ struct op {
 	bool	 secret;	/* values are shown as fingerprints only */
 	char	*run, *undo, *observe, *expect, *in;
 	struct strings touches;	/* RUN: files that are kept before it and put back by its undo */
+	int64_t	 pace_ms;	/* DRAIN: at `endpoint`, one session every so often; run says it in words */
+	bool	 undeclared;	/* DRAIN: those of clients that the fleet does not know too */
+	/* ACTIVATE: `endpoint` carries it out itself; run only says what, for people, undo how it is done by hand. */
+	bool	 native;
 	bool	 idempotent, read_only;
 	int64_t	 deadline_ms;
 	struct strings waived;	/* ACTIVATE: names of its checks (standing.h) that are not in its way */

@@ -30,6 +30,7 @@ op_kind_word(enum op_kind kind)
 	case OP_BLOCK:		return "block";
 	case OP_URL:		return "url";
 	case OP_SETTING:	return "setting";
+	case OP_DRAIN:		return "drain";
 	}
 	return "?";
 }
@@ -223,6 +224,9 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_int(out, (int64_t)op->touches.n);
 	for (i = 0; i < op->touches.n; i++)
 		blob_put_str(out, op->touches.v[i]);
+	blob_put_int(out, op->pace_ms);
+	blob_put_int(out, op->undeclared);
+	blob_put_int(out, op->native);
 	blob_put_int(out, op->idempotent);
 	blob_put_int(out, op->read_only);
 	blob_put_int(out, op->deadline_ms);
@@ -269,9 +273,11 @@ op_lacks(const struct op *op)
 		    "a content" : NULL;
 	case OP_SETTING:
 		return op->endpoint == NONE ? "a server" : op->set.n + op->unset.n == 0 ? "a setting" : NULL;
+	case OP_DRAIN:
+		return op->endpoint == NONE ? "a server" : op->run == NULL ? "its words" : NULL;
 	case OP_RUN:
 	case OP_ACTIVATE:
-		return op->run == NULL ? "a command" : NULL;
+		return op->run == NULL ? "a command" : op->native && op->endpoint == NONE ? "a server" : NULL;
 	}
 	return "a kind";
 }
@@ -359,6 +365,9 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 		if ((op.touches.v[i] = blob_str(&r, OP_PATH_MAX)) == NULL)
 			r.bad = true;
 	}
+	op.pace_ms = blob_int(&r, 0, DRAIN_PACE_MAX_MS);
+	op.undeclared = blob_bool(&r);
+	op.native = blob_bool(&r);
 	op.idempotent = blob_bool(&r);
 	op.read_only = blob_bool(&r);
 	op.deadline_ms = blob_int(&r, 0, FLEET_DEADLINE_MAX_MS);

@@ -49,7 +49,7 @@ check_kind_word(enum check_kind kind)
 		[CHECK_STEADY] = "steady", [CHECK_ATTEST] = "attest",
 		[CHECK_REHEARSAL] = "rehearsal", [CHECK_CAN_TLS] = "can-tls",
 		[CHECK_LINK_TLS] = "sessions", [CHECK_LINK_UP] = "up",
-		[CHECK_DIAL_SET] = "written", [CHECK_PROOF] = "proof",
+		[CHECK_DIAL_SET] = "written", [CHECK_PROOF] = "proof", [CHECK_LINK_NEW] = "new",
 	};
 
 	return (size_t)kind < LENGTH(words) ? words[kind] : "unknown";
@@ -124,10 +124,10 @@ step_title(const struct fleet *f, const struct step *s)
 				buf_printf(&b, "install certificate %s", f->certs[m->subject].name);
 		}
 	}
-	for (i = 0; i < s->drains.n; i++)
+	for (i = 0; i < s->ndrains; i++)
 		if (NEXT_PART())
 			buf_printf(&b, "drain plaintext from %s",
-			    f->endpoints[s->drains.v[i]].name);
+			    f->endpoints[s->drains[i].endpoint].name);
 	for (i = 0; i < s->nruns; i++)
 		if (NEXT_PART())
 			buf_printf(&b, "run %s", s->runs[i].run);
@@ -191,7 +191,7 @@ step_release(struct step *s)
 	for (i = 0; i < s->nruns; i++)
 		bedit_release(&s->runs[i]);
 	free(s->runs);
-	free(s->drains.v);
+	free(s->drains);
 	for (i = 0; i < s->nrequires; i++)
 		check_release(&s->requires[i]);
 	free(s->requires);

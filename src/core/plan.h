@@ -40,9 +40,10 @@ enum check_kind {
 	CHECK_LINK_TLS,	/* implied by dial: the link's sessions are all on TLS, and there is one */
 	CHECK_LINK_UP,	/* implied: the link has sessions again (any) */
 	CHECK_DIAL_SET,	/* implied: the value is what is written on the host */
-	CHECK_PROOF	/* implied: what is left of the plan strands nobody, from the posture at hand */
+	CHECK_PROOF,	/* implied: what is left of the plan strands nobody, from the posture at hand */
+	CHECK_LINK_NEW	/* implied by drain: new connections of the link are on TLS */
 };
-#define CHECK_COUNT 18
+#define CHECK_COUNT 19
 const char *check_kind_word(enum check_kind);
 
 struct check {
@@ -74,6 +75,15 @@ struct excuse {			/* may-refuse */
 /* Whether a step that faults waits for a person or takes itself back. */
 enum on_fault { ON_FAULT_PAUSE, ON_FAULT_UNDO };
 
+struct drain {			/* ends the sessions at an endpoint that are still on plaintext */
+	int	 endpoint;
+	struct pos pos;
+	int64_t	 pace_ms;	/* one every so often */
+	bool	 undeclared;	/* those of clients that the fleet does not know too */
+};
+#define DRAIN_PACE_MS	200	/* where nothing else is said */
+#define DRAIN_PACE_MAX_MS 60000
+
 struct step {
 	char	*id;		/* unique after expansion */
 	char	*of;		/* "flip-web" of "flip-web@web-1", one batch of it; or NULL */
@@ -82,7 +92,7 @@ struct step {
 	int	 group;		/* row it belongs to: index into plan->groups */
 	struct move *moves;	size_t nmoves;
 	struct bedit *runs;	size_t nruns;		/* run: */
-	struct indices drains;	/* endpoints: reserved, not yet */
+	struct drain *drains;	size_t ndrains;		/* drain: */
 	struct check *requires;	size_t nrequires;	/* implied ones included */
 	struct check *gates;	size_t ngates;		/* implied ones included, in the order they are shown */
 	int64_t	 soak_ms;

@@ -66,8 +66,8 @@ step_endpoint(const struct fleet *f, const struct step *s)
 				return NONE;
 			found = endpoint;
 		}
-	if (found == NONE && s->drains.n == 1)
-		found = s->drains.v[0];
+	if (found == NONE && s->ndrains == 1)
+		found = s->drains[0].endpoint;
 	return found;
 }
 
@@ -529,6 +529,8 @@ check_name(const struct fleet *f, const struct check *c)
 		return mem_strdup("proof");
 	case CHECK_DIAL_SET:
 		return mem_printf("written %s", link);
+	case CHECK_LINK_NEW:
+		return mem_printf("new connections of %s", link);
 	case CHECK_REHEARSAL:
 		return mem_printf("rehearsal of %s", link);
 	case CHECK_ATTEST:
@@ -697,6 +699,18 @@ imply_dial(const struct fleet *f, struct step *s, const struct move *m)
 		s->gates[s->ngates - 1].not_yet = check_kind_word(kind);
 }
 
+/* Whoever is sent away has to come back by TLS: every link of the endpoint. */
+static void
+imply_drain(const struct fleet *f, struct step *s, const struct drain *d)
+{
+	const struct move at = { .pos = d->pos };
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++)
+		if (f->links[i].endpoint == d->endpoint)
+			imply(f, s, &s->requires, &s->nrequires, CHECK_LINK_NEW, &at, d->endpoint, (int)i, ACCEPT_UNKNOWN);
+}
+
 void
 imply_checks(const struct fleet *f, struct step *s)
 {
@@ -708,6 +722,8 @@ imply_checks(const struct fleet *f, struct step *s)
 		else if (s->moves[i].facet == FACET_DIAL)
 			imply_dial(f, s, &s->moves[i]);
 	}
+	for (i = 0; i < s->ndrains; i++)
+		imply_drain(f, s, &s->drains[i]);
 	/* The last of all: it says what the others leave open. */
 	if (s->nmoves > 0)
 		imply(f, s, &s->requires, &s->nrequires, CHECK_PROOF, &s->moves[0], NONE, NONE, ACCEPT_UNKNOWN);

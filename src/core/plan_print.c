@@ -156,6 +156,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 	case CHECK_LINK_UP:
 	case CHECK_DIAL_SET:
 	case CHECK_PROOF:
+	case CHECK_LINK_NEW:
 		break;
 	}
 	put_pair(out, &first, "contains", c->contains, false);
@@ -211,6 +212,7 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_LINK_UP:
 		case CHECK_DIAL_SET:
 		case CHECK_PROOF:
+		case CHECK_LINK_NEW:
 			put_check_body(pr, &v[i]);
 			break;
 		}
@@ -293,12 +295,16 @@ put_step(const struct printer *pr, const struct step *s)
 	}
 	free(made);
 	put_moves(pr, s);
-	if (s->drains.n > 0)
+	if (s->ndrains > 0)
 		buf_puts(out, "    drain:\n");
-	for (i = 0; i < s->drains.n; i++) {
+	for (i = 0; i < s->ndrains; i++) {
 		buf_puts(out, "      ");
-		put_quoted(out, pr->f->endpoints[s->drains.v[i]].name, false);
-		buf_puts(out, ": plaintext\n");
+		put_quoted(out, pr->f->endpoints[s->drains[i].endpoint].name, false);
+		if (s->drains[i].pace_ms == DRAIN_PACE_MS && !s->drains[i].undeclared)
+			buf_puts(out, ": plaintext\n");
+		else
+			buf_printf(out, ": { sessions: plaintext, pace: %lldms, undeclared: %s }\n",
+			    (long long)s->drains[i].pace_ms, s->drains[i].undeclared ? "yes" : "no");
 	}
 	if (s->nruns > 0)
 		buf_puts(out, "    run:\n");

@@ -280,27 +280,55 @@ read_link_move(struct plan_reader *pr, const struct scope *scope, const struct e
 }
 
 static int
+read_drain_of(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct drain *d)
+{
+	static const char *const keys[] = { "sessions", "pace", "undeclared", NULL };
+	static const char *const words[] = { "plaintext", NULL };
+	const struct node *v = node, *more;
+	int word;
+
+	if (node->kind == NODE_MAPPING) {
+		if (reader_keys(&pr->fr.r, node, "drain", keys) == -1)
+			return -1;
+		if ((v = node_get(node, "sessions")) == NULL)
+			return reader_fail(&pr->fr.r, node, "drain without 'sessions', expected 'sessions: plaintext'");
+		if ((more = node_get(node, "pace")) != NULL &&
+		    reader_duration(&pr->fr.r, scope, more, &d->pace_ms) == -1)
+			return -1;
+		if (more != NULL && d->pace_ms > DRAIN_PACE_MAX_MS)
+			return reader_fail(&pr->fr.r, more, "a pace of more than a minute, expected less");
+		if ((more = node_get(node, "undeclared")) != NULL &&
+		    reader_bool(&pr->fr.r, scope, more, &d->undeclared) == -1)
+			return -1;
+	}
+	return reader_word(&pr->fr.r, scope, v, "sessions:", words, &word);
+}
+
+static int
 read_drain(struct plan_reader *pr, const struct scope *scope, const struct entry *drain, struct step *s)
 {
-	static const char *const words[] = { "plaintext", NULL };
 	const struct node *node = drain->value;
-	struct pos pos = { drain->line, drain->col };
+	struct drain d, *to;
 	const struct entry *e;
 	char *name;
 	size_t i;
-	int endpoint, word, rc;
+	int rc;
 
 	for (i = 0; i < node->n; i++) {
 		e = &node->entries[i];
 		if (reader_fill(&pr->fr.r, scope, e->line, e->col, e->key, NULL, &name) == -1)
 			return -1;
-		rc = noun_find(&pr->fr.r, pr->f, NOUN_ENDPOINT, e->line, e->col, name, &endpoint);
+		memset(&d, 0, sizeof(d));
+		d.pos.line = e->line;
+		d.pos.col = e->col;
+		d.pace_ms = DRAIN_PACE_MS;
+		rc = noun_find(&pr->fr.r, pr->f, NOUN_ENDPOINT, e->line, e->col, name, &d.endpoint);
 		free(name);
-		if (rc == -1 || reader_word(&pr->fr.r, scope, e->value, "sessions:", words, &word) == -1)
+		if (rc == -1 || read_drain_of(pr, scope, e->value, &d) == -1)
 			return -1;
-		indices_add(&s->drains, endpoint);
+		to = mem_push(&s->drains, &s->ndrains, sizeof(*s->drains));
+		*to = d;
 	}
-	push_not_yet(pr, s, pos, "drain");
 	return 0;
 }
 
@@ -564,7 +592,7 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 		return -1;
 	if ((v = node_get(node, "run")) != NULL && read_run(pr, scope, v, s) == -1)
 		return -1;
-	if (s->nmoves + s->nruns + s->drains.n == 0)
+	if (s->nmoves + s->nruns + s->ndrains == 0)
 		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run", s->id);
 	if ((v = node_get(node, "soak")) != NULL && reader_duration(r, scope, v, &s->soak_ms) == -1)
 		return -1;

@@ -223,7 +223,9 @@ op_back(struct buf *out, const struct fleet *fleet, const char *run, const struc
 	} else if (op->kind == OP_SETTING)
 		settings(out, &fleet->endpoints[op->endpoint], run, tail, op->persist);
 	else if (op->kind == OP_ACTIVATE)
-		command(out, op, op->run, " || failed=1\n");
+		command(out, op, op->native ? op->undo : op->run, " || failed=1\n");
+	else if (op->kind == OP_DRAIN)
+		(void)buf_printf(out, "# %s: ended sessions do not come back\n", op->run);
 	else if (op->kind == OP_RUN && !op->read_only) {
 		(void)buf_printf(out, "if begun '%s%s' && still '%s%s'; then\n", run, tail, run, tail);
 		if (op->undo != NULL) {

@@ -93,6 +93,22 @@ on_op_done(void *arg, uint64_t id, const struct op_result *res)
 	free(why);
 }
 
+/* Whom a drain sends away is in the journal, each by name. */
+static void
+note_lines(struct engine *e, int step, const char *bytes, size_t len)
+{
+	const char *end = bytes + len, *nl;
+	char *line;
+
+	for (; bytes < end; bytes = nl + 1) {
+		if ((nl = memchr(bytes, '\n', (size_t)(end - bytes))) == NULL)
+			nl = end;
+		line = mem_strndup(bytes, (size_t)(nl - bytes));
+		(void)past_note(e, step, "drain", line, NULL);
+		free(line);
+	}
+}
+
 static void
 on_op_text(void *arg, uint64_t id, const char *bytes, size_t len)
 {
@@ -101,6 +117,8 @@ on_op_text(void *arg, uint64_t id, const char *bytes, size_t len)
 
 	if (errand == NULL)
 		return;
+	if (e->memory[errand->step].ops.v[errand->op].kind == OP_DRAIN)
+		note_lines(e, errand->step, bytes, len);
 	if (len > ENGINE_OUTPUT_MAX) {
 		bytes += len - ENGINE_OUTPUT_MAX;
 		len = ENGINE_OUTPUT_MAX;

@@ -421,6 +421,28 @@ in_place(const struct engine *e, int step)
 	return edits > 0 && (activations == 0 || e->plan->steps[step].ngates > 0);
 }
 
+/* Of sessions that are ended one by one, those that are left stay: it may stop between any two. */
+static void
+stop_drain(struct engine *e, int step, int64_t now_ms)
+{
+	struct event ev = { .kind = EV_OP, .now_ms = now_ms, .step = step, .verb = OPV_APPLY, .outcome = OP_FAILED,
+		.why = "stopped; the sessions that were ended are in the history" };
+	struct errand *errand;
+	size_t i;
+
+	for (i = 0; i < e->nerrands; i++) {
+		errand = &e->errands[i];
+		if (errand->step != step || errand->verb != OPV_APPLY ||
+		    e->memory[step].ops.v[errand->op].kind != OP_DRAIN)
+			continue;
+		ev.op = errand->op;
+		workers_cancel(e->workers, errand->id);
+		engine_errand_end(e, errand);
+		engine_feed(e, &ev);
+		return;
+	}
+}
+
 static int
 feed_verb(struct engine *e, enum verb verb, int step)
 {
@@ -447,6 +469,8 @@ feed_verb(struct engine *e, enum verb verb, int step)
 		return 0;
 	}
 	engine_feed(e, &ev);
+	if (verb == VERB_PARK || verb == VERB_UNDO)
+		stop_drain(e, step, ev.now_ms);
 	return 0;
 }
 

@@ -90,7 +90,7 @@ memory_init(struct engine *e, struct err *err)
 			all[k].mixed = op->mixed;
 			all[k].activates = op->kind == OP_ACTIVATE;
 			all[k].back_last = op->back_last;
-			all[k].command = op->kind == OP_ACTIVATE || op->kind == OP_RUN;
+			all[k].command = op->kind == OP_ACTIVATE || op->kind == OP_RUN || op->kind == OP_DRAIN;
 			all[k].idempotent = op->idempotent;
 		}
 		shapes[i] = all;

@@ -98,6 +98,7 @@ op_words(const struct engine *e, int step, int op)
 	case OP_FILE:
 		buf_printf(&b, "%s%s", o->path, o->remove ? " removed" : "");
 		break;
+	case OP_DRAIN:
 	case OP_RUN:
 	case OP_ACTIVATE:
 		op_command_text(o, false, &b);

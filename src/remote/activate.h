@@ -22,4 +22,14 @@ void	hostop_activate(struct hostop *);
 void	hostop_await_back(struct hostop *, enum op_outcome good, bool before);
 void	activation_free(struct activation *);	/* NULL is fine */
 
+/* reload.c: the unit's own server is told, under the lock; then hostop_await_back(). */
+struct reload;
+void	hostop_reload(struct hostop *);
+void	reload_free(struct reload *);		/* NULL is fine */
+
+/* drain.c: an op of OP_DRAIN, whatever is asked of it. */
+struct drain_op;
+void	hostop_drain(struct hostop *);
+void	drain_free(struct drain_op *);		/* NULL is fine */
+
 #endif

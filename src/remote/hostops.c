@@ -22,6 +22,7 @@
 #include "core/mem.h"
 #include "core/reader.h"
 #include "remote/activate.h"
+#include "remote/held.h"
 #include "remote/hostops_int.h"
 
 /* ------------------------------------------------------------------ the set */
@@ -106,6 +107,9 @@ hostop_drop(struct hostop *h)
 	op_result_release(&h->result);
 	strings_release(&h->paths);
 	activation_free(h->activation);
+	reload_free(h->reload);
+	drain_free(h->drain);
+	held_free(h->held);
 	uv_close((uv_handle_t *)&h->timer, timer_closed);
 }
 
@@ -306,6 +310,8 @@ begin(uv_timer_t *timer)
 		hostop_edit(h);
 	else if (h->op->kind == OP_SETTING)
 		hostop_setting(h);
+	else if (h->op->kind == OP_DRAIN)
+		hostop_drain(h);
 	else
 		hostop_run(h);
 }

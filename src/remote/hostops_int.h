@@ -69,6 +69,9 @@ struct hostop {
 	struct activation *activation;	/* ACTIVATE; see activate.h */
 	bool	 lays_script;		/* the next call begins its payload with the way back */
 	struct setting_run *setting;	/* of an OP_SETTING under way */
+	struct held *held;		/* see held.h */
+	struct reload *reload;		/* ACTIVATE by a server itself */
+	struct drain_op *drain;		/* DRAIN */
 	/* a read */
 	hostop_read *read;
 	struct strings paths;

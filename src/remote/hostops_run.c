@@ -182,6 +182,23 @@ run(struct hostop *h)
 	buf_release(&payload);
 }
 
+/* What the record says of a reload that a server was told. */
+static void
+native_looked(struct hostop *h, const struct looked *l)
+{
+	if (strcmp(l->record, "none") == 0)
+		hostop_finish(h, OP_FRESH);
+	else if (strcmp(l->record, "applied") == 0)
+		hostop_finish(h, OP_APPLIED);
+	else if (strcmp(l->record, "undone") == 0)
+		hostop_finish(h, OP_RESTORED);
+	else {
+		hostop_say(h, strcmp(l->record, "failed") == 0 ? "the server refused to reload" :
+		    "the reload was begun and its end is not known");
+		hostop_finish(h, strcmp(l->record, "failed") == 0 ? OP_FAILED : OP_CUT);
+	}
+}
+
 /* RECORD, and OBSERVE where there is no `observe` command. */
 static void
 command_looked(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
@@ -197,6 +214,10 @@ command_looked(void *arg, enum hostcall_end end, const struct host_answer *a, co
 	if (h->verb == OPV_OBSERVE) {
 		hostop_finish(h, h->op->kind == OP_RUN && strcmp(l.record, "ended 0") == 0 ?
 		    OP_IN_PLACE : OP_FRESH);
+		return;
+	}
+	if (h->op->native) {
+		native_looked(h, &l);
 		return;
 	}
 	if (l.out_len > 0)
@@ -327,7 +348,10 @@ looked_again(void *arg, enum hostcall_end end, const struct host_answer *a, cons
 void
 hostop_run_now(struct hostop *h)
 {
-	run(h);
+	if (h->op->native)
+		hostop_reload(h);
+	else
+		run(h);
 }
 
 void

@@ -622,12 +622,12 @@ job_begin(struct job *j)
 {
 	struct worker *w = j->worker;
 
+	give_addresses(w);
 	if (j->kind == MSG_OP) {
 		j->hostop = hostops_op(w->hostops, (enum op_verb)j->what, &j->order, job_left_ms(j), job_did,
 		    job_said, j);
 		return;
 	}
-	give_addresses(w);
 	if (j->kind == MSG_CHECK)
 		j->probe = probe_check(w->probes, &j->check, j->since_ms, job_left_ms(j), job_read, j);
 	else

@@ -326,7 +326,7 @@ json_diff(const struct engine *e, int step)
 		put(o, "host", words(engine_fleet(e)->hosts[op->host].name));
 		put(o, "kind", words(op_kind_word(op->kind)));
 		put(o, "path", words(op->path));
-		if (op->kind == OP_RUN || op->kind == OP_ACTIVATE) {
+		if (op->kind == OP_RUN || op->kind == OP_ACTIVATE || op->kind == OP_DRAIN) {
 			op_command_text(op, false, &b);
 			put(o, "command", words(buf_str(&b)));
 			buf_clear(&b);

@@ -69,6 +69,12 @@ show_op(const struct engine *e, int step, size_t i)
 		op_command_text(op, false, &b);
 		out("  on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
 		break;
+	case OP_DRAIN:
+		op_command_text(op, false, &b);
+		out("  from %s: %s\n", f->hosts[op->host].name, buf_str(&b));
+		if (text != NULL && *text != '\0')
+			out_lines("    ", text);
+		break;
 	case OP_ACTIVATE:
 		op_command_text(op, false, &b);
 		out("  then on %s: %s\n", f->hosts[op->host].name, buf_str(&b));

@@ -135,8 +135,9 @@ put_plan(struct buf *out, const struct fleet *f, const struct plan *p)
 			buf_printf(out, "   run on %d %s | %s | %s\n", s->runs[k].on.v[0], s->runs[k].run,
 			    s->runs[k].undo == NULL ? "-" : s->runs[k].undo,
 			    s->runs[k].in == NULL ? "-" : s->runs[k].in);
-		for (k = 0; k < s->drains.n; k++)
-			buf_printf(out, "   drain %s\n", f->endpoints[s->drains.v[k]].name);
+		for (k = 0; k < s->ndrains; k++)
+			buf_printf(out, "   drain %s every %lld ms%s\n", f->endpoints[s->drains[k].endpoint].name,
+			    (long long)s->drains[k].pace_ms, s->drains[k].undeclared ? ", undeclared too" : "");
 		put_checks(out, "?", s->requires, s->nrequires);
 		put_checks(out, "=", s->gates, s->ngates);
 		for (k = 0; k < s->nexcuses; k++)
@@ -370,24 +371,30 @@ commands_drains_excuses_and_rows(void **state)
 	    "  - { id: a, row: \"both $$(x)\", run: { on: web, run: \"do $(step)\", undo: \"undo \\\"it\\\"\", in: /srv } }\n"
 	    "  - { id: b, row: \"both $$(x)\", title: \"look: here\", run: [ { on: [db, web], run: look, read-only: yes } ] }\n"
 	    "  - { id: c, drain: { postgres: plaintext } }\n"
+	    "  - { id: c2, drain: { pgbouncer: { sessions: plaintext, pace: 1s, undeclared: yes } } }\n"
 	    "  - { id: d, accept: { pgbouncer: both }, may-refuse: { web: \"asleep: at night\" } }\n"
 	    "  - { id: e, accept: { pgbouncer: both }, may-refuse: [web -> pgbouncer], reason: asleep }\n",
 	    "p from unknown unknown\n"
 	    "row 0+2 both $(x) × 2\n"
 	    "row 2+1 drain plaintext from postgres\n"
-	    "row 3+1 pgbouncer accepts both\n"
+	    "row 3+1 drain plaintext from pgbouncer\n"
 	    "row 4+1 pgbouncer accepts both\n"
+	    "row 5+1 pgbouncer accepts both\n"
 	    "a [0]: run do $(step)\n"
 	    "   run on 1 do $(step) | undo \"it\" | /srv\n"
 	    "b [0]: look: here\n"
 	    "   run on 0 look | - | -\n"
-	    "c [1]: drain plaintext from postgres, not yet: drain\n"
-	    "   drain postgres\n"
-	    "d [2]: pgbouncer accepts both\n"
+	    "c [1]: drain plaintext from postgres\n"
+	    "   drain postgres every 200 ms\n"
+	    "   ? new connections of pgbouncer -> postgres\n"
+	    "c2 [2]: drain plaintext from pgbouncer\n"
+	    "   drain pgbouncer every 1000 ms, undeclared too\n"
+	    "   ? new connections of web -> pgbouncer\n"
+	    "d [3]: pgbouncer accepts both\n"
 	    "   accept pgbouncer 1\n"
 	    "   = served pgbouncer\n"
 	    "   may refuse web -> pgbouncer: asleep: at night\n"
-	    "e [3]: pgbouncer accepts both\n"
+	    "e [4]: pgbouncer accepts both\n"
 	    "   accept pgbouncer 1\n"
 	    "   = served pgbouncer\n"
 	    "   may refuse web -> pgbouncer: asleep\n");
@@ -527,8 +534,8 @@ a_step_on_what_is_not_built_says_so(void **state)
 	assert_null(p->steps[plan_step(p, "certs")].not_yet);
 	assert_null(p->steps[plan_step(p, "transition")].not_yet);
 	assert_null(p->steps[plan_step(p, "flip")].not_yet);
-	assert_string_equal(p->steps[plan_step(p, "drain")].not_yet, "drain");
-	assert_string_equal(p->not_yet.v[0], "plans/box.plan.yaml:17:18: 'drain': not yet");
+	assert_null(p->steps[plan_step(p, "drain")].not_yet);
+	assert_int_equal(p->not_yet.n, 0);
 	plan_free(p);
 	fleet_free(f);
 

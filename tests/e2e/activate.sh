@@ -51,7 +51,7 @@ start_postgres() {
 	return 1
 }
 
-# fleet KIND COMMAND [CONF]
+# write_fleet KIND HOW [CONF]: HOW is the unit's run: … or by: …
 write_fleet() {
 	cat >"$fleet" <<END
 belay: fleet/1
@@ -63,7 +63,7 @@ secrets:
   probe:  { file: $tmp/probe }
   ca-key: { file: $tmp/ca-key }
 units:
-  pg: { host: box, kind: $1, run: '$2', restarts: [], deadline: 8s }
+  pg: { host: box, kind: $1, $2, restarts: [], deadline: 8s }
 certs:
   internal:
     serves: [pg]
@@ -121,7 +121,7 @@ $as "$pg_bin/pg_ctl" -D "$box/data" -w -t 30 -m fast stop
 echo "gone for good"
 END
 	chmod 755 "$box/restart" "$box/stop"
-	write_fleet restart "$box/restart"
+	write_fleet restart "run: $box/restart"
 	cat >"$plan" <<END
 belay: plan/1
 name: box
@@ -195,11 +195,11 @@ ok "a value that Postgres does not take is refused" refused "not restarted: conf
 ok "and taken back" taken_back
 sed -i '/lots/d' "$conf"
 
-write_fleet restart "$box/restart" "$box/pg/other.d/tls.conf"
+write_fleet restart "run: $box/restart" "$box/pg/other.d/tls.conf"
 ok "a file that Postgres does not read is refused" refused "add include_dir = '$box/pg/other.d' to its postgresql.conf"
 ok "and taken back" taken_back
 
-write_fleet reload "kill -HUP \$\$(head -n 1 $box/data/postmaster.pid)"
+write_fleet reload "run: 'kill -HUP \$\$(head -n 1 $box/data/postmaster.pid)'"
 echo 'host all nonsense 1.2.3.4/99 trust' >>"$hba"
 ok "a broken pg_hba.conf is refused before a reload too" refused 'not reloaded: hba pg: pg_hba.conf line'
 waived_goes_on() {
@@ -213,17 +213,37 @@ ok "and goes on where that is waived, which is noted" waived_goes_on
 ok "and taken back" taken_back
 sed -i '/nonsense/d' "$hba"
 
-write_fleet restart "$box/stop"
+write_fleet restart "run: $box/stop"
 ok "a server that does not come back is told" fails 1 \
 	"restarted, and 'pg' does not answer since" box_belay apply both --yes
 ok "with what the command said" grep -q 'gone for good' "$tmp/failed"
 ok "the way back is told to be stuck" fails '[13]' "does not answer since" taken_back
-write_fleet restart "$box/restart"
+write_fleet restart "run: $box/restart"
 $as "$pg_bin/pg_ctl" -D "$box/data" -l "$log" -w -t 30 -o "-p $port -k $box/run -c fsync=off" start >/dev/null 2>&1
 ok "and goes on when it is there again" taken_back
 
-write_fleet restart "$box/restart"
+write_fleet restart "run: $box/restart"
 ok "and with all as it should be it is restarted" box_belay apply both --yes
+ok "and taken back" taken_back
+write_fleet reload "by: pg"
+native() {
+	up=$(started) conf_time=$(loaded)
+	box_belay diff both >"$tmp/diff" 2>&1
+	grep -q "then on box: pg: SELECT pg_reload_conf()" "$tmp/diff" || { cat "$tmp/diff"; return 1; }
+	box_belay apply both --yes || return 1
+	[ "$(started)" = "$up" ] && [ "$(loaded)" != "$conf_time" ]
+}
+ok "reloaded by its own console it takes it over and goes on" native
+scripted() {
+	box_belay undo both --print >"$tmp/script" || return 1
+	cat "$tmp/script"
+	grep -q "psql -X -h 127.0.0.1 -p $port -U admin -d postgres -c .SELECT pg_reload_conf()." "$tmp/script"
+}
+ok "which the script of the way back says in the words of psql" scripted
+ok "and taken back" taken_back
+echo "work_mem = lots" >>"$conf"
+ok "what it would not take over it is not told" refused "not reloaded: conf pg: $conf"
+sed -i "/lots/d" "$conf"
 ok "and taken back" taken_back
 ok "the files are as they were" sh -c "grep -q 'ssl = off' '$conf' && [ \$(wc -l <'$hba') = 2 ]"
 finish

@@ -1,0 +1,256 @@
+#!/bin/sh
+# time limit: 300
+# Sessions that were opened before their client was moved stay on plaintext until
+# somebody ends them: at a Postgres, a Redis and a PgBouncer, each by name, and none
+# before a new one is seen on TLS; none of a client that nobody declared.
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+
+box=$tmp/box
+HOME=$tmp/home XDG_STATE_HOME=$tmp/state
+export HOME XDG_STATE_HOME
+PATH=$PATH:/usr/sbin:/sbin
+pg_bin=
+for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/bin; do
+	[ -x "$d/initdb" ] && [ -x "$d/postgres" ] && pg_bin=$d
+done
+user=$(id -un) as=
+if [ "$(id -u)" = 0 ]; then
+	user=postgres as="setpriv --reuid=postgres --regid=$(id -gn postgres) --init-groups"
+fi
+fleet=$tmp/fleet.yaml
+plan=$tmp/plan.yaml
+pids=
+
+box_belay() {
+	"$BELAY" -f "$fleet" -p "$plan" "$@"
+}
+
+end_box() {
+	for p in $pids; do
+		kill "$p" 2>/dev/null
+	done
+	[ ! -f "$box/data/postmaster.pid" ] || kill -INT "$(head -n 1 "$box/data/postmaster.pid")" 2>/dev/null
+	until_ 10 test ! -f "$box/data/postmaster.pid"
+	cleanup
+}
+trap end_box EXIT
+
+sql() {
+	psql -h "$box" -p "$port" -U admin -d postgres -qAt -P pager=off -c "$1"
+}
+
+free_port() {
+	while :; do
+		p=$((20000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
+		hex=$(printf '%04X' "$p")
+		cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$hex " || break
+	done
+	echo "$p"
+}
+
+start_postgres() {
+	tries=0
+	while [ $tries -lt 20 ]; do
+		tries=$((tries + 1))
+		port=$(free_port)
+		$as "$pg_bin/pg_ctl" -D "$box/data" -l "$box/pg.log" -w -t 30 -o "-p $port -k $box -c fsync=off" start \
+			>/dev/null 2>&1 && return
+	done
+	tail -n 20 "$box/pg.log"
+	return 1
+}
+
+make_box() {
+	mkdir -p "$HOME" "$XDG_STATE_HOME" "$box" || return 1
+	chmod 700 "$XDG_STATE_HOME"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 9 \
+		-addext subjectAltName=DNS:localhost -keyout "$box/key" -out "$box/crt" 2>/dev/null || return 1
+	chown "$user" "$box" "$box/key" "$box/crt"
+	chmod 600 "$box/key"
+	$as "$pg_bin/initdb" -D "$box/data" -U admin -A trust -N --no-instructions --locale=C >"$tmp/initdb.log" 2>&1 || {
+		tail -n 5 "$tmp/initdb.log"
+		return 1
+	}
+	printf '%s\n' "listen_addresses = '127.0.0.1'" "ssl = on" "ssl_cert_file = '$box/crt'" \
+		"ssl_key_file = '$box/key'" "shared_buffers = 8MB" >>"$box/data/postgresql.conf"
+	: >"$box/pg.log"
+	chown "$user" "$box/pg.log"
+	start_postgres || return 1
+	sql "CREATE ROLE app LOGIN" && sql "CREATE ROLE pool LOGIN" && sql 'CREATE ROLE stranger LOGIN' && sql 'CREATE ROLE belay_probe LOGIN IN ROLE pg_monitor' || return 1
+	rport=$(free_port) rtls=$(free_port) bport=$(free_port)
+	redis-server --bind 127.0.0.1 --port "$rport" --tls-port "$rtls" --tls-cert-file "$box/crt" --tls-key-file "$box/key" \
+		--tls-ca-cert-file "$box/crt" --tls-auth-clients no --save '' --requirepass pw --dir "$tmp" >"$tmp/redis.log" 2>&1 &
+	pids="$pids $!"
+	printf '%s\n' '[databases]' "* = host=127.0.0.1 port=$port" '[pgbouncer]' 'listen_addr = 127.0.0.1' \
+		"listen_port = $bport" 'auth_type = any' 'admin_users = admin' 'stats_users = belay_probe' \
+		'unix_socket_dir =' 'client_tls_sslmode = allow' "client_tls_key_file = $box/key" \
+		"client_tls_cert_file = $box/crt" 'server_tls_sslmode = require' >"$box/pgbouncer.ini"
+	sed -i "s/port=$port/port=$port user=pool/" "$box/pgbouncer.ini"
+	$as pgbouncer "$box/pgbouncer.ini" >"$tmp/pgbouncer.log" 2>&1 &
+	pids="$pids $!"
+	until_ 10 sh -c "psql 'host=localhost hostaddr=127.0.0.1 port=$bport user=app dbname=postgres sslmode=require' -qAtc 'SELECT 1' >/dev/null 2>&1" &&
+		until_ 10 sh -c "REDISCLI_AUTH=pw redis-cli -p $rport PING >/dev/null 2>&1" || { cat "$tmp/pgbouncer.log" "$tmp/redis.log"; return 1; }
+	echo MODE=require >"$box/env"
+	(umask 077; echo pw >"$tmp/pw")
+	cat >"$fleet" <<END
+belay: fleet/1
+environment: box
+hosts:
+  box: { local: yes, state: $tmp/hoststate }
+secrets:
+  pw: { file: $tmp/pw }
+units:
+  all: { host: box, run: "true", restarts: [] }
+endpoints:
+  pg:
+    kind: postgres
+    unit: all
+    listen: { both: $port, at: 127.0.0.1 }
+    names: [localhost]
+    probe: { user: belay_probe, database: postgres }
+    admin: { user: admin, database: postgres }
+  bouncer:
+    kind: pgbouncer
+    unit: all
+    listen: { both: $bport, at: 127.0.0.1 }
+    names: [localhost]
+    probe: { user: belay_probe }
+    admin: { user: admin }
+  redis:
+    kind: redis
+    unit: all
+    listen: { plain: $rport, tls: $rtls, at: 127.0.0.1 }
+    names: [localhost]
+    probe: { password: pw }
+clients:
+  app:
+    unit: all
+    links:
+      pg:      { match: { user: app }, dial: { file: $box/env, set: { MODE: "\$(dial)" } } }
+      bouncer: { match: { address: 127.0.0.1 }, dial: { file: $box/env, set: { MODE: "\$(dial)" } } }
+      redis:   { match: { address: 127.0.0.1 }, dial: { file: $box/env, set: { MODE: "\$(dial)" } } }
+END
+	cat >"$plan" <<END
+belay: plan/1
+name: box
+from: { accept: both, dial: require }
+steps:
+  - { id: pg,        drain: { pg: plaintext } }
+  - { id: strangers, drain: { pg: { sessions: plaintext, pace: 50ms, undeclared: yes } } }
+  - { id: redis,     drain: { redis: plaintext } }
+  - { id: bouncer,   drain: { bouncer: plaintext } }
+  - { id: slow,      drain: { pg: { sessions: plaintext, pace: 30s } } }
+END
+}
+
+# sits USER MODE PORT: a session that is held, as one of an old pool is
+sits() {
+	mkfifo "$tmp/hold.$1.$2.$3.$4" 2>/dev/null
+	psql "host=localhost hostaddr=127.0.0.1 port=$3 user=$1 dbname=postgres sslmode=$2 application_name=$4" -qAt \
+		<>"$tmp/hold.$1.$2.$3.$4" >"$tmp/sits.$4" 2>&1 &
+	pids="$pids $!"
+}
+
+redis_sits() {			# redis_sits PORT [--tls …]
+	mkfifo "$tmp/hold.redis.$1" 2>/dev/null
+	REDISCLI_AUTH=pw redis-cli -p "$@" --no-auth-warning <>"$tmp/hold.redis.$1" >"$tmp/redis.sits" 2>&1 &
+	pids="$pids $!"
+	echo 'CLIENT SETNAME old' >"$tmp/hold.redis.$1"
+}
+
+plain_at_pg() {			# plain_at_pg USER N
+	[ "$(sql "SELECT count(*) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)
+		WHERE NOT ssl AND client_addr IS NOT NULL AND usename = '$1'")" = "$2" ]
+}
+
+tls_at_pg() {
+	[ "$(sql "SELECT count(*) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)
+		WHERE ssl AND client_addr IS NOT NULL AND usename = '$1'")" -ge "$2" ]
+}
+
+redis_ports() {			# how many clients are named so, at the plaintext port
+	REDISCLI_AUTH=pw redis-cli -p "$rport" --no-auth-warning CLIENT LIST | grep 'name=old' | grep -c "laddr=127.0.0.1:$1 "
+}
+
+redis_has() {
+	[ "$(redis_ports "$1")" = "$2" ]
+}
+
+names() {			# names TEXT: it was said, and is in the history
+	box_belay history >"$tmp/history" 2>&1
+	grep -q -e "$1" "$tmp/history" || { tail -n 20 "$tmp/history"; return 1; }
+}
+
+ok "the box is up" make_box || finish
+sits app disable "$port" old1
+sits app disable "$port" old2
+sits stranger disable "$port" who
+until_ 10 plain_at_pg app 2 && until_ 10 plain_at_pg stranger 1
+
+ok "while no session of the client is on TLS it is refused" fails 1 \
+	'new connections of app -> pg: inconclusive: .*none of its 2 sessions is on tls yet' box_belay apply pg --yes
+ok "and nobody was sent away" plain_at_pg app 2
+sits app require "$port" new
+until_ 10 tls_at_pg app 1
+preview() {
+	box_belay diff pg >"$tmp/diff" 2>&1
+	cat "$tmp/diff"
+	grep -q 'ends 2 sessions, which cannot be taken back' "$tmp/diff" &&
+		grep -q 'session [0-9]* of app: role app, database postgres, application old1, from 127.0.0.1' "$tmp/diff" &&
+		grep -q 'leaves alone 1 of undeclared clients' "$tmp/diff" && grep -q 'role stranger' "$tmp/diff"
+}
+ok "the preview names who is sent away, and who is not" preview
+ok "postgres: the sessions on plaintext are ended" box_belay apply pg --yes
+ok "by the server's own view" plain_at_pg app 0
+ok "those on TLS stay" tls_at_pg app 1
+ok "and so does who was not declared" plain_at_pg stranger 1
+ok "each is named in the history" names 'ended session [0-9]* of app: role app, database postgres, application old2'
+ok "with undeclared: yes the others go too" box_belay apply strangers --yes
+ok "by the server's own view" plain_at_pg stranger 0
+ok "and are named" names 'ended session [0-9]* of an undeclared client: role stranger'
+
+redis_sits "$rport"
+redis_sits "$rtls" --tls --cacert "$box/crt"
+redis_both() {
+	redis_has "$rport" 1 && redis_has "$rtls" 1
+}
+ok "redis: a client sits on each of its ports" until_ 10 redis_both
+ok "redis: the client on plaintext is ended" box_belay apply redis --yes
+ok "and named" names 'ended client [0-9]* of app: role default'
+ok "it is gone from the port, and the one on TLS is not" sh -c '[ "$1" = 0 ] && [ "$2" = 1 ]' x "$(redis_ports "$rport")" "$(redis_ports "$rtls")"
+
+sits app disable "$bport" pooled
+sits app require "$bport" pooled-new
+bouncer_plain() {
+	[ "$(psql "host=localhost hostaddr=127.0.0.1 port=$bport user=admin dbname=pgbouncer" -qAt -F '|' -P footer=off -c 'SHOW CLIENTS' |
+		grep -c "|pooled\(|\|$\)")" = "$1" ]
+}
+until_ 10 bouncer_plain 1
+version=$(pgbouncer --version | sed -n 's/^PgBouncer 1\.\([0-9]*\).*/\1/p')
+if [ "${version:-0}" -ge 24 ]; then
+	ok "pgbouncer: the client on plaintext is ended" box_belay apply bouncer --yes
+	ok "by its own view" bouncer_plain 0
+else
+	ok "pgbouncer before 1.24 cannot end one client, and that is said" fails 1 \
+		'KILL_CLIENT came with 1.24' box_belay apply bouncer --yes
+	ok "and it stays" bouncer_plain 1
+fi
+
+[ "${version:-0}" -ge 24 ] || sed -i "/id: bouncer,/d" "$plan"
+sits app disable "$port" slow1
+sits app disable "$port" slow2
+until_ 10 plain_at_pg app 2
+parks() {
+	"$BELAY" -f "$fleet" -p "$plan" apply slow --yes >"$tmp/slow" 2>&1 &
+	p=$!
+	until_ 20 plain_at_pg app 1 && kill -INT "$p" && wait "$p"
+	cat "$tmp/slow"
+	grep -q "stopped; the sessions that were ended are in the history" "$tmp/slow" && plain_at_pg app 1
+}
+ok "a drain can be stopped between two of them" parks
+sed -i s/30s/50ms/ "$plan"
+ok "and gone on with" box_belay apply slow --yes
+ok "until nobody is left" plain_at_pg app 0
+ok "the way back of them all has nothing to do" box_belay undo --all --yes
+finish
