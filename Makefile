@@ -288,6 +288,7 @@ TESTS = \
 	fuzz/sample \
 	remote/hostops \
 	remote/edits \
+	remote/become \
 	remote/kills \
 	core/op \
 	core/op_edits \
@@ -305,6 +306,7 @@ EXTRA_remote/agent = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/host_sh = tests/remote/killer.c
 EXTRA_remote/edits = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/kills = tests/remote/killer.c tests/remote/ops_fixture.c
+EXTRA_remote/become = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/hostops = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c

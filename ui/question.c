@@ -194,7 +194,8 @@ ask_words(struct page *p, const struct view *v)
 		    "Compare the fingerprint with one from a source that you trust. It is kept from then on.");
 		field(p, v, "type yes to accept:");
 	} else
-		field(p, v, v->again ? "once more:" : ask->kind == ASK_SECRET ? "secret:" : "passphrase:");
+		field(p, v, v->again ? "once more:" : ask->kind == ASK_SECRET ? "secret:" :
+		    ask->kind == ASK_SUDO ? "password:" : "passphrase:");
 	page_line(p);
 	key(p, "Enter", "takes it");
 	key(p, "Esc", "refuses");

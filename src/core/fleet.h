@@ -120,7 +120,8 @@ struct host {
 	char	*address, *user, *identity;	/* without ssh: */
 	int	 port;		/* 0: 22 */
 	bool	 local;		/* the machine belay runs on; no SSH */
-	char	*become;	/* reserved: not yet */
+	char	*become;	/* the user that the host-side program works as, by sudo; or NULL */
+	int	 become_password;	/* the secret that sudo is told, or NONE: asked for where it is wanted */
 	char	*state;		/* host-side state directory; NULL: ~/.local/state/belay */
 	char	*transport;	/* NULL: choose; "libssh2" or "ssh" */
 };

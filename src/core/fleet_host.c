@@ -20,17 +20,17 @@ read_host(struct fleet_reader *fr, const struct scope *scope, const struct node 
 {
 	static const char *const keys[] = {
 		"ssh", "address", "user", "port", "identity", "local", "state",
-		"transport", "become", "for", NULL
+		"transport", "become", "become-password", "for", NULL
 	};
 	static const char *const transports[] = { "libssh2", "ssh", NULL };
 	static const char *const apart[] = { "address", "user", "port", "identity", NULL };
 	struct host *h = &fr->f->hosts[i];
 	const struct entry *e;
-	const char *ignored;
 	const struct node *v;
 	size_t k;
 	int word;
 
+	h->become_password = NONE;
 	if (reader_keys(&fr->r, node, "a host", keys) == -1 ||
 	    opt_plain(fr, scope, node, "ssh", "an alias of ssh_config", HOST_CHARACTERS, &h->ssh) == -1 ||
 	    opt_plain(fr, scope, node, "address", "a host name or an address", HOST_CHARACTERS "%", &h->address) == -1 ||
@@ -38,8 +38,12 @@ read_host(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	    opt_path(fr, scope, node, "identity", true, &h->identity) == -1 ||
 	    opt_bool(fr, scope, node, "local", &h->local) == -1 ||
 	    opt_path(fr, scope, node, "state", true, &h->state) == -1 ||
-	    opt_plain(fr, scope, node, "become", "the name of a user", USER_CHARACTERS, &h->become) == -1)
+	    opt_plain(fr, scope, node, "become", "the name of a user", USER_CHARACTERS, &h->become) == -1 ||
+	    opt_ref(fr, scope, node, "become-password", NOUN_SECRET, &h->become_password) == -1)
 		return -1;
+	if (h->become_password != NONE && h->become == NULL)
+		return reader_fail(&fr->r, node_get(node, "become-password"),
+		    "'become-password' without 'become', expected 'become: USER' beside it");
 	if ((v = node_get(node, "port")) != NULL &&
 	    reader_int(&fr->r, scope, v, "a port", 1, 65535, &h->port) == -1)
 		return -1;
@@ -48,7 +52,6 @@ read_host(struct fleet_reader *fr, const struct scope *scope, const struct node 
 			return -1;
 		h->transport = mem_strdup(transports[word]);
 	}
-	reserve(fr, node, "become", &ignored, "become");
 	if ((h->ssh != NULL) + (h->address != NULL) + h->local != 1)
 		return reader_fail(&fr->r, node,
 		    "the host '%s' has %s, expected one of: 'ssh: ALIAS', 'address: …', 'local: yes'",

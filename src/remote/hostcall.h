@@ -42,12 +42,24 @@ struct hostcall {		/* zero it before the first use */
 	size_t	 waited;	/* of out: no later than this is a "wait" that was told */
 	size_t	 searched;	/* of out: the end is not before this */
 	bool	 sent, live, live_over, ended;
+	/* by sudo: as whom (or NULL), what it is told, and why it did not begin */
+	const char *as;
+	struct buf password;
+	void	(*troubled)(void *arg, enum sudo_trouble);
+	void	*troubled_arg;
 	const struct hostcall_events *events;
 	void	*arg;
 };
 
 /* The headers come by host_header() into hostcall_headers(), then begin sends it all. */
 struct buf *hostcall_headers(struct hostcall *);
+/*
+ * After the headers are begun: as another user; borrowed until the end.  password NULL:
+ * sudo may not ask for one; it is copied.  A sudo that does not begin the program ends
+ * the call as NOT_SENT, with words; before that `troubled` is told which.
+ */
+void	hostcall_as(struct hostcall *, const char *user, const char *password,
+	    void (*troubled)(void *arg, enum sudo_trouble), void *arg);
 void	hostcall_begin(struct hostcall *, struct session *, const char *verb, const char *op_id,
 	    const void *payload, size_t payload_len, int64_t deadline_ms,
 	    const struct hostcall_events *, void *arg);

@@ -125,6 +125,15 @@ hostop_later(struct hostop *h, uv_timer_cb later)
 	(void)uv_timer_start(&h->timer, later, 0, 0);
 }
 
+static void
+sudo_failed(void *arg, enum sudo_trouble trouble)
+{
+	struct hostop *h = arg;
+
+	if (h->set->c.sudo != NULL)
+		h->set->c.sudo(h->set->c.arg, h->host, trouble);
+}
+
 struct buf *
 hostop_request(struct hostop *h)
 {
@@ -132,6 +141,9 @@ hostop_request(struct hostop *h)
 	struct buf *q = hostcall_headers(&h->call);
 	struct err ignored;
 
+	if (host->become != NULL)
+		hostcall_as(&h->call, host->become, h->set->c.password == NULL ? NULL :
+		    h->set->c.password(h->set->c.arg, h->host), sudo_failed, h);
 	(void)host_header(q, "state", host->state, &ignored);
 	return q;
 }

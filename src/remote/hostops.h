@@ -34,6 +34,7 @@
 
 #include "core/op.h"
 #include "core/reading.h"
+#include "remote/hostproto.h"
 #include "wire/wire.h"
 
 struct fleet;
@@ -47,6 +48,12 @@ struct hostops_config {
 	struct uv_loop_s *loop;
 	const struct fleet *fleet;
 	struct session *(*session)(void *arg, int host);	/* never NULL */
+	/*
+	 * What sudo is told on a host whose fleet says `become`, NULL: nothing; and why it did
+	 * not begin the host-side program.  Both may be NULL.
+	 */
+	const char *(*password)(void *arg, int host);
+	void	(*sudo)(void *arg, int host, enum sudo_trouble);
 	void	*arg;
 	struct probes *probes;	/* for what is done by statement; NULL: nothing is */
 	unsigned char key[32];	/* for fingerprints; copied */

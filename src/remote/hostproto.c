@@ -13,15 +13,79 @@
 #include "host_sh.h"
 
 void
-host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id)
+host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id, const char *as,
+    bool password)
 {
-	(void)buf_puts(out, "exec sh -c ");
+	(void)buf_puts(out, "exec ");
+	if (as != NULL) {
+		/* In English, so that its troubles are told apart; the program sees to it that nothing else is. */
+		(void)buf_printf(out, "env LC_ALL=C sudo %s -H -u ", password ? "-S -p ''" : "-n");
+		text_shell_quote(out, as);
+		(void)buf_puts(out, " -- ");
+	}
+	(void)buf_puts(out, "sh -c ");
 	text_shell_quote(out, host_sh);
-	(void)buf_printf(out, " belay-host %s %s", verb, nonce);
+	(void)buf_printf(out, " belay-host%s %s %s", as == NULL ? "" : "-as", verb, nonce);
 	if (op_id != NULL) {
 		(void)buf_putc(out, ' ');
 		text_shell_quote(out, op_id);
 	}
+}
+
+enum sudo_trouble
+host_sudo_trouble(const char *said)
+{
+	static const struct {
+		const char *text;
+		enum sudo_trouble trouble;
+	} known[] = {
+		{ "a password is required", SUDO_WANTS_PASSWORD },
+		{ "no password was provided", SUDO_WANTS_PASSWORD },
+		{ "you must have a tty", SUDO_WANTS_TERMINAL },
+		{ "is not in the sudoers file", SUDO_DENIED },
+		{ "is not allowed to execute", SUDO_DENIED },
+		{ "may not run sudo", SUDO_DENIED },
+		{ "is not allowed to run sudo", SUDO_DENIED },
+		{ "incorrect password attempt", SUDO_WRONG_PASSWORD },
+		{ "Sorry, try again", SUDO_WRONG_PASSWORD },
+		{ "unknown user", SUDO_UNKNOWN_USER },
+		{ "sudo: not found", SUDO_MISSING },
+		{ "sudo': No such file", SUDO_MISSING },
+		{ "\342\200\230sudo\342\200\231: No such file", SUDO_MISSING },
+		{ "sudo': Permission denied", SUDO_MISSING },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strstr(said, known[i].text) != NULL)
+			return known[i].trouble;
+	return SUDO_FINE;
+}
+
+int
+host_sudo_why(struct err *err, enum sudo_trouble trouble, const char *as)
+{
+	switch (trouble) {
+	case SUDO_FINE:
+		break;
+	case SUDO_WANTS_PASSWORD:
+		return err_set(err, "sudo wants a password to become '%s': give it where it is asked for, name a "
+		    "secret as the host's 'become-password', or allow it without one (NOPASSWD)", as);
+	case SUDO_WRONG_PASSWORD:
+		return err_set(err, "sudo did not take the password to become '%s'; it is not tried again: "
+		    "give the right one", as);
+	case SUDO_WANTS_TERMINAL:
+		return err_set(err, "sudo wants a terminal to become '%s' (requiretty): exempt the user that logs in, "
+		    "'Defaults:USER !requiretty' in sudoers", as);
+	case SUDO_DENIED:
+		return err_set(err, "sudo does not let the user that logs in become '%s' and run sh: "
+		    "it needs a rule in sudoers", as);
+	case SUDO_UNKNOWN_USER:
+		return err_set(err, "there is no user '%s' to become", as);
+	case SUDO_MISSING:
+		return err_set(err, "there is no sudo to become '%s' by: install it, or log in as that user", as);
+	}
+	return err_set(err, "sudo failed to become '%s'", as);
 }
 
 const char *

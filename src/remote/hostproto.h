@@ -17,8 +17,28 @@ struct err;
 #define HOST_TOUCHED_MAX	((size_t)16 << 20)	/* of one file that a command touches; it stays on the host */
 #define HOST_ITEMS_MAX		4096
 
-/* The command for session_exec(): the whole program, quoted, and its arguments. */
-void	host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id);
+/*
+ * The command for session_exec(): the whole program, quoted, and its arguments.
+ * as: the user to become, by sudo, or NULL; from a closed alphabet.  With `password`
+ * sudo reads one on the first line of stdin, before the request; a sudo that
+ * wants none leaves it there, and the program throws it away.  Without, sudo may not ask.
+ */
+void	host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id,
+	    const char *as, bool password);
+
+/* Why sudo did not begin the program, by what it said. */
+enum sudo_trouble {
+	SUDO_FINE,		/* it said nothing of the kind */
+	SUDO_WANTS_PASSWORD,
+	SUDO_WRONG_PASSWORD,
+	SUDO_WANTS_TERMINAL,	/* requiretty */
+	SUDO_DENIED,		/* not in sudoers, or not for this */
+	SUDO_UNKNOWN_USER,
+	SUDO_MISSING
+};
+enum sudo_trouble host_sudo_trouble(const char *said);
+/* That in a sentence, and what to do next.  -1. */
+int	host_sudo_why(struct err *, enum sudo_trouble, const char *as);
 const char *host_program_sha256(void);
 
 /* The request, in this order: begin, headers, end, payload (by buf_put()). */

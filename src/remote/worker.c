@@ -65,6 +65,9 @@ struct slot {			/* a host */
 	struct session *session;	/* NULL: nobody asked for it yet */
 	bool	 was_up;
 	char	*addresses;		/* as the console tells them, of all hosts; or NULL */
+	char	*sudo;			/* what sudo is told; NULL: nothing */
+	bool	 sudo_wanted;		/* a person is asked for it */
+	bool	 sudo_refused;		/* it did not take what it was told: not again */
 };
 
 struct secret_slot {
@@ -406,12 +409,13 @@ tell_host(struct slot *slot)
 	if (slot->session != NULL)
 		session_status(slot->session, &s);
 	m.what = (int)reach_of(s.state);
-	m.need = s.state == SESSION_BLOCKED ? (int)need_of(s.need) : WIRE_NEED_NOTHING;
+	m.need = s.state == SESSION_BLOCKED ? (int)need_of(s.need) :
+	    slot->sudo_wanted ? WIRE_NEED_SUDO : WIRE_NEED_NOTHING;
 	m.attempts = s.attempts < 0 ? 0 : s.attempts;
 	m.retry_ms = s.state != SESSION_WAITING || s.retry_ms < 0 ? 0 :
 	    s.retry_ms > WIRE_DEADLINE_MAX_MS ? WIRE_DEADLINE_MAX_MS : s.retry_ms;
 	h.transport = borrowed(s.transport);
-	h.subject = borrowed(s.subject);
+	h.subject = borrowed(m.need == WIRE_NEED_SUDO ? w->fleet->hosts[slot->host].become : s.subject);
 	h.keytype = borrowed(s.keytype);
 	h.why = borrowed(s.why);
 	h.address = borrowed(addresses_text(w->addresses, slot->host));
@@ -458,6 +462,45 @@ host_session(void *arg, int host)
 	if (slot->session == NULL)
 		slot->session = session_new(&w->loop, w->keyring, &config, host_changed, slot);
 	return slot->session;
+}
+
+/* ---- sudo ---- */
+
+static void
+sudo_told(struct slot *slot, const char *password)
+{
+	if (slot->sudo != NULL)
+		mem_wipe_free(slot->sudo, strlen(slot->sudo));
+	slot->sudo = mem_strdup(password);
+	slot->sudo_wanted = slot->sudo_refused = false;
+}
+
+static const char *
+sudo_password(void *arg, int host)
+{
+	struct worker *w = arg;
+	const struct host *h = &w->fleet->hosts[host];
+
+	if (w->slots[host].sudo_refused)
+		return NULL;
+	return h->become_password == NONE ? w->slots[host].sudo : w->secrets[h->become_password].value;
+}
+
+static void
+sudo_troubled(void *arg, int host, enum sudo_trouble trouble)
+{
+	struct worker *w = arg;
+	struct slot *slot = &w->slots[host];
+
+	/* What was refused once is not told again: accounts get locked by that. */
+	if (trouble == SUDO_WRONG_PASSWORD)
+		slot->sudo_refused = true;
+	else if (trouble != SUDO_WANTS_PASSWORD)
+		return;
+	if (w->fleet->hosts[host].become_password == NONE) {
+		slot->sudo_wanted = true;
+		tell_host(slot);
+	}
 }
 
 /* ---- addresses of all hosts, as the console tells them ---- */
@@ -808,10 +851,22 @@ learn_addresses(struct worker *w)
 }
 
 static void
+take_secret(struct worker *w, const struct message *m)
+{
+	size_t i;
+
+	secret_set(&w->secrets[m->subject], m->blob, m->blob_len);
+	for (i = 0; i < w->fleet->nhosts; i++)
+		if (w->fleet->hosts[i].become_password == m->subject)
+			w->slots[i].sudo_refused = false;
+}
+
+static void
 take_fleet(struct worker *w, const struct message *m)
 {
 	struct probes_config probes = { .loop = &w->loop, .session = host_session, .secret = secret_value, .arg = w };
-	struct hostops_config hostops = { .loop = &w->loop, .session = host_session, .arg = w };
+	struct hostops_config hostops = { .loop = &w->loop, .session = host_session, .password = sudo_password,
+		.sudo = sudo_troubled, .arg = w };
 	struct wire_fleet f;
 	struct err err;
 	size_t i;
@@ -912,7 +967,7 @@ take_message(struct worker *w, const struct message *m)
 		return;
 	case MSG_SECRET:
 		if (index_ok(w, m->subject, w->fleet->nsecrets))
-			secret_set(&w->secrets[m->subject], m->blob, m->blob_len);
+			take_secret(w, m);
 		return;
 	case MSG_CA:
 		if (index_ok(w, m->subject, w->fleet->ncerts))
@@ -943,6 +998,12 @@ take_message(struct worker *w, const struct message *m)
 	case MSG_PASSPHRASE:
 		if (index_ok(w, m->subject, w->fleet->nhosts))
 			take_passphrase(w, m);
+		return;
+	case MSG_SUDO:
+		if (index_ok(w, m->subject, w->fleet->nhosts)) {
+			sudo_told(&w->slots[m->subject], m->blob == NULL ? "" : m->blob);
+			tell_host(&w->slots[m->subject]);
+		}
 		return;
 	case MSG_WAKE:
 		if (index_ok(w, m->subject, w->fleet->nhosts))
@@ -1046,6 +1107,8 @@ release(struct worker *w)
 		if (w->slots[i].session != NULL)
 			session_free(w->slots[i].session);
 		free(w->slots[i].addresses);
+		if (w->slots[i].sudo != NULL)
+			mem_wipe_free(w->slots[i].sudo, strlen(w->slots[i].sudo));
 	}
 	if (w->keyring != NULL)
 		keyring_free(w->keyring);

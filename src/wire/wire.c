@@ -46,6 +46,7 @@ static const struct {
 	[MSG_CANCEL]	 = { "cancel",	   false, HAS_ID, NULL, 0 },
 	[MSG_HOST_KEY]	 = { "host-key",   false, HAS_SUBJECT, NULL, WIRE_HOST_STRING_MAX },
 	[MSG_PASSPHRASE] = { "passphrase", false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },
+	[MSG_SUDO]	 = { "sudo",	   false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },
 	[MSG_WAKE]	 = { "wake",	   false, HAS_SUBJECT, NULL, 0 },
 	[MSG_ADDRESSES]	 = { "addresses",  false, HAS_SUBJECT, NULL, WIRE_HOST_STRING_MAX },
 	[MSG_READY]	 = { "ready",	   true,  HAS_SUBJECT, NULL, 0 },

@@ -48,6 +48,7 @@ enum message_kind {
 	MSG_CANCEL,	/* id */
 	MSG_HOST_KEY,	/* subject: host; blob: fingerprint accepted */
 	MSG_PASSPHRASE,	/* subject: host; blob: wire_strings_encode() of key file, passphrase */
+	MSG_SUDO,	/* subject: host; blob: the password that sudo is told there, for as long as the worker lives */
 	MSG_WAKE,	/* subject: host: connect now */
 	MSG_ADDRESSES,	/* subject: host; blob: its numeric addresses, separated by blanks */
 	/* worker to console */
@@ -57,13 +58,14 @@ enum message_kind {
 	MSG_OP_DONE,	/* id; blob: op_result_encode() */
 	MSG_OP_TEXT	/* id; blob: output of a running command, as it comes (for progress) */
 };
-#define MESSAGE_COUNT 18
+#define MESSAGE_COUNT 19
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 
 /* MSG_HOST's `need`: what a host waits for a person for (the words of remote/session.h). */
-enum wire_need { WIRE_NEED_NOTHING, WIRE_NEED_HOST_KEY, WIRE_NEED_PASSPHRASE, WIRE_NEED_CHANGED_KEY };
-#define WIRE_NEED_COUNT 4
+enum wire_need { WIRE_NEED_NOTHING, WIRE_NEED_HOST_KEY, WIRE_NEED_PASSPHRASE, WIRE_NEED_CHANGED_KEY,
+	WIRE_NEED_SUDO };	/* the last: a password; `subject` is the user to become */
+#define WIRE_NEED_COUNT 5
 
 struct message {
 	enum message_kind kind;

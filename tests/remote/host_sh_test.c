@@ -1231,7 +1231,7 @@ the_program_fits_into_one_request(void **state)
 	(void)state;
 	/* libssh2 1.10 sends no packet above 35,000 bytes. */
 	buf_init(&b, 0);
-	host_command(&b, "restore", NONCE, "run/step/1");
+	host_command(&b, "restore", NONCE, "run/step/1", NULL, false);
 	assert_true(b.len < 30000);
 	/* Inside single quotes, and with no backslash that fish would eat. */
 	assert_null(strchr(host_sh, '\''));

@@ -36,6 +36,20 @@ session_of(void *arg, int host)
 	return ((struct world *)arg)->session;
 }
 
+static const char *
+password_of(void *arg, int host)
+{
+	(void)host;
+	return ((struct world *)arg)->password;
+}
+
+static void
+on_sudo(void *arg, int host, enum sudo_trouble trouble)
+{
+	(void)host;
+	((struct world *)arg)->trouble = trouble;
+}
+
 int
 ops_set_up(char *(*fleet)(void))
 {
@@ -70,6 +84,8 @@ ops_set_up(char *(*fleet)(void))
 	hostops.loop = &w.loop;
 	hostops.fleet = w.fleet;
 	hostops.session = session_of;
+	hostops.password = password_of;
+	hostops.sudo = on_sudo;
 	hostops.arg = &w;
 	memset(hostops.key, 7, sizeof(hostops.key));
 	w.set = hostops_new(&hostops);

@@ -31,6 +31,8 @@ struct world {
 	char	*secret, *why;
 	struct buf live;		/* what a command printed while it ran */
 	int	 answers;
+	const char *password;		/* what sudo is told; or NULL */
+	enum sudo_trouble trouble;	/* the last */
 };
 extern struct world w;
 

@@ -234,7 +234,7 @@ a_host_command_arrives_as_it_is_meant(void **state)
 				hostile(&op, true);
 			else
 				(void)buf_puts(&op, "run-1/step_20a/1");
-			host_command(&command, "look", "5f0e", buf_str(&op));
+			host_command(&command, "look", "5f0e", buf_str(&op), NULL, false);
 			shell(sh, buf_str(&command), NULL, path, &got);
 			(void)buf_putc(&got, '\0');
 			at = 0;

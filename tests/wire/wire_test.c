@@ -37,6 +37,7 @@ a_message(enum message_kind kind)
 	case MSG_HOST_KEY:
 	case MSG_ADDRESSES:
 	case MSG_PASSPHRASE:
+	case MSG_SUDO:
 	case MSG_HOST:
 		m.blob = mem_strndup(secret, sizeof(secret) - 1);
 		m.blob_len = sizeof(secret) - 1;
@@ -53,6 +54,7 @@ a_message(enum message_kind kind)
 	case MSG_HOST_KEY:
 	case MSG_ADDRESSES:
 	case MSG_PASSPHRASE:
+	case MSG_SUDO:
 	case MSG_WAKE:
 		m.subject = 17;
 		break;

@@ -1,0 +1,330 @@
+/*
+ * `become`: the host-side program under a real sudo, with sudoers, users and
+ * passwords of this test's own, in a mount namespace of its own.  That takes root
+ * and sudo; where they are not, all of it is skipped, and says so.
+ *
+ * The session is local: its commands are run by the user who would have logged in.
+ */
+#define _GNU_SOURCE	/* unshare, setresuid */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/mem.h"
+#include "ops_fixture.h"
+
+int	setgroups(size_t, const gid_t *);	/* <grp.h> has a struct of a name that is ours, too */
+
+#define PASSWORD "rope of 3 strands' \"$(x)\""
+
+/* Users of this test. */
+enum { FREELY = 7001, BY_PASSWORD, AT_A_TERMINAL, NOBODY_OF_SUDOERS, FOR_TRUE_ALONE, ANOTHER };
+static const char *const names[] = { "tfree", "tpass", "tterm", "tnone", "ttrue", "tother" };
+
+static const char sudoers[] =
+    "Defaults env_reset\n"
+    "Defaults:tterm requiretty\n"
+    "tfree ALL=(ALL) NOPASSWD: ALL\n"
+    "tpass ALL=(ALL) ALL\n"
+    "tterm ALL=(ALL) NOPASSWD: ALL\n"
+    "ttrue ALL=(ALL) NOPASSWD: /bin/true\n";
+
+static const char *why_not;	/* it cannot be tried here */
+static char target[300], paths[4096];
+
+/* The command is freed. */
+static void
+shell(char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+	free(command);
+}
+
+static char *
+fleet_of_test(void)
+{
+	return mem_printf("belay: fleet/1\nenvironment: test\nhosts:\n"
+	    "  here: { local: yes, state: %s/state, become: root }\n"
+	    "  there: { local: yes, state: %s/other/state, become: tother }\n"
+	    "  nowhere: { local: yes, state: %s/state, become: no-such-user }\n", base, base, base);
+}
+
+/* /etc/NAME is base/NAME from here on, for this process and what it starts. */
+static int
+in_place_of(const char *name)
+{
+	char from[300], to[64];
+
+	(void)snprintf(from, sizeof(from), "%s/%s", base, name);
+	(void)snprintf(to, sizeof(to), "/etc/%s", name);
+	return mount(from, to, NULL, MS_BIND, NULL);
+}
+
+static int
+set_up(void **state)
+{
+	char *path;
+	size_t i;
+
+	(void)state;
+	if (geteuid() != 0)
+		why_not = "this is not root";
+	else if (system("command -v sudo >/dev/null 2>&1") != 0)
+		why_not = "there is no sudo here";
+	else if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		why_not = "no mount namespace can be had here";
+	if (why_not != NULL)
+		return 0;
+	if (ops_set_up(fleet_of_test) != 0)
+		return -1;
+	if (chmod(base, 0755) != 0)
+		return -1;
+	(void)snprintf(paths, sizeof(paths), "%s", getenv("PATH"));
+	(void)snprintf(target, sizeof(target), "%s/private/file", base);
+	shell(mem_printf("cp /etc/passwd /etc/shadow /etc/group '%s' && mkdir -m 700 '%s/private'", base, base));
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		path = mem_printf("%s/hash", base);
+		write_text(path, PASSWORD, 0600);
+		free(path);
+		path = mem_printf("h=$(openssl passwd -6 -salt belay -stdin <'%s/hash') && rm '%s/hash' &&"
+		    "echo '%s:x:%zu:7000::/:/bin/sh' >>'%s/passwd' && echo \"%s:$h:19000:0:99999:7:::\" >>'%s/shadow'",
+		    base, base, names[i], (size_t)FREELY + i, base, names[i], base);
+		if (system(path) != 0)
+			return -1;
+		free(path);
+	}
+	path = mem_printf("%s/sudoers", base);
+	write_text(path, sudoers, 0440);
+	free(path);
+	shell(mem_printf("mkdir '%s/other' && chown 7006:7000 '%s/other'", base, base));
+	if (in_place_of("passwd") != 0 || in_place_of("shadow") != 0 || in_place_of("sudoers") != 0)
+		return -1;
+	/* Nobody's earlier word of a password counts. */
+	(void)mount("none", "/run/sudo", "tmpfs", 0, NULL);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	if (why_not != NULL)
+		return 0;
+	(void)umount("/etc/passwd");
+	(void)umount("/etc/shadow");
+	(void)umount("/etc/sudoers");
+	return ops_tear_down(state);
+}
+
+/* What is started from here on is started by this user; 0 is who we are. */
+static void
+as(uid_t uid)
+{
+	if (why_not != NULL) {
+		print_message("SKIPPED: %s, so that nobody can become anybody by sudo\n", why_not);
+		skip();
+	}
+	assert_int_equal(setresuid(0, 0, 0), 0);
+	assert_int_equal(setgroups(0, NULL), 0);
+	assert_int_equal(setresuid(uid, uid, 0), 0);
+}
+
+static void
+ourselves(void)
+{
+	assert_int_equal(setresuid(0, 0, 0), 0);
+}
+
+static void
+file_op(int host, const char *path, const char *content, const char *id)
+{
+	struct op *op = &w.order.op;
+
+	wire_op_release(&w.order);
+	(void)strcpy(w.order.who, "ops@bastion");
+	(void)snprintf(op->id, sizeof(op->id), "%s", id);
+	op->kind = OP_FILE;
+	op->host = host;
+	op->unit = op->endpoint = NONE;
+	op->mode = -1;
+	op->path = mem_strdup(path);
+	op->content = mem_strdup(content);
+	op->len = strlen(content);
+	w.password = NULL;
+	w.trouble = SUDO_FINE;
+}
+
+static void
+there_and_back(uid_t uid, const char *password, const char *id)
+{
+	struct stat st;
+	char record[400];
+
+	as(0);
+	write_text(target, "before\n", 0600);
+	as(uid);
+	assert_int_not_equal(access(target, F_OK), 0);
+	file_op(0, target, "after\n", id);
+	w.password = password;
+	check(OPV_OBSERVE, OP_FRESH);
+	(void)strcpy(w.order.expect_sha, w.result.before_sha);
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_RECORD, OP_APPLIED);
+	ourselves();
+	assert_text(target, "after\n");
+	assert_int_equal(stat(target, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* The record is root's, as the undo is. */
+	(void)snprintf(record, sizeof(record), "%s/state/runs/%s/meta", base, id);
+	assert_int_equal(stat(record, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	as(uid);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_UNDO, OP_RESTORED);
+	ourselves();
+	assert_text(target, "before\n");
+	assert_int_equal(w.trouble, SUDO_FINE);
+}
+
+static void
+where_sudo_asks_for_nothing_it_is_another_user_all_the_way(void **state)
+{
+	(void)state;
+	there_and_back(why_not != NULL ? 0 : FREELY, NULL, "run-1/free/1");
+}
+
+static void
+a_password_is_told_on_stdin_and_lands_nowhere(void **state)
+{
+	(void)state;
+	as(BY_PASSWORD);
+	file_op(0, target, "x\n", "run-1/pass/1");
+	check(OPV_OBSERVE, OP_UNREACHED);
+	assert_int_equal(w.trouble, SUDO_WANTS_PASSWORD);
+	assert_non_null(strstr(w.result.why, "wants a password to become 'root'"));
+	assert_non_null(strstr(w.result.why, "become-password"));
+	w.password = "not this one";
+	check(OPV_OBSERVE, OP_UNREACHED);
+	assert_int_equal(w.trouble, SUDO_WRONG_PASSWORD);
+	there_and_back(BY_PASSWORD, PASSWORD, "run-1/pass/2");
+	/* Also where sudo leaves it unread: it is no part of a file. */
+	there_and_back(FREELY, PASSWORD, "run-1/pass/3");
+	/* In nobody's arguments, environment or file while a command runs. */
+	as(BY_PASSWORD);
+	wire_op_release(&w.order);
+	(void)strcpy(w.order.op.id, "run-1/pass/4");
+	w.order.op.kind = OP_RUN;
+	w.order.op.unit = w.order.op.endpoint = NONE;
+	w.order.op.run = mem_strdup("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | grep -a -c 'rope [o]f 3'; "
+	    "grep -a -r 'rope [o]f 3' ~/../tmp/none . 2>/dev/null; id -u; echo \"$HOME ${LC_ALL-none}\"");
+	w.order.op.in = mem_printf("%s/state", base);
+	w.order.op.read_only = true;
+	w.password = PASSWORD;
+	check(OPV_APPLY, OP_APPLIED);
+	assert_string_equal(w.result.text, "0\n0\n/root none\n");
+	ourselves();
+}
+
+static void
+what_stands_in_sudos_way_is_told_apart(void **state)
+{
+	static const struct {
+		uid_t uid;
+		int host;
+		const char *password;
+		enum sudo_trouble trouble;
+		const char *says;
+	} cases[] = {
+		{ AT_A_TERMINAL, 0, NULL, SUDO_WANTS_TERMINAL, "requiretty" },
+		{ AT_A_TERMINAL, 0, PASSWORD, SUDO_WANTS_TERMINAL, "!requiretty" },
+		{ NOBODY_OF_SUDOERS, 0, PASSWORD, SUDO_DENIED, "needs a rule in sudoers" },
+		{ FOR_TRUE_ALONE, 0, PASSWORD, SUDO_DENIED, "needs a rule in sudoers" },
+		{ NOBODY_OF_SUDOERS, 0, NULL, SUDO_WANTS_PASSWORD, "wants a password" },
+		{ FREELY, 2, NULL, SUDO_UNKNOWN_USER, "no user 'no-such-user'" },
+	};
+	char *path;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		as(cases[i].uid);
+		file_op(cases[i].host, target, "x\n", "run-1/way/1");
+		w.password = cases[i].password;
+		check(OPV_OBSERVE, OP_UNREACHED);
+		if (w.trouble != cases[i].trouble)
+			print_error("%zu: %s\n", i, w.result.why);
+		assert_int_equal(w.trouble, cases[i].trouble);
+		assert_non_null(strstr(w.result.why, cases[i].says));
+		/* Nothing was sent: an apply knows that it did nothing. */
+		check(OPV_APPLY, OP_FAILED);
+		ourselves();
+	}
+	/* No sudo at all. */
+	shell(mem_printf("mkdir '%s/few' && ln -s /bin/sh /usr/bin/env '%s/few'", base, base));
+	path = mem_printf("%s/few", base);
+	(void)setenv("PATH", path, 1);
+	free(path);
+	as(FREELY);
+	file_op(0, target, "x\n", "run-1/way/2");
+	check(OPV_OBSERVE, OP_UNREACHED);
+	(void)setenv("PATH", paths, 1);
+	assert_int_equal(w.trouble, SUDO_MISSING);
+	ourselves();
+}
+
+static void
+another_user_than_root_has_records_of_its_own(void **state)
+{
+	struct stat st;
+	char path[300];
+
+	(void)state;
+	as(FREELY);
+	(void)snprintf(path, sizeof(path), "%s/other/made", base);
+	file_op(1, path, "made\n", "run-1/other/1");
+	check(OPV_APPLY, OP_APPLIED);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, ANOTHER);
+	ourselves();
+	(void)snprintf(path, sizeof(path), "%s/other/state/runs/run-1/other/1/meta", base);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, ANOTHER);
+	as(FREELY);
+	check(OPV_UNDO, OP_RESTORED);
+	ourselves();
+	(void)snprintf(path, sizeof(path), "%s/other/made", base);
+	assert_text(path, "-");
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(where_sudo_asks_for_nothing_it_is_another_user_all_the_way),
+		cmocka_unit_test(a_password_is_told_on_stdin_and_lands_nowhere),
+		cmocka_unit_test(what_stands_in_sudos_way_is_told_apart),
+		cmocka_unit_test(another_user_than_root_has_records_of_its_own),
+	};
+	int status;
+
+	(void)argc;
+	if (ops_killer(argv, &status))
+		return status;
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
