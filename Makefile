@@ -298,6 +298,8 @@ TESTS = \
 	truth/truth \
 	$(END)
 
+EXTRA_core/op = tests/core/op_fixture.c
+EXTRA_core/op_edits = tests/core/op_fixture.c
 EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
 EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c

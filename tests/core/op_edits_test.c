@@ -15,6 +15,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "op_fixture.h"
 #include "core/reading.h"
 
 static const char fleet_text[] =
@@ -77,33 +78,18 @@ static const char fleet_text[] =
     "        match: { host: web }\n"
     "        dial: { block: { file: /srv/hosts, text: \"x $(dial)\", name: web.pool } }\n";
 
-static struct fleet *fleet;
-
 static int
 set_up(void **state)
 {
-	struct err err;
-
 	(void)state;
-	if (fleet_parse(&fleet, "fleet.yaml", fleet_text, strlen(fleet_text), &err) == 0)
-		return 0;
-	print_error("%s\n", err.msg);
-	return -1;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	fleet_free(fleet);
-	return 0;
+	return fleet_of(fleet_text);
 }
 
 static void
 print(const struct ops *ops, struct buf *out)
 {
 	const struct op *op;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < ops->n; i++) {
 		op = &ops->v[i];
@@ -111,10 +97,7 @@ print(const struct ops *ops, struct buf *out)
 			continue;
 		(void)buf_printf(out, "%s%d %s%s%s", op_kind_word(op->kind), (int)op->syntax, op->path,
 		    op->in_place ? " in place" : "", op->secret ? " secret" : "");
-		for (k = 0; k < op->set.n; k++)
-			(void)buf_printf(out, " +%s=%s", op->set.v[k].key, op->set.v[k].value);
-		for (k = 0; k < op->unset.n; k++)
-			(void)buf_printf(out, " -%s", op->unset.v[k]);
+		print_names(op, out);
 		(void)buf_printf(out, " [%s]\n", op->unit == NONE ? "" : fleet->units[op->unit].name);
 	}
 }
@@ -159,10 +142,6 @@ check(const struct move *moves, size_t n, const char *want)
 	buf_release(&out);
 }
 
-#define MOVES(...) (const struct move []){ __VA_ARGS__ }, \
-	sizeof((const struct move []){ __VA_ARGS__ }) / sizeof(struct move)
-#define ACCEPT(name, v) { .facet = FACET_ACCEPT, .subject = fleet_endpoint(fleet, name), .value = v }
-#define DIAL(name, v) { .facet = FACET_DIAL, .subject = fleet_link(fleet, name), .value = v }
 
 #define TRANSITION "hostssl all app 10.0.0.2/32 md5\nhost all app 10.0.0.2/32 md5\n"
 #define HARDEN "hostssl all app 10.0.0.2/32 scram-sha-256\nhostnossl all app 10.0.0.2/32 reject\n"
@@ -355,5 +334,5 @@ main(void)
 		cmocka_unit_test(broken_edits_have_their_message),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, fleet_gone);
 }

@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "op_fixture.h"
 
 static const char fleet_text[] =
     "belay: fleet/1\n"
@@ -44,6 +45,10 @@ static const char fleet_text[] =
     "    serves: [pg]\n"
     "    install: [ { env: { on: [db], file: /srv/.env, set: { CA: \"$(ca.pem)\" } } } ]\n"
     "  beside: { serves: [pg], install: [ { env: { on: [db], file: /srv/.env, set: { LEAF: \"$(leaf.b64)\" } } } ] }\n"
+    "  vault:\n"
+    "    serves: [pg]\n"
+    "    put: { on: db, run: put-secret, stdin: { CA: \"$(ca.b64)\", \"a key\": \"$(key.pem)\" }, touches: [/srv/a, /srv/b] }\n"
+    "    undo: { on: db, run: take-back }\n"
     "endpoints:\n"
     "  pg:\n"
     "    kind: postgres\n"
@@ -85,26 +90,11 @@ static const char fleet_text[] =
     "    unit: stack\n"
     "    links: { redis: { match: { address: 127.0.0.1 }, dial: fixed } }\n";
 
-static struct fleet *fleet;
-
 static int
 set_up(void **state)
 {
-	struct err err;
-
 	(void)state;
-	if (fleet_parse(&fleet, "fleet.yaml", fleet_text, strlen(fleet_text), &err) == 0)
-		return 0;
-	print_error("%s\n", err.msg);
-	return -1;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	fleet_free(fleet);
-	return 0;
+	return fleet_of(fleet_text);
 }
 
 static int
@@ -121,7 +111,7 @@ static void
 print(const struct ops *ops, struct buf *out)
 {
 	const struct op *op;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < ops->n; i++) {
 		op = &ops->v[i];
@@ -129,10 +119,7 @@ print(const struct ops *ops, struct buf *out)
 		    fleet->hosts[op->host].name);
 		if (op->path != NULL)
 			(void)buf_printf(out, " %s", op->path);
-		for (k = 0; k < op->set.n; k++)
-			(void)buf_printf(out, " +%s=%s", op->set.v[k].key, op->set.v[k].value);
-		for (k = 0; k < op->unset.n; k++)
-			(void)buf_printf(out, " -%s", op->unset.v[k]);
+		print_names(op, out);
 		if (op->content != NULL)
 			(void)buf_printf(out, " {%.*s}", (int)op->len, op->content);
 		if (op->mode >= 0)
@@ -143,8 +130,7 @@ print(const struct ops *ops, struct buf *out)
 			(void)buf_puts(out, " ");
 			op_command_text(op, false, out);
 		}
-		if (op->unit != NONE)
-			(void)buf_printf(out, " [%s]", fleet->units[op->unit].name);
+		print_unit(op, out);
 		if (op->secret)
 			(void)buf_puts(out, " secret");
 		if (op->back_last)
@@ -170,21 +156,6 @@ check(const struct move *moves, size_t n, op_material *m, void *arg, const char 
 	buf_release(&out);
 }
 
-static int
-link_of(const char *name)
-{
-	int i = fleet_link(fleet, name);
-
-	assert_true(i != NONE);
-	return i;
-}
-
-#define MOVES(...) (const struct move []){ __VA_ARGS__ }, \
-	sizeof((const struct move []){ __VA_ARGS__ }) / sizeof(struct move)
-#define ACCEPT(name, v) { .facet = FACET_ACCEPT, .subject = fleet_endpoint(fleet, name), .value = v }
-#define DIAL(name, v) { .facet = FACET_DIAL, .subject = link_of(name), .value = v }
-#define TRUST(name, c) { .facet = FACET_TRUST, .subject = link_of(name), .value = fleet_cert(fleet, c) }
-#define CERT(name) { .facet = FACET_CERT, .subject = fleet_cert(fleet, name), .value = fleet_cert(fleet, name) }
 
 static void
 a_move_is_its_edit_and_one_activation(void **state)
@@ -212,11 +183,34 @@ edits_of_one_file_are_one_op_and_a_unit_is_activated_once(void **state)
 }
 
 static void
+a_command_has_what_it_reads_and_what_it_touches(void **state)
+{
+	const struct move move = CERT("vault");
+	struct ops ops;
+	struct buf b;
+	struct err err;
+
+	(void)state;
+	check(&move, 1, material, NULL,
+	    "run/s/1 run db +CA=PGNhLnBlbSBvZiB2YXVsdD4K +a key=<key.pem of vault>\n ~/srv/a ~/srv/b put-secret [stack] secret\n"
+	    "run/s/2 activate db cd /srv && ./update.sh [stack]\n");
+	assert_int_equal(ops_of_moves(&ops, fleet, &move, 1, "run", "s", material, NULL, &err), 0);
+	buf_init(&b, 0);
+	op_input(&ops.v[0], &b);
+	assert_string_equal(buf_str(&b), "{\"CA\":\"PGNhLnBlbSBvZiB2YXVsdD4K\",\"a key\":\"<key.pem of vault>\\n\"}");
+	buf_clear(&b);
+	op_input(&ops.v[1], &b);
+	assert_int_equal(b.len, 0);
+	buf_release(&b);
+	ops_release(&ops);
+}
+
+static void
 moves_that_contradict_each_other_are_refused(void **state)
 {
 	(void)state;
 	check(MOVES(ACCEPT("pg", ACCEPT_BOTH), ACCEPT("redis", ACCEPT_PLAIN)), NULL, NULL,
-	    "error: step 's': endpoint 'redis': fleet.yaml:45:16: two moves of one step disagree about "
+	    "error: step 's': endpoint 'redis': fleet.yaml:49:16: two moves of one step disagree about "
 	    "'PG_TLS' in '/srv/.env' on host 'db'");
 }
 
@@ -493,6 +487,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_move_is_its_edit_and_one_activation),
 		cmocka_unit_test(edits_of_one_file_are_one_op_and_a_unit_is_activated_once),
+		cmocka_unit_test(a_command_has_what_it_reads_and_what_it_touches),
 		cmocka_unit_test(moves_that_contradict_each_other_are_refused),
 		cmocka_unit_test(trust_that_lands_by_itself_is_no_edit_but_an_activation),
 		cmocka_unit_test(a_client_told_disable_keeps_its_ca_file),
@@ -509,5 +504,5 @@ main(void)
 		cmocka_unit_test(what_a_worker_would_refuse_is_refused_before),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, fleet_gone);
 }

@@ -439,6 +439,17 @@ feed_blobs(const char *p, size_t len)
 		}
 		break;
 	}
+	case 'l': {
+		struct wire_lease l, again;
+
+		if ((taken = wire_lease_decode(&l, p + 1, len - 1, &err) == 0)) {
+			wire_lease_encode(&l, &a);
+			if (wire_lease_decode(&again, a.data, a.len, &err) != 0)
+				broken("a lease is not read back");
+			wire_lease_encode(&again, &b);
+		}
+		break;
+	}
 	case 's': {
 		char *x, *y, *x2, *y2;
 
@@ -474,6 +485,7 @@ seed_order(void *arg, const struct op *op)
 	memcpy(o.expect_sha, sha(), 65);
 	memcpy(o.plan_sha, sha(), 65);
 	op_copy(&o.op, op);
+	o.wayback = mem_strdup("#!/bin/sh\nexit $failed\n");
 	(void)buf_putc(&b, 'o');
 	wire_op_encode(&o, &b);
 	s->take(s->arg, b.data, b.len);
@@ -511,6 +523,15 @@ seeds_blobs(take_seed *take, void *arg)
 	(void)buf_putc(&b, 'h');
 	wire_host_encode(&h, &b);
 	take(arg, b.data, b.len);
+	for (k = 0; k < LEASE_PHASE_COUNT; k++) {
+		struct wire_lease l = { .phase = (enum lease_phase)k, .displace = k == 0, .ttl_s = 60, .token = (int64_t)k * 7,
+			.holder = "0a1b2c3d", .who = "ops", .doing = "step flip-web" };
+
+		buf_clear(&b);
+		(void)buf_putc(&b, 'l');
+		wire_lease_encode(&l, &b);
+		take(arg, b.data, b.len);
+	}
 	buf_clear(&b);
 	(void)buf_putc(&b, 's');
 	wire_strings_encode(path, text, &b);
