@@ -29,6 +29,26 @@ complaint(const struct err *err)
 		broken("a complaint without its file: '%s'", err->msg);
 }
 
+/* The parts of a client on several hosts stand side by side, on hosts of their own. */
+static void
+parts_walk(const struct fleet *f, size_t client)
+{
+	const struct client *c = &f->clients[client];
+	size_t i, n;
+	int first;
+
+	if (fleet_clients(f, c->name, &first) != 1 || first != (int)client)
+		broken("client '%s' is not found by its name", c->name);
+	if (c->of == NULL)
+		return;
+	n = fleet_clients(f, c->of, &first);
+	if (n < 2 || (size_t)first > client || client >= (size_t)first + n)
+		broken("client '%s' is none of '%s'", c->name, c->of);
+	for (i = (size_t)first; i < (size_t)first + n; i++)
+		if (i != client && f->clients[i].host == c->host)
+			broken("'%s' and '%s' are on one host", c->name, f->clients[i].name);
+}
+
 static void
 fleet_walk(const struct fleet *f)
 {
@@ -47,6 +67,8 @@ fleet_walk(const struct fleet *f)
 	free(files.v);
 	for (i = 0; i < f->nendpoints; i++)
 		(void)served_names(f, (int)i, names);
+	for (i = 0; i < f->nclients; i++)
+		parts_walk(f, i);
 	for (i = 0; i < f->nlinks; i++) {
 		const struct link *l = &f->links[i];
 
@@ -85,9 +107,12 @@ plan_walk(const struct plan *plan, const struct fleet *f)
 	struct err err;
 	const char *why;
 	size_t s, i;
+	int first;
 
 	posture_from(&p, f, plan);
 	for (s = 0; s < plan->nsteps; s++) {
+		if (plan->steps[s].of != NULL && plan_steps(plan, plan->steps[s].of, &first) + (size_t)first <= s)
+			broken("step '%s' is none of '%s'", plan->steps[s].id, plan->steps[s].of);
 		if (plan_step(plan, plan->steps[s].id) != (int)s)
 			broken("step '%s' is not found by its id", plan->steps[s].id);
 		posture_step(&p, f, &plan->steps[s]);
