@@ -1,5 +1,5 @@
 #!/bin/sh
-# time limit: 600
+# time limit: 900
 # A client on several hosts, of which three of the lab's services are the parts:
 # moved on one host after the other; stopped by real failures on the second,
 # whereupon it is said which hosts stand where; taken back; moved on two at a
@@ -106,6 +106,11 @@ read_only_env() {
 	return $rc
 }
 
+printed() {
+	belay undo flip-app --print >"$tmp/script" && grep -q "web-1" "$tmp/script" &&
+		! grep -q -e voice-1 -e ops-1 "$tmp/script"
+}
+
 # The service is not restarted, and goes on as it was.
 update_fails() {
 	echo 'echo "no luck today"; exit 7' | sed_update voice
@@ -130,10 +135,13 @@ ok "expanded it is a step for each batch, and reads back to the same" expanded
 ok "the steps before" belay apply --to pgb-both --yes || finish
 ok "status agrees with the servers, host by host" agreement
 tree >"$tmp/tree.start"
+ok "what the first host's restart cuts are that host's sessions, not those of all" \
+	fails 2 'restarts web: app; cuts [0-9] session' belay diff flip-app
 ok "one step is one host, and the others are said to be untouched" \
 	says 'flip-app: 1 of 3 hosts done (web-1); voice-1, ops-1 untouched' belay apply flip-app --yes
 ok "so it is" phases flip-app@web-1="done" flip-app@voice-1=todo flip-app@ops-1=todo
 ok "one host flipped and the others not: status agrees with the servers" agreement
+ok "the way back as a script is of that host, and no other" printed
 ok "the second host's file cannot be written: it stops, and says which host stands where" read_only_env
 ok "the third was not begun" phases flip-app@web-1="done" flip-app@voice-1=faulted flip-app@ops-1=todo
 ok "what came after it may not be applied" fails 1 "step 'flip-app@voice-1' is faulted" belay apply flip-api --yes
@@ -145,6 +153,8 @@ ok "every file is as it was" same_tree
 ok "and there is nothing more of it to undo" fails 1 'nothing to undo' belay undo flip-app --yes
 ok "status agrees with the servers" agreement
 ok "the second host's restart fails: it stops, and says which host stands where" update_fails
+ok "once it works it is taken up again by its name, and stops behind it" \
+	says 'flip-app: 2 of 3 hosts done (web-1, voice-1); ops-1 untouched' belay apply flip-app --yes
 ok "all that was done of it is undone in one go" \
 	says 'flip-app: 0 of 3 hosts done; web-1, voice-1 undone; ops-1 untouched' belay undo flip-app --all --yes
 ok "every file is as it was" same_tree
