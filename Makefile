@@ -351,6 +351,7 @@ E2E = \
 	tests/e2e/box.sh \
 	tests/e2e/activate.sh \
 	tests/e2e/drain.sh \
+	tests/e2e/reload.sh \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
 	tests/e2e/two.sh \
