@@ -346,9 +346,10 @@ redis_line(struct drain_op *d, const char *line, size_t len)
 	const char *port = laddr == NULL ? NULL : strrchr(laddr, ':');
 	struct seen_session s;
 	bool newer = id != NULL && d->since_known && strtoull(id, NULL, 10) > strtoull(d->since, NULL, 10);
+	bool ours = id != NULL && d->since_known && strcmp(id, d->since) == 0;	/* who asked for it */
 
 	/* On a socket there is no port, and nobody's word is heard on the way. */
-	if (id != NULL && port != NULL && atoi(port + 1) == endpoint_of(d)->port_plain &&
+	if (id != NULL && !ours && port != NULL && atoi(port + 1) == endpoint_of(d)->port_plain &&
 	    (flags == NULL || strpbrk(flags, "SM") == NULL) && (name == NULL || strcmp(name, OWN_NAME) != 0) &&
 	    !(newer && d->purpose == FOR_ENDING)) {
 		cut_port(address);

@@ -217,6 +217,12 @@ write_fleet restart "run: $box/stop"
 ok "a server that does not come back is told" fails 1 \
 	"restarted, and 'pg' does not answer since" box_belay apply both --yes
 ok "with what the command said" grep -q 'gone for good' "$tmp/failed"
+write_fleet restart "run: $box/restart"
+ok "taken up again it is restarted once more, since it does not answer" box_belay apply both --yes
+ok "and is there" started
+ok "and taken back" taken_back
+write_fleet restart "run: $box/stop"
+ok "once more it does not come back" fails 1 "does not answer since" box_belay apply both --yes
 ok "the way back is told to be stuck" fails '[13]' "does not answer since" taken_back
 write_fleet restart "run: $box/restart"
 $as "$pg_bin/pg_ctl" -D "$box/data" -l "$log" -w -t 30 -o "-p $port -k $box/run -c fsync=off" start >/dev/null 2>&1
