@@ -69,6 +69,7 @@ CORE_SRC = \
 	src/core/gate.c \
 	src/core/rollout.c \
 	src/core/rollout_may.c \
+	src/core/rollout_undo.c \
 	src/core/rollout_replay.c \
 	src/core/wayback.c \
 	src/core/diff.c \

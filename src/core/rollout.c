@@ -122,8 +122,8 @@ effects_release(struct effects *fx)
 	fx->n = 0;
 }
 
-static struct effect *
-emit(struct effects *out, enum effect_kind kind, int step, int op)
+struct effect *
+rollout_emit(struct effects *out, enum effect_kind kind, int step, int op)
 {
 	struct effect *e = mem_push(&out->v, &out->n, sizeof(*out->v));
 
@@ -139,10 +139,10 @@ rollout_copy(char *to, size_t size, const char *from)
 	(void)snprintf(to, size, "%s", from == NULL ? "" : from);
 }
 
-static struct record *
-emit_record(struct effects *out, enum record_kind kind, int step, int op, int64_t now_ms)
+struct record *
+rollout_emit_record(struct effects *out, enum record_kind kind, int step, int op, int64_t now_ms)
 {
-	struct effect *e = emit(out, EFFECT_JOURNAL, step, op);
+	struct effect *e = rollout_emit(out, EFFECT_JOURNAL, step, op);
 
 	e->record.kind = kind;
 	e->record.step = step;
@@ -154,7 +154,7 @@ emit_record(struct effects *out, enum record_kind kind, int step, int op, int64_
 static void
 emit_op(struct effects *out, int step, int op, enum op_verb verb)
 {
-	emit(out, EFFECT_OP, step, op)->verb = verb;
+	rollout_emit(out, EFFECT_OP, step, op)->verb = verb;
 }
 
 /* ---- small movements ---- */
@@ -184,7 +184,7 @@ rollout_enter(struct rollout *r, int step, enum phase phase, const struct event 
 	struct record *rec;
 
 	rollout_set_phase(s, phase, ev->now_ms);
-	rec = emit_record(out, REC_PHASE, step, NONE, ev->now_ms);
+	rec = rollout_emit_record(out, REC_PHASE, step, NONE, ev->now_ms);
 	rec->phase = phase;
 	rollout_copy(rec->why, sizeof(rec->why), s->view.why);
 }
@@ -201,8 +201,8 @@ set_op(struct step_state *s, int op, enum op_state state, const struct event *ev
 }
 
 /* Asks for an intent on disk; the op goes out when it is there. */
-static void
-intend(struct rollout *r, int step, int op, bool undo, const struct event *ev, struct effects *out)
+void
+rollout_intend(struct rollout *r, int step, int op, bool undo, const struct event *ev, struct effects *out)
 {
 	struct step_state *s = &r->steps[step];
 	struct op_view *o = &s->ops[op];
@@ -213,229 +213,23 @@ intend(struct rollout *r, int step, int op, bool undo, const struct event *ev, s
 	r->ticket = ++r->next_ticket;
 	r->ticket_step = step;
 	r->ticket_op = op;
-	rec = emit_record(out, undo ? REC_UNDO_INTENT : REC_INTENT, step, op, ev->now_ms);
+	rec = rollout_emit_record(out, undo ? REC_UNDO_INTENT : REC_INTENT, step, op, ev->now_ms);
 	rollout_copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
 	rollout_copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
 	out->v[out->n - 1].ticket = r->ticket;
 }
 
-static void
-record_outcome(const struct step_state *s, enum record_kind kind, const struct event *ev, int op,
+void
+rollout_record_outcome(const struct step_state *s, enum record_kind kind, const struct event *ev, int op,
     enum op_outcome outcome, struct effects *out)
 {
 	const struct op_view *o = &s->ops[op];
-	struct record *rec = emit_record(out, kind, ev->step, op, ev->now_ms);
+	struct record *rec = rollout_emit_record(out, kind, ev->step, op, ev->now_ms);
 
 	rec->outcome = outcome;
 	rollout_copy(rec->before_sha, sizeof(rec->before_sha), o->before_sha);
 	rollout_copy(rec->after_sha, sizeof(rec->after_sha), o->after_sha);
 	rollout_copy(rec->why, sizeof(rec->why), o->why);
-}
-
-/* May this op have changed something on its host? */
-static bool
-touched(const struct op_view *o)
-{
-	switch (o->state) {
-	case OPS_WAITING:
-	case OPS_INTENT:
-	case OPS_UNDONE:
-		return false;
-	case OPS_RUNNING:
-	case OPS_APPLIED:
-	case OPS_FAILED:
-	case OPS_CUT:
-	case OPS_UNDO_INTENT:
-	case OPS_UNDOING:
-	case OPS_STUCK:
-		return true;
-	}
-	return true;
-}
-
-/* ---- going back ---- */
-
-static bool
-host_set_aside(const struct step_state *s, int host)
-{
-	size_t i;
-
-	for (i = 0; i < s->view.nops; i++)
-		if (s->ops[i].state == OPS_STUCK && s->shapes[i].host == host)
-			return true;
-	return false;
-}
-
-/* The last edit, of those that go before or after the activations, to undo. */
-static int
-undo_edit(const struct step_state *s, bool back_last)
-{
-	size_t i;
-
-	for (i = s->view.nops; i-- > 0;)
-		if (!s->shapes[i].activates && s->shapes[i].back_last == back_last &&
-		    touched(&s->ops[i]) && s->ops[i].state != OPS_STUCK)
-			return (int)i;
-	return NONE;
-}
-
-/* The next op to undo: edits from the last to the first, activations, what clients read until then. */
-static int
-undo_candidate(const struct step_state *s)
-{
-	size_t i;
-	int edit = undo_edit(s, false);
-
-	if (edit != NONE)
-		return edit;
-	for (i = 0; i < s->view.nops; i++)
-		if (s->shapes[i].activates && touched(&s->ops[i]) &&
-		    s->ops[i].state != OPS_STUCK)
-			return (int)i;
-	return undo_edit(s, true);
-}
-
-/* The cause of an undo that nobody asked for stays. */
-static void
-say_by_itself(struct step_state *s)
-{
-	char cause[sizeof(s->view.why)];
-
-	rollout_copy(cause, sizeof(cause), s->view.why);
-	rollout_set_why(s, "undone by itself: %.*s", (int)sizeof(cause) - 32, cause);
-}
-
-static void
-undo_next(struct rollout *r, const struct event *ev, struct effects *out)
-{
-	struct step_state *s = &r->steps[ev->step];
-	size_t i, stuck = 0;
-	int op;
-
-	while ((op = undo_candidate(s)) != NONE) {
-		if (!host_set_aside(s, s->shapes[op].host)) {
-			intend(r, ev->step, op, true, ev, out);
-			return;
-		}
-		s->ops[op].state = OPS_STUCK;
-		s->ops[op].since_ms = ev->now_ms;
-		rollout_copy(s->ops[op].why, sizeof(s->ops[op].why),
-		    "not tried: its host was set aside");
-	}
-	for (i = 0; i < s->view.nops; i++)
-		if (s->ops[i].state == OPS_STUCK) {
-			if (stuck++ == 0)
-				rollout_set_why(s, "%s", s->ops[i].why);
-		}
-	if (stuck > 0) {
-		rollout_enter(r, ev->step, PHASE_STUCK, ev, out);
-		return;
-	}
-	if (s->view.by_itself)
-		say_by_itself(s);
-	else
-		s->view.why[0] = '\0';
-	s->view.applied_ms = 0;
-	rollout_enter(r, ev->step, PHASE_RESTORED, ev, out);
-}
-
-/* The one op that activates, of a step whose activation can be left to another's undo; or NONE. */
-static int
-only_activation(const struct step_state *s)
-{
-	int found = NONE;
-	size_t i;
-
-	for (i = 0; i < s->view.nops; i++) {
-		/* A command wants what is in force; what clients read until then goes behind the activation. */
-		if (s->shapes[i].back_last || (s->shapes[i].command && !s->shapes[i].activates))
-			return NONE;
-		if (s->shapes[i].activates && (found != NONE || !touched(&s->ops[i])))
-			return NONE;
-		if (s->shapes[i].activates)
-			found = (int)i;
-	}
-	/* What belongs to no unit, or to another, is read as soon as it is taken back. */
-	for (i = 0; i < s->view.nops && found != NONE; i++)
-		if (s->shapes[i].unit != s->shapes[found].unit || s->shapes[i].mixed)
-			return NONE;
-	return found;
-}
-
-/* Leaves the activation to the undo of the step that is taken back next. */
-static void
-leave_activation(struct rollout *r, const struct event *ev, struct effects *out)
-{
-	struct step_state *s = &r->steps[ev->step], *before;
-	int mine = only_activation(s), its, i;
-
-	for (i = ev->step - 1; mine != NONE && i >= ev->until && i >= 0; i--) {
-		before = &r->steps[i];
-		if (before->view.phase == PHASE_RESTORED || before->view.phase == PHASE_TODO ||
-		    before->view.phase == PHASE_SKIPPED || before->view.phase == PHASE_MET)
-			continue;
-		its = before->view.phase == PHASE_DONE ? only_activation(before) : NONE;
-		if (its == NONE || before->shapes[its].unit != s->shapes[mine].unit)
-			return;
-		s->ops[mine].state = OPS_UNDONE;
-		s->ops[mine].since_ms = ev->now_ms;
-		(void)snprintf(s->ops[mine].why, sizeof(s->ops[mine].why),
-		    "left to the undo of step '%s'", r->plan->steps[i].id);
-		record_outcome(s, REC_UNDO_OUTCOME, ev, mine, OP_RESTORED, out);
-		s->view.left = true;
-		return;
-	}
-}
-
-/* Whether this edit may have stood on disk, so that a restart in between took it over. */
-static bool
-stood(const struct op_view *o)
-{
-	return o->state == OPS_UNDONE || (touched(o) && o->state != OPS_FAILED);
-}
-
-/*
- * A unit whose activation was not begun may run what was written all the
- * same: somebody may have restarted it.  So it counts as begun.
- */
-static void
-reckon_with_restarts(struct step_state *s)
-{
-	size_t i, k;
-
-	for (i = 0; i < s->view.nops; i++) {
-		if (!s->shapes[i].activates ||
-		    (s->ops[i].state != OPS_WAITING && s->ops[i].state != OPS_INTENT))
-			continue;
-		for (k = 0; k < s->view.nops; k++)
-			if (!s->shapes[k].activates && stood(&s->ops[k]) &&
-			    (s->shapes[k].unit == s->shapes[i].unit || s->shapes[k].host == s->shapes[i].host))
-				s->ops[i].state = OPS_CUT;
-	}
-}
-
-static void
-undo_begin(struct rollout *r, const struct event *ev, struct effects *out)
-{
-	struct step_state *s = &r->steps[ev->step];
-	struct record *rec;
-	size_t i;
-
-	s->view.undo_wanted = false;
-	s->view.park_wanted = false;
-	s->view.left = false;
-	emit(out, EFFECT_REST, ev->step, NONE);
-	for (i = 0; i < s->view.nops; i++)
-		if (s->ops[i].state == OPS_STUCK)
-			s->ops[i].state = OPS_CUT;	/* try it again */
-	reckon_with_restarts(s);
-	rollout_set_phase(s, PHASE_UNDOING, ev->now_ms);
-	rec = emit_record(out, REC_UNDO, ev->step, NONE, ev->now_ms);
-	if (s->view.by_itself)
-		(void)snprintf(rec->why, sizeof(rec->why), "by itself: %.*s", (int)sizeof(rec->why) - 16, s->view.why);
-	if (ev->kind == EV_UNDO && ev->goes_on)
-		leave_activation(r, ev, out);
-	undo_next(r, ev, out);
 }
 
 /* ---- going forward ---- */
@@ -454,11 +248,11 @@ fault(struct rollout *r, const struct event *ev, struct effects *out)
 
 	s->view.park_wanted = false;
 	rollout_enter(r, ev->step, PHASE_FAULTED, ev, out);
-	emit(out, EFFECT_REST, ev->step, NONE);
+	rollout_emit(out, EFFECT_REST, ev->step, NONE);
 	if (!back)
 		return;
 	s->view.by_itself = true;
-	undo_begin(r, ev, out);
+	rollout_undo_begin(r, ev, out);
 }
 
 void
@@ -468,7 +262,7 @@ rollout_prove(struct rollout *r, const struct event *ev, struct effects *out)
 
 	s->view.why[0] = '\0';
 	rollout_enter(r, ev->step, PHASE_PROVING, ev, out);
-	emit(out, EFFECT_PROVE, ev->step, NONE)->since_ms = s->view.applied_ms;
+	rollout_emit(out, EFFECT_PROVE, ev->step, NONE)->since_ms = s->view.applied_ms;
 }
 
 /* Carries on with the first op that is not applied; proves when there is none. */
@@ -480,7 +274,7 @@ apply_next(struct rollout *r, const struct event *ev, struct effects *out)
 
 	for (i = 0; i < s->view.nops; i++)
 		if (s->ops[i].state != OPS_APPLIED) {
-			intend(r, ev->step, (int)i, false, ev, out);
+			rollout_intend(r, ev->step, (int)i, false, ev, out);
 			return;
 		}
 	s->view.applied_ms = ev->now_ms;
@@ -496,7 +290,7 @@ apply_begin(struct rollout *r, const struct event *ev, struct effects *out)
 	s->view.why[0] = '\0';
 	s->view.undo_wanted = s->view.park_wanted = s->view.by_itself = false;
 	rollout_set_phase(s, PHASE_APPLYING, ev->now_ms);
-	(void)emit_record(out, REC_APPLY, ev->step, NONE, ev->now_ms);
+	(void)rollout_emit_record(out, REC_APPLY, ev->step, NONE, ev->now_ms);
 	apply_next(r, ev, out);
 }
 
@@ -508,7 +302,7 @@ after_op(struct rollout *r, const struct event *ev, struct effects *out)
 	size_t i, applied = 0;
 
 	if (s->view.undo_wanted) {
-		undo_begin(r, ev, out);
+		rollout_undo_begin(r, ev, out);
 		return;
 	}
 	if (s->view.park_wanted) {
@@ -594,7 +388,7 @@ on_apply(struct rollout *r, const struct event *ev, struct effects *out)
 		return;
 	}
 	rollout_set_phase(s, PHASE_GUARDING, ev->now_ms);
-	emit(out, EFFECT_GUARD, ev->step, NONE)->since_ms = ev->now_ms;
+	rollout_emit(out, EFFECT_GUARD, ev->step, NONE)->since_ms = ev->now_ms;
 }
 
 static void
@@ -602,7 +396,7 @@ on_guard(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	struct step_state *s = &r->steps[ev->step];
 
-	emit(out, EFFECT_REST, ev->step, NONE);
+	rollout_emit(out, EFFECT_REST, ev->step, NONE);
 	if (ev->ok) {
 		apply_begin(r, ev, out);
 		return;
@@ -615,7 +409,7 @@ on_guard(struct rollout *r, const struct event *ev, struct effects *out)
 static void
 on_guard_left(struct rollout *r, const struct event *ev, struct effects *out)
 {
-	emit(out, EFFECT_REST, ev->step, NONE);
+	rollout_emit(out, EFFECT_REST, ev->step, NONE);
 	rollout_set_phase(&r->steps[ev->step], PHASE_READY, ev->now_ms);
 }
 
@@ -641,7 +435,7 @@ on_undo(struct rollout *r, const struct event *ev, struct effects *out)
 	/* A person's wish has no cause; an undo after a fault keeps that of the fault. */
 	r->steps[ev->step].view.why[0] = '\0';
 	r->steps[ev->step].view.by_itself = false;
-	undo_begin(r, ev, out);
+	rollout_undo_begin(r, ev, out);
 }
 
 /* The intent is on disk: the op may leave. */
@@ -661,7 +455,7 @@ intent_on_disk(struct rollout *r, const struct event *ev, struct effects *out)
 		/* It was asked to stop before this one began. */
 		o->state = OPS_WAITING;
 		rollout_copy(o->why, sizeof(o->why), "not begun");
-		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FRESH, out);
+		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FRESH, out);
 		after_op(r, ev, out);
 		return;
 	}
@@ -718,7 +512,7 @@ on_applied(struct rollout *r, const struct event *ev, struct effects *out)
 			rollout_copy(o->before_sha, sizeof(o->before_sha), ev->before_sha);
 		if (ev->after_sha != NULL && *ev->after_sha != '\0')
 			rollout_copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
-		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
+		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
 		after_op(r, ev, out);
 		return;
 	case OP_FRESH:
@@ -726,20 +520,20 @@ on_applied(struct rollout *r, const struct event *ev, struct effects *out)
 	case OP_DRIFTED:
 	case OP_FAILED:
 		set_op(s, ev->op, OPS_FAILED, ev);
-		record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
+		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
 		rollout_set_why(s, "operation %d: %s", ev->op + 1,
 		    o->why[0] == '\0' ? op_outcome_word(outcome) : o->why);
 		if (s->view.undo_wanted)
-			undo_begin(r, ev, out);
+			rollout_undo_begin(r, ev, out);
 		else
 			fault(r, ev, out);
 		return;
 	case OP_CUT:
 	case OP_UNREACHED:
 		set_op(s, ev->op, OPS_CUT, ev);
-		record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
+		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
 		if (s->view.undo_wanted) {
-			undo_begin(r, ev, out);
+			rollout_undo_begin(r, ev, out);
 			return;
 		}
 		rollout_set_why(s, "operation %d was begun and its end is not known: %s",
@@ -767,22 +561,22 @@ on_settled(struct rollout *r, const struct event *ev, struct effects *out)
 		set_op(s, ev->op, OPS_APPLIED, ev);
 		if (ev->after_sha != NULL && *ev->after_sha != '\0')
 			rollout_copy(o->after_sha, sizeof(o->after_sha), ev->after_sha);
-		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
+		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, OP_APPLIED, out);
 		break;
 	case OP_FRESH:
 	case OP_RESTORED:
 		set_op(s, ev->op, OPS_WAITING, ev);
-		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FRESH, out);
+		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FRESH, out);
 		break;
 	case OP_FAILED:
 		set_op(s, ev->op, OPS_FAILED, ev);
-		record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FAILED, out);
+		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FAILED, out);
 		break;
 	case OP_CUT:
 		if (s->shapes[ev->op].command && s->shapes[ev->op].idempotent) {
 			/* The host is there and says: begun, no end.  It may be repeated. */
 			set_op(s, ev->op, OPS_FAILED, ev);
-			record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FAILED, out);
+			rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, OP_FAILED, out);
 			break;
 		}
 		__attribute__((fallthrough));
@@ -799,7 +593,7 @@ on_settled(struct rollout *r, const struct event *ev, struct effects *out)
 		applied += s->ops[i].state == OPS_APPLIED;
 	}
 	if (s->view.undo_wanted) {
-		undo_begin(r, ev, out);
+		rollout_undo_begin(r, ev, out);
 		return;
 	}
 	if (applied == s->view.nops) {
@@ -839,7 +633,7 @@ on_gate(struct rollout *r, const struct event *ev, struct effects *out)
 		return;
 	}
 	rollout_enter(r, ev->step, PHASE_DONE, ev, out);
-	emit(out, EFFECT_REST, ev->step, NONE);
+	rollout_emit(out, EFFECT_REST, ev->step, NONE);
 }
 
 static void
@@ -890,8 +684,8 @@ on_undone(struct rollout *r, const struct event *ev, struct effects *out)
 			rollout_copy(s->ops[ev->op].why, sizeof(s->ops[ev->op].why),
 			    "the host did not answer");
 	}
-	record_outcome(s, REC_UNDO_OUTCOME, ev, ev->op, outcome, out);
-	undo_next(r, ev, out);
+	rollout_record_outcome(s, REC_UNDO_OUTCOME, ev, ev->op, outcome, out);
+	rollout_undo_next(r, ev, out);
 }
 
 static void

@@ -2,6 +2,7 @@
  * rollout_int: what the files of the rollout share.  Private to them.
  *
  * rollout.c         the machine: events, phases, effects; its table
+ * rollout_undo.c    the way back of a step
  * rollout_may.c     what may be asked now, and why not
  * rollout_replay.c  the way back into the machine from a journal
  */
@@ -41,6 +42,16 @@ void	rollout_enter(struct rollout *, int step, enum phase, const struct event *,
 void	rollout_settle(struct rollout *, const struct event *, struct effects *out);
 /* All ops are applied: on to the gate. */
 void	rollout_prove(struct rollout *, const struct event *, struct effects *out);
+/* The way back of a step begins; and goes on behind an op of it. */
+void	rollout_undo_begin(struct rollout *, const struct event *, struct effects *out);
+void	rollout_undo_next(struct rollout *, const struct event *, struct effects *out);
+/* One more effect; of a record, the record. */
+struct effect *rollout_emit(struct effects *out, enum effect_kind, int step, int op);
+struct record *rollout_emit_record(struct effects *out, enum record_kind, int step, int op, int64_t now_ms);
+/* Asks for an intent on disk; the op goes out when it is there. */
+void	rollout_intend(struct rollout *, int step, int op, bool undo, const struct event *, struct effects *out);
+void	rollout_record_outcome(const struct step_state *, enum record_kind, const struct event *, int op,
+	    enum op_outcome, struct effects *out);
 /* snprintf without a format; NULL gives "". */
 void	rollout_copy(char *to, size_t size, const char *from);
 
