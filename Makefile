@@ -267,6 +267,7 @@ TESTS = \
 	core/conffile \
 	core/blockfile \
 	core/connurl \
+	core/setting \
 	remote/session \
 	remote/known_hosts \
 	remote/opensshkey \

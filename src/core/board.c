@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/op.h"
 
 struct slot {
 	struct reading *good;	/* SAW or SAW_PART */
@@ -331,6 +332,7 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 	const struct reading *served = board_reading(b, READING_SERVED, endpoint);
 	const struct reading *failed = board_failure(b, READING_SERVED, endpoint);
 	const struct reading *host = e->host == NONE ? NULL : board_reading(b, READING_HOST, e->host);
+	const struct reading *settings = board_reading(b, READING_SETTINGS, endpoint);
 	size_t i;
 
 	memset(v, 0, sizeof(*v));
@@ -338,6 +340,8 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 	for (i = 0; host != NULL && i < host->nfacets; i++)
 		if (host->facets[i].facet == FACET_ACCEPT && host->facets[i].subject == endpoint)
 			v->configured = (enum accept)host->facets[i].value;
+	if (v->configured == ACCEPT_UNKNOWN && settings != NULL)
+		v->configured = accept_by_settings(b->fleet, endpoint, settings);
 	if (served == NULL) {
 		say(v->why, sizeof(v->why), failed == NULL ? "not looked yet" : "cannot see",
 		    failed == NULL ? NULL : failed->why);

@@ -18,6 +18,7 @@
 #include "core/fill.h"
 #include "core/mem.h"
 #include "core/reading.h"
+#include "core/setting.h"
 
 #define DETAIL_VALUE_MAX 80	/* longer values are cut in a detail */
 
@@ -35,6 +36,7 @@ struct match_state {
 	size_t	 named;		/* conditions that a file of this host can show */
 	bool	 all;		/* and all of them hold */
 	bool	 commands;	/* the binding also (or only) runs commands */
+	bool	 statements;	/* likewise, of settings */
 	struct buf detail;
 };
 
@@ -233,6 +235,9 @@ compare(struct seeing *s, struct match_state *m, const struct binding *b, int ow
 		e = &b->v[i];
 		if (e->kind == EDIT_RUN && !e->read_only && stands_here(e, owner_host, s->host))
 			m->commands = true;
+		if (e->kind == EDIT_SETTING && e->not_yet == NULL && endpoint_host(s->fleet,
+		    &s->fleet->endpoints[e->endpoint]) == s->host)
+			m->statements = true;
 		if (!shows(e) || !stands_here(e, owner_host, s->host))
 			continue;
 		text = why = NULL;
@@ -270,6 +275,7 @@ struct best {
 	bool	 tied;
 	bool	 here;		/* some value has a file on this host */
 	bool	 commands;	/* some value has a command */
+	bool	 statements;	/* some value has a setting */
 	char	*detail;	/* of the best, or of the first that was looked at */
 	char	*why;		/* a file that could not be read */
 	bool	 matched;
@@ -282,6 +288,7 @@ consider(struct best *best, int value, struct match_state *m)
 	size_t len;
 
 	best->commands = best->commands || m->commands;
+	best->statements = best->statements || m->statements;
 	if (m->named > 0)
 		best->here = true;
 	if (m->named > 0 && m->all && (!best->matched || m->named > best->named)) {
@@ -316,6 +323,9 @@ conclude(struct seeing *s, enum facet facet, int subject, int unknown, struct be
 		if (best->commands)
 			saw(s, facet, subject, unknown,
 			    mem_strdup("set by a command: no file says it"));
+		else if (best->statements)
+			saw(s, facet, subject, unknown,
+			    mem_strdup("a setting of a running server: no file says it"));
 		return;
 	}
 	if (best->matched && best->tied) {
@@ -382,6 +392,61 @@ see_dial(struct seeing *s, int subject)
 		buf_release(&m.detail);
 	}
 	conclude(s, FACET_DIAL, subject, DIAL_UNKNOWN, &best);
+}
+
+static const char *
+setting_of(const struct reading *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < r->settings.n; i++)
+		if (setting_name_same(r->settings.v[i].key, name))
+			return r->settings.v[i].value;
+	return NULL;
+}
+
+/* How many settings the binding names, all of which are so; 0: they are not, or not only settings bind it. */
+static size_t
+settings_match(const struct fleet *f, int endpoint, const struct binding *b, const struct reading *r)
+{
+	const char *is;
+	size_t i, k, n = 0;
+
+	for (i = 0; i < b->n; i++) {
+		const struct bedit *e = &b->v[i];
+
+		if (e->kind != EDIT_SETTING || e->not_yet != NULL || e->endpoint != endpoint)
+			return 0;
+		for (k = 0; k < e->set.n; k++) {
+			is = setting_of(r, e->set.v[k].key);
+			if (is == NULL || strstr(e->set.v[k].value, "$(") != NULL ||
+			    !setting_same(f->endpoints[endpoint].kind, is, e->set.v[k].value))
+				return 0;
+			n++;
+		}
+	}
+	return n;
+}
+
+enum accept
+accept_by_settings(const struct fleet *f, int endpoint, const struct reading *r)
+{
+	const struct endpoint *e = &f->endpoints[endpoint];
+	enum accept best = ACCEPT_UNKNOWN;
+	size_t n, most = 0;
+	int v;
+
+	if (e->kind == KIND_POSTGRES || r->outcome != SAW)
+		return ACCEPT_UNKNOWN;
+	for (v = 0; v < ACCEPT_COUNT; v++) {
+		n = e->accept[v].bound ? settings_match(f, endpoint, &e->accept[v], r) : 0;
+		if (n > most) {
+			most = n;
+			best = (enum accept)v;
+		} else if (n > 0 && n == most)
+			best = ACCEPT_UNKNOWN;
+	}
+	return best;
 }
 
 /* Does the text hold every line of the CA's PEM, in order?  Bundles hold more. */

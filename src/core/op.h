@@ -187,6 +187,12 @@ struct reading;
 typedef int op_lookup(void *arg, const char *path, const char **ret, size_t *ret_len, const char **ret_why);
 typedef const char *op_ca(void *arg, int cert, size_t *ret_len);	/* PEM or NULL */
 void	facets_seen(struct reading *, const struct fleet *, int host, op_lookup *, op_ca *ca, void *arg);
+/*
+ * The accept that the settings of a running server come to, where they are what binds it:
+ * by a READING_SETTINGS.  UNKNOWN also of a Postgres, whose settings are written and
+ * then taken up: what runs does not say what is written.
+ */
+enum accept accept_by_settings(const struct fleet *, int endpoint, const struct reading *);
 /* The files to read for that: paths on this host, each once. */
 void	facets_files(struct strings *ret, const struct fleet *, int host);
 
