@@ -79,12 +79,13 @@ secrets:
   pass: { file: $w/pass }
 units:
   app: { host: box, run: $w/host/restart, restarts: [app] }
+  server: { host: box, run: "false" }		# it is not there, and no step activates it
 certs:
-  internal: { serves: [pg], passphrase: pass, lands: activation, install: [ { file: { path: $w/host/key.pem, content: "\$(key.pem)\$(leaf.pem)", mode: "0640"$owner } } ] }
+  internal: { serves: [pg], passphrase: pass, lands: activation, install: [ { file: { path: $w/host/key.pem, content: "\$(key.pem)\$(leaf.pem)", mode: "0600"$owner } } ] }
 endpoints:
   pg:
     kind: postgres
-    unit: app
+    unit: server
     listen: { both: 5432, at: 127.0.0.1 }
     names: [localhost]
     accept: { file: $w/host/server, plain: { unset: [TLS] }, both: { set: { TLS: both } } }
