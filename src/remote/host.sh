@@ -1060,6 +1060,17 @@ put_back()
 	set_state undone
 }
 
+# A timeout that is ended while it begins may leave behind what it was to mind.
+# It makes a group of its own before that (busybox has none, and needs none).
+stop_follower()
+{
+	kill -- "-$follower" 2>/dev/null || {
+		nap
+		kill -- "-$follower" 2>/dev/null || kill "$follower" 2>/dev/null
+	}
+	wait "$follower" 2>/dev/null
+}
+
 # phase do or undo.  The record says started before the command is, and ended
 # with its status after; in between it is cut, unless it still runs.
 verb_run()
@@ -1149,8 +1160,7 @@ verb_run()
 	wait "$runner"
 	code=$?
 	if [ "$follower" ]; then
-		kill "$follower" 2>/dev/null
-		wait "$follower" 2>/dev/null
+		stop_follower
 	fi
 	give_out
 	get_state
