@@ -9,6 +9,7 @@
 #include "core/batch.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/text.h"
 #include "ui/keys.h"
 
@@ -131,34 +132,35 @@ static int
 split_keep(struct command *c, const char *rest, const struct scene *s, int step, struct err *err)
 {
 	const struct ops *ops;
-	char *name;
-	size_t i, len;
+	struct strings names;
+	const char *reason = NULL;
+	size_t i, k, len;
 
 	if (s->plan == NULL || step == NONE)
-		return err_set(err, "there is no step that has written a file");
+		return err_set(err, "there is no step that has written anything");
 	ops = s->ops(s->arg, step);
-	for (i = 0; ops != NULL && i < ops->n; i++) {
-		if (ops->v[i].path == NULL)
-			continue;
-		name = mem_printf("%s:%s", s->fleet->hosts[ops->v[i].host].name, ops->v[i].path);
-		len = strlen(name);
-		if (strncmp(rest, name, len) == 0 && (rest[len] == ' ' || rest[len] == '\0') && len < sizeof(c->check)) {
-			memcpy(c->check, name, len + 1);
-			free(name);
-			rest += len;
-			rest += strspn(rest, " ");
-			if (*rest == '\0')
-				return err_set(err, "keeping '%s' needs a reason behind it", c->check);
-			if (strlen(rest) >= sizeof(c->text))
-				return err_set(err, "that is too long; at most %d bytes", COMMAND_TEXT_MAX - 1);
-			memcpy(c->text, rest, strlen(rest) + 1);
-			c->step = step;
-			return 0;
+	for (i = 0; ops != NULL && reason == NULL && i < ops->n; i++) {
+		op_names(&ops->v[i], s->fleet, &names);
+		for (k = 0; k < names.n && reason == NULL; k++) {
+			len = strlen(names.v[k]);
+			if (strncmp(rest, names.v[k], len) != 0 || (rest[len] != ' ' && rest[len] != '\0') ||
+			    len >= sizeof(c->check))
+				continue;
+			memcpy(c->check, names.v[k], len + 1);
+			reason = rest + len + strspn(rest + len, " ");
 		}
-		free(name);
+		strings_release(&names);
 	}
-	return err_set(err, "step '%s' has written no file named so; it is HOST:PATH, as p shows it",
-	    s->plan->steps[step].id);
+	if (reason == NULL)
+		return err_set(err, "step '%s' has written nothing named so; a file is HOST:PATH, as p shows it, and "
+		    "settings are their endpoint's", s->plan->steps[step].id);
+	if (*reason == '\0')
+		return err_set(err, "keeping '%s' needs a reason behind it", c->check);
+	if (strlen(reason) >= sizeof(c->text))
+		return err_set(err, "that is too long; at most %d bytes", COMMAND_TEXT_MAX - 1);
+	memcpy(c->text, reason, strlen(reason) + 1);
+	c->step = step;
+	return 0;
 }
 
 int

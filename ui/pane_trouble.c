@@ -290,8 +290,8 @@ add_ways(struct page *p, const struct scene *s, int step, const struct step_view
 	case PHASE_STUCK:
 		add_verb(p, s, step, VERB_UNDO, "u", "tries again what is left; what is back stays back");
 		if (drift)
-			add_way(p, ":keep FILE REASON", ROLE_TEXT,
-			    "then u: leaves in FILE (HOST:PATH) what somebody else wrote, takes the rest of it back");
+			add_way(p, ":keep WHAT REASON", ROLE_TEXT,
+			    "then u: what somebody else made of WHAT (HOST:PATH, or an endpoint) stays, the rest goes back");
 		add_way(p, "belay undo --print", ROLE_TEXT, "in a shell: the way back as plain commands, to do by hand");
 		break;
 	case PHASE_DOUBT:

@@ -869,6 +869,20 @@ ops_of_moves(struct ops *ret, const struct fleet *fleet, const struct move *move
 }
 
 void
+op_names(const struct op *op, const struct fleet *fleet, struct strings *ret)
+{
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	if (op->path != NULL)
+		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->path));
+	if (op->endpoint != NONE)
+		strings_push(ret, mem_strdup(fleet->endpoints[op->endpoint].name));
+	for (i = 0; i < op->touches.n; i++)
+		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->touches.v[i]));
+}
+
+void
 op_command_text(const struct op *op, bool undo, struct buf *out)
 {
 	const char *command = undo && op->kind == OP_RUN ? op->undo : op->run;

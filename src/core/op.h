@@ -117,6 +117,11 @@ void	ops_release(struct ops *);	/* wipes secret values */
 void	op_release(struct op *);
 void	op_copy(struct op *to, const struct op *from);
 
+/*
+ * What an op writes, by the names that a person gives it: "HOST:PATH" of each
+ * file, the endpoint of settings.  The caller releases it.
+ */
+void	op_names(const struct op *, const struct fleet *, struct strings *ret);
 /* "cd DIR && COMMAND" as people read it, of RUN (run or undo) and ACTIVATE; never a secret. */
 void	op_command_text(const struct op *, bool undo, struct buf *out);
 

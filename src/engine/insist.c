@@ -10,6 +10,7 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/standing.h"
 #include "engine/engine_int.h"
 
@@ -110,14 +111,19 @@ engine_waiver(const struct engine *e, int step, const char *check)
 
 /* ---- what somebody else made of it ---- */
 
+/* Does the op write what has that name? */
 static bool
 op_is(const struct engine *e, const struct op *op, const char *name, size_t len)
 {
-	const char *host = e->fleet->hosts[op->host].name;
-	size_t n = strlen(host);
+	struct strings names;
+	bool found = false;
+	size_t i;
 
-	return op->path != NULL && len == n + 1 + strlen(op->path) && strncmp(name, host, n) == 0 &&
-	    name[n] == ':' && strncmp(name + n + 1, op->path, len - n - 1) == 0;
+	op_names(op, e->fleet, &names);
+	for (i = 0; i < names.n; i++)
+		found = found || (strlen(names.v[i]) == len && strncmp(names.v[i], name, len) == 0);
+	strings_release(&names);
+	return found;
 }
 
 int
@@ -141,7 +147,7 @@ engine_keep(struct engine *e, int step, const char *file, const char *reason, st
 			return -1;
 		kept++;
 	}
-	return kept > 0 ? 0 : err_set(err, "step '%s' has written no file '%s'; it is named HOST:PATH, as shown",
+	return kept > 0 ? 0 : err_set(err, "step '%s' has written no '%s'; a file is HOST:PATH, as shown, and settings are their ENDPOINT's",
 	    e->plan->steps[step].id, file);
 }
 
@@ -183,7 +189,7 @@ insist_replay(struct engine *e, int step, const char *kind, const char *text)
 	if (strcmp(kind, "waive") == 0 && standing_is_name(e->fleet, text, n))
 		put_back(standing_slot(m, text, n), text, n);
 	for (i = 0; strcmp(kind, "keep") == 0 && i < m->ops.n; i++)
-		/* A path may hold a colon. */
+		/* A name may hold a colon. */
 		for (colon = strchr(text, ':'); colon != NULL; colon = strchr(colon + 1, ':'))
 			if (op_is(e, &m->ops.v[i], text, (size_t)(colon - text))) {
 				put_back(&m->keeps[i], text, (size_t)(colon - text));

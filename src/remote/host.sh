@@ -37,6 +37,7 @@
 #	  left left-undo	and as the command and its undo left them
 #	  N.before N.dirs N.how N.found		of each of them, as above; N.found: what
 #				stood there when its command was found cut
+#	  kept			of these, by number, what somebody else made of them stays
 #
 # Invariants:
 #  1. A target is written only while its record says intent or undoing, and
@@ -1011,6 +1012,7 @@ still_left()
 	drifted=
 	while IFS=" " read -r n t_mode t_owner t_sha path; do
 		path=${path%/}
+		if is_kept "$n"; then continue; fi
 		if inspect "$path"; then current_sha; else sha="?"; fi
 		is_ours && continue
 		say "drifted $path"
@@ -1020,11 +1022,33 @@ still_left()
 	[ ! "$drifted" ] || finish drift
 }
 
+# What somebody else made of them stays, if that is wanted: noted before the undo
+# begins, since its command leaves them as they are, and that counts as ours.
+note_kept()
+{
+	rm -f "$rec/kept"
+	[ "$as_is" ] || return 0
+	: >"$rec/kept.new" || fail "no room for the record"
+	while IFS=" " read -r n t_mode t_owner t_sha path; do
+		path=${path%/}
+		if inspect "$path"; then current_sha; else sha="?"; fi
+		is_ours || printf "%s\n" "$n" >>"$rec/kept.new" || fail "no room for the record"
+	done <"$rec/touched"
+	how_file=
+	try "the record cannot be kept" mv -f "$rec/kept.new" "$rec/kept"
+}
+
+is_kept() { [ -f "$rec/kept" ] && grep -q -x -F "$1" "$rec/kept"; }
+
 put_back()
 {
 	still_left
 	while IFS=" " read -r n b_mode b_owner b_sha path; do
 		path=${path%/}
+		if is_kept "$n"; then
+			say "kept $path"
+			continue
+		fi
 		inspect "$path" || fail "$path: not a regular file"
 		current_sha
 		how_file=$rec/$n.how
@@ -1110,7 +1134,13 @@ verb_run()
 	if [ "$phase" = undo ] && [ -f "$rec/touched" ]; then
 		# What a command that was cut has left is what is there now.
 		[ -f "$rec/left" ] || keep_found
-		case $was in undo-started) ;; *) still_left ;; esac
+		case $was in
+		undo-started) ;;
+		putting-back) still_left ;;
+		*)
+			note_kept
+			still_left ;;
+		esac
 		if [ ! "$command" ]; then
 			set_state putting-back
 			put_back

@@ -45,22 +45,42 @@ ran(struct hostop *h, enum op_outcome good, bool before)
 		hostop_finish(h, good);
 }
 
-/* Files that the command touched, and then somebody else. */
+/* The files that the answer calls so; false where there are none. */
+static bool
+put_files(const struct host_answer *a, const char *word, struct buf *names)
+{
+	const struct host_item *item;
+	size_t i;
+
+	for (i = 0; (item = host_item(a, word, i)) != NULL; i++)
+		(void)buf_printf(names, "%s'%s'", i == 0 ? "" : ", ", item->rest);
+	return i > 0;
+}
+
 static void
 touched_drifted(struct hostop *h, const struct host_answer *a)
 {
-	const struct host_item *item;
 	struct buf names;
-	size_t i;
 
 	buf_init(&names, 512);
-	for (i = 0; (item = host_item(a, "drifted", i)) != NULL; i++)
-		(void)buf_printf(&names, "%s'%s'", i == 0 ? "" : ", ", item->rest);
 	hostop_say(h, "%s: neither as before nor as the command left it: somebody changed it since; nothing was "
-	    "undone: put back what the command left or what was before, then undo again",
-	    names.len == 0 ? "a file that it touched" : buf_str(&names));
+	    "undone: put back what the command left or what was before and undo again, or keep what is there",
+	    put_files(a, "drifted", &names) ? buf_str(&names) : "a file that it touched");
 	buf_release(&names);
 	hostop_drifted(h, NULL);
+}
+
+/* As before, but for what was to be kept. */
+static void
+put_back(struct hostop *h, const struct host_answer *a)
+{
+	struct buf names;
+
+	buf_init(&names, 512);
+	if (put_files(a, "kept", &names))
+		hostop_say(h, "left as somebody else wrote it: %s", buf_str(&names));
+	buf_release(&names);
+	hostop_finish(h, OP_RESTORED);
 }
 
 static void
@@ -92,7 +112,7 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 		h->result.exit_status = 0;
 		ran(h, good, true);
 	} else if (host_outcome_is(a, "undone", NULL)) {
-		hostop_finish(h, OP_RESTORED);
+		put_back(h, a);
 	} else if (host_outcome_is(a, "drift", NULL)) {
 		touched_drifted(h, a);
 	} else if (host_outcome_is(a, "none", NULL)) {
@@ -166,6 +186,8 @@ run(struct hostop *h)
 	    host_header(q, "live", h->text != NULL ? seconds : NULL, &err) != 0 ? -1 : 0;
 	for (i = 0; rc == 0 && i < op->touches.n && h->verb == OPV_APPLY; i++)
 		rc = host_header(q, "touch", op->touches.v[i], &err);
+	if (rc == 0 && h->order->keep)
+		rc = host_header(q, "as-is", "1", &err);
 	if (rc == 0 && op->touches.n > 0) {
 		(void)snprintf(seconds, sizeof(seconds), "%zu", HOST_TOUCHED_MAX);
 		rc = host_header(q, "max", seconds, &err);

@@ -107,11 +107,11 @@ put_value(struct buf *out, const char *value)
 static void
 put_three_ways(const struct setting_run *r, size_t i, struct buf *out)
 {
-	(void)buf_printf(out, "%s: was ", r->want.v[i].key);
+	(void)buf_printf(out, "%s\n  was       ", r->want.v[i].key);
 	put_value(out, r->before.v[i].value);
-	(void)buf_puts(out, ", we set ");
+	(void)buf_puts(out, "\n  we set    ");
 	put_value(out, r->after.v[i].value);
-	(void)buf_puts(out, ", now ");
+	(void)buf_puts(out, "\n  is now    ");
 	put_value(out, settings_seen(r->io, i)->value);
 	(void)buf_puts(out, "\n");
 }
@@ -365,6 +365,30 @@ apply(struct setting_run *r)
 	buf_release(&ways);
 }
 
+/* Back, but what somebody else set stays. */
+static void
+go_but(struct setting_run *r)
+{
+	struct pairs target = { NULL, 0 };
+	struct buf names;
+	size_t i;
+
+	buf_init(&names, OP_WHY_MAX / 2);
+	for (i = 0; i < r->want.n; i++) {
+		const char *now = settings_seen(r->io, i)->value;
+		bool theirs = !setting_same(r->ep->kind, now, r->before.v[i].value) &&
+		    !setting_same(r->ep->kind, now, r->after.v[i].value);
+
+		if (theirs)
+			(void)buf_printf(&names, "%s%s", names.len == 0 ? "" : ", ", r->want.v[i].key);
+		setting_push(&target, r->want.v[i].key, theirs ? now : r->before.v[i].value);
+	}
+	hostop_say(r->h, "left as somebody else set it: %s", buf_str(&names));
+	go(r, &target);
+	setting_release(&target);
+	buf_release(&names);
+}
+
 static void
 undo(struct setting_run *r)
 {
@@ -381,10 +405,13 @@ undo(struct setting_run *r)
 		return;
 	}
 	buf_init(&ways, OP_TEXT_MAX);
-	if (drift(r, &ways) > 0)
-		drifted(r, &ways, "nothing was undone: put back ours or what was before, then undo again");
-	else
+	if (drift(r, &ways) == 0)
 		go(r, &r->before);
+	else if (r->h->order->keep)
+		go_but(r);
+	else
+		drifted(r, &ways, "nothing was undone: put back ours or what was before and undo again, or keep what "
+		    "is there");
 	buf_release(&ways);
 }
 

@@ -113,9 +113,9 @@ ok "the undo says what was, what we wrote and what is there, and touches nothing
 ok "so it does when it is asked again" three_ways
 ok "to keep what is there needs a reason" fails 1 'only with a reason' \
 	belay undo --yes --keep api-1:/srv/voiceai/.env
-ok "and the name of the file" fails 1 "has written no file 'api-1:/srv/voiceai/env'" \
+ok "and the name of the file" fails 1 "has written no 'api-1:/srv/voiceai/env'" \
 	belay undo --yes --keep api-1:/srv/voiceai/env --reason typo
-ok "and that the undo is stuck at it" fails 1 "no undo is stuck\|has written no file" \
+ok "and that the undo is stuck at it" fails 1 "no undo is stuck\|has written no" \
 	belay undo --yes --keep web-1:/srv/voiceai/.env --reason early
 ok "nothing was touched by that" untouched
 ok "by name it is kept, and the rest of ours goes back" kept

@@ -316,6 +316,59 @@ a_file_has_content_mode_and_owner_and_goes_with_its_directory(void **state)
 	assert_int_equal(access(dir, F_OK), -1);
 }
 
+/* Whoever says so by name has theirs kept; the rest of ours goes back, and it is over. */
+static void
+what_others_made_of_ours_is_kept_where_that_is_wanted(void **state)
+{
+	(void)state;
+	write_text(env_path, ENV, 0600);
+	set_key("MODE", "verify-full");
+	set_key("CA", "/ca");
+	unset_key("OLD");
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(env_path, "# theirs\nPASSWORD=hunter2\nMODE=require\nCA=/ca\n", 0640);
+	check(OPV_UNDO, OP_DRIFTED);
+	w.order.keep = true;
+	check(OPV_UNDO, OP_RESTORED);
+	assert_non_null(strstr(w.result.why, "MODE"));
+	assert_text(env_path, "# theirs\nPASSWORD=hunter2\nOLD=1\nMODE=require\n");
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(env_path, "# theirs\nPASSWORD=hunter2\nOLD=1\nMODE=require\n");
+}
+
+static void
+a_whole_file_of_others_is_kept_as_it_stands(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(file_path, sizeof(file_path), "%s/ca.crt", base);
+	write_text(file_path, "before\n", 0600);
+	file_op("after\n", 0640);
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(file_path, "theirs\n", 0644);
+	assert_int_equal(chmod(file_path, 0644), 0);
+	check(OPV_UNDO, OP_DRIFTED);
+	assert_non_null(strstr(w.result.text, "-after\n+theirs\n"));
+	assert_non_null(strstr(w.result.text, "-theirs\n+before\n"));
+	w.order.keep = true;
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "theirs\n");
+	assert_int_equal(stat(file_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	check(OPV_RECORD, OP_RESTORED);
+
+	/* And one that somebody removed stays away. */
+	(void)strcpy(w.order.op.id, "run-1/step/2");
+	w.order.keep = false;
+	check(OPV_APPLY, OP_APPLIED);
+	assert_int_equal(unlink(file_path), 0);
+	check(OPV_UNDO, OP_DRIFTED);
+	w.order.keep = true;
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "-");
+}
+
 static void
 a_file_that_others_changed_is_not_undone(void **state)
 {
@@ -504,9 +557,14 @@ a_touched_file_that_others_changed_is_refused_and_no_other_put_back(void **state
 	/* Not even the command that undoes it was run. */
 	(void)snprintf(file_path, sizeof(file_path), "%s/log", base);
 	assert_text(file_path, "-");
-	make("t/same", "same\n", 0600);
+	make("t/same", "theirs\n", 0600);
+	w.order.keep = true;
 	check(OPV_UNDO, OP_RESTORED);
+	assert_non_null(strstr(w.result.why, "/t/same'"));
 	assert_text(file_path, "undone\n");
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/same", base);
+	assert_text(file_path, "theirs\n");
+	(void)snprintf(file_path, sizeof(file_path), "%s/log", base);
 	check(OPV_UNDO, OP_RESTORED);
 	assert_text(file_path, "undone\n");
 	(void)snprintf(file_path, sizeof(file_path), "%s/t/gone", base);
@@ -958,6 +1016,8 @@ main(int argc, char **argv)
 		T(an_env_file_that_we_made_goes_again),
 		T(a_file_has_content_mode_and_owner_and_goes_with_its_directory),
 		T(a_file_that_others_changed_is_not_undone),
+		T(what_others_made_of_ours_is_kept_where_that_is_wanted),
+		T(a_whole_file_of_others_is_kept_as_it_stands),
 		T(private_keys_are_never_shown),
 		T(a_command_runs_once_for_one_op_and_is_taken_back_once),
 		T(a_command_that_fails_says_so_and_may_be_tried_again),

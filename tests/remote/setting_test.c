@@ -437,6 +437,31 @@ what_somebody_changed_is_drift_and_left_alone(void **state)
 }
 
 static void
+what_somebody_set_is_kept_where_that_is_wanted(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < SUBJECTS; i++) {
+		const struct subject *s = &subjects[i];
+		const char *const kept[NAMES] = { s->other, s->before[1] };
+
+		begin(s);
+		check(OPV_OBSERVE, OP_FRESH);
+		expect_of_preview();
+		check(OPV_APPLY, OP_APPLIED);
+		expect_of_apply();
+		somebody_sets(s, 0, s->other);
+		check(OPV_UNDO, OP_DRIFTED);
+		w.order.keep = true;
+		check(OPV_UNDO, OP_RESTORED);
+		w.order.keep = false;
+		assert_true(has(s, kept));
+		somebody_sets(s, 0, s->before[0]);
+	}
+}
+
+static void
 who_was_taken_over_sets_nothing(void **state)
 {
 	size_t i;
@@ -813,6 +838,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		claim(settings_come_and_go_by_value),
 		claim(what_somebody_changed_is_drift_and_left_alone),
+		claim(what_somebody_set_is_kept_where_that_is_wanted),
 		claim(who_was_taken_over_sets_nothing),
 		claim(what_a_server_cannot_take_leaves_nothing_behind),
 		claim(what_the_command_line_says_is_not_set),
