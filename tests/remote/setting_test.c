@@ -1,6 +1,7 @@
 /*
  * Settings of real servers, set and put back under the lock of a real host:
  * by name and value, whatever happens in between.
+ * time limit: 900
  *
  * What a server has is looked at by its own tools, never by belay.
  */
