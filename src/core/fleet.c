@@ -454,6 +454,7 @@ bedit_release(struct bedit *e)
 	free(e->expect);
 	free(e->in);
 	strings_release(&e->touches);
+	free(e->version);
 	memset(e, 0, sizeof(*e));
 }
 

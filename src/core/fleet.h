@@ -198,6 +198,7 @@ struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	char	*owner;		/* "70:70", "postgres:", or NULL */
 	bool	 in_place;	/* write: in-place */
 	char	*run, *undo, *observe, *expect, *in;
+	char	*version;	/* EDIT_RUN: shows what $(before) and $(after) are in `undo`; or NULL */
 	bool	 read_only, idempotent;
 	struct strings touches;	/* absolute paths, each once */
 	int64_t	 deadline_ms;

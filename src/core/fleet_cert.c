@@ -6,6 +6,7 @@
  * operator's, with its way back).  What issues them is not here.
  */
 #include "core/fleet_read.h"
+#include "core/fill.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,7 @@ read_cert_put(struct fleet_reader *fr, struct bind *b, const struct node *node, 
 	const struct node *put = node_get(node, "put"), *v;
 	const struct node *version = node_get(node, "version"), *undo = node_get(node, "undo");
 	struct bedit other = { 0 }, *e;
+	struct indices on = { NULL, 0 };
 	int rc;
 
 	if (put == NULL) {
@@ -142,10 +144,18 @@ read_cert_put(struct fleet_reader *fr, struct bind *b, const struct node *node, 
 	bedit_release(&other);
 	if (rc == 0 && version != NULL) {
 		rc = bind_command(b, version, "version", keys, &other);
+		e->version = other.run;
+		other.run = NULL;
 		bedit_release(&other);
-		e->not_yet = "version";
-		reader_not_yet(&fr->r, version->line, version->col, "version");
+		v = node_get(version, "on");
+		if (rc == 0 && v != NULL && read_hosts(fr, b->scope, v, &on) == -1)
+			rc = -1;
+		if (rc == 0 && v != NULL && (on.n != e->on.n || memcmp(on.v, e->on.v, on.n * sizeof(*on.v)) != 0))
+			rc = reader_fail(&fr->r, v, "another host than that of 'put', expected the same");
+		free(on.v);
 	}
+	if (rc == 0 && e->version == NULL && (fill_mentions(e->undo, "before") || fill_mentions(e->undo, "after")))
+		rc = reader_fail(&fr->r, undo, "$(before) or $(after) without 'version', expected 'version: { run: … }' beside it");
 	c->install.bound = true;
 	c->install.pos = e->pos;
 	return rc;

@@ -276,6 +276,7 @@ command_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *
 	}
 	for (i = 0; i < e->touches.n; i++)
 		strings_push(&op->touches, mem_strdup(e->touches.v[i]));
+	op->version = mem_strdup(e->version);
 	op->expect = mem_strdup(e->expect);
 	op->in = mem_strdup(e->in);
 	op->idempotent = e->idempotent;

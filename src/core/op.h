@@ -62,6 +62,7 @@ struct op {
 	bool	 back_last;	/* undone after the activations; see below */
 	bool	 secret;	/* values are shown as fingerprints only */
 	char	*run, *undo, *observe, *expect, *in;
+	char	*version;	/* RUN: prints what $(before) and $(after) stand for in `undo`, before it and after; or NULL */
 	struct strings touches;	/* RUN: files that are kept before it and put back by its undo */
 	int64_t	 pace_ms;	/* DRAIN: at `endpoint`, one session every so often; run says it in words */
 	bool	 undeclared;	/* DRAIN: those of clients that the fleet does not know too */

@@ -173,6 +173,9 @@ static void
 command(struct buf *out, const struct op *op, const char *run, const char *then)
 {
 	(void)buf_puts(out, "(");
+	/* What its undo calls $(before) and $(after); $r is the record. */
+	if (op->version != NULL)
+		(void)buf_puts(out, "before() { cat \"$r/version-before\"; }\nafter() { cat \"$r/version-after\"; }\n");
 	if (op->in != NULL) {
 		(void)buf_puts(out, "cd ");
 		text_shell_quote(out, op->in);

@@ -34,6 +34,7 @@
 #	  out pid		of a command
 #	  touched		of a command: the files that it touches, as they were, one
 #				a line: number, mode, owner, hash, path and a slash
+#	  version-before version-after	what a command that shows a version printed
 #	  left left-undo	and as the command and its undo left them
 #	  N.before N.dirs N.how N.found		of each of them, as above; N.found: what
 #				stood there when its command was found cut
@@ -93,7 +94,7 @@ try()
 
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
 holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= as_is=
-touches= command_lines= input_bytes= script_lines= anew= port= server=
+touches= command_lines= input_bytes= script_lines= version_lines= anew= port= server=
 
 begun=
 while IFS= read -r line; do
@@ -121,6 +122,7 @@ while IFS= read -r line; do
 	"max "*) max=$value ;;
 	"in "*) dir_in=$value ;;
 	"touch "*) touches=$touches$value$lf ;;
+	"version-lines "*) version_lines=$value ;;
 	"script-lines "*) script_lines=$value ;;
 	"command-lines "*) command_lines=$value ;;
 	"input-bytes "*) input_bytes=$value ;;
@@ -141,15 +143,23 @@ while IFS= read -r line; do
 done
 [ "$begun" ] || fail "the request was cut short"
 
-# The way back as sh, before the payload.
-script=
-case $script_lines in *[!0-9]*) fail "not a length" ;; esac
-n=0
-while [ $n -lt "${script_lines:-0}" ]; do
-	IFS= read -r line || fail "the request was cut short"
-	script=$script$line$lf
-	n=$((n + 1))
-done
+# take_lines N: the next lines of the payload, into $text.
+take_lines()
+{
+	text= n=0
+	case $1 in *[!0-9]*) fail "not a length" ;; esac
+	while [ $n -lt "${1:-0}" ]; do
+		IFS= read -r line || fail "the request was cut short"
+		text=$text$line$lf
+		n=$((n + 1))
+	done
+}
+
+# The way back as sh, and a command that shows a version, before the payload.
+take_lines "$script_lines"
+script=$text
+take_lines "$version_lines"
+version=$text
 
 case $op in
 *[!A-Za-z0-9._/-]*|*..*|/*|*/|*//*|*/.*|.*) fail "not an op id: $op" ;;
@@ -1095,6 +1105,20 @@ stop_follower()
 	wait "$follower" 2>/dev/null
 }
 
+# What was before a command is in its record, and must not be taken again.
+keeps_before() { [ -f "$rec/touched" ] || [ -f "$rec/version-before" ]; }
+
+# note_version TAG: what the command that shows it prints now
+note_version()
+{
+	[ "$version" ] || return 0
+	kept_input=$input
+	input=
+	if (run_command "$version") >"$rec/version.new" 2>"$rec/version.said"; then code_was=0; else code_was=$?; fi
+	input=$kept_input
+	[ $code_was = 0 ] && mv -f "$rec/version.new" "$rec/version-$1"
+}
+
 # phase do or undo.  The record says started before the command is, and ended
 # with its status after; in between it is cut, unless it still runs.
 verb_run()
@@ -1110,11 +1134,11 @@ verb_run()
 		if [ "$anew" != 1 ]; then give_out; finish again; fi
 		set_aside ;;
 	do:undone|do:"undo-ended 0") set_aside ;;
-	do:"ended "*) [ -f "$rec/touched" ] || set_aside ;;
+	do:"ended "*) keeps_before || set_aside ;;
 	do:started)
 		if alive; then finish "running $runner"; fi
 		[ "$idempotent" = 1 ] || finish cut
-		[ -f "$rec/touched" ] || set_aside ;;
+		keeps_before || set_aside ;;
 	do:*) fail "its record says $was: undo first" ;;
 	undo:none) [ "$always" ] || finish none ;;
 	undo:"undo-ended 0"|undo:undone) keep_script; give_out; finish again ;;
@@ -1153,6 +1177,9 @@ verb_run()
 	[ "$phase" = do ] || tag=undo-
 	try "cannot begin a record" mkdir -p "$rec"
 	if [ "$phase" = do ]; then keep_touched; fi
+	if [ "$phase" = do ] && [ ! -f "$rec/version-before" ]; then
+		note_version before || fail "the version before is not known: $(head -c 300 "$rec/version.said"); the command was not run"
+	fi
 	{
 		printf "belay-record 1\nop %s\nkind %s\nwho %s\nplan %s\nwhen %s\nin %s\n" "$op" \
 			"$kind_of" "$who" "$plan" "$when" "$dir_in"
@@ -1169,8 +1196,14 @@ verb_run()
 	# This one sees the command through, even if whoever waits for it is gone.
 	(
 		trap "" HUP
+		if [ "$tag" ] && [ -f "$rec/version-before" ]; then
+			BELAY_RECORD=$rec
+			export BELAY_RECORD
+			command="before() { cat \"\$BELAY_RECORD/version-before\"; }${lf}after() { cat \"\$BELAY_RECORD/version-after\"; }${lf}$command"
+		fi
 		(trap - HUP; run_command "$command")
 		code=$?
+		[ "$tag" ] || note_version after
 		if [ -f "$rec/touched" ]; then note_left "${tag:+-undo}"; fi
 		if [ "$tag" ] && [ "$code" = 0 ] && [ -f "$rec/touched" ]; then
 			put_state putting-back

@@ -141,15 +141,24 @@ run_text(void *arg, const char *bytes, size_t len)
 	h->text(h->arg, bytes, len);
 }
 
+static size_t
+lines_of(const char *p, size_t len)
+{
+	size_t i, lines = 0;
+
+	for (i = 0; i < len; i++)
+		lines += p[i] == '\n';
+	return lines;
+}
+
 /* The command by its lines, and behind it what it reads. */
 static int
-put_input(const struct op *op, struct buf *q, struct buf *payload, struct err *err)
+put_input(const struct op *op, struct buf *q, struct buf *payload, size_t from, struct err *err)
 {
 	char number[32];
-	size_t i, lines = 1, len;
+	size_t lines, len;
 
-	for (i = 0; i < payload->len; i++)
-		lines += payload->data[i] == '\n';
+	lines = 1 + lines_of(payload->data + from, payload->len - from);
 	(void)buf_putc(payload, '\n');
 	len = payload->len;
 	op_input(op, payload);
@@ -170,13 +179,16 @@ run(struct hostop *h)
 	struct buf *q = hostop_request(h), payload;
 	struct err err;
 	char seconds[32];
-	size_t i;
+	size_t i, version_len;
 	int rc;
 
 	(void)snprintf(seconds, sizeof(seconds), "%lld",
 	    (long long)((h->due - (int64_t)uv_now(h->set->c.loop)) / 1000 + 5));
 	buf_init(&payload, 0);
 	payload.secret = true;
+	if (op->kind == OP_RUN && op->version != NULL && h->verb == OPV_APPLY)
+		(void)buf_printf(&payload, "%s\n", op->version);
+	version_len = payload.len;
 	(void)buf_puts(&payload, command == NULL ? "" : command);
 	rc = hostop_write_headers(h, q, &err) != 0 || host_header(q, "in", op->in, &err) != 0 ||
 	    host_header(q, "phase", h->verb == OPV_UNDO ? "undo" : "do", &err) != 0 ||
@@ -192,8 +204,12 @@ run(struct hostop *h)
 		(void)snprintf(seconds, sizeof(seconds), "%zu", HOST_TOUCHED_MAX);
 		rc = host_header(q, "max", seconds, &err);
 	}
+	if (rc == 0 && version_len > 0) {
+		(void)snprintf(seconds, sizeof(seconds), "%zu", lines_of(buf_str(&payload), version_len));
+		rc = host_header(q, "version-lines", seconds, &err);
+	}
 	if (rc == 0 && h->verb == OPV_APPLY && op->kind == OP_RUN && op->set.n > 0)
-		rc = put_input(op, q, &payload, &err);
+		rc = put_input(op, q, &payload, version_len, &err);
 	if (rc != 0)
 		hostop_failed(h, &err);
 	else {

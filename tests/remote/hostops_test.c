@@ -731,6 +731,35 @@ the_way_back_lies_beside_the_records_and_can_be_run_by_hand(void **state)
 }
 
 static void
+an_undo_knows_the_versions_before_and_after(void **state)
+{
+	(void)state;
+	with_files("cat >t/gone; echo v2 >t/mode", "echo \"$(before) $(after)\" >t/same; $(before) 2>/dev/null; true");
+	w.order.op.version = mem_strdup("# a comment\ncat t/mode");
+	set_key("A", "b");
+	make("t/mode", "v 1\n", 0644);
+	lay_script();
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/same", base);
+	assert_text(file_path, "v 1 v2\n");
+	/* By hand, too. */
+	make("t/mode", "v 3\n", 0644);
+	check(OPV_APPLY, OP_APPLIED);
+	assert_int_equal(by_hand(), 0);
+	assert_text(file_path, "v 3 v2\n");
+	check(OPV_UNDO, OP_RESTORED);
+	/* Where it cannot be told, the command is not run. */
+	free(w.order.op.version);
+	w.order.op.version = mem_strdup("echo no such secret >&2; false");
+	make("t/mode", "v 4\n", 0644);
+	check(OPV_APPLY, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "no such secret"));
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/mode", base);
+	assert_text(file_path, "v 4\n");
+}
+
+static void
 an_observe_command_tells_what_is_in_place(void **state)
 {
 	(void)state;
@@ -1028,6 +1057,7 @@ main(int argc, char **argv)
 		T(a_file_that_is_too_large_to_keep_stops_the_command),
 		T(a_command_reads_an_object_and_nobody_else_sees_it),
 		T(the_way_back_lies_beside_the_records_and_can_be_run_by_hand),
+		T(an_undo_knows_the_versions_before_and_after),
 		T(an_observe_command_tells_what_is_in_place),
 		T(undoing_an_activation_activates_again),
 		T(what_a_command_prints_comes_while_it_runs),
