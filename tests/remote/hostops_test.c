@@ -1035,6 +1035,7 @@ cancelled_calls_answer_nothing(void **state)
 int
 main(int argc, char **argv)
 {
+	static const char *const others[] = { "/bin/bash", "/bin/busybox" };
 	const struct CMUnitTest tests[] = {
 		T(an_env_op_is_previewed_applied_and_undone_to_the_byte),
 		T(no_value_but_ours_is_shown_and_secret_ones_as_fingerprints),
@@ -1069,11 +1070,34 @@ main(int argc, char **argv)
 		T(a_secret_is_read_from_an_env_file),
 		T(cancelled_calls_answer_nothing),
 	};
+	const struct CMUnitTest in_each_shell[] = {
+		T(an_env_op_is_previewed_applied_and_undone_to_the_byte),
+		T(a_command_runs_once_for_one_op_and_is_taken_back_once),
+		T(files_that_a_command_touches_come_back_to_the_byte),
+		T(a_touched_file_that_others_changed_is_refused_and_no_other_put_back),
+		T(the_undo_command_comes_first_and_the_files_put_right_what_it_left),
+		T(a_command_that_failed_and_is_run_again_keeps_what_was_before_it),
+		T(a_command_reads_an_object_and_nobody_else_sees_it),
+		T(the_way_back_lies_beside_the_records_and_can_be_run_by_hand),
+		T(an_undo_knows_the_versions_before_and_after),
+	};
+	int failed;
+	size_t i;
 	int status;
 
 	(void)argc;
 	if (ops_killer(argv, &status))
 		return status;
 	(void)signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (access(others[i], X_OK) != 0) {
+			print_error("no %s here: it is what hosts have\n", others[i]);
+			failed++;
+			continue;
+		}
+		(void)setenv("BELAY_TEST_SH", others[i], 1);
+		failed += cmocka_run_group_tests_name(others[i], in_each_shell, NULL, NULL);
+	}
+	return failed;
 }

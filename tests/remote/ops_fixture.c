@@ -27,7 +27,7 @@
 char base[200];
 struct world w;
 
-static char killers[300], count_path[300], real_path[4096];
+static char killers[300], count_path[300], own_path[4096], real_path[4400];
 
 static struct session *
 session_of(void *arg, int host)
@@ -57,6 +57,7 @@ ops_set_up(char *(*fleet)(void))
 	struct hostops_config hostops;
 	struct err err;
 	char self[512], *text;
+	const char *sh = getenv("BELAY_TEST_SH");
 	ssize_t n;
 
 	memset(&w, 0, sizeof(w));
@@ -68,7 +69,21 @@ ops_set_up(char *(*fleet)(void))
 	self[n] = '\0';
 	(void)snprintf(killers, sizeof(killers), "%s/bin", base);
 	(void)snprintf(count_path, sizeof(count_path), "%s/count", base);
-	(void)snprintf(real_path, sizeof(real_path), "%s", getenv("PATH"));
+	(void)snprintf(own_path, sizeof(own_path), "%s", getenv("PATH"));
+	(void)snprintf(real_path, sizeof(real_path), "%s", own_path);
+	if (sh != NULL) {
+		/* Under the name by which hosts ask for it. */
+		text = mem_printf("%s/sh", base);
+		(void)snprintf(real_path, sizeof(real_path), "%s:%s", text, own_path);
+		if (mkdir(text, 0755) != 0)
+			return -1;
+		free(text);
+		text = mem_printf("%s/sh/sh", base);
+		if (symlink(sh, text) != 0)
+			return -1;
+		free(text);
+		(void)setenv("PATH", real_path, 1);
+	}
 	if (mkdir(killers, 0700) != 0 || killer_dirs(self, killers, NULL) != 0)
 		return -1;
 	text = fleet();
@@ -102,7 +117,7 @@ ops_tear_down(void **state)
 	char *command = mem_printf("rm -rf '%s'", base);
 
 	(void)state;
-	(void)setenv("PATH", real_path, 1);
+	(void)setenv("PATH", own_path, 1);
 	hostops_free(w.set);
 	session_free(w.session);
 	keyring_free(w.keyring);

@@ -37,6 +37,7 @@ struct world {
 extern struct world w;
 
 /*
+ * With $BELAY_TEST_SH (a path) that is the shell of the host-side program and of commands.
  * Makes base and begins; fleet: a fleet file, allocated, once base is known.  The
  * order of the world is op "run-1/step/1" of nothing.  0, or -1.
  */
