@@ -358,6 +358,7 @@ E2E = \
 	tests/e2e/setting.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
+	tests/e2e/canary.sh \
 	tests/e2e/batch.sh \
 	tests/e2e/drift.sh \
 	$(END)
