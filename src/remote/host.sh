@@ -638,8 +638,9 @@ verb_put()
 		# Cut short before.  Either nothing was written yet, or all of it,
 		# or, in place, a part of it.
 		[ "$m_path" = "$path" ] || fail "its record is about $m_path"
+		# With the same content before and after, what may be written is the mode.
 		current_sha
-		if [ "$sha" != "$m_before" ]; then
+		if [ "$sha" != "$m_before" ] || [ "$m_before $m_after" = "$after $after" ]; then
 			[ "$m_after" = "$after" ] || finish "drift $sha"
 			inplace=$m_inplace
 			if [ "$sha" != "$after" ]; then

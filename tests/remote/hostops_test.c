@@ -370,6 +370,27 @@ a_whole_file_of_others_is_kept_as_it_stands(void **state)
 }
 
 static void
+a_mode_that_was_being_changed_is_known_before_and_after_a_kill(void **state)
+{
+	struct stat st;
+	bool reached = true;
+	int at;
+
+	(void)state;
+	(void)snprintf(file_path, sizeof(file_path), "%s/mode", base);
+	for (at = 19; reached && at < 40; at += 2) {
+		write_text(file_path, "same\n", 0640);
+		file_op("same\n", 0600);
+		(void)snprintf(w.order.op.id, sizeof(w.order.op.id), "run-1/mode/%d", at);
+		reached = ops_killed(OPV_APPLY, at, "after");
+		check(OPV_APPLY, OP_APPLIED);
+		check(OPV_UNDO, OP_RESTORED);
+		assert_int_equal(stat(file_path, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0640);
+	}
+}
+
+static void
 a_file_that_others_changed_is_not_undone(void **state)
 {
 	(void)state;
@@ -1045,6 +1066,7 @@ main(int argc, char **argv)
 		T(an_undo_without_its_record_claims_nothing),
 		T(an_env_file_that_we_made_goes_again),
 		T(a_file_has_content_mode_and_owner_and_goes_with_its_directory),
+		T(a_mode_that_was_being_changed_is_known_before_and_after_a_kill),
 		T(a_file_that_others_changed_is_not_undone),
 		T(what_others_made_of_ours_is_kept_where_that_is_wanted),
 		T(a_whole_file_of_others_is_kept_as_it_stands),
