@@ -204,6 +204,7 @@ main(int argc, char **argv)
 	(void)setlocale(LC_ALL, "");
 	(void)setlocale(LC_NUMERIC, "C");
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);	/* a journal that may not grow is an error like another */
 	o.waive = waive;
 	o.keep = keep;
 	while ((c = getopt_long(argc, argv, "f:p:h", long_options, NULL)) != -1)
