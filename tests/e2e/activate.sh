@@ -3,53 +3,10 @@
 # Between the edit and the restart: what would keep a Postgres down is found
 # while it is still up, and nothing is restarted; what does not come back is said so.
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/lib.sh"
+. "$here/boxlib.sh"
 
-box=$tmp/box
 conf=$box/pg/conf.d/tls.conf
 hba=$box/pg/pg_hba.conf
-log=$box/log
-HOME=$tmp/home XDG_STATE_HOME=$tmp/state
-export HOME XDG_STATE_HOME
-PATH=$PATH:/usr/sbin:/sbin
-pg_bin=
-for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/bin; do
-	[ -x "$d/initdb" ] && [ -x "$d/postgres" ] && pg_bin=$d
-done
-user=$(id -un) as=
-if [ "$(id -u)" = 0 ]; then
-	user=postgres as="setpriv --reuid=postgres --regid=$(id -gn postgres) --init-groups"
-fi
-fleet=$tmp/fleet.yaml
-plan=$tmp/plan.yaml
-
-box_belay() {
-	"$BELAY" -f "$fleet" -p "$plan" "$@"
-}
-
-end_box() {
-	[ ! -f "$box/data/postmaster.pid" ] || kill -INT "$(head -n 1 "$box/data/postmaster.pid")" 2>/dev/null
-	until_ 10 test ! -f "$box/data/postmaster.pid"
-	cleanup
-}
-trap end_box EXIT
-
-sql() {
-	psql -h "$box/run" -p "$port" -U admin -d postgres -qAt -P pager=off -c "$1"
-}
-
-# A port that nobody has: Postgres itself says so.
-start_postgres() {
-	tries=0
-	while [ $tries -lt 20 ]; do
-		tries=$((tries + 1))
-		port=$((20000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
-		$as "$pg_bin/pg_ctl" -D "$box/data" -l "$log" -w -t 30 \
-			-o "-p $port -k $box/run -c fsync=off" start >/dev/null 2>&1 && return
-	done
-	tail -n 20 "$log"
-	return 1
-}
 
 # write_fleet KIND HOW [CONF]: HOW is the unit's run: … or by: …
 write_fleet() {
@@ -90,19 +47,15 @@ END
 }
 
 make_box() {
-	mkdir -p "$HOME" "$XDG_STATE_HOME" "$box/run" "$box/pg/conf.d" "$box/pg/other.d" "$box/tls"
-	chmod 700 "$XDG_STATE_HOME"
-	chown "$user" "$box" "$box/run" "$box/pg" "$box/pg/conf.d" "$box/pg/other.d" "$box/tls"
-	$as "$pg_bin/initdb" -D "$box/data" -U admin -A trust -N --no-instructions --locale=C >"$log" 2>&1 || {
-		tail -n 5 "$log"
-		return 1
-	}
+	mkdir -p "$box/pg/conf.d" "$box/pg/other.d" "$box/tls"
+	chown "$user" "$box/pg" "$box/pg/conf.d" "$box/pg/other.d" "$box/tls"
+	init_postgres || return 1
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "hba_file = '$hba'" "include_dir = '$box/pg/conf.d'" \
 		"shared_buffers = 8MB" >>"$box/data/postgresql.conf"
 	echo 'ssl = off' >"$conf"
 	echo '# not read by anybody' >"$box/pg/other.d/tls.conf"
 	printf '%s\n' 'local all all trust' 'host all all 127.0.0.1/32 scram-sha-256' >"$hba"
-	chown "$user" "$conf" "$hba" "$box/pg/other.d/tls.conf" "$box/data/postgresql.conf" "$log"
+	chown "$user" "$conf" "$hba" "$box/pg/other.d/tls.conf" "$box/data/postgresql.conf"
 	start_postgres || return 1
 	(umask 077
 	for s in admin probe ca-key; do

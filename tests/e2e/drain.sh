@@ -4,78 +4,16 @@
 # somebody ends them: at a Postgres, a Redis and a PgBouncer, each by name, and none
 # before a new one is seen on TLS; none of a client that nobody declared.
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/lib.sh"
-
-box=$tmp/box
-HOME=$tmp/home XDG_STATE_HOME=$tmp/state
-export HOME XDG_STATE_HOME
-PATH=$PATH:/usr/sbin:/sbin
-pg_bin=
-for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/bin; do
-	[ -x "$d/initdb" ] && [ -x "$d/postgres" ] && pg_bin=$d
-done
-user=$(id -un) as=
-if [ "$(id -u)" = 0 ]; then
-	user=postgres as="setpriv --reuid=postgres --regid=$(id -gn postgres) --init-groups"
-fi
-fleet=$tmp/fleet.yaml
-plan=$tmp/plan.yaml
-pids=
-
-box_belay() {
-	"$BELAY" -f "$fleet" -p "$plan" "$@"
-}
-
-end_box() {
-	for p in $pids; do
-		kill "$p" 2>/dev/null
-	done
-	[ ! -f "$box/data/postmaster.pid" ] || kill -INT "$(head -n 1 "$box/data/postmaster.pid")" 2>/dev/null
-	until_ 10 test ! -f "$box/data/postmaster.pid"
-	cleanup
-}
-trap end_box EXIT
-
-sql() {
-	psql -h "$box" -p "$port" -U admin -d postgres -qAt -P pager=off -c "$1"
-}
-
-free_port() {
-	while :; do
-		p=$((20000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
-		hex=$(printf '%04X' "$p")
-		cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$hex " || break
-	done
-	echo "$p"
-}
-
-start_postgres() {
-	tries=0
-	while [ $tries -lt 20 ]; do
-		tries=$((tries + 1))
-		port=$(free_port)
-		$as "$pg_bin/pg_ctl" -D "$box/data" -l "$box/pg.log" -w -t 30 -o "-p $port -k $box -c fsync=off" start \
-			>/dev/null 2>&1 && return
-	done
-	tail -n 20 "$box/pg.log"
-	return 1
-}
+. "$here/boxlib.sh"
 
 make_box() {
-	mkdir -p "$HOME" "$XDG_STATE_HOME" "$box" || return 1
-	chmod 700 "$XDG_STATE_HOME"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 9 \
 		-addext subjectAltName=DNS:localhost -keyout "$box/key" -out "$box/crt" 2>/dev/null || return 1
-	chown "$user" "$box" "$box/key" "$box/crt"
+	chown "$user" "$box/key" "$box/crt"
 	chmod 600 "$box/key"
-	$as "$pg_bin/initdb" -D "$box/data" -U admin -A trust -N --no-instructions --locale=C >"$tmp/initdb.log" 2>&1 || {
-		tail -n 5 "$tmp/initdb.log"
-		return 1
-	}
+	init_postgres || return 1
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "ssl = on" "ssl_cert_file = '$box/crt'" \
 		"ssl_key_file = '$box/key'" "shared_buffers = 8MB" >>"$box/data/postgresql.conf"
-	: >"$box/pg.log"
-	chown "$user" "$box/pg.log"
 	start_postgres || return 1
 	sql "CREATE ROLE app LOGIN" && sql "CREATE ROLE pool LOGIN" && sql 'CREATE ROLE stranger LOGIN' && sql 'CREATE ROLE belay_probe LOGIN IN ROLE pg_monitor' || return 1
 	rport=$(free_port) rtls=$(free_port) bport=$(free_port)

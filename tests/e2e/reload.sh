@@ -3,40 +3,7 @@
 # A PgBouncer and a Redis that reload themselves, each by its own console: what was
 # written is in force, the processes are the same, and who was connected still is.
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/lib.sh"
-
-box=$tmp/box
-HOME=$tmp/home XDG_STATE_HOME=$tmp/state
-export HOME XDG_STATE_HOME
-PATH=$PATH:/usr/sbin:/sbin
-user=$(id -un) as=
-if [ "$(id -u)" = 0 ]; then
-	user=postgres as="setpriv --reuid=postgres --regid=$(id -gn postgres) --init-groups"
-fi
-fleet=$tmp/fleet.yaml
-plan=$tmp/plan.yaml
-pids=
-
-box_belay() {
-	"$BELAY" -f "$fleet" -p "$plan" "$@"
-}
-
-end_box() {
-	for p in $pids; do
-		kill "$p" 2>/dev/null
-	done
-	cleanup
-}
-trap end_box EXIT
-
-free_port() {
-	while :; do
-		p=$((20000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
-		hex=$(printf '%04X' "$p")
-		cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$hex " || break
-	done
-	echo "$p"
-}
+. "$here/boxlib.sh"
 
 bouncer() {
 	psql "host=127.0.0.1 port=$bport user=admin dbname=pgbouncer" -qAt -F '|' -P footer=off -c "$1"
@@ -47,12 +14,10 @@ redis() {
 }
 
 make_box() {
-	mkdir -p "$HOME" "$XDG_STATE_HOME" "$box" || return 1
-	chmod 700 "$XDG_STATE_HOME"
 	# What the servers begin with: a certificate of nobody's.
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=old -days 9 \
 		-keyout "$box/key" -out "$box/crt" 2>/dev/null || return 1
-	chown "$user" "$box" "$box/key" "$box/crt"
+	chown "$user" "$box/key" "$box/crt"
 	chmod 600 "$box/key"
 	rport=$(free_port) rtls=$(free_port) bport=$(free_port)
 	$as redis-server --bind 127.0.0.1 --port "$rport" --tls-port "$rtls" --tls-cert-file "$box/crt" --tls-key-file "$box/key" \

@@ -4,40 +4,7 @@
 # by its console, a Redis by CONFIG SET. Plaintext, both, and back by value; killed
 # with the intent just on disk, changed by somebody else, adopted, and put back by hand.
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/lib.sh"
-
-box=$tmp/box
-log=$box/log
-HOME=$tmp/home XDG_STATE_HOME=$tmp/state
-export HOME XDG_STATE_HOME
-PATH=$PATH:/usr/sbin:/sbin
-pg_bin=
-for d in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/bin; do
-	[ -x "$d/initdb" ] && [ -x "$d/postgres" ] && pg_bin=$d
-done
-user=$(id -un) as=
-if [ "$(id -u)" = 0 ]; then
-	user=postgres as="setpriv --reuid=postgres --regid=$(id -gn postgres) --init-groups"
-fi
-fleet=$tmp/fleet.yaml
-plan=$tmp/plan.yaml
-pids=
-
-b() {
-	"$BELAY" -f "$fleet" -p "$plan" "$@"
-}
-
-end_box() {
-	for p in $pids; do kill "$p" 2>/dev/null; done
-	[ ! -f "$box/data/postmaster.pid" ] || kill -INT "$(head -n 1 "$box/data/postmaster.pid")" 2>/dev/null
-	until_ 10 test ! -f "$box/data/postmaster.pid"
-	cleanup
-}
-trap end_box EXIT
-
-sql() {
-	psql -h "$box/run" -p "$port" -U admin -d postgres -qAt -P pager=off -c "$1"
-}
+. "$here/boxlib.sh"
 
 console() {
 	PGPASSWORD=$secret psql -h 127.0.0.1 -p "$bport" -U boss -d pgbouncer -qAt -P pager=off -c "$1"
@@ -47,28 +14,11 @@ redis() {
 	REDISCLI_AUTH=$secret redis-cli -h 127.0.0.1 -p "$rport" "$@"
 }
 
-some_port() {
-	echo $((20000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
-}
-
-# A port that nobody has: Postgres itself says so.
-start_postgres() {
-	tries=0
-	while [ $tries -lt 20 ]; do
-		tries=$((tries + 1))
-		port=$(some_port)
-		$as "$pg_bin/pg_ctl" -D "$box/data" -l "$log" -w -t 30 \
-			-o "-p $port -k $box/run -c fsync=off" start >/dev/null 2>&1 && return
-	done
-	tail -n 20 "$log"
-	return 1
-}
-
 start_pgbouncer() {
 	tries=0
 	while [ $tries -lt 20 ]; do
 		tries=$((tries + 1))
-		bport=$(some_port)
+		bport=$(free_port)
 		printf '%s\n' '[databases]' "postgres = host=127.0.0.1 port=$port" '[pgbouncer]' 'listen_addr = 127.0.0.1' \
 			"listen_port = $bport" 'unix_socket_dir =' 'auth_type = plain' "auth_file = $box/users" 'admin_users = boss' \
 			>"$box/pgbouncer.ini"
@@ -87,7 +37,7 @@ start_redis() {
 	tries=0
 	while [ $tries -lt 20 ]; do
 		tries=$((tries + 1))
-		rport=$(some_port)
+		rport=$(free_port)
 		tport=$((rport + 1))
 		printf '%s\n' 'bind 127.0.0.1' "port $rport" "requirepass $secret" 'save ""' "dir $box/redis" >"$box/redis/redis.conf"
 		chown "$user" "$box/redis/redis.conf"
@@ -101,13 +51,9 @@ start_redis() {
 }
 
 make_box() {
-	mkdir -p "$HOME" "$XDG_STATE_HOME" "$box/run" "$box/tls" "$box/redis"
-	chmod 700 "$XDG_STATE_HOME"
-	chown "$user" "$box" "$box/run" "$box/tls" "$box/redis"
-	$as "$pg_bin/initdb" -D "$box/data" -U admin -A trust -N --no-instructions --locale=C >"$log" 2>&1 || {
-		tail -n 5 "$log"
-		return 1
-	}
+	mkdir -p "$box/tls" "$box/redis"
+	chown "$user" "$box/tls" "$box/redis"
+	init_postgres || return 1
 	secret=$(od -An -v -tx1 -N12 /dev/urandom | tr -d ' \n')
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "shared_buffers = 8MB" >>"$box/data/postgresql.conf"
 	printf '%s\n' 'local all all trust' 'host all all 127.0.0.1/32 scram-sha-256' >"$box/data/pg_hba.conf"
@@ -200,8 +146,8 @@ kept_by_redis() {
 }
 
 preview_names_the_values() {
-	b diff pg-both >"$tmp/diff" 2>&1 || [ $? = 2 ] || { cat "$tmp/diff"; return 1; }
-	b diff redis-both >>"$tmp/diff" 2>&1 || [ $? = 2 ] || { cat "$tmp/diff"; return 1; }
+	box_belay diff pg-both >"$tmp/diff" 2>&1 || [ $? = 2 ] || { cat "$tmp/diff"; return 1; }
+	box_belay diff redis-both >>"$tmp/diff" 2>&1 || [ $? = 2 ] || { cat "$tmp/diff"; return 1; }
 	cat "$tmp/diff"
 	grep -q -e '-ssl = off, by default' "$tmp/diff" &&
 	grep -q -e '+ssl = on  (ALTER SYSTEM; takes effect at a reload)' "$tmp/diff" &&
@@ -210,7 +156,7 @@ preview_names_the_values() {
 }
 
 whole_way_there() {
-	b apply --all --yes && kept_by_redis &&
+	box_belay apply --all --yes && kept_by_redis &&
 	[ "$(sql 'SHOW ssl')" = on ] && [ "$(sql 'SHOW ssl_min_protocol_version')" = TLSv1.2 ] &&
 	PGPASSWORD=$secret psql "host=localhost hostaddr=127.0.0.1 port=$port user=boss dbname=postgres sslmode=verify-full sslrootcert=$box/tls/ca.crt" -qAtc 'SELECT 1' &&
 	PGPASSWORD=$secret psql "host=localhost hostaddr=127.0.0.1 port=$bport user=boss dbname=pgbouncer sslmode=verify-full sslrootcert=$box/tls/ca.crt" -qAtc 'SHOW VERSION' &&
@@ -218,13 +164,13 @@ whole_way_there() {
 }
 
 whole_way_back() {
-	b undo --all --yes && as_before && ! kept_by_redis
+	box_belay undo --all --yes && as_before && ! kept_by_redis
 }
 
 drift_is_refused() {
 	redis CONFIG SET tls-auth-clients optional || return 1
 	rc=0
-	b undo redis-both --yes >"$tmp/drift" 2>&1 || rc=$?
+	box_belay undo redis-both --yes >"$tmp/drift" 2>&1 || rc=$?
 	cat "$tmp/drift"
 	[ $rc != 0 ] && grep -q "somebody changed what we had set" "$tmp/drift" || return 1
 	[ "$(redis CONFIG GET tls-auth-clients | sed -n 2p)" = optional ] || return 1
@@ -233,9 +179,9 @@ drift_is_refused() {
 
 # Killed as soon as the host has the intent of the step's statement.
 killed_with_the_intent() {
-	b apply certs --yes >/dev/null || return 1
-	b apply pg-both --yes >/dev/null || return 1
-	b apply pool-both --yes >/dev/null || return 1
+	box_belay apply certs --yes >/dev/null || return 1
+	box_belay apply pg-both --yes >/dev/null || return 1
+	box_belay apply pool-both --yes >/dev/null || return 1
 	"$BELAY" -f "$fleet" -p "$plan" apply redis-both --yes >"$tmp/killed" 2>&1 &
 	victim=$!
 	until_ 30 any_record redis-both || { cat "$tmp/killed"; return 1; }
@@ -252,17 +198,17 @@ any_record() {
 }
 
 another_bastion() {
-	b apply --all --yes >/dev/null || return 1
+	box_belay apply --all --yes >/dev/null || return 1
 	mv "$XDG_STATE_HOME" "$tmp/old" && mkdir -m 700 "$XDG_STATE_HOME" && cp -r "$tmp/old/belay/ca" "$XDG_STATE_HOME/" 2>/dev/null
-	b adopt --yes && b undo --all --yes && as_before && ! kept_by_redis
+	box_belay adopt --yes && box_belay undo --all --yes && as_before && ! kept_by_redis
 }
 
 by_hand() {
 	rm -rf "$XDG_STATE_HOME" && mv "$tmp/old" "$XDG_STATE_HOME"
 	cp -r "$XDG_STATE_HOME" "$tmp/again"
 	sed 's/^name: told/name: told-again/' "$plan" >"$tmp/plan2" && mv "$tmp/plan2" "$plan"
-	b apply --all --yes || return 1
-	b undo --all --print >"$tmp/undo.sh" || return 1
+	box_belay apply --all --yes || return 1
+	box_belay undo --all --print >"$tmp/undo.sh" || return 1
 	! grep -q "$secret" "$tmp/undo.sh" || return 1
 	(PGPASSWORD=$secret REDISCLI_AUTH=$secret sh "$tmp/undo.sh") && as_before && ! kept_by_redis
 }
@@ -273,7 +219,7 @@ nothing_kept_the_password() {
 
 ok box_stands make_box || finish
 values >"$tmp/before"
-ok plan_is_proven b check
+ok plan_is_proven box_belay check
 ok preview_names_the_values preview_names_the_values
 ok applied_settings_serve whole_way_there
 ok what_somebody_changed_is_refused drift_is_refused
