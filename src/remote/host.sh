@@ -10,7 +10,8 @@
 #
 #	belay-payload NONCE
 #
-# is thrown away (a `sudo -S` may leave its password unread), then lines "name
+# is thrown away (a `sudo -S` may leave its password unread; the rest is sent when
+# a line "NONCE here" came), then lines "name
 # value" up to an empty one, then bytes up to the end.  The answer is a row of
 # lines "NONCE WORD ...", each with a newline before it; what stands between two
 # of them is the data of the first.  The last one is "NONCE end OUTCOME ...".
@@ -71,6 +72,9 @@ lf="
 "
 
 say() { printf "\n%s %s\n" "$nonce" "$*"; }
+
+# Whoever told sudo a password sends nothing more until sudo has let us begin.
+case $0 in belay-host-as) say here ;; esac
 
 finish()
 {

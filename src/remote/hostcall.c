@@ -56,18 +56,32 @@ finish(struct hostcall *c, enum hostcall_end end, const struct err *why)
 }
 
 static void
-on_opened(void *arg)
+send_request(struct hostcall *c)
 {
-	struct hostcall *c = arg;
-
 	c->sent = true;
-	if (c->password.len > 0)
-		(void)stream_write(c->stream, c->password.data, c->password.len);
-	buf_release(&c->password);
 	(void)stream_write(c->stream, c->request.data, c->request.len);
 	if (c->events->waits == NULL)
 		stream_write_eof(c->stream);
 	buf_release(&c->request);
+}
+
+/*
+ * What sudo is told goes alone, and the request when the program says that it is
+ * there: a sudo that does not take the one would read lines of the other for its next
+ * tries, and count each as a failed login.
+ */
+static void
+on_opened(void *arg)
+{
+	struct hostcall *c = arg;
+
+	if (c->password.len == 0) {
+		send_request(c);
+		return;
+	}
+	c->held = true;
+	(void)stream_write(c->stream, c->password.data, c->password.len);
+	buf_release(&c->password);
 }
 
 /* The mark at or behind `from`, or SIZE_MAX; "\nNONCE " and a word. */
@@ -160,6 +174,10 @@ on_data(void *arg, const unsigned char *p, size_t len_bytes)
 	size_t at, back = strlen(c->nonce) + 8;
 
 	(void)buf_put(&c->out, p, len_bytes);
+	if (c->held && find_mark(c, 0, "here\n") != SIZE_MAX) {
+		c->held = false;
+		send_request(c);
+	}
 	if (c->events->text != NULL && !c->live_over)
 		follow_live(c);
 	at = find_mark(c, c->searched, "end ");
@@ -185,6 +203,10 @@ on_errdata(void *arg, const unsigned char *p, size_t len_bytes)
 	struct hostcall *c = arg;
 
 	(void)buf_put(&c->said, p, len_bytes);
+	if (c->held && host_sudo_trouble(buf_str(&c->said)) != SUDO_FINE) {
+		c->held = false;
+		stream_write_eof(c->stream);
+	}
 }
 
 static void
@@ -238,6 +260,7 @@ hostcall_headers(struct hostcall *c)
 	buf_init(&c->said, SAID_MAX);
 	c->out.secret = true;
 	c->as = NULL;
+	c->held = false;
 	host_begin(&c->request, c->nonce);
 	return &c->request;
 }

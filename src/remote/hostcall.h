@@ -42,6 +42,7 @@ struct hostcall {		/* zero it before the first use */
 	size_t	 waited;	/* of out: no later than this is a "wait" that was told */
 	size_t	 searched;	/* of out: the end is not before this */
 	bool	 sent, live, live_over, ended;
+	bool	 held;		/* sudo was told, and the program has not said that it is there */
 	/* by sudo: as whom (or NULL), what it is told, and why it did not begin */
 	const char *as;
 	struct buf password;

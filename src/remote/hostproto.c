@@ -39,6 +39,8 @@ host_sudo_trouble(const char *said)
 		const char *text;
 		enum sudo_trouble trouble;
 	} known[] = {
+		{ "incorrect password attempt", SUDO_WRONG_PASSWORD },
+		{ "Sorry, try again", SUDO_WRONG_PASSWORD },
 		{ "a password is required", SUDO_WANTS_PASSWORD },
 		{ "no password was provided", SUDO_WANTS_PASSWORD },
 		{ "you must have a tty", SUDO_WANTS_TERMINAL },
@@ -46,8 +48,6 @@ host_sudo_trouble(const char *said)
 		{ "is not allowed to execute", SUDO_DENIED },
 		{ "may not run sudo", SUDO_DENIED },
 		{ "is not allowed to run sudo", SUDO_DENIED },
-		{ "incorrect password attempt", SUDO_WRONG_PASSWORD },
-		{ "Sorry, try again", SUDO_WRONG_PASSWORD },
 		{ "unknown user", SUDO_UNKNOWN_USER },
 		{ "sudo: not found", SUDO_MISSING },
 		{ "sudo': No such file", SUDO_MISSING },

@@ -78,7 +78,7 @@ in_place_of(const char *name)
 static int
 set_up(void **state)
 {
-	char *path;
+	char *path, *text;
 	size_t i;
 
 	(void)state;
@@ -109,7 +109,9 @@ set_up(void **state)
 		free(path);
 	}
 	path = mem_printf("%s/sudoers", base);
-	write_text(path, sudoers, 0440);
+	text = mem_printf("%sDefaults logfile=%s/sudo.log, loglinelen=0\n", sudoers, base);
+	write_text(path, text, 0440);
+	free(text);
 	free(path);
 	shell(mem_printf("mkdir '%s/other' && chown 7006:7000 '%s/other'", base, base));
 	if (in_place_of("passwd") != 0 || in_place_of("shadow") != 0 || in_place_of("sudoers") != 0)
@@ -254,6 +256,8 @@ what_stands_in_sudos_way_is_told_apart(void **state)
 		{ AT_A_TERMINAL, 0, PASSWORD, SUDO_WANTS_TERMINAL, "!requiretty" },
 		{ NOBODY_OF_SUDOERS, 0, PASSWORD, SUDO_DENIED, "needs a rule in sudoers" },
 		{ FOR_TRUE_ALONE, 0, PASSWORD, SUDO_DENIED, "needs a rule in sudoers" },
+		{ BY_PASSWORD, 0, NULL, SUDO_WANTS_PASSWORD, "wants a password" },
+		{ BY_PASSWORD, 0, "not the one", SUDO_WRONG_PASSWORD, "did not take the password" },
 		{ NOBODY_OF_SUDOERS, 0, NULL, SUDO_WANTS_PASSWORD, "wants a password" },
 		{ FREELY, 2, NULL, SUDO_UNKNOWN_USER, "no user 'no-such-user'" },
 	};
@@ -274,6 +278,9 @@ what_stands_in_sudos_way_is_told_apart(void **state)
 		check(OPV_APPLY, OP_FAILED);
 		ourselves();
 	}
+	/* A wrong password is one try: nothing else was taken for another. */
+	shell(mem_printf("grep -q ' 1 incorrect password attempt ' '%s/sudo.log'", base));
+	shell(mem_printf("! grep -q ' incorrect password attempts ' '%s/sudo.log'", base));
 	/* No sudo at all. */
 	shell(mem_printf("mkdir '%s/few' && ln -s /bin/sh /usr/bin/env '%s/few'", base, base));
 	path = mem_printf("%s/few", base);
