@@ -120,6 +120,9 @@ struct engine {
 	struct fleet *fleet;
 	struct plan *plan;
 	struct board *board;
+	struct sight {		/* by endpoint: was it looked at in this process, and did it ever answer? */
+		bool	 looked, answered;
+	} *sights;
 	struct rollout *rollout;
 
 	const struct engine_events *events;

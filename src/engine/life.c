@@ -150,6 +150,7 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	free(text);
 	e->who = who_am_i();
 	e->board = board_new(e->fleet);
+	e->sights = mem_array(e->fleet->nendpoints, sizeof(*e->sights));
 	e->certs = mem_array(e->fleet->ncerts, sizeof(*e->certs));
 	e->secret_given = mem_array(e->fleet->nsecrets, sizeof(*e->secret_given));
 	watch_init(e);
@@ -298,6 +299,7 @@ engine_free(struct engine *e)
 	adopt_free(e);
 	rollout_free(e->rollout);
 	board_free(e->board);
+	free(e->sights);
 	plan_free(e->plan);
 	fleet_free(e->fleet);
 	for (i = 0; i < e->nlater; i++) {

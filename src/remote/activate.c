@@ -11,6 +11,8 @@
  * and would keep a server down, is in the way.  A waived check is in nobody's way.
  *
  * Behind: the endpoints that it brought up have to answer, within the op's deadline.
+ * The way back does not stand still for one that never answered anyhow: its words
+ * say so, and it goes on.
  *
  * Invariants: one thing is under way at a time (a host call, a statement, a look, the
  * timer); hostop_finish() drops all of it.  A private key that was read stays in
@@ -670,6 +672,19 @@ back_again(uv_timer_t *timer)
 	next_back(h->activation);
 }
 
+/* Did the console look, and never see the endpoint under way answer? */
+static bool
+never_answered(const struct activation *a)
+{
+	const struct indices *unseen = &a->h->order->unseen;
+	size_t i;
+
+	for (i = 0; i < unseen->n; i++)
+		if (unseen->v[i] == a->endpoints.v[a->at])
+			return true;
+	return false;
+}
+
 static void
 back_told(void *arg, bool answers, const char *why)
 {
@@ -696,6 +711,11 @@ back_told(void *arg, bool answers, const char *why)
 	} else if (a->before && h->op->idempotent && !h->anew) {
 		h->anew = true;
 		hostop_run_now(h);
+	} else if (h->verb == OPV_UNDO && never_answered(a)) {
+		hostop_say(h, "%s as before; '%s' never answered, and does not now: %s", restarts(a) ? "restarted" :
+		    "reloaded", name, a->back_why);
+		a->at++;
+		next_back(a);
 	} else if (left_ms(a) > LOOK_AGAIN_MS + ANSWER_MS)
 		(void)uv_timer_start(&h->timer, back_again, LOOK_AGAIN_MS, 0);
 	else {

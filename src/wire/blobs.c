@@ -133,12 +133,16 @@ void
 wire_op_encode(const struct wire_op *o, struct buf *out)
 {
 	struct buf op = { .secret = true };
+	size_t i;
 
 	blob_put_str(out, o->expect_sha);
 	blob_put_str(out, o->who);
 	blob_put_str(out, o->plan_sha);
 	blob_put_int(out, o->token);
 	blob_put_int(out, o->keep);
+	blob_put_int(out, (int64_t)o->unseen.n);
+	for (i = 0; i < o->unseen.n; i++)
+		blob_put_int(out, o->unseen.v[i]);
 	blob_put_str(out, o->wayback);
 	op_encode(&o->op, &op);
 	blob_put_bytes(out, op.data, op.len);
@@ -152,6 +156,7 @@ wire_op_decode(struct wire_op *ret, const void *p, size_t len_bytes, struct err 
 	struct wire_op o;
 	char *op;
 	size_t op_len;
+	int64_t i, n;
 	int rc = -1;
 
 	memset(&o, 0, sizeof(o));
@@ -161,6 +166,9 @@ wire_op_decode(struct wire_op *ret, const void *p, size_t len_bytes, struct err 
 	blob_fixed(&r, o.plan_sha, sizeof(o.plan_sha));
 	o.token = blob_int(&r, 0, INT64_MAX);
 	o.keep = blob_int(&r, 0, 1) != 0;
+	n = blob_int(&r, 0, FLEET_ITEMS_MAX);
+	for (i = 0; i < n; i++)
+		*(int *)mem_push(&o.unseen.v, &o.unseen.n, sizeof(int)) = (int)blob_int(&r, 0, FLEET_ITEMS_MAX);
 	o.wayback = blob_str(&r, WIRE_WAYBACK_MAX);
 	op = blob_bytes(&r, WIRE_BLOB_MAX, &op_len);
 	if (!blob_done(&r) || op == NULL)
@@ -170,8 +178,10 @@ wire_op_decode(struct wire_op *ret, const void *p, size_t len_bytes, struct err 
 	mem_wipe_free(op, op_len);
 	if (rc == 0)
 		*ret = o;
-	else
+	else {
+		free(o.unseen.v);
 		free(o.wayback);
+	}
 	return rc;
 }
 
@@ -179,6 +189,7 @@ void
 wire_op_release(struct wire_op *o)
 {
 	op_release(&o->op);
+	free(o->unseen.v);
 	free(o->wayback);
 	memset(o, 0, sizeof(*o));
 }

@@ -428,6 +428,9 @@ an_op(void)
 	o.op.len = 6;
 	o.op.mode = 0600;
 	o.op.secret = true;
+	o.keep = true;
+	*(int *)mem_push(&o.unseen.v, &o.unseen.n, sizeof(int)) = 3;
+	*(int *)mem_push(&o.unseen.v, &o.unseen.n, sizeof(int)) = 0;
 	return o;
 }
 
