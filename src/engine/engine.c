@@ -285,6 +285,23 @@ feed_now(struct engine *e, const struct event *ev)
 	engine_carry_out(e, &fx);
 }
 
+/* Who wants to go back does not want to wait until a server that was restarted answers. */
+static void
+hurry(struct engine *e)
+{
+	struct errand *x;
+	size_t i;
+
+	for (i = 0; i < e->nerrands; i++) {
+		x = &e->errands[i];
+		if (x->hurried || x->verb != OPV_APPLY || !rollout_step(e->rollout, x->step)->undo_wanted ||
+		    e->memory[x->step].ops.v[x->op].kind != OP_ACTIVATE)
+			continue;
+		x->hurried = true;
+		workers_hurry(e->workers, x->id);
+	}
+}
+
 void
 engine_feed(struct engine *e, const struct event *ev)
 {
@@ -310,6 +327,7 @@ engine_feed(struct engine *e, const struct event *ev)
 		free(why.m);
 	}
 	e->feeding = false;
+	hurry(e);
 	engine_dirty(e);
 	engine_arm(e);
 }

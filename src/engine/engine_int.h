@@ -71,6 +71,7 @@ struct errand {
 	enum op_verb verb;
 	int64_t	 since_ms, deadline_ms;
 	unsigned lost;		/* workers that died with it so far */
+	bool	 hurried;	/* it was told not to wait for a server */
 	struct buf output;
 };
 

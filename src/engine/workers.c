@@ -588,6 +588,7 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 	case MSG_LEASE:
 	case MSG_RECORDS:
 	case MSG_CANCEL:
+	case MSG_HURRY:
 	case MSG_HOST_KEY:
 	case MSG_PASSPHRASE:
 	case MSG_SUDO:
@@ -1101,6 +1102,21 @@ workers_records(struct workers *ws, int host, const char *plan_sha, int64_t dead
 	m.blob = mem_strdup(plan_sha);
 	m.blob_len = strlen(plan_sha);
 	return ask(ws, worker_of_host(ws, host), &m, deadline_ms);
+}
+
+void
+workers_hurry(struct workers *ws, uint64_t id)
+{
+	struct question *q = question_find(ws, id);
+	struct message m = { .kind = MSG_HURRY, .subject = NONE, .id = id };
+	struct buf frame;
+
+	if (q == NULL || !q->sent)
+		return;
+	if (frame_of(&m, &frame) == 0)
+		worker_write(&ws->v[q->worker], &frame);
+	else
+		buf_release(&frame);
 }
 
 void

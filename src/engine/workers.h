@@ -80,6 +80,8 @@ uint64_t workers_lease(struct workers *, int host, const struct wire_lease *, in
 uint64_t workers_records(struct workers *, int host, const char *plan_sha, int64_t deadline_ms);	/* op_done; see remote/hostops.h */
 /* No event follows for this question; an op that has begun on its host is not taken back by it. */
 void	workers_cancel(struct workers *, uint64_t id);
+/* An op that only waits for a server to be back is to end now; it answers as ever. */
+void	workers_hurry(struct workers *, uint64_t id);
 
 /* Kept (in wiped memory) and given again to a worker that is started anew. */
 void	workers_secret(struct workers *, int secret, const char *value, size_t len_bytes);

@@ -65,6 +65,7 @@ struct activation {
 	/* Behind it. */
 	enum op_outcome good;
 	bool	 before;		/* the command had ended before */
+	bool	 hurried;		/* somebody wants to go back: it is not waited for */
 	char	 back_why[ERR_MAX];
 };
 
@@ -716,7 +717,7 @@ back_told(void *arg, bool answers, const char *why)
 		    "reloaded", name, a->back_why);
 		a->at++;
 		next_back(a);
-	} else if (left_ms(a) > LOOK_AGAIN_MS + ANSWER_MS)
+	} else if (!a->hurried && left_ms(a) > LOOK_AGAIN_MS + ANSWER_MS)
 		(void)uv_timer_start(&h->timer, back_again, LOOK_AGAIN_MS, 0);
 	else {
 		hostop_say(h, "%s, and '%s' does not answer since: %s", restarts(a) ? "restarted" : "reloaded", name,
@@ -745,6 +746,12 @@ next_back(struct activation *a)
 	}
 	a->back = probe_back(a->h->set->c.probes, a->endpoints.v[a->at],
 	    left < LOOK_AGAIN_MS ? LOOK_AGAIN_MS : left < LOOK_MS ? left : LOOK_MS, back_told, a);
+}
+
+void
+activation_hurry(struct activation *a)
+{
+	a->hurried = true;
 }
 
 void

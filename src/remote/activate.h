@@ -20,6 +20,7 @@ void	hostop_activate(struct hostop *);
  * before: it had ended before this call; then one that may be repeated is, where they do not answer.
  */
 void	hostop_await_back(struct hostop *, enum op_outcome good, bool before);
+void	activation_hurry(struct activation *);	/* behind the command: one more look, and that counts */
 void	activation_free(struct activation *);	/* NULL is fine */
 
 /* reload.c: the unit's own server is told, under the lock; then hostop_await_back(). */

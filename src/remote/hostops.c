@@ -120,6 +120,13 @@ hostop_cancel(struct hostop *h)
 }
 
 void
+hostop_hurry(struct hostop *h)
+{
+	if (h->activation != NULL)
+		activation_hurry(h->activation);
+}
+
+void
 hostop_later(struct hostop *h, uv_timer_cb later)
 {
 	(void)uv_timer_start(&h->timer, later, 0, 0);

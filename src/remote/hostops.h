@@ -94,6 +94,8 @@ typedef void hostop_secret(void *arg, const char *value, size_t len_bytes, const
 struct hostop *hostops_secret(struct hostops *, int secret, int64_t deadline_ms,
 	    hostop_secret *, void *arg);
 
+/* Where it only waits for a server to be back, it ends at the next look, whatever that shows. */
+void	hostop_hurry(struct hostop *);
 /* No answer follows.  What was sent to the host may still happen there. */
 void	hostop_cancel(struct hostop *);
 

@@ -804,6 +804,18 @@ take_cancel(struct worker *w, const struct message *m)
 		}
 }
 
+static void
+take_hurry(struct worker *w, const struct message *m)
+{
+	struct job *j;
+
+	for (j = w->jobs; j != NULL; j = j->next)
+		if (j->id == m->id && j->hostop != NULL) {
+			hostop_hurry(j->hostop);
+			return;
+		}
+}
+
 /* ---- what is told ---- */
 
 /* As far as the system lets us; a limit that cannot be had is not worth dying for. */
@@ -990,6 +1002,9 @@ take_message(struct worker *w, const struct message *m)
 		return;
 	case MSG_CANCEL:
 		take_cancel(w, m);
+		return;
+	case MSG_HURRY:
+		take_hurry(w, m);
 		return;
 	case MSG_HOST_KEY:
 		if (index_ok(w, m->subject, w->fleet->nhosts))

@@ -44,6 +44,7 @@ static const struct {
 	[MSG_LEASE]	 = { "lease",	   false, HAS_ID | HAS_SUBJECT | HAS_DEADLINE, NULL, 1024 },
 	[MSG_RECORDS]	 = { "records",	   false, HAS_ID | HAS_SUBJECT | HAS_DEADLINE, NULL, 64 },
 	[MSG_CANCEL]	 = { "cancel",	   false, HAS_ID, NULL, 0 },
+	[MSG_HURRY]	 = { "hurry",	   false, HAS_ID, NULL, 0 },
 	[MSG_HOST_KEY]	 = { "host-key",   false, HAS_SUBJECT, NULL, WIRE_HOST_STRING_MAX },
 	[MSG_PASSPHRASE] = { "passphrase", false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },
 	[MSG_SUDO]	 = { "sudo",	   false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },

@@ -46,6 +46,7 @@ enum message_kind {
 	MSG_LEASE,	/* id, subject: host, deadline_ms; blob: wire_lease_encode(); answered by MSG_OP_DONE */
 	MSG_RECORDS,	/* id, subject: host, deadline_ms; blob: the plan's SHA-256; answered by MSG_OP_DONE */
 	MSG_CANCEL,	/* id */
+	MSG_HURRY,	/* id: an op that only waits (for a server to be back) ends now, with what is known */
 	MSG_HOST_KEY,	/* subject: host; blob: fingerprint accepted */
 	MSG_PASSPHRASE,	/* subject: host; blob: wire_strings_encode() of key file, passphrase */
 	MSG_SUDO,	/* subject: host; blob: the password that sudo is told there, for as long as the worker lives */
@@ -58,7 +59,7 @@ enum message_kind {
 	MSG_OP_DONE,	/* id; blob: op_result_encode() */
 	MSG_OP_TEXT	/* id; blob: output of a running command, as it comes (for progress) */
 };
-#define MESSAGE_COUNT 19
+#define MESSAGE_COUNT 20
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 

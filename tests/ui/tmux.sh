@@ -117,7 +117,6 @@ cat >"$tmp/fleet.yaml" <<-END
 	    unit: app
 	    listen: { both: 1 }
 	    names: [localhost]
-	    cannot-see: { served: "nothing listens here" }
 	    accept:
 	      file: $tmp/host/.env
 	      plain: { set: { MODE: "off" } }

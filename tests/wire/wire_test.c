@@ -44,6 +44,7 @@ a_message(enum message_kind kind)
 		break;
 	case MSG_PROBE:
 	case MSG_CANCEL:
+	case MSG_HURRY:
 	case MSG_WAKE:
 	case MSG_READY:
 		break;
@@ -91,6 +92,7 @@ a_message(enum message_kind kind)
 		m.retry_ms = 60000;
 		break;
 	case MSG_CANCEL:
+	case MSG_HURRY:
 	case MSG_READING:
 	case MSG_OP_DONE:
 	case MSG_OP_TEXT:
