@@ -186,7 +186,7 @@ decoys() {
 	done
 	env "$decoy-password=$password" "$decoy-base64=$b64" "$decoy-pem=$pem" "$decoy-bytes=$raw" sleep 300 &
 	sleeper=$!
-	until_ 20 grep -q -a "$decoy-pem" "$tmp/sample.all"
+	until_ 20 grep -q -a "$decoy-bytes" "$tmp/sample.all"
 	rc=$?
 	kill $sleeper
 	wait $sleeper 2>/dev/null

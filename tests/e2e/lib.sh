@@ -7,6 +7,7 @@ set -u
 top=$(cd "$here/../.." && pwd)
 lab=$top/tests/lab/lab
 BELAY=${BELAY:-${BUILD:-$top/build}/belay}
+case $BELAY in /*) ;; *) BELAY=$PWD/$BELAY ;; esac
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/belay-e2e.XXXXXX")
 chmod 755 "$tmp"
 n=0
