@@ -234,8 +234,10 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	}
 	order.wayback = fx->verb == OPV_APPLY || fx->verb == OPV_UNDO ? mem_strdup(buf_str(&script)) : NULL;
 	buf_release(&script);
+	for (i = 0; fx->verb == OPV_APPLY && op->kind == OP_ACTIVATE && i < e->fleet->nendpoints; i++)
+		e->sights[i].silent = e->sights[i].silent || (e->sights[i].looked && !e->sights[i].answered);
 	for (i = 0; fx->verb == OPV_UNDO && op->kind == OP_ACTIVATE && i < e->fleet->nendpoints; i++)
-		if (e->sights[i].looked && !e->sights[i].answered)
+		if (e->sights[i].silent && !e->sights[i].answered)
 			*(int *)mem_push(&order.unseen.v, &order.unseen.n, sizeof(int)) = (int)i;
 	errand->id = workers_op(e->workers, fx->verb, &order, errand->deadline_ms);
 	free(order.unseen.v);

@@ -123,6 +123,7 @@ struct engine {
 	struct board *board;
 	struct sight {		/* by endpoint: was it looked at in this process, and did it ever answer? */
 		bool	 looked, answered;
+		bool	 silent;	/* it had not answered when something was activated: that is not why */
 	} *sights;
 	struct rollout *rollout;
 
