@@ -17,13 +17,24 @@
 #include "core/mem.h"
 #include "core/text.h"
 
+#define SILENT_MS	20000	/* longer than a host that is well is ever left alone */
 #define COLUMN	28	/* where what is known of a host begins */
+
+/* A session may seem up for a while whose host has hung. */
+static bool
+away(const struct scene *s, int host)
+{
+	const struct host_view *hv = board_host_view(s->board, host);
+	int64_t heard = board_heard(s->board, host);
+
+	return (hv != NULL && (hv->reach == REACH_LOST || hv->reach == REACH_BLOCKED)) ||
+	    (heard > 0 && s->now_ms - heard > SILENT_MS);
+}
 
 bool
 step_in_trouble(const struct scene *s, int step)
 {
 	const struct step_view *v = rollout_step(s->rollout, step);
-	const struct host_view *hv;
 	size_t i;
 
 	switch (v->phase) {
@@ -33,12 +44,9 @@ step_in_trouble(const struct scene *s, int step)
 		return true;
 	case PHASE_APPLYING:
 	case PHASE_UNDOING:
-		for (i = 0; i < v->nops; i++) {
-			hv = board_host_view(s->board, v->shapes[i].host);
-			if (v->ops[i].state != OPS_UNDONE && hv != NULL &&
-			    (hv->reach == REACH_LOST || hv->reach == REACH_BLOCKED))
+		for (i = 0; i < v->nops; i++)
+			if (v->ops[i].state != OPS_UNDONE && away(s, v->shapes[i].host))
 				return true;
-		}
 		return false;
 	case PHASE_TODO:
 	case PHASE_PREVIEWING:
@@ -116,7 +124,7 @@ host_words(const struct step_view *v, int host)
 	put_count(&b, files[OPS_CUT], "begun, end not known");
 	put_count(&b, files[OPS_UNDO_INTENT] + files[OPS_UNDOING], "being undone");
 	put_count(&b, files[OPS_UNDONE], "as before");
-	put_count(&b, files[OPS_STUCK], "stuck");
+	put_count(&b, files[OPS_STUCK], "not taken back");
 	if (activation != NULL)
 		buf_printf(&b, "%s%s", b.len > 0 ? "; " : "", activation);
 	return buf_take(&b, NULL);
@@ -134,7 +142,7 @@ add_host(struct page *p, const struct scene *s, int host, const char *words)
 	page_at(p, 16, look.role, "%s", look.word);
 	page_at(p, COLUMN, ROLE_TEXT, "%s", "");
 	page_flow(p, COLUMN, ROLE_TEXT, words);
-	if (hv == NULL || hv->reach == REACH_UP)
+	if (hv == NULL || (hv->reach == REACH_UP && !away(s, host)))
 		return;
 	look_age(age, s->now_ms, heard);
 	page_line(p);

@@ -20,7 +20,9 @@
 static const char *const reading_words[] = { "served", "census", "settings", "host", NULL };
 static const char *const verb_words[] = { "observe", "apply", "undo", "record", NULL };
 static const char *const reach_words[] = { "unknown", "connecting", "up", "lost", "blocked", NULL };
-static const char *const need_words[] = { "nothing", "host-key", "passphrase", "changed-key", NULL };
+static const char *const need_words[WIRE_NEED_COUNT + 1] = {
+	"nothing", "host-key", "passphrase", "changed-key", "sudo", NULL
+};
 
 enum {
 	HAS_ID = 1, HAS_SUBJECT = 2, HAS_WHAT = 4, HAS_NEED = 8, HAS_ATTEMPTS = 16, HAS_DEADLINE = 32,

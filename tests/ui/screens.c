@@ -188,6 +188,16 @@ lost(struct fixture *f, struct view *v)
 	press(f, v, "p");
 }
 
+/* Its session is up, and nothing has come from it for a while. */
+static void
+silent(struct fixture *f, struct view *v)
+{
+	running_step(f, v);
+	f->scene.now_ms += 30000;
+	settle(f, v);
+	press(f, v, "p");
+}
+
 static void
 preview(struct fixture *f, struct view *v)
 {
@@ -584,6 +594,7 @@ static const struct {
 	{ "drift-kept", drift_kept, false, NULL },
 	{ "doubt", doubt, false, NULL },
 	{ "lost", lost, false, NULL },
+	{ "silent", silent, false, NULL },
 	{ "preview", preview, false, NULL },
 	{ "besides", besides, false, NULL },
 	{ "apply", apply_question, false, NULL },
