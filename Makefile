@@ -260,6 +260,7 @@ TESTS = \
 	core/board \
 	wire/wire \
 	store/journal \
+	engine/engine \
 	engine/thread \
 	engine/workers \
 	core/diff \

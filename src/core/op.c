@@ -877,7 +877,8 @@ op_names(const struct op *op, const struct fleet *fleet, struct strings *ret)
 	memset(ret, 0, sizeof(*ret));
 	if (op->path != NULL)
 		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->path));
-	if (op->endpoint != NONE)
+	/* What an endpoint does itself, or is asked before, writes no settings. */
+	if (op->kind == OP_SETTING)
 		strings_push(ret, mem_strdup(fleet->endpoints[op->endpoint].name));
 	for (i = 0; i < op->touches.n; i++)
 		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->touches.v[i]));

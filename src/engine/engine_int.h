@@ -271,6 +271,7 @@ void	past_write(struct engine *, const struct effect *);
 int	engine_may_change(const struct engine *, struct err *);
 /* insist.c: what an operator insisted on.  replay: from the journal. */
 void	insist_replay(struct engine *, int step, const char *kind, const char *text);
+void	insist_undone(struct engine *, int step);	/* a step is restored */
 void	insist_forget(struct engine *);		/* of the whole run */
 void	insist_release(struct engine *, int step);
 

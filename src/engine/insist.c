@@ -1,8 +1,8 @@
 /*
  * insist: what an operator decided against what belay would do by itself: a
  * check that is waived, a change of somebody else's that an undo leaves as it
- * stands.  Each has a name and a reason, is in the journal before it counts,
- * and counts as long as its run.
+ * stands.  Each has a name and a reason, and is in the journal before it counts.
+ * What is waived counts as long as its run; what is kept, until that undo has ended.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,18 +27,29 @@ insistible(struct engine *e, int step, const char *reason, struct err *err)
 }
 
 static int
-insist(struct engine *e, int step, const char *kind, const char *name, const char *reason,
-    char **slot, struct err *err)
+note(struct engine *e, int step, const char *kind, const char *name, const char *reason, struct err *err)
 {
 	char *text = mem_printf("%s: %s", name, reason);
 	int rc = past_note(e, step, kind, text, err);
 
 	free(text);
-	if (rc != 0)
-		return -1;
+	return rc;
+}
+
+static void
+put(struct engine *e, char **slot, const char *reason)
+{
 	free(*slot);
 	*slot = mem_strdup(reason);
 	engine_dirty(e);
+}
+
+static int
+waive(struct engine *e, int step, const char *check, const char *reason, char **slot, struct err *err)
+{
+	if (note(e, step, "waive", check, reason, err) != 0)
+		return -1;
+	put(e, slot, reason);
 	return 0;
 }
 
@@ -77,7 +88,7 @@ engine_waive(struct engine *e, int step, const char *check, const char *reason, 
 
 		if (strcmp(guard ? s->requires[k].name : s->gates[k].name, check) != 0)
 			continue;
-		if (insist(e, step, "waive", check, reason, slot, err) != 0)
+		if (waive(e, step, check, reason, slot, err) != 0)
 			return -1;
 		/* It may be what a step out of its turn was refused for. */
 		e->turn.at_ms = 0;
@@ -86,7 +97,7 @@ engine_waive(struct engine *e, int step, const char *check, const char *reason, 
 		return 0;
 	}
 	if (standing_is_name(e->fleet, check, strlen(check)))
-		return insist(e, step, "waive", check, reason, standing_slot(m, check, strlen(check)), err);
+		return waive(e, step, check, reason, standing_slot(m, check, strlen(check)), err);
 	return err_set(err, "step '%s' has no check '%s'", s->id, check);
 }
 
@@ -131,7 +142,10 @@ engine_keep(struct engine *e, int step, const char *file, const char *reason, st
 {
 	const struct step_view *v;
 	struct step_memory *m;
-	size_t i, kept = 0;
+	struct indices stuck = { NULL, 0 };
+	enum op_state other = OPS_WAITING;
+	size_t i, named = 0;
+	int rc;
 
 	if (insistible(e, step, reason, err) != 0)
 		return -1;
@@ -140,15 +154,24 @@ engine_keep(struct engine *e, int step, const char *file, const char *reason, st
 	for (i = 0; i < m->ops.n; i++) {
 		if (!op_is(e, &m->ops.v[i], file, strlen(file)))
 			continue;
-		if (v->ops[i].state != OPS_STUCK)
-			return err_set(err, "'%s' is %s: only what an undo was stuck at is left as it stands", file,
-			    op_state_word(v->ops[i].state));
-		if (insist(e, step, "keep", file, reason, &m->keeps[i], err) != 0)
-			return -1;
-		kept++;
+		named++;
+		if (v->ops[i].state == OPS_STUCK)
+			*(int *)mem_push(&stuck.v, &stuck.n, sizeof(*stuck.v)) = (int)i;
+		else
+			other = v->ops[i].state;
 	}
-	return kept > 0 ? 0 : err_set(err, "step '%s' has written no '%s'; a file is HOST:PATH, as shown, and settings are their ENDPOINT's",
-	    e->plan->steps[step].id, file);
+	if (named == 0)
+		rc = err_set(err, "step '%s' has written no '%s'; a file is HOST:PATH, as shown, and settings are their ENDPOINT's",
+		    e->plan->steps[step].id, file);
+	else if (stuck.n == 0)
+		rc = err_set(err, "'%s' is %s: only what an undo was stuck at is left as it stands", file,
+		    op_state_word(other));
+	else
+		rc = note(e, step, "keep", file, reason, err);
+	for (i = 0; rc == 0 && i < stuck.n; i++)
+		put(e, &m->keeps[stuck.v[i]], reason);
+	free(stuck.v);
+	return rc;
 }
 
 const char *
@@ -217,6 +240,13 @@ forget_step(struct engine *e, int step)
 	forget(m->waived_gates, e->plan->steps[step].ngates);
 	forget(m->keeps, m->ops.n);
 	pairs_release(&m->waived_standing);
+}
+
+/* The undo that it was for has ended: the next one asks anew. */
+void
+insist_undone(struct engine *e, int step)
+{
+	forget(e->memory[step].keeps, e->memory[step].ops.n);
 }
 
 /* A run that was taken back whole takes with it what was insisted on. */

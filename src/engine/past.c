@@ -207,6 +207,8 @@ past_write(struct engine *e, const struct effect *x)
 	w->line.text = record_words_of(e, r);
 	journaling_append(e->journaling, r, w->line.step_id, op_id, w->line.text, on_written, w);
 	free(op_id);
+	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED)
+		insist_undone(e, r->step);
 	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && rollout_last(e->rollout) == NONE) {
 		/* All is as it was before: what comes next is another run. */
 		insist_forget(e);
@@ -314,6 +316,8 @@ on_entry(void *arg, const struct journal_entry *entry)
 		rec = entry->record;
 		rec.step = step;
 		rollout_replay(e->rollout, &rec);
+		if (rec.kind == REC_PHASE && rec.phase == PHASE_RESTORED)
+			insist_undone(e, step);
 	} else if (!entry->is_record && entry->text != NULL &&
 	    (entry->run[0] == '\0' || (e->run_open && strcmp(entry->run, e->run.id) == 0)))
 		insist_replay(e, step, entry->kind, entry->text);

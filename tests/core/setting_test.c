@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "core/reader.h"
 #include "core/reading.h"
 #include "core/setting.h"
 
@@ -254,6 +255,49 @@ an_accept_is_told_by_the_servers_own_word_or_not_at_all(void **state)
 	assert_int_equal(accept_of("pg", "ssl", "on", NULL, NULL), ACCEPT_UNKNOWN);
 }
 
+/* What an undo may be told to leave is named by what was written, never by who activates it. */
+static void
+settings_bear_their_servers_name_and_its_activation_does_not(void **state)
+{
+	static const char text[] =
+	    "belay: fleet/1\n"
+	    "hosts: { db: { ssh: db } }\n"
+	    "units: { pg: { host: db, by: pg } }\n"
+	    "endpoints:\n"
+	    "  pg:\n"
+	    "    kind: postgres\n"
+	    "    unit: pg\n"
+	    "    listen: { both: 5432 }\n"
+	    "    admin: { user: boss }\n"
+	    "    accept: { both: [ { setting: { set: { ssl: on } } },\n"
+	    "      { conf: { file: /etc/pg.conf, set: { port: 5432 } } } ] }\n";
+	const struct move move = { .facet = FACET_ACCEPT, .subject = 0, .value = ACCEPT_BOTH };
+	struct fleet *f;
+	struct strings names;
+	struct buf out = { 0 };
+	struct ops ops;
+	struct err err;
+	size_t i, k;
+
+	(void)state;
+	if (fleet_parse(&f, "f", text, strlen(text), &err) != 0 ||
+	    ops_of_moves(&ops, f, &move, 1, "run", "step", NULL, NULL, &err) != 0)
+		fail_msg("%s", err.msg);
+	for (i = 0; i < ops.n; i++) {
+		op_names(&ops.v[i], f, &names);
+		buf_printf(&out, "%s:", op_kind_word(ops.v[i].kind));
+		for (k = 0; k < names.n; k++)
+			buf_printf(&out, " %s", names.v[k]);
+		buf_puts(&out, "\n");
+		strings_release(&names);
+	}
+	assert_string_equal(buf_str(&out), "setting: pg\nconf: db:/etc/pg.conf\nactivate:\n");
+	assert_int_equal(ops.v[2].endpoint, 0);
+	buf_release(&out);
+	ops_release(&ops);
+	fleet_free(f);
+}
+
 #define claim(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -264,6 +308,7 @@ main(void)
 		claim(what_a_server_means_the_same_by_is_the_same),
 		claim(a_text_of_settings_is_read_back_or_refused),
 		claim(settings_of_one_server_are_one_op_and_only_postgres_is_activated),
+		claim(settings_bear_their_servers_name_and_its_activation_does_not),
 		claim(an_accept_is_told_by_the_servers_own_word_or_not_at_all),
 	};
 
