@@ -162,6 +162,7 @@ REMOTE_SRC = \
 	src/remote/held.c \
 	src/remote/reload.c \
 	src/remote/drain.c \
+	src/remote/pooler.c \
 	src/remote/hostops_setting.c \
 	$(END)
 
@@ -279,6 +280,7 @@ TESTS = \
 	remote/probe_check \
 	remote/probe_hostile \
 	remote/statement \
+	remote/pooler \
 	remote/setting \
 	pki/authority \
 	ui/grid \

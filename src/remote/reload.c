@@ -4,8 +4,9 @@
  *	postgres	pg_reload_conf(); done when pg_conf_load_time() has moved, as the
  *			session that asked sees it
  *	pgbouncer	RELOAD, in the session that has just seen that no server connection
- *			is logging in: 1.18 takes one that is cut for a failed login, and
- *			turns away everybody who waits for a server
+ *			is logging in, and for a while only at a moment when none is
+ *			about to: 1.18 takes one that is cut for a failed login, and
+ *			turns away everybody who waits for a server (pooler.h)
  *	redis		CONFIG SET tls-cert-file to what it is, which reads certificate, key and
  *			CA again; 7.0.0 takes that for no change
  *
@@ -20,6 +21,7 @@
 #include "core/mem.h"
 #include "remote/held.h"
 #include "remote/hostops_int.h"
+#include "remote/pooler.h"
 #include "remote/statement.h"
 
 #define AGAIN_MS	100
@@ -29,6 +31,7 @@ struct reload {
 	struct statement *statement;
 	char	 loaded[64];	/* when Postgres last did */
 	char	*path;		/* of Redis' certificate */
+	int64_t	 patience;		/* of PgBouncer: until then, loop time, a better moment is waited for */
 	bool	 well;
 };
 
@@ -152,17 +155,16 @@ static void
 pools(void *arg, const struct statement_reply *r)
 {
 	struct hostop *h = arg;
-	const char *logging_in;
-	size_t i;
+	enum calm calm;
 
 	if (!carried_out(h, r))
 		return;
-	for (i = 0; i < r->nrows; i++)
-		if ((logging_in = statement_value(r, i, "sv_login")) != NULL && strcmp(logging_in, "0") != 0) {
-			(void)again(h, "not reloaded: PgBouncer has servers logging in all the time, and would take a cut "
-			    "login for a failed one");
-			return;
-		}
+	calm = pooler_calm(r, NULL);
+	if (calm == CALM_NOT || (calm == CALM_NOW && (int64_t)uv_now(h->set->c.loop) < h->reload->patience)) {
+		(void)again(h, "not reloaded: PgBouncer has servers logging in all the time, and would take a cut "
+		    "login for a failed one");
+		return;
+	}
 	h->wrote = true;
 	statement_sql(h->reload->statement, "RELOAD", told_pgbouncer, h);
 }
@@ -241,6 +243,7 @@ locked(struct hostop *h)
 {
 	int64_t left = h->due - (int64_t)uv_now(h->set->c.loop) - ANSWER_MS / 2;
 
+	h->reload->patience = (int64_t)uv_now(h->set->c.loop) + pooler_patience_ms(left);
 	h->reload->statement = statement_new(h->set->c.probes, h->op->endpoint, left < 1 ? 1 : left);
 	ask(h);
 }
