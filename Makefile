@@ -372,6 +372,7 @@ TOOLS = \
 	bench/sshbench \
 	bench/proofbench \
 	lab/labclient \
+	lab/labpool \
 	lab/labproc \
 	lab/conftool \
 	ui/mdoc \
@@ -382,6 +383,7 @@ LIBS_tool_bench/sshbench = $(call archives,$(BELOW_remote)) $(LIBS_remote)
 LIBS_tool_bench/proofbench = $(BUILD)/core.a $(LIBS_core)
 LIBS_tool_lab/conftool = $(BUILD)/core.a $(LIBS_core)
 LIBS_tool_lab/labclient = $(LIBPQ_LIBS) $(HIREDIS_LIBS) $(OPENSSL_LIBS)
+LIBS_tool_lab/labpool = $(LIBPQ_LIBS)
 LIBS_tool_ui/mdoc = $(BUILD)/ui.a $(BUILD)/core.a $(LIBS_core)
 
 # Manuals, by section

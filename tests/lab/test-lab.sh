@@ -397,7 +397,8 @@ ok "down cleans up after an up that was killed half-way" killed_up
 
 failed_up() {
 	mkdir "$tmp/badbin"
-	cp "$tmp/labproc" "$tmp/badbin/labproc"
+	built=${LAB_BIN:-${BUILD:-$here/../../build}/tests/lab}
+	cp "$tmp/labproc" "$built/labpool" "$tmp/badbin/"
 	printf '#!/bin/sh\necho this build is broken >&2; exit 1\n' >"$tmp/badbin/labclient"
 	chmod 755 "$tmp/badbin/labclient"
 	LAB_BIN=$tmp/badbin "$lab" up "$tmp/c" >"$tmp/out" 2>&1 && return 1
@@ -409,7 +410,8 @@ ok "an up that fails says why and leaves nothing" failed_up
 # The same as an ordinary user: root gives itself one that nobody knows outside.
 as_user() {
 	mkdir -p "$tmp/user/bin"
-	cp "$tmp/labproc" "${LAB_BIN:-${BUILD:-$here/../../build}/tests/lab}/labclient" "$tmp/user/bin/"
+	built=${LAB_BIN:-${BUILD:-$here/../../build}/tests/lab}
+	cp "$tmp/labproc" "$built/labclient" "$built/labpool" "$tmp/user/bin/"
 	cp -r "$here" "$tmp/user/lab"
 	cp /etc/passwd "$tmp/user/passwd"
 	echo 'labuser:x:4242:4242::/nonexistent:/bin/sh' >>"$tmp/user/passwd"

@@ -195,49 +195,23 @@ reload_postgres() {
 	fi
 }
 
-# What is read here is said to PgBouncer's console.
-pgbouncer_console() {
+# A server login that a reload cuts off counts as a failed one, so it is told when none is under way.
+pgbouncer_reload() {
 	read -r PGPASSWORD <"$app/secrets/pg-admin"
 	export PGPASSWORD
-	"$LAB_PG_BIN/psql" -X -q -A -w -P footer=off "host=$LAB_LOOPBACK port=6432 user=labadmin dbname=pgbouncer \
+	"$LAB_SRV/bin/labpool" "host=$LAB_LOOPBACK port=6432 user=labadmin dbname=pgbouncer \
 sslmode=prefer gssencmode=disable connect_timeout=5 application_name=update.sh" 2>&1
 	unset PGPASSWORD
-}
-
-# A server login that a reload cuts off counts as a failed one, and PgBouncer then
-# turns everybody away who waits for a server (1.18: "server login has been
-# failing"). So it is asked, and told in the same session, when none is under way.
-reload_when_no_login() {
-	cat >"$run/pgbouncer/logins.awk" <<-\END
-		BEGIN { FS = "|" }
-		NR == 1 { for (i = 1; i <= NF; i++) if ($i == "sv_login") column = i }
-		NR > 1 { n += $column }
-		END { print (!column || n > 0) }
-	END
-	tries=0
-	while [ $tries -lt 200 ]; do
-		cat <<-END
-			SHOW POOLS \g |awk -f $run/pgbouncer/logins.awk >$run/pgbouncer/logins
-			\set logins \`cat $run/pgbouncer/logins\`
-			\if :logins
-			\! sleep 0.02
-			\else
-			RELOAD;
-			\q
-			\endif
-		END
-		tries=$((tries + 1))
-	done | pgbouncer_console
 }
 
 reload_pgbouncer() {
 	"$proc" alive "$run/pids/pgbouncer" >/dev/null || die "pgbouncer is not running"
 	before=$(wc -c <"$run/log/pgbouncer.log")
-	said=$(reload_when_no_login)
+	said=$(pgbouncer_reload)
 	wait_back pgbouncer
 	tail -c +$((before + 1)) "$run/log/pgbouncer.log" >"$run/log/pgbouncer.reload"
 	grep -q 'RELOAD command issued' "$run/log/pgbouncer.reload" ||
-		die "pgbouncer took no RELOAD: ${said:-a server login was under way all the time}"
+		die "pgbouncer took no RELOAD: ${said:-it says nothing}"
 	if grep -q 'ERROR' "$run/log/pgbouncer.reload"; then
 		last_words pgbouncer
 		die "pgbouncer kept its old configuration"
