@@ -7,8 +7,8 @@
  * then turns everybody away who waits for a server (1.18: "server login has been
  * failing").  So it is asked and told in one session, with nothing between the
  * answer and the command: best when no login is under way and none can begin,
- * since nobody waits and every pool that is used has a server to spare; after
- * CALM_MS of asking in vain, when no login is under way.
+ * since every pool that is used is full; after FULL_MS of asking in vain, when no
+ * login is under way.
  *
  * 0: it was told.  1: what it said is on stderr.
  */
@@ -19,8 +19,8 @@
 #include <string.h>
 #include <time.h>
 
-#define CALM_MS	3000
-#define LOGIN_MS	8000
+#define FULL_MS	5000
+#define LOGIN_MS	9000
 #define PAUSE_MS	2
 
 static long
@@ -40,18 +40,38 @@ cell(const PGresult *r, int row, const char *name)
 	return column < 0 ? 0 : strtol(PQgetvalue(r, row, column), NULL, 10);
 }
 
-/* True: no server login is under way, and with `calm` none is about to be. */
+static long
+servers(const PGresult *r, int row)
+{
+	return cell(r, row, "sv_active") + cell(r, row, "sv_idle") + cell(r, row, "sv_used") + cell(r, row, "sv_tested");
+}
+
+/* What SHOW CONFIG says of a number; 0: it does not know it. */
+static long
+configured(PGconn *pg, const char *key)
+{
+	PGresult *r = PQexec(pg, "SHOW CONFIG");
+	long value = 0;
+	int i;
+
+	for (i = 0; i < PQntuples(r); i++)
+		if (strcmp(PQgetvalue(r, i, PQfnumber(r, "key")), key) == 0)
+			value = cell(r, i, "value");
+	PQclear(r);
+	return value;
+}
+
+/* True: no server login is under way, and where `full` is not 0 none can begin. */
 static bool
-good_moment(PGconn *pg, bool calm)
+good_moment(PGconn *pg, long full)
 {
 	PGresult *r = PQexec(pg, "SHOW POOLS");
 	bool good = PQresultStatus(r) == PGRES_TUPLES_OK && PQfnumber(r, "sv_login") >= 0;
 	int i;
 
 	for (i = 0; good && i < PQntuples(r); i++)
-		good = cell(r, i, "sv_login") == 0 &&
-		    (!calm || (cell(r, i, "cl_waiting") == 0 && (cell(r, i, "cl_active") == 0 ||
-		    strcmp(PQgetvalue(r, i, 0), "pgbouncer") == 0 || cell(r, i, "sv_idle") > 0)));
+		good = cell(r, i, "sv_login") == 0 && (cell(r, i, "cl_active") == 0 ||
+		    strcmp(PQgetvalue(r, i, 0), "pgbouncer") == 0 || servers(r, i) >= full);
 	PQclear(r);
 	return good;
 }
@@ -60,7 +80,7 @@ int
 main(int argc, char **argv)
 {
 	const struct timespec pause = { 0, PAUSE_MS * 1000000L };
-	long start = now_ms();
+	long start = now_ms(), full;
 	PGresult *r;
 	PGconn *pg;
 	int rc = 1;
@@ -70,7 +90,8 @@ main(int argc, char **argv)
 		return 2;
 	}
 	pg = PQconnectdb(argv[1]);
-	while (PQstatus(pg) == CONNECTION_OK && !good_moment(pg, now_ms() - start < CALM_MS)) {
+	full = PQstatus(pg) == CONNECTION_OK ? configured(pg, "default_pool_size") : 0;
+	while (PQstatus(pg) == CONNECTION_OK && !good_moment(pg, now_ms() - start < FULL_MS ? full : 0)) {
 		if (now_ms() - start > LOGIN_MS) {
 			(void)fputs("a server login was under way all the time\n", stderr);
 			PQfinish(pg);
