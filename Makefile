@@ -253,6 +253,7 @@ TESTS = \
 	core/lint \
 	core/lint_restarts \
 	core/standing \
+	core/impact \
 	core/badfiles \
 	core/blob \
 	core/census \

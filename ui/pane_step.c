@@ -49,14 +49,16 @@ impact_words(const struct scene *s, int step)
 	count(&b, im.edits, "edit", "edits");
 	count(&b, im.runs, "command", "commands");
 	count(&b, im.activations, "activation", "activations");
+	if (im.loses_data)
+		buf_puts(&b, ", loses data");
+	else if (im.may_lose_data)
+		buf_puts(&b, ", may lose data");
 	if (im.activations > 0) {
 		char cut[LOOK_MAX];
 
 		cut_words(cut, im.sessions, im.uncounted);
 		buf_printf(&b, ", %s", cut);
 	}
-	if (im.loses_data)
-		buf_puts(&b, ", loses data");
 	if (b.len == 0)
 		buf_puts(&b, "changes nothing by itself");
 	return buf_take(&b, NULL);
@@ -164,7 +166,6 @@ step_head(struct page *p, const struct scene *s, int step)
 
 /* ---- what it would change ---- */
 
-/* Whom an activation hits: the names, and how many sessions that ends. */
 /* What it does that the step did not ask for. */
 static void
 add_besides(struct page *p, const struct scene *s, int step, int unit)
@@ -188,6 +189,7 @@ add_besides(struct page *p, const struct scene *s, int step, int unit)
 	strings_release(&loses);
 }
 
+/* Whom it hits: the names, and how many sessions that ends. */
 static void
 add_activation(struct page *p, const struct scene *s, int step, const struct op *op)
 {

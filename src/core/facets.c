@@ -394,17 +394,6 @@ see_dial(struct seeing *s, int subject)
 	conclude(s, FACET_DIAL, subject, DIAL_UNKNOWN, &best);
 }
 
-static const char *
-setting_of(const struct reading *r, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < r->settings.n; i++)
-		if (setting_name_same(r->settings.v[i].key, name))
-			return r->settings.v[i].value;
-	return NULL;
-}
-
 /* How many settings the binding names, all of which are so; 0: they are not, or not only settings bind it. */
 static size_t
 settings_match(const struct fleet *f, int endpoint, const struct binding *b, const struct reading *r)
@@ -418,7 +407,7 @@ settings_match(const struct fleet *f, int endpoint, const struct binding *b, con
 		if (e->kind != EDIT_SETTING || e->not_yet != NULL || e->endpoint != endpoint)
 			return 0;
 		for (k = 0; k < e->set.n; k++) {
-			is = setting_of(r, e->set.v[k].key);
+			is = reading_setting(r, e->set.v[k].key);
 			if (is == NULL || strstr(e->set.v[k].value, "$(") != NULL ||
 			    !setting_same(f->endpoints[endpoint].kind, is, e->set.v[k].value))
 				return 0;

@@ -45,6 +45,24 @@ const char *const edit_kind_words[] = {
 	"helm", NULL
 };
 
+bool
+indices_has(const struct indices *in, int index)
+{
+	size_t i;
+
+	for (i = 0; i < in->n; i++)
+		if (in->v[i] == index)
+			return true;
+	return false;
+}
+
+void
+indices_add(struct indices *to, int index)
+{
+	if (!indices_has(to, index))
+		*(int *)mem_push(&to->v, &to->n, sizeof(int)) = index;
+}
+
 static const char *
 word_of(const char *const words[], size_t n, size_t i)
 {

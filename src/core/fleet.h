@@ -112,6 +112,8 @@ struct indices {
 	int *v;
 	size_t n;
 };
+void	indices_add(struct indices *, int);	/* at the end, where it is not in it yet */
+bool	indices_has(const struct indices *, int);
 
 struct host {
 	char	*name;

@@ -144,17 +144,6 @@ read_ref(struct fleet_reader *fr, const struct scope *scope, const struct node *
 	return rc;
 }
 
-void
-indices_add(struct indices *to, int index)
-{
-	size_t i;
-
-	for (i = 0; i < to->n; i++)
-		if (to->v[i] == index)
-			return;
-	*(int *)mem_push(&to->v, &to->n, sizeof(int)) = index;
-}
-
 int
 read_hosts(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     struct indices *ret)

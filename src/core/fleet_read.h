@@ -46,7 +46,6 @@ int	read_ref(struct fleet_reader *, const struct scope *, const struct node *,
 /* One host or a list of hosts, each once. */
 int	read_hosts(struct fleet_reader *, const struct scope *, const struct node *,
 	    struct indices *ret);
-void	indices_add(struct indices *, int);
 
 /* What may stand in the name of a host, and of a user. */
 #define HOST_CHARACTERS ".:_-"

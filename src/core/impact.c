@@ -10,36 +10,49 @@
 #include "core/posture.h"
 #include "core/reader.h"
 #include "core/reading.h"
+#include "core/standing.h"
 
-/*
- * Is the thing that a unit restarts (an endpoint or a client, by name) at
- * either end of the link?  Of a client on several hosts it restarts its own part.
- */
 static bool
-hit(const struct fleet *f, const struct unit *u, const struct link *link)
+names(const struct unit *u, const char *name)
 {
-	const struct client *c = &f->clients[link->client];
 	size_t i;
 
-	for (i = 0; i < u->restarts.n; i++) {
-		if (strcmp(u->restarts.v[i], f->endpoints[link->endpoint].name) == 0)
+	for (i = 0; i < u->restarts.n; i++)
+		if (strcmp(u->restarts.v[i], name) == 0)
 			return true;
-		if (strcmp(u->restarts.v[i], c->name) == 0)
-			return true;
-		if (c->of != NULL && strcmp(u->restarts.v[i], c->of) == 0 && c->host == u->host)
-			return true;
-	}
 	return false;
 }
 
+/*
+ * Does an activation of the unit hit the client: is it of the unit, named by its
+ * `restarts` (of one on several hosts it is the part on the unit's own), or the
+ * other side of a pooler that is hit?
+ */
+static bool
+hits_client(const struct fleet *f, int unit, const struct indices *endpoints, const struct client *c)
+{
+	const struct unit *u = &f->units[unit];
+
+	return c->unit == unit || names(u, c->name) ||
+	    (c->of != NULL && c->host == u->host && names(u, c->of)) ||
+	    (c->pools != NONE && indices_has(endpoints, c->pools));
+}
+
+/* The links that have an end in what the unit restarts; a reload ends no session. */
 static void
 mark_hits(const struct fleet *f, int unit, bool *marks)
 {
+	struct indices endpoints;
 	size_t i;
 
+	if (f->units[unit].kind == UNIT_RELOAD)
+		return;
+	standing_endpoints(&endpoints, f, unit);
 	for (i = 0; i < f->nlinks; i++)
-		if (hit(f, &f->units[unit], &f->links[i]))
+		if (indices_has(&endpoints, f->links[i].endpoint) ||
+		    hits_client(f, unit, &endpoints, &f->clients[f->links[i].client]))
 			marks[i] = true;
+	free(endpoints.v);
 }
 
 static uint32_t
@@ -74,40 +87,42 @@ impact_of_unit(const struct fleet *f, const struct board *b, int unit, bool *ret
 	return sessions;
 }
 
-static const char *
-setting(const struct reading *r, const char *name)
-{
-	size_t i;
+/* What becomes of what a Redis holds when it is restarted. */
+enum keeps { KEEPS, KEEPS_NOTHING, KEEPS_UNKNOWN };
 
-	for (i = 0; i < r->settings.n; i++)
-		if (strcmp(r->settings.v[i].key, name) == 0)
-			return r->settings.v[i].value;
-	return NULL;
+static enum keeps
+redis_keeps(const struct board *b, int endpoint)
+{
+	const struct reading *r = board_reading(b, READING_SETTINGS, endpoint);
+	const char *save, *aof;
+
+	if (r == NULL)
+		return KEEPS_UNKNOWN;
+	save = reading_setting(r, "save");
+	aof = reading_setting(r, "appendonly");
+	if ((save != NULL && *save != '\0') || (aof != NULL && strcmp(aof, "yes") == 0))
+		return KEEPS;
+	return save == NULL || aof == NULL ? KEEPS_UNKNOWN : KEEPS_NOTHING;
 }
 
-/* A Redis that says itself that it writes nothing down. */
-static bool
-unit_loses_data(const struct fleet *f, const struct board *b, int unit)
+static void
+loses(struct impact *im, const struct fleet *f, const struct board *b, int unit)
 {
-	const struct unit *u = &f->units[unit];
-	const struct reading *r;
-	const char *save, *aof;
+	struct indices endpoints;
+	enum keeps keeps;
 	size_t i;
-	int e;
 
-	if (u->kind == UNIT_RELOAD)
-		return false;
-	for (i = 0; i < u->restarts.n; i++) {
-		e = fleet_endpoint(f, u->restarts.v[i]);
-		if (e == NONE || f->endpoints[e].kind != KIND_REDIS ||
-		    (r = board_reading(b, READING_SETTINGS, e)) == NULL)
+	if (f->units[unit].kind == UNIT_RELOAD)
+		return;
+	standing_endpoints(&endpoints, f, unit);
+	for (i = 0; i < endpoints.n; i++) {
+		if (f->endpoints[endpoints.v[i]].kind != KIND_REDIS)
 			continue;
-		save = setting(r, "save");
-		aof = setting(r, "appendonly");
-		if (save != NULL && *save == '\0' && aof != NULL && strcmp(aof, "no") == 0)
-			return true;
+		keeps = redis_keeps(b, endpoints.v[i]);
+		im->loses_data = im->loses_data || keeps == KEEPS_NOTHING;
+		im->may_lose_data = im->may_lose_data || keeps == KEEPS_UNKNOWN;
 	}
-	return false;
+	free(endpoints.v);
 }
 
 /* Does the step itself move it, or does that follow from what it moves? */
@@ -125,17 +140,6 @@ moves(const struct fleet *f, const struct step *s, enum facet facet, int subject
 		free(v);
 	}
 	return found;
-}
-
-static bool
-names(const struct unit *u, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < u->restarts.n; i++)
-		if (strcmp(u->restarts.v[i], name) == 0)
-			return true;
-	return false;
 }
 
 static void
@@ -158,11 +162,22 @@ endpoint_besides(struct strings *takes_up, struct strings *loses, const struct f
 		if ((at = strchr(r->settings.v[i].key, '@')) != NULL && strcmp(at, "@pending") == 0)
 			strings_push(takes_up, mem_printf("%s: '%.*s' is set anew and waits for a restart", end->name,
 			    (int)(at - r->settings.v[i].key), r->settings.v[i].key));
-	if (!restart || r == NULL || end->kind != KIND_REDIS)
+	if (!restart || end->kind != KIND_REDIS)
 		return;
-	file = setting(r, "config_file");
+	file = r == NULL ? NULL : reading_setting(r, "config_file");
 	if (file != NULL && *file == '\0')
 		strings_push(loses, mem_printf("%s: it runs without a configuration file: what was set at run time", end->name));
+	switch (redis_keeps(b, e)) {
+	case KEEPS:
+		break;
+	case KEEPS_NOTHING:
+		strings_push(loses, mem_printf("%s: it keeps nothing on disk: what it holds", end->name));
+		break;
+	case KEEPS_UNKNOWN:
+		strings_push(loses, mem_printf("%s: perhaps what it holds: whether it keeps anything on disk is not known",
+		    end->name));
+		break;
+	}
 }
 
 static void
@@ -185,22 +200,18 @@ void
 impact_besides(struct strings *ret_takes_up, struct strings *ret_loses, const struct fleet *f,
     const struct board *b, const struct step *s, int unit)
 {
-	const struct unit *u = &f->units[unit];
+	struct indices endpoints;
 	size_t i;
 
 	memset(ret_takes_up, 0, sizeof(*ret_takes_up));
 	memset(ret_loses, 0, sizeof(*ret_loses));
-	for (i = 0; i < f->nendpoints; i++)
-		if (f->endpoints[i].unit == unit || names(u, f->endpoints[i].name))
-			endpoint_besides(ret_takes_up, ret_loses, f, b, s, unit, (int)i);
-	for (i = 0; i < f->nlinks; i++) {
-		const struct client *c = &f->clients[f->links[i].client];
-
-		if (c->unit == unit || names(u, c->name))
+	standing_endpoints(&endpoints, f, unit);
+	for (i = 0; i < endpoints.n; i++)
+		endpoint_besides(ret_takes_up, ret_loses, f, b, s, unit, endpoints.v[i]);
+	for (i = 0; i < f->nlinks; i++)
+		if (hits_client(f, unit, &endpoints, &f->clients[f->links[i].client]))
 			link_besides(ret_takes_up, f, b, s, (int)i);
-	}
-	if (unit_loses_data(f, b, unit))
-		strings_push(ret_loses, mem_strdup("a redis that keeps nothing on disk: what it holds"));
+	free(endpoints.v);
 }
 
 void
@@ -237,7 +248,7 @@ impact_of_ops(struct impact *ret, const struct fleet *f, const struct board *b, 
 			if (op->unit < 0 || (size_t)op->unit >= f->nunits)
 				break;
 			mark_hits(f, op->unit, marks);
-			ret->loses_data = ret->loses_data || unit_loses_data(f, b, op->unit);
+			loses(ret, f, b, op->unit);
 			break;
 		}
 	}

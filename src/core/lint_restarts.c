@@ -59,28 +59,6 @@ struct grouping {
 	size_t	 nother;	/* restarts by steps that stay */
 };
 
-static void
-index_add(struct indices *ix, int value)
-{
-	size_t i;
-
-	for (i = 0; i < ix->n; i++)
-		if (ix->v[i] == value)
-			return;
-	*(int *)mem_push(&ix->v, &ix->n, sizeof(int)) = value;
-}
-
-static bool
-index_has(const struct indices *ix, int value)
-{
-	size_t i;
-
-	for (i = 0; i < ix->n; i++)
-		if (ix->v[i] == value)
-			return true;
-	return false;
-}
-
 /* As ops_of_step() has it (op.h): edits touch their owner's unit, questions none. */
 static void
 binding_units(struct indices *units, const struct binding *b, int unit)
@@ -89,7 +67,7 @@ binding_units(struct indices *units, const struct binding *b, int unit)
 
 	for (i = 0; i < b->n && unit != NONE; i++)
 		if (b->v[i].kind != EDIT_RUN || !b->v[i].read_only)
-			index_add(units, unit);
+			indices_add(units, unit);
 }
 
 static void
@@ -112,14 +90,14 @@ move_units(struct indices *units, const struct fleet *f, const struct move *m)
 	case FACET_TRUST:
 		l = &f->links[m->subject];
 		if (l->trust_lands && f->clients[l->client].unit != NONE)
-			index_add(units, f->clients[l->client].unit);
+			indices_add(units, f->clients[l->client].unit);
 		binding_units(units, &l->trust, f->clients[l->client].unit);
 		break;
 	case FACET_CERT:
 		c = &f->certs[m->subject];
 		for (i = 0; i < c->serves.n && !c->lands_at_activation; i++)
 			if (f->endpoints[c->serves.v[i]].unit != NONE)
-				index_add(units, f->endpoints[c->serves.v[i]].unit);
+				indices_add(units, f->endpoints[c->serves.v[i]].unit);
 		break;
 	case FACET_PRESENT:
 		break;
@@ -129,8 +107,8 @@ move_units(struct indices *units, const struct fleet *f, const struct move *m)
 static void
 own(struct about *a, int endpoint)
 {
-	index_add(&a->owns, endpoint);
-	index_add(&a->concerns, endpoint);
+	indices_add(&a->owns, endpoint);
+	indices_add(&a->concerns, endpoint);
 }
 
 static void
@@ -173,7 +151,7 @@ add_writes(struct about *a, const struct fleet *f, const struct move *m)
 		if (v[i].facet == FACET_ACCEPT || v[i].facet == FACET_CERT)
 			own(a, v[i].subject);
 		else
-			index_add(&a->concerns, f->links[v[i].subject].endpoint);
+			indices_add(&a->concerns, f->links[v[i].subject].endpoint);
 	}
 	free(v);
 }
@@ -214,7 +192,7 @@ meet(const struct indices *a, const struct indices *b)
 	size_t i;
 
 	for (i = 0; i < a->n; i++)
-		if (index_has(b, a->v[i]))
+		if (indices_has(b, a->v[i]))
 			return true;
 	return false;
 }
@@ -424,7 +402,7 @@ suggest(struct grouping *g, size_t restarts)
 		sep = "; then ";
 	}
 	for (i = 0; i < g->p->nsteps && first == NONE; i++)
-		if (index_has(&g->about[i].units, g->unit))
+		if (indices_has(&g->about[i].units, g->unit))
 			first = (int)i;
 	lint_add(g->l, LINT_NOTE, LINT_RESTARTS, true, g->p->steps[first].pos, u->name,
 	    "'%s' is restarted by %zu steps, where %zu would do: %s (then proven as a whole, and undone as a whole)",
@@ -452,7 +430,7 @@ one_unit(struct grouping *g, int unit)
 	g->ngroups = g->nother = g->free_steps.n = 0;
 	for (i = 0; i < n; i++) {
 		const struct about *a = &g->about[i];
-		bool touches = index_has(&a->units, unit);
+		bool touches = indices_has(&a->units, unit);
 
 		restarts += touches;
 		g->free_step[i] = touches && a->units.n == 1 && !a->alone && a->moves_only;

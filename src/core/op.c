@@ -44,17 +44,6 @@ struct maker {
 	bool	 back_last;	/* a trust binding is being made */
 };
 
-static void
-index_push(struct indices *ix, int value)
-{
-	size_t i;
-
-	for (i = 0; i < ix->n; i++)
-		if (ix->v[i] == value)
-			return;
-	*(int *)mem_push(&ix->v, &ix->n, sizeof(*ix->v)) = value;
-}
-
 static int
 at(const struct maker *m, const struct pos *pos, struct err *err)
 {
@@ -340,7 +329,7 @@ setting_edit(struct maker *m, const struct bedit *e, struct err *err)
 	}
 	op->deadline_ms = EDIT_DEADLINE_MS;
 	if (m->move != NONE)
-		index_push(&op->moves, m->move);
+		indices_add(&op->moves, m->move);
 	for (i = 0; i < e->set.n; i++) {
 		if (m->no_ca && fill_mentions(e->set.v[i].value, "ca_file"))
 			continue;
@@ -374,7 +363,7 @@ setting_edit(struct maker *m, const struct bedit *e, struct err *err)
 	if (op->set.n + op->unset.n > SETTING_NAMES_MAX)
 		return err_set(err, "more than %d settings of '%s'", SETTING_NAMES_MAX, ep->name);
 	if (op->unit != NONE)
-		index_push(&m->units, op->unit);
+		indices_add(&m->units, op->unit);
 	return 0;
 }
 
@@ -433,11 +422,11 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 	op->deadline_ms = e->deadline_ms > 0 ? e->deadline_ms :
 	    kind == OP_RUN ? RUN_DEADLINE_MS : EDIT_DEADLINE_MS;
 	if (m->move != NONE)
-		index_push(&op->moves, m->move);
+		indices_add(&op->moves, m->move);
 	ret = kind == OP_FILE ? file_edit(m, e, op, fresh, err) :
 	    kind == OP_RUN ? command_edit(m, e, op, err) : name_edit(m, e, op, err);
 	if (ret == 0 && unit != NONE && !(kind == OP_RUN && op->read_only))
-		index_push(&m->units, unit);
+		indices_add(&m->units, unit);
 	return ret;
 }
 
@@ -532,7 +521,7 @@ make_trust(struct maker *m, const struct move *move, struct err *err)
 	m->fill.ca_file = l->trust_file;
 	m->fill.cert = move->value;
 	if (l->trust_lands && c->unit != NONE)
-		index_push(&m->units, c->unit);
+		indices_add(&m->units, c->unit);
 	m->back_last = true;
 	if (bound(m, &l->trust, c->unit, c->host, err) != 0)
 		return err_wrap(err, "link '%s'", l->name);
@@ -575,7 +564,7 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 	for (i = 0; i < c->serves.n; i++) {
 		e = &m->fleet->endpoints[c->serves.v[i]];
 		if (e->host != NONE)
-			index_push(&hosts, e->host);
+			indices_add(&hosts, e->host);
 	}
 	for (i = 0; i < c->install.n; i++) {
 		on = c->install.v[i].on.n > 0 ? c->install.v[i].on : hosts;
@@ -589,7 +578,7 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 				(void)at(m, &c->install.v[i].pos, err);
 				goto out;
 			}
-			index_push(&edited, on.v[j]);
+			indices_add(&edited, on.v[j]);
 		}
 	}
 	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
@@ -598,7 +587,7 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 			if (edited.v[j] != e->host)
 				continue;
 			/* Another move of the step may have written to that file first. */
-			index_push(&m->units, e->unit);
+			indices_add(&m->units, e->unit);
 			for (k = 0; k < m->ops->n; k++)
 				if (m->ops->v[k].host == e->host && m->ops->v[k].unit == NONE && serves(&m->ops->v[k], m->move))
 					m->ops->v[k].unit = e->unit;
@@ -753,7 +742,7 @@ activations(struct maker *m, struct err *err)
 		for (j = 0; j < m->ops->n - 1; j++)
 			if (m->ops->v[j].unit == op->unit)
 				for (k = 0; k < m->ops->v[j].moves.n; k++)
-					index_push(&op->moves, m->ops->v[j].moves.v[k]);
+					indices_add(&op->moves, m->ops->v[j].moves.v[k]);
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/plan.h"
+#include "core/setting.h"
 
 /* The first integer of a blob: what it is, and the version of its letter. */
 #define READING_MAGIC	INT64_C(0x62656c6179520001)
@@ -41,6 +42,17 @@ served_names(const struct fleet *fleet, int endpoint, const char *ret[READING_NA
 			ret[n++] = link->at;
 	}
 	return n;
+}
+
+const char *
+reading_setting(const struct reading *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < r->settings.n; i++)
+		if (setting_name_same(r->settings.v[i].key, name))
+			return r->settings.v[i].value;
+	return NULL;
 }
 
 static void

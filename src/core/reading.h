@@ -138,6 +138,9 @@ struct reading {
  */
 size_t	served_names(const struct fleet *, int endpoint, const char *ret[READING_NAMES_MAX]);
 
+/* SETTINGS: the value of the name, in any case; NULL: it was not seen. */
+const char *reading_setting(const struct reading *, const char *name);
+
 void	reading_release(struct reading *);
 /*
  * What is too long or too much for the blob is cut; where whole items are cut, SAW

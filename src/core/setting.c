@@ -90,9 +90,8 @@ setting_check(enum kind kind, const char *name, const char *value, struct err *e
 	return 0;
 }
 
-/* -1: no boolean. */
-static int
-truth(const char *s)
+int
+setting_truth(const char *s)
 {
 	static const char *const words[2][5] = {
 		{ "off", "no", "false", "0", NULL }, { "on", "yes", "true", "1", NULL }
@@ -151,7 +150,7 @@ setting_same(enum kind kind, const char *a, const char *b)
 		return false;
 	if (number(kind, a, &x) && number(kind, b, &y))
 		return x == y;
-	return truth(a) != -1 && truth(a) == truth(b);
+	return setting_truth(a) != -1 && setting_truth(a) == setting_truth(b);
 }
 
 void

@@ -35,6 +35,7 @@ struct op;
 int	setting_check(enum kind, const char *name, const char *value, struct err *);
 /* Whether the server means the same by both; NULL is no value. */
 bool	setting_same(enum kind, const char *a, const char *b);
+int	setting_truth(const char *);	/* 0, 1, in any case; -1: it is no boolean */
 bool	setting_name_same(const char *a, const char *b);	/* in any case */
 
 /* value NULL: "unset". */

@@ -17,6 +17,7 @@
 #include "core/fill.h"
 #include "core/mem.h"
 #include "core/reader.h"
+#include "core/setting.h"
 
 #define BIT_READ	4u
 #define BIT_SEARCH	1u
@@ -25,27 +26,40 @@ static const char *const words[STANDING_COUNT] = {
 	[STANDING_FILES] = "files", [STANDING_HBA] = "hba", [STANDING_CONF] = "conf", [STANDING_BACK] = "back",
 };
 
+/*
+ * What turns a kind's TLS on, and so the reading of its files.  What it is where nobody
+ * says: PgBouncer's server side was off by itself once, and is not any more.
+ */
+static const struct by {
+	const char *name, *off;		/* off: beside what is no truth */
+	bool	 off_unsaid;
+} by_ssl = { "ssl", NULL, true },
+  by_client_mode = { "client_tls_sslmode", "disable", true },
+  by_server_mode = { "server_tls_sslmode", "disable", false },
+  by_port = { "tls-port", NULL, true };
+
 static const struct key {
 	enum kind kind;
 	const char *name;
 	enum standing_role role;
 	int	 pair;
-	/* The key that turns it on, and the values of that with which it is not read. */
-	const char *by, *off[3];
+	const struct by *by;
 } keys[] = {
-	{ KIND_POSTGRES, "ssl_cert_file", STANDING_CERT, 0, "ssl", { "off", "no", "false" } },
-	{ KIND_POSTGRES, "ssl_key_file", STANDING_KEY, 0, "ssl", { "off", "no", "false" } },
-	{ KIND_POSTGRES, "ssl_ca_file", STANDING_CA, 0, "ssl", { "off", "no", "false" } },
-	{ KIND_PGBOUNCER, "client_tls_cert_file", STANDING_CERT, 0, "client_tls_sslmode", { "disable", "", NULL } },
-	{ KIND_PGBOUNCER, "client_tls_key_file", STANDING_KEY, 0, "client_tls_sslmode", { "disable", "", NULL } },
-	{ KIND_PGBOUNCER, "client_tls_ca_file", STANDING_CA, 0, "client_tls_sslmode", { "disable", "", NULL } },
-	{ KIND_PGBOUNCER, "server_tls_cert_file", STANDING_CERT, 1, "server_tls_sslmode", { "disable", "", NULL } },
-	{ KIND_PGBOUNCER, "server_tls_key_file", STANDING_KEY, 1, "server_tls_sslmode", { "disable", "", NULL } },
-	{ KIND_PGBOUNCER, "server_tls_ca_file", STANDING_CA, 1, "server_tls_sslmode", { "disable", "", NULL } },
-	{ KIND_REDIS, "tls-cert-file", STANDING_CERT, 0, "tls-port", { "0", NULL, NULL } },
-	{ KIND_REDIS, "tls-key-file", STANDING_KEY, 0, "tls-port", { "0", NULL, NULL } },
-	{ KIND_REDIS, "tls-ca-cert-file", STANDING_CA, 0, "tls-port", { "0", NULL, NULL } },
+	{ KIND_POSTGRES, "ssl_cert_file", STANDING_CERT, 0, &by_ssl },
+	{ KIND_POSTGRES, "ssl_key_file", STANDING_KEY, 0, &by_ssl },
+	{ KIND_POSTGRES, "ssl_ca_file", STANDING_CA, 0, &by_ssl },
+	{ KIND_PGBOUNCER, "client_tls_cert_file", STANDING_CERT, 0, &by_client_mode },
+	{ KIND_PGBOUNCER, "client_tls_key_file", STANDING_KEY, 0, &by_client_mode },
+	{ KIND_PGBOUNCER, "client_tls_ca_file", STANDING_CA, 0, &by_client_mode },
+	{ KIND_PGBOUNCER, "server_tls_cert_file", STANDING_CERT, 1, &by_server_mode },
+	{ KIND_PGBOUNCER, "server_tls_key_file", STANDING_KEY, 1, &by_server_mode },
+	{ KIND_PGBOUNCER, "server_tls_ca_file", STANDING_CA, 1, &by_server_mode },
+	{ KIND_REDIS, "tls-cert-file", STANDING_CERT, 0, &by_port },
+	{ KIND_REDIS, "tls-key-file", STANDING_KEY, 0, &by_port },
+	{ KIND_REDIS, "tls-ca-cert-file", STANDING_CA, 0, &by_port },
 };
+/* With these a Redis reads them whatever its ports are. */
+static const char *const redis_also[] = { "tls-replication", "tls-cluster" };
 #define KEYS_N (sizeof(keys) / sizeof(keys[0]))
 
 /* ---- names ---- */
@@ -78,17 +92,6 @@ standing_is_name(const struct fleet *f, const char *name, size_t len_bytes)
 
 /* ---- what there is ---- */
 
-static void
-push(struct indices *to, int value)
-{
-	size_t i;
-
-	for (i = 0; i < to->n; i++)
-		if (to->v[i] == value)
-			return;
-	*(int *)mem_push(&to->v, &to->n, sizeof(*to->v)) = value;
-}
-
 void
 standing_endpoints(struct indices *ret, const struct fleet *f, int unit)
 {
@@ -99,10 +102,10 @@ standing_endpoints(struct indices *ret, const struct fleet *f, int unit)
 	ret->n = 0;
 	for (i = 0; i < f->nendpoints; i++)
 		if (f->endpoints[i].unit == unit)
-			push(ret, (int)i);
+			indices_add(ret, (int)i);
 	for (i = 0; i < f->units[unit].restarts.n; i++)
 		if ((e = fleet_endpoint(f, f->units[unit].restarts.v[i])) != NONE)
-			push(ret, e);
+			indices_add(ret, e);
 }
 
 /* Calls `one` for each edit of the endpoint's own texts on its host, and of its other side where it is a pooler. */
@@ -283,29 +286,76 @@ unquoted(char *value)
 	return value;
 }
 
-static bool
-turned_off(const struct key *key, const struct standing_text *texts, size_t n, op_lookup *lookup, void *arg)
+struct naming {
+	const char *name;
+	bool	 in_text, by_statement;
+};
+
+static void
+names_key(void *arg, const struct bedit *b)
 {
-	char *value = value_of(texts, n, key->by, lookup, arg);
-	bool off = false;
+	struct naming *x = arg;
+	size_t i;
+	bool named = false;
+
+	for (i = 0; i < b->set.n; i++)
+		named = named || setting_name_same(b->set.v[i].key, x->name);
+	for (i = 0; i < b->unset.n; i++)
+		named = named || setting_name_same(b->unset.v[i], x->name);
+	x->in_text = x->in_text || (named && is_text(b));
+	x->by_statement = x->by_statement || (named && b->kind == EDIT_SETTING);
+}
+
+static bool
+says_yes(const char *key, const struct standing_text *texts, size_t n, op_lookup *lookup, void *arg)
+{
+	char *value = value_of(texts, n, key, lookup, arg);
+	bool yes = value != NULL && setting_truth(unquoted(value)) == 1;
+
+	free(value);
+	return yes;
+}
+
+/*
+ * Are the files of this key not read, by what the texts say?  Only what is known counts
+ * as off: not where a text could not be read, where it is set by statement, or where it
+ * stands in a text that nobody named.
+ */
+static bool
+turned_off(const struct fleet *f, int endpoint, const struct key *key, const struct standing_text *texts, size_t n,
+    bool all_read, op_lookup *lookup, void *arg)
+{
+	struct naming naming = { key->by->name, false, false };
+	char *value;
+	bool off;
 	size_t i;
 
-	for (i = 0; value != NULL && i < sizeof(key->off) / sizeof(key->off[0]); i++)
-		off = off || (key->off[i] != NULL && strcmp(value, key->off[i]) == 0);
+	each_edit_of(f, endpoint, names_key, &naming);
+	if (!all_read || naming.by_statement)
+		return false;
+	for (i = 0; key->kind == KIND_REDIS && i < sizeof(redis_also) / sizeof(redis_also[0]); i++)
+		if (says_yes(redis_also[i], texts, n, lookup, arg))
+			return false;
+	value = value_of(texts, n, key->by->name, lookup, arg);
+	if (value == NULL)
+		return key->by->off_unsaid && naming.in_text;
+	value = unquoted(value);
+	off = *value == '\0' || setting_truth(value) == 0 ||
+	    (key->by->off != NULL && setting_name_same(value, key->by->off));
 	free(value);
 	return off;
 }
 
 static void
 files_of_texts(struct standing_files *ret, const struct fleet *f, int endpoint,
-    const struct standing_text *texts, size_t n, op_lookup *lookup, void *arg, struct strings *notes)
+    const struct standing_text *texts, size_t n, bool all_read, op_lookup *lookup, void *arg, struct strings *notes)
 {
 	enum kind kind = f->endpoints[endpoint].kind;
 	char *path;
 	size_t i;
 
 	for (i = 0; i < KEYS_N; i++) {
-		if (keys[i].kind != kind || turned_off(&keys[i], texts, n, lookup, arg) ||
+		if (keys[i].kind != kind || turned_off(f, endpoint, &keys[i], texts, n, all_read, lookup, arg) ||
 		    (path = value_of(texts, n, keys[i].name, lookup, arg)) == NULL)
 			continue;
 		path = unquoted(path);
@@ -355,13 +405,16 @@ standing_files(struct standing_files *ret, const struct fleet *f, int endpoint, 
 	struct standing_text texts[STANDING_TEXTS_MAX];
 	const char *text, *why;
 	size_t i, k, len, n = standing_texts(f, endpoint, texts);
+	bool all_read = true;
 
 	memset(ret, 0, sizeof(*ret));
 	for (i = 0; i < n; i++)
-		if (lookup(arg, texts[i].path, &text, &len, &why) != 0)
+		if (lookup(arg, texts[i].path, &text, &len, &why) != 0) {
 			strings_push(notes, mem_printf("'%s': %s: not looked at", texts[i].path, why));
+			all_read = false;
+		}
 	if (n > 0) {
-		files_of_texts(ret, f, endpoint, texts, n, lookup, arg, notes);
+		files_of_texts(ret, f, endpoint, texts, n, all_read, lookup, arg, notes);
 		return;
 	}
 	/* Which of several servers reads which file is not known then. */
@@ -402,6 +455,9 @@ may(const struct standing_user *u, const struct standing_way *w, unsigned bit)
 	unsigned mode = w->mode;
 	size_t i;
 
+	/* Whoever it is: the owner's and the group's bits decide for these alone, others' for all the rest. */
+	if (!u->known)
+		return (mode & bit) != 0 && (mode >> 3 & bit) != 0 && (mode >> 6 & bit) != 0;
 	if (u->uid == 0)
 		return true;
 	if (u->uid == w->uid)
@@ -415,6 +471,8 @@ may(const struct standing_user *u, const struct standing_way *w, unsigned bit)
 struct judging_files {
 	struct buf *why;
 	enum judgement worst;
+	const char *unjudged;	/* of those that not everybody may read, with an unknown reader: the first */
+	size_t	 nunjudged;
 };
 
 static void say(struct judging_files *, enum judgement, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -454,23 +512,47 @@ judge_key(struct judging_files *j, const struct standing_file *file, const struc
 		say(j, CHECK_FAIL, "'%s' has mode %04o: Postgres takes its key with 0600 or less", file->path, w->mode);
 }
 
+/* The way that is closed to the user, from the root on; nways: none is. */
+static size_t
+closed_way(const struct standing_facts *x, const struct standing_user *u)
+{
+	size_t i;
+
+	for (i = x->nways; i-- > 0;)
+		if (!may(u, &x->ways[i], i == 0 ? BIT_READ : BIT_SEARCH))
+			return i;
+	return x->nways;
+}
+
 static void
 judge_ways(struct judging_files *j, const struct standing_file *file, const struct standing_facts *x,
     const struct standing_user *u)
 {
-	size_t i;
+	size_t closed = closed_way(x, u);
 
-	if (!u->known || x->nways == 0)
+	if (closed == x->nways)
 		return;
-	for (i = x->nways; i-- > 1;)
-		if (!may(u, &x->ways[i], BIT_SEARCH)) {
-			say(j, CHECK_FAIL, "'%s' cannot be reached by '%s', who may not search '%s' (mode %04o)",
-			    file->path, u->name, x->ways[i].path, x->ways[i].mode);
-			return;
-		}
-	if (!may(u, &x->ways[0], BIT_READ))
+	if (!u->known) {
+		if (j->nunjudged++ == 0)
+			j->unjudged = file->path;
+	} else if (closed == 0)
 		say(j, CHECK_FAIL, "'%s' cannot be read by '%s' (mode %04o, uid %u)", file->path, u->name,
 		    x->ways[0].mode, x->ways[0].uid);
+	else
+		say(j, CHECK_FAIL, "'%s' cannot be reached by '%s', who may not search '%s' (mode %04o)",
+		    file->path, u->name, x->ways[closed].path, x->ways[closed].mode);
+}
+
+static void
+judge_unjudged(struct judging_files *j)
+{
+	char more[32];
+
+	if (j->nunjudged == 0)
+		return;
+	(void)snprintf(more, sizeof(more), " and %zu more", j->nunjudged - 1);
+	say(j, CHECK_INCONCLUSIVE, "who runs the server is not known here (nobody listens on its port, or root does, as for "
+	    "a container), so neither is whether '%s'%s can be read", j->unjudged, j->nunjudged > 1 ? more : "");
 }
 
 static void
@@ -515,7 +597,7 @@ enum judgement
 standing_judge(enum kind kind, const struct standing_file *v, const struct standing_facts *x, size_t n,
     const struct standing_user *u, int64_t now_s, struct buf *why)
 {
-	struct judging_files j = { why, CHECK_PASS };
+	struct judging_files j = { why, CHECK_PASS, NULL, 0 };
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -537,5 +619,6 @@ standing_judge(enum kind kind, const struct standing_file *v, const struct stand
 		judge_bytes(&j, &v[i], &x[i]);
 	}
 	judge_pairs(&j, v, x, n);
+	judge_unjudged(&j);
 	return j.worst;
 }

@@ -3,7 +3,7 @@
  * which files its own texts name, whether they are such that it can use them,
  * and the names of the checks that go before an activation and behind it.
  *
- *	files E	key and certificate belong together; the key's mode and owner are such
+ *	files E	where the texts turn TLS on: key and certificate belong together; the key's mode and owner are such
  *		as Postgres takes; what the texts of E name is there, and can be
  *		read by the user of the server; no certificate has expired
  *	hba E	pg_hba.conf has no line that Postgres cannot read

@@ -25,6 +25,7 @@ static const char fleet_text[] =
     "hosts: { db: { local: yes }, other: { ssh: other } }\n"
     "units:\n"
     "  pg: { host: db, run: \"true\", restarts: [] }\n"
+    "  other: { host: other, run: \"true\", restarts: [] }\n"
     "  all: { host: db, run: \"true\", restarts: [pg, redis] }\n"
     "certs:\n"
     "  internal: { serves: [pg, bouncer], dir: /tls }\n"
@@ -52,6 +53,33 @@ static const char fleet_text[] =
     "    listen: { plain: 6379, tls: 6380 }\n"
     "    names: [db.internal]\n"
     "    accept: { both: [ { run: \"true\", undo: \"true\" } ] }\n"
+    "  cache:\n"
+    "    kind: redis\n"
+    "    unit: other\n"
+    "    listen: { plain: 6379, tls: 6380 }\n"
+    "    names: [other.internal]\n"
+    "    accept: { both: [ { conf: { file: /etc/redis.conf, syntax: redis, set: { tls-port: 6380 } } } ] }\n"
+    "  elsewhere:\n"
+    "    kind: postgres\n"
+    "    unit: other\n"
+    "    listen: { both: 5433 }\n"
+    "    names: [other.internal]\n"
+    "    accept: { both: [ { conf: { file: /etc/else.conf, syntax: postgres, set: { ssl_cert_file: /c } } } ] }\n"
+    "  stated:\n"
+    "    kind: postgres\n"
+    "    unit: other\n"
+    "    listen: { both: 5434 }\n"
+    "    admin: { user: boss }\n"
+    "    names: [other.internal]\n"
+    "    accept: { both: [ { conf: { file: /etc/stated.conf, syntax: postgres, set: { ssl: on } } },\n"
+    "      { setting: { set: { ssl: on } } } ] }\n"
+    "  two:\n"
+    "    kind: postgres\n"
+    "    unit: other\n"
+    "    listen: { both: 5435 }\n"
+    "    names: [other.internal]\n"
+    "    accept: { both: [ { conf: { file: /etc/two-a.conf, syntax: postgres, set: { ssl_key_file: /k } } },\n"
+    "      { conf: { file: /etc/two-b.conf, syntax: postgres, set: { ssl: on } } } ] }\n"
     "clients:\n"
     "  bouncer:\n"
     "    unit: all\n"
@@ -128,7 +156,7 @@ the_files_are_those_that_the_text_names_now(void **state)
 	static const char *const on[] = { "/etc/pg.conf",
 	    "ssl = on\nssl_key_file = '/k'\nssl_cert_file = '/c'\n#ssl_ca_file = '/no'\n", NULL };
 	static const char *const off[] = { "/etc/pg.conf", "ssl = off\nssl_key_file = '/k'\n", NULL };
-	static const char *const relative[] = { "/etc/pg.conf", "ssl_key_file = 'server.key'\n", NULL };
+	static const char *const relative[] = { "/etc/pg.conf", "ssl = yes\nssl_key_file = 'server.key'\n", NULL };
 	static const char *const none[] = { NULL };
 	static const char *const bouncer[] = { "/etc/bouncer.ini",
 	    "[pgbouncer]\nclient_tls_sslmode = disable\nclient_tls_key_file = /k\n"
@@ -142,6 +170,46 @@ the_files_are_those_that_the_text_names_now(void **state)
 	assert_files("bouncer", bouncer, "ca /ca!");
 	/* Where no binding edits a text: what is installed for this one alone. */
 	assert_files("redis", none, "ca /redis-tls/ca.crt, cert /redis-tls/server.crt, key /redis-tls/server.key");
+}
+
+/* Off by what is written is off in any spelling, and where it is not said; and only where all was read. */
+static void
+what_is_turned_off_is_not_looked_at(void **state)
+{
+	static const struct {
+		const char *endpoint, *path, *text, *want;
+	} rows[] = {
+		{ "pg", "/etc/pg.conf", "ssl = OFF\nssl_key_file = '/k'\n", "" },
+		{ "pg", "/etc/pg.conf", "ssl = 0\nssl_key_file = '/k'\n", "" },
+		{ "pg", "/etc/pg.conf", "ssl = 'No'\nssl_key_file = '/k'\n", "" },
+		{ "pg", "/etc/pg.conf", "ssl_key_file = '/k'\n", "" },
+		{ "pg", "/etc/pg.conf", "ssl = ON\nssl_key_file = '/k'\n", "key /k!" },
+		{ "pg", "/etc/pg.conf", "ssl = 1\nssl_key_file = '/k'\n", "key /k!" },
+		{ "bouncer", "/etc/bouncer.ini", "[pgbouncer]\nclient_tls_sslmode = DISABLE\nclient_tls_key_file = /k\n", "" },
+		{ "bouncer", "/etc/bouncer.ini", "[pgbouncer]\nclient_tls_key_file = /k\n", "" },
+		/* Its server side is not off where nobody says so: by version. */
+		{ "bouncer", "/etc/bouncer.ini", "[pgbouncer]\nserver_tls_ca_file = /ca\n", "ca /ca!" },
+		{ "bouncer", "/etc/bouncer.ini", "[pgbouncer]\nserver_tls_sslmode = Disable\nserver_tls_ca_file = /ca\n", "" },
+		{ "cache", "/etc/redis.conf", "tls-port 0\ntls-key-file /k\n", "" },
+		{ "cache", "/etc/redis.conf", "tls-port \"0\"\ntls-key-file /k\n", "" },
+		{ "cache", "/etc/redis.conf", "tls-key-file /k\n", "" },
+		{ "cache", "/etc/redis.conf", "tls-port 6381\ntls-key-file /k\n", "key /k!" },
+		{ "cache", "/etc/redis.conf", "tls-replication yes\ntls-key-file /k\n", "key /k!" },
+		/* Not a word of it in what is bound, or set by statement: what the file says is not the last word. */
+		{ "elsewhere", "/etc/else.conf", "ssl_key_file = '/k'\n", "key /k!" },
+		{ "stated", "/etc/stated.conf", "ssl = off\nssl_key_file = '/k'\n", "key /k!" },
+		/* Its other text cannot be read: it may be on there. */
+		{ "two", "/etc/two-a.conf", "ssl_key_file = '/k'\n", "key /k! ('/etc/two-b.conf': permission denied: not looked at)" },
+	};
+	const char *texts[] = { NULL, NULL, NULL };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		texts[0] = rows[i].path;
+		texts[1] = rows[i].text;
+		assert_files(rows[i].endpoint, texts, rows[i].want);
+	}
 }
 
 static void
@@ -272,11 +340,11 @@ a_key_is_as_postgres_takes_it(void **state)
 	w.facts[0].ways[0].mode = 0644;
 	w.facts[0].ways[0].uid = 71;
 	assert_judged(KIND_REDIS, &w, CHECK_PASS, NULL);
-	/* Who runs the server is not known: what is wrong for anybody is wrong. */
+	/* Who runs the server is not known: what is wrong for anybody is wrong, and nothing of it is right. */
 	good(&w);
 	w.user.known = false;
 	w.facts[0].ways[0].uid = 71;
-	assert_judged(KIND_POSTGRES, &w, CHECK_PASS, NULL);
+	assert_judged(KIND_POSTGRES, &w, CHECK_INCONCLUSIVE, "who runs the server is not known here");
 	w.facts[0].ways[0].mode = 0644;
 	assert_judged(KIND_POSTGRES, &w, CHECK_FAIL, "0600 or less");
 }
@@ -305,7 +373,16 @@ what_the_server_cannot_reach_fails(void **state)
 	w.user.known = false;
 	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "'/t/cert' is not there");
 	w.files[1].named = false;
+	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "whether '/t/key' can be read");
+	w.facts[0].ways[0].mode = 0640;
+	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "whether '/t/key' can be read");
+	w.facts[2].ways[0].mode = 0640;
+	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "whether '/t/key' and 1 more can be read");
+	/* What everybody may read can be read by whoever it is; not so behind a door. */
+	w.facts[0].ways[0].mode = w.facts[2].ways[0].mode = 0644;
 	assert_judged(KIND_REDIS, &w, CHECK_PASS, NULL);
+	w.facts[0].ways[1].mode = 0750;
+	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "whether '/t/key' can be read");
 }
 
 static void
@@ -348,6 +425,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_files_are_those_that_the_text_names_now),
+		cmocka_unit_test(what_is_turned_off_is_not_looked_at),
 		cmocka_unit_test(a_unit_brings_up_its_endpoints_and_what_it_restarts),
 		cmocka_unit_test(its_checks_have_names_of_their_own),
 		cmocka_unit_test(a_key_is_as_postgres_takes_it),
