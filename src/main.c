@@ -93,7 +93,7 @@ usage(FILE *to)
 	    "      --to STEP, --all apply, undo: up to a step, or all of them\n"
 	    "      --skip-optional  apply: pass over optional steps\n"
 	    "      --waive CHECK --reason TEXT   apply, undo STEP: go on without a check\n"
-	    "      --keep HOST:PATH --reason TEXT   undo: leave what somebody else wrote there\n"
+	    "      --keep HOST:PATH|ENDPOINT --reason TEXT   undo: leave what somebody else made of it\n"
 	    "      --json           status, check, diff, verify, history: as data\n"
 	    "      --watch          status: again and again\n"
 	    "      --check          status: exit 2 where not every link is on TLS\n"

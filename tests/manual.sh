@@ -110,6 +110,41 @@ commands()
 	diff "$tmp/manual" "$tmp/source" || echo 'the table of commands is not what build/tests/ui/mdoc commands prints'
 }
 
+# Options that a verb takes, in the synopsis as in the list.
+synopsis()
+{
+	part "$1" SYNOPSIS | grep -o 'Fl -[a-z-]*' | sed 's/^Fl /-/' >"$tmp/manual" || :
+	sed -n '/^static const struct option/,/^}/s/^	{ "\([a-z-]*\)",.*/--\1/p' src/main.c |
+	    grep -v -x -e --fleet -e --plan >"$tmp/source" || :
+	differ "$tmp/manual" "$tmp/source"
+	# With which verbs, as their paragraphs say.
+	part "$1" DESCRIPTION Options | awk '
+	/^\.It Fl/ { option = ""; n = split($0, w, " "); for (i = 1; i <= n; i++) if (w[i] ~ /^-[a-z-]+$/) option = "-" w[i]; on = 0; next }
+	/^(With|and with)$/ { on = 1; next }
+	on && /^\.Cm / { for (i = 2; i <= NF; i++) if ($i != ",") { sub(/:$/, "", $i); if ($i ~ /^[a-z]+$/) print $i, option }; next }
+	on && /^and$/ { next }
+	{ on = 0 }' >"$tmp/manual"
+	part "$1" SYNOPSIS | awk '
+	/^\.Nm/ { verb = "" }
+	/^\.Cm / { verb = $2 }
+	verb != "" { for (i = 1; i <= NF; i++) if ($i ~ /^-[a-z-]+$/) print verb, "-" $i }' >"$tmp/source"
+	sort -u "$tmp/manual" >"$tmp/a"
+	sort -u "$tmp/source" >"$tmp/b"
+	comm -23 "$tmp/a" "$tmp/b" | sed 's/^/not in the synopsis: /'
+}
+
+# Kinds of operations, and of notes in the journal.
+kinds()
+{
+	part "$1" JSON diff/1 | sed -n '/^\.It Li operations\[\]\.kind$/,/^\.It Li operations\[\]\.path$/s/^\.Li //p' |
+	    tr -s ' ,' '\n' | sed '/^$/d' >"$tmp/manual"
+	sed -n '/^op_kind_word/,/^}/s/.*return "\([a-z]*\)";/\1/p' src/core/op_codec.c >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+	part "$1" JSON history/1 | sed -n '/^and notes:$/,/^\.It/s/^\.Li //p' | tr -s ' ,' '\n' | sed '/^$/d' >"$tmp/manual"
+	cat src/engine/*.c | grep -oE '(past_note|insist)\(e, [a-zA-Z]+, "[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
 # Members of each document, "status/1 sessions": a function that makes no
 # document of its own is a part of the next one that does.
 json()
@@ -259,11 +294,13 @@ notices()
 	fi
 }
 
-echo 1..24
+echo 1..29
 
 claim every_manual_is_clean lint doc/belay.1 doc/belay-fleet.5 doc/belay-plan.5 doc/belay-internals.7
 claim manual_has_every_option_and_what_it_takes options doc/belay.1
 claim manual_and_help_have_the_same_options help_options doc/belay.1
+claim synopsis_has_every_option_of_every_verb synopsis doc/belay.1
+claim manual_has_every_kind_of_operation_and_note kinds doc/belay.1
 claim manual_and_help_have_the_same_verbs verbs doc/belay.1
 claim manual_has_every_exit_code exits doc/belay.1
 claim manual_has_the_table_of_keys keys doc/belay.1
@@ -278,6 +315,9 @@ notices catches_an_option_that_was_forgotten '/^\.It Fl -waive/d' options 'only 
 notices catches_an_option_that_is_no_more 's/^\.It Fl -watch$/&er/' options 'only in the manual: --watcher'
 notices catches_an_option_that_takes_nothing 's/^\.It Fl -to Ar step$/.It Fl -to/' options 'only in the manual: --to'
 notices catches_an_option_that_help_lacks 's/^\.It Fl -json$/&l/' help_options 'only in the manual: --jsonl'
+notices catches_an_option_that_a_synopsis_lacks '/^\.Op Fl -keep/d' synopsis 'not in the synopsis: undo --keep'
+notices catches_a_kind_that_was_forgotten 's/^\.Li env , conf , block , url , file , setting/.Li env , conf , block , url , file/' kinds 'only in the source: setting'
+notices catches_a_note_that_was_forgotten 's/^\.Li waive , keep , drain$/.Li waive , keep/' kinds 'only in the source: drain'
 notices catches_a_verb_that_was_forgotten '/^\.It Cm history/d' verbs 'only in the source: history'
 notices catches_a_code_that_was_forgotten '/^\.It 5$/d' exits 'only in the source: 5'
 notices catches_a_key_that_means_something_else 's/^this table$/this list/' keys 'the table of keys is not'

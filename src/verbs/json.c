@@ -332,6 +332,9 @@ json_diff(const struct engine *e, int step)
 			buf_clear(&b);
 		} else
 			put(o, "command", json_null());
+		/* Whom an activation asks is told by its command. */
+		put(o, "endpoint", op->endpoint == NONE || op->kind == OP_ACTIVATE ? json_null() :
+		    words(engine_fleet(e)->endpoints[op->endpoint].name));
 		put(o, "unit", op->unit == NONE ? json_null() : words(engine_fleet(e)->units[op->unit].name));
 		put(o, "in_place", json_boolean(v->ops[i].observed_known && v->ops[i].observed == OP_IN_PLACE));
 		put(o, "diff", lines(engine_op_text(e, step, (int)i)));
@@ -348,6 +351,7 @@ json_diff(const struct engine *e, int step)
 	put(doc, "requires", check_names(s->requires, s->nrequires));
 	put(doc, "gate", check_names(s->gates, s->ngates));
 	put(doc, "soak_ms", json_integer(s->soak_ms));
+	put(doc, "on_fault", json_string(s->on_fault == ON_FAULT_UNDO ? "undo" : "pause"));
 	print(doc);
 }
 

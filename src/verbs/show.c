@@ -78,12 +78,11 @@ show_op(const struct engine *e, int step, size_t i)
 	case OP_ACTIVATE:
 		op_command_text(op, false, &b);
 		out("  then on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
-		out("    %s %s:", f->units[op->unit].kind == UNIT_RELOAD ? "reloads" : "restarts",
-		    f->units[op->unit].name);
+		out("    %s %s%s", f->units[op->unit].kind == UNIT_RELOAD ? "reloads" : "restarts",
+		    f->units[op->unit].name, f->units[op->unit].restarts.n > 0 ? ":" : "");
 		for (k = 0; k < f->units[op->unit].restarts.n; k++)
 			out(" %s", f->units[op->unit].restarts.v[k]);
 		cut = impact_of_unit(f, engine_board(e), op->unit, &uncounted);
-		out("%s", f->units[op->unit].restarts.n == 0 ? " nothing is restarted" : "");
 		if (cut > 0 || uncounted)
 			out("; cuts %u session%s%s", cut, cut == 1 ? "" : "s", uncounted ? " at least" : "");
 		out("\n");
