@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/board.h"
 #include "core/err.h"
 #include "core/mem.h"
 #include "wire/wire.h"
@@ -155,6 +156,39 @@ every_message_comes_out_as_it_went_in(void **state)
 	}
 	assert_int_equal(message_decode(&b, &got, &err), 0);
 	assert_int_equal(b.len, 0);
+	buf_release(&b);
+}
+
+static void
+every_word_of_every_list_comes_out_as_it_went_in(void **state)
+{
+	static const struct { enum message_kind kind; int whats, needs; } lists[] = {
+		{ MSG_PROBE, READING_CHECK, 1 },	/* a check is a message of its own */
+		{ MSG_OP, OPV_COUNT, 1 },
+		{ MSG_HOST, REACH_BLOCKED + 1, WIRE_NEED_COUNT },
+	};
+	struct message m, got;
+	struct buf b = { .secret = true };
+	struct err err;
+	size_t i;
+	int what, need, words = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (what = 0; what < lists[i].whats; what++)
+			for (need = 0; need < lists[i].needs; need++) {
+				m = a_message(lists[i].kind);
+				m.what = what;
+				m.need = need;
+				encode(&m, &b);
+				if (message_decode(&b, &got, &err) != 1)
+					fail_msg("%s %d %d: %s", message_word(m.kind), what, need, err.msg);
+				same_message(&m, &got);
+				message_release(&m);
+				message_release(&got);
+				words++;
+			}
+	assert_int_equal(words, 4 + 4 + 5 * 5);
 	buf_release(&b);
 }
 
@@ -459,6 +493,76 @@ op_comes_out_as_it_went_in(void **state)
 	buf_release(&b);
 }
 
+/* What is an enum in a blob is a number there: each of its values, and none behind the last. */
+static void
+every_value_of_every_enum_in_a_blob_comes_out_as_it_went_in(void **state)
+{
+	static const enum accept accepts[] = { ACCEPT_PLAIN, ACCEPT_BOTH, ACCEPT_TLS, ACCEPT_MUTUAL, ACCEPT_UNKNOWN };
+	struct wire_op o = an_op(), ogot;
+	struct check c = a_check(), cgot;
+	struct wire_lease l = { .phase = LEASE_TAKE, .holder = "00ff" }, lgot;
+	struct op_result r = { .outcome = OP_FRESH, .exit_status = -1 }, rgot;
+	struct buf b = { 0 };
+	struct err err;
+	int i, syntax, taken = 0;
+
+	(void)state;
+	for (i = 0; i <= CHECK_COUNT; i++) {
+		c.kind = (enum check_kind)i;
+		c.accept = accepts[i % 5];
+		c.proto_min = (enum proto)(i % (PROTO_TLS1_3 + 1));
+		buf_clear(&b);
+		check_encode(&c, &b);
+		assert_int_equal(check_decode(&cgot, b.data, b.len, &err), i < CHECK_COUNT ? 0 : -1);
+		if (i == CHECK_COUNT)
+			break;
+		assert_int_equal(cgot.kind, i);
+		assert_int_equal(cgot.accept, c.accept);
+		assert_int_equal(cgot.proto_min, c.proto_min);
+		check_release(&cgot);
+	}
+	for (i = 0; i <= LEASE_PHASE_COUNT; i++) {
+		l.phase = (enum lease_phase)i;
+		buf_clear(&b);
+		wire_lease_encode(&l, &b);
+		assert_int_equal(wire_lease_decode(&lgot, b.data, b.len, &err), i < LEASE_PHASE_COUNT ? 0 : -1);
+		assert_true(i == LEASE_PHASE_COUNT || (int)lgot.phase == i);
+	}
+	for (i = 0; i <= OP_OUTCOME_COUNT; i++) {
+		r.outcome = (enum op_outcome)i;
+		buf_clear(&b);
+		op_result_encode(&r, &b);
+		assert_int_equal(op_result_decode(&rgot, b.data, b.len, &err), i < OP_OUTCOME_COUNT ? 0 : -1);
+		if (i == OP_OUTCOME_COUNT)
+			break;
+		assert_int_equal(rgot.outcome, i);
+		op_result_release(&rgot);
+	}
+	/* An op of every kind, with every syntax: whatever fits comes through. */
+	o.op.run = mem_strdup("true");
+	o.op.endpoint = 1;
+	*(struct pair *)mem_push(&o.op.set.v, &o.op.set.n, sizeof(struct pair)) =
+	    (struct pair){ .key = mem_strdup("a"), .value = mem_strdup("b") };
+	for (i = 0; i < OP_KIND_COUNT; i++)
+		for (syntax = 0; syntax < TEXT_SYNTAX_COUNT; syntax++) {
+			o.op.kind = (enum op_kind)i;
+			o.op.syntax = (enum text_syntax)syntax;
+			buf_clear(&b);
+			wire_op_encode(&o, &b);
+			if (wire_op_decode(&ogot, b.data, b.len, &err) == -1)
+				continue;
+			assert_int_equal(ogot.op.kind, i);
+			assert_int_equal(ogot.op.syntax, syntax);
+			wire_op_release(&ogot);
+			taken++;
+		}
+	/* By name, each syntax has its one kind; the five others have any. */
+	assert_int_equal(taken, TEXT_SYNTAX_COUNT + 5 * TEXT_SYNTAX_COUNT);
+	check_release(&c);
+	wire_op_release(&o);
+	buf_release(&b);
+}
+
 /* ---- what an enemy sends ---- */
 
 static int
@@ -640,6 +744,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lease_comes_back_as_it_was),
 		cmocka_unit_test(every_message_comes_out_as_it_went_in),
+		cmocka_unit_test(every_word_of_every_list_comes_out_as_it_went_in),
+		cmocka_unit_test(every_value_of_every_enum_in_a_blob_comes_out_as_it_went_in),
 		cmocka_unit_test(frame_is_waited_for_at_every_length),
 		cmocka_unit_test(head_holds_no_byte_of_a_blob),
 		cmocka_unit_test(head_with_anything_odd_in_it_is_refused),
