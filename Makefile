@@ -150,6 +150,7 @@ REMOTE_SRC = \
 	src/remote/statement.c \
 	src/remote/settings.c \
 	src/remote/hostproto.c \
+	src/remote/become.c \
 	src/remote/hostcall.c \
 	src/remote/hostops.c \
 	src/remote/hostops_edit.c \
@@ -164,6 +165,7 @@ REMOTE_SRC = \
 	src/remote/drain.c \
 	src/remote/pooler.c \
 	src/remote/hostops_setting.c \
+	src/remote/hostops_sudo.c \
 	$(END)
 
 # engine: the loop around the rollout

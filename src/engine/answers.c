@@ -172,7 +172,7 @@ on_host(void *arg, int host, const struct host_view *v, enum host_need need,
 	case HOST_NEEDS_SUDO:
 		(void)snprintf(title, sizeof(title), "password for sudo on host '%s', to become '%s'", name,
 		    e->fleet->hosts[host].become == NULL ? "?" : e->fleet->hosts[host].become);
-		(void)engine_put_ask(e, ASK_SUDO, host, NULL, title, "that of the user who logs in there", false);
+		(void)engine_put_ask(e, ASK_SUDO, host, NULL, title, v->why, false);
 		break;
 	case HOST_KEY_CHANGED:
 		engine_tell(e, TELL_ERROR, "host '%s': its key has changed, refused: %s", name, v->why);

@@ -21,6 +21,15 @@
 #define LINGER_MS	500
 
 static void
+tell_of_sudo(struct hostcall *c, enum sudo_trouble trouble)
+{
+	if (c->as == NULL || c->heard)
+		return;
+	c->heard = true;
+	c->troubled(c->troubled_arg, trouble);
+}
+
+static void
 finish(struct hostcall *c, enum hostcall_end end, const struct err *why)
 {
 	const struct hostcall_events *events = c->events;
@@ -39,13 +48,14 @@ finish(struct hostcall *c, enum hostcall_end end, const struct err *why)
 		if (trouble != SUDO_FINE) {
 			end = HOSTCALL_NOT_SENT;
 			(void)host_sudo_why(&err, trouble, c->as);
-			c->troubled(c->troubled_arg, trouble);
+			tell_of_sudo(c, trouble);
 		} else if (c->out.over)
 			(void)err_set(&err, "the answer is longer than %zu bytes", c->out.max);
 		else if (c->said.len > 0)
 			(void)err_set(&err, "no answer; it said: %s", buf_str(&c->said));
 		why = &err;
 	}
+	tell_of_sudo(c, SUDO_SILENT);
 	buf_release(&c->password);
 	buf_release(&c->request);
 	buf_release(&c->out);
@@ -174,9 +184,11 @@ on_data(void *arg, const unsigned char *p, size_t len_bytes)
 	size_t at, back = strlen(c->nonce) + 8;
 
 	(void)buf_put(&c->out, p, len_bytes);
-	if (c->held && find_mark(c, 0, "here\n") != SIZE_MAX) {
+	if (c->as != NULL && !c->heard && find_mark(c, 0, "here\n") != SIZE_MAX) {
+		tell_of_sudo(c, SUDO_FINE);
+		if (c->held)
+			send_request(c);
 		c->held = false;
-		send_request(c);
 	}
 	if (c->events->text != NULL && !c->live_over)
 		follow_live(c);
@@ -260,7 +272,7 @@ hostcall_headers(struct hostcall *c)
 	buf_init(&c->said, SAID_MAX);
 	c->out.secret = true;
 	c->as = NULL;
-	c->held = false;
+	c->held = c->heard = false;
 	host_begin(&c->request, c->nonce);
 	return &c->request;
 }

@@ -43,7 +43,8 @@ struct hostcall {		/* zero it before the first use */
 	size_t	 searched;	/* of out: the end is not before this */
 	bool	 sent, live, live_over, ended;
 	bool	 held;		/* sudo was told, and the program has not said that it is there */
-	/* by sudo: as whom (or NULL), what it is told, and why it did not begin */
+	bool	 heard;		/* of sudo, by whoever wants to know */
+	/* by sudo: as whom (or NULL), what it is told, and what came of it */
 	const char *as;
 	struct buf password;
 	void	(*troubled)(void *arg, enum sudo_trouble);
@@ -57,7 +58,9 @@ struct buf *hostcall_headers(struct hostcall *);
 /*
  * After the headers are begun: as another user; borrowed until the end.  password NULL:
  * sudo may not ask for one; it is copied.  A sudo that does not begin the program ends
- * the call as NOT_SENT, with words; before that `troubled` is told which.
+ * the call as NOT_SENT, with words.  `troubled` is told once for each call that does not end by
+ * hostcall_release(): SUDO_FINE as soon as the program says that it is there, which of its
+ * troubles, or SUDO_SILENT.
  */
 void	hostcall_as(struct hostcall *, const char *user, const char *password,
 	    void (*troubled)(void *arg, enum sudo_trouble), void *arg);

@@ -2,7 +2,7 @@
  * hostops: see hostops.h.  Here: the set of calls, how each begins and ends.
  * What is between is a chain of at most a few host calls: of files in
  * hostops_edit.c, of commands in hostops_run.c, of leases and records in
- * hostops_lease.c.
+ * hostops_lease.c.  A call that goes by sudo waits for its turn in hostops_sudo.c.
  *
  * Invariants:
  *  1. hostop_finish() is the only way to an answer, and nothing touches a
@@ -34,6 +34,8 @@ hostops_new(const struct hostops_config *config)
 
 	set->c = *config;
 	set->cas = mem_array(config->fleet->ncerts, sizeof(*set->cas));
+	set->becomes = mem_array(config->fleet->nhosts, sizeof(*set->becomes));
+	set->shared = mem_array(config->fleet->nsecrets, sizeof(*set->shared));
 	return set;
 }
 
@@ -49,6 +51,8 @@ hostops_free(struct hostops *set)
 	for (i = 0; i < set->c.fleet->ncerts; i++)
 		free(set->cas[i].pem);
 	free(set->cas);
+	free(set->becomes);
+	free(set->shared);
 	mem_wipe(set->c.key, sizeof(set->c.key));
 	free(set);
 }
@@ -102,6 +106,8 @@ hostop_drop(struct hostop *h)
 		h->set->ops = h->next;
 	if (h->next != NULL)
 		h->next->prev = h->prev;
+	hostop_leave_sudo(h);
+	buf_release(&h->prepared.payload);
 	hostop_setting_free(h);
 	hostcall_release(&h->call);
 	op_result_release(&h->result);
@@ -132,26 +138,13 @@ hostop_later(struct hostop *h, uv_timer_cb later)
 	(void)uv_timer_start(&h->timer, later, 0, 0);
 }
 
-static void
-sudo_failed(void *arg, enum sudo_trouble trouble)
-{
-	struct hostop *h = arg;
-
-	if (h->set->c.sudo != NULL)
-		h->set->c.sudo(h->set->c.arg, h->host, trouble);
-}
-
 struct buf *
 hostop_request(struct hostop *h)
 {
-	const struct host *host = &h->set->c.fleet->hosts[h->host];
 	struct buf *q = hostcall_headers(&h->call);
 	struct err ignored;
 
-	if (host->become != NULL)
-		hostcall_as(&h->call, host->become, h->set->c.password == NULL ? NULL :
-		    h->set->c.password(h->set->c.arg, h->host), sudo_failed, h);
-	(void)host_header(q, "state", host->state, &ignored);
+	(void)host_header(q, "state", h->set->c.fleet->hosts[h->host].state, &ignored);
 	return q;
 }
 
@@ -159,18 +152,32 @@ void
 hostop_call(struct hostop *h, const char *verb, const char *op_id, const void *payload,
     size_t payload_len, const struct hostcall_events *events)
 {
-	int64_t left = h->due - (int64_t)uv_now(h->set->c.loop);
-	struct buf all;
+	struct prepared *p = &h->prepared;
 
-	buf_init(&all, 0);
-	all.secret = true;
+	buf_init(&p->payload, 0);
+	p->payload.secret = true;
 	if (h->lays_script)
-		(void)buf_puts(&all, h->order->wayback);
+		(void)buf_puts(&p->payload, h->order->wayback);
 	h->lays_script = false;
-	(void)buf_put(&all, payload, payload_len);
-	hostcall_begin(&h->call, h->set->c.session(h->set->c.arg, h->host), verb, op_id, all.data,
-	    all.len, left, events, h);
-	buf_release(&all);
+	(void)buf_put(&p->payload, payload, payload_len);
+	p->verb = verb;
+	p->op_id = op_id;
+	p->events = events;
+	if (h->set->c.fleet->hosts[h->host].become != NULL)
+		hostop_call_by_sudo(h);
+	else
+		hostop_send(h);
+}
+
+void
+hostop_send(struct hostop *h)
+{
+	struct prepared p = h->prepared;
+
+	memset(&h->prepared, 0, sizeof(h->prepared));
+	hostcall_begin(&h->call, h->set->c.session(h->set->c.arg, h->host), p.verb, p.op_id, p.payload.data,
+	    p.payload.len, h->due - (int64_t)uv_now(h->set->c.loop), p.events, h);
+	buf_release(&p.payload);
 }
 
 /* ------------------------------------------------------------------ endings */

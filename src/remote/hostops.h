@@ -49,8 +49,9 @@ struct hostops_config {
 	const struct fleet *fleet;
 	struct session *(*session)(void *arg, int host);	/* never NULL */
 	/*
-	 * What sudo is told on a host whose fleet says `become`, NULL: nothing; and why it did
-	 * not begin the host-side program.  Both may be NULL.
+	 * What sudo is told on a host whose fleet says `become`, NULL: nothing; and what came of
+	 * it: SUDO_FINE, or why it did not begin the host-side program; told by each call that
+	 * really asked.  Both may be NULL.
 	 */
 	const char *(*password)(void *arg, int host);
 	void	(*sudo)(void *arg, int host, enum sudo_trouble);
@@ -61,6 +62,8 @@ struct hostops_config {
 
 struct hostops *hostops_new(const struct hostops_config *);
 void	hostops_free(struct hostops *);		/* ends its calls without answers */
+/* There is another password for sudo there, or the same is meant once more. */
+void	hostops_sudo_anew(struct hostops *, int host);
 /* The CA of a cert, to compare clients' trust files with (PEM); len 0 forgets it. */
 void	hostops_ca(struct hostops *, int cert, const char *pem, size_t len_bytes);
 

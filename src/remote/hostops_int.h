@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "pki/digest.h"
+#include "remote/become.h"
 #include "remote/hostcall.h"
 #include "remote/hostops.h"
 
@@ -21,6 +22,8 @@ struct ca {
 struct hostops {
 	struct hostops_config c;
 	struct ca *cas;			/* by cert */
+	struct become *becomes;		/* by host */
+	struct become *shared;		/* by secret, of what sudo is told on several hosts */
 	struct hostop *ops;
 };
 
@@ -44,15 +47,25 @@ struct looked {
 	const char *names;		/* "user:group" */
 };
 
+/* A call that is not sent yet, its headers being in the hostcall. */
+struct prepared {
+	const char *verb, *op_id;
+	struct buf payload;
+	const struct hostcall_events *events;	/* NULL: there is none */
+};
+
 struct setting_run;
 
 struct hostop {
 	struct hostop *prev, *next;
 	struct hostops *set;
-	uv_timer_t timer;		/* for answers that need no host */
+	uv_timer_t timer;		/* for what needs no host, and while a call is prepared: its turn */
 	int	 host;
 	int64_t	 due;			/* loop time */
 	struct hostcall call;
+	struct prepared prepared;
+	bool	 asks_sudo;		/* and has not heard of it yet */
+	bool	 told_sudo;		/* a password */
 	void	*arg;
 	/* an op */
 	enum op_verb verb;
@@ -107,6 +120,15 @@ void	hostop_malformed(struct hostop *, const struct host_answer *);	/* ends it *
  */
 bool	hostop_no_answer(struct hostop *, enum hostcall_end, const struct host_answer *,
 	    const struct err *why);
+
+/* Sends what is prepared. */
+void	hostop_send(struct hostop *);
+
+/* hostops_sudo.c */
+/* The same when it is our turn to ask sudo; or ends it as NOT_SENT. */
+void	hostop_call_by_sudo(struct hostop *);
+/* It asks no more, whatever it heard. */
+void	hostop_leave_sudo(struct hostop *);
 
 /* hostops_edit.c, hostops_run.c: the chains, from the loop. */
 void	hostop_edit(struct hostop *);

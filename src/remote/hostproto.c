@@ -19,7 +19,8 @@ host_command(struct buf *out, const char *verb, const char *nonce, const char *o
 	(void)buf_puts(out, "exec ");
 	if (as != NULL) {
 		/* In English, so that its troubles are told apart; the program sees to it that nothing else is. */
-		(void)buf_printf(out, "env LC_ALL=C sudo %s -H -u ", password ? "-S -p ''" : "-n");
+		/* -k: what is told counts for this once, and what was told before by others does not. */
+		(void)buf_printf(out, "env LC_ALL=C sudo %s -H -u ", password ? "-k -S -p ''" : "-n");
 		text_shell_quote(out, as);
 		(void)buf_puts(out, " -- ");
 	}
@@ -67,6 +68,7 @@ host_sudo_why(struct err *err, enum sudo_trouble trouble, const char *as)
 {
 	switch (trouble) {
 	case SUDO_FINE:
+	case SUDO_SILENT:
 		break;
 	case SUDO_WANTS_PASSWORD:
 		return err_set(err, "sudo wants a password to become '%s': give it where it is asked for, name a "

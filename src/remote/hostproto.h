@@ -34,7 +34,8 @@ enum sudo_trouble {
 	SUDO_WANTS_TERMINAL,	/* requiretty */
 	SUDO_DENIED,		/* not in sudoers, or not for this */
 	SUDO_UNKNOWN_USER,
-	SUDO_MISSING
+	SUDO_MISSING,
+	SUDO_SILENT		/* nothing was heard of it: the call ended before */
 };
 enum sudo_trouble host_sudo_trouble(const char *said);
 /* That in a sentence, and what to do next.  -1. */

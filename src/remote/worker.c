@@ -67,7 +67,7 @@ struct slot {			/* a host */
 	char	*addresses;		/* as the console tells them, of all hosts; or NULL */
 	char	*sudo;			/* what sudo is told; NULL: nothing */
 	bool	 sudo_wanted;		/* a person is asked for it */
-	bool	 sudo_refused;		/* it did not take what it was told: not again */
+	bool	 sudo_refused;		/* it did not take what it was told last */
 };
 
 struct secret_slot {
@@ -417,7 +417,9 @@ tell_host(struct slot *slot)
 	h.transport = borrowed(s.transport);
 	h.subject = borrowed(m.need == WIRE_NEED_SUDO ? w->fleet->hosts[slot->host].become : s.subject);
 	h.keytype = borrowed(s.keytype);
-	h.why = borrowed(s.why);
+	h.why = borrowed(m.need != WIRE_NEED_SUDO ? s.why : slot->sudo_refused ?
+	    "sudo did not take the last password; it wants that of the user who logs in there" :
+	    "sudo wants the password of the user who logs in there");
 	h.address = borrowed(addresses_text(w->addresses, slot->host));
 	wire_host_encode(&h, &blob);
 	m.blob = blob.data;
@@ -473,6 +475,7 @@ sudo_told(struct slot *slot, const char *password)
 		mem_wipe_free(slot->sudo, strlen(slot->sudo));
 	slot->sudo = mem_strdup(password);
 	slot->sudo_wanted = slot->sudo_refused = false;
+	hostops_sudo_anew(slot->worker->hostops, slot->host);
 }
 
 static const char *
@@ -481,26 +484,22 @@ sudo_password(void *arg, int host)
 	struct worker *w = arg;
 	const struct host *h = &w->fleet->hosts[host];
 
-	if (w->slots[host].sudo_refused)
-		return NULL;
 	return h->become_password == NONE ? w->slots[host].sudo : w->secrets[h->become_password].value;
 }
 
 static void
-sudo_troubled(void *arg, int host, enum sudo_trouble trouble)
+sudo_heard(void *arg, int host, enum sudo_trouble trouble)
 {
 	struct worker *w = arg;
 	struct slot *slot = &w->slots[host];
+	bool wanted = trouble == SUDO_WRONG_PASSWORD || trouble == SUDO_WANTS_PASSWORD;
 
-	/* What was refused once is not told again: accounts get locked by that. */
-	if (trouble == SUDO_WRONG_PASSWORD)
-		slot->sudo_refused = true;
-	else if (trouble != SUDO_WANTS_PASSWORD)
+	if (!(wanted || (trouble == SUDO_FINE && slot->sudo_wanted)) ||
+	    w->fleet->hosts[host].become_password != NONE)
 		return;
-	if (w->fleet->hosts[host].become_password == NONE) {
-		slot->sudo_wanted = true;
-		tell_host(slot);
-	}
+	slot->sudo_wanted = wanted;
+	slot->sudo_refused = wanted && (slot->sudo_refused || trouble == SUDO_WRONG_PASSWORD);
+	tell_host(slot);	/* once more, too: whoever was asked may have waved it away */
 }
 
 /* ---- addresses of all hosts, as the console tells them ---- */
@@ -689,13 +688,13 @@ probe_of_endpoint(struct job *j, int endpoint)
 		job_begin(j);
 }
 
-static int
+static bool
 index_ok(struct worker *w, int index, size_t n)
 {
 	if (index >= 0 && (size_t)index < n)
-		return 1;
+		return true;
 	die(w, "an index that the fleet does not have", NULL);
-	return 0;
+	return false;
 }
 
 static void
@@ -745,14 +744,20 @@ take_op(struct worker *w, const struct message *m)
 	struct wire_op order;
 	struct err err;
 	struct job *j;
+	size_t i;
 	int secret;
+	bool ok;
 
 	if (wire_op_decode(&order, m->blob, m->blob_len, &err) == -1) {
 		die(w, "an op", &err);
 		return;
 	}
-	if (!index_ok(w, order.op.host, w->fleet->nhosts) ||
-	    (order.op.endpoint != NONE && !index_ok(w, order.op.endpoint, w->fleet->nendpoints))) {
+	ok = index_ok(w, order.op.host, w->fleet->nhosts) &&
+	    (order.op.unit == NONE || index_ok(w, order.op.unit, w->fleet->nunits)) &&
+	    (order.op.endpoint == NONE || index_ok(w, order.op.endpoint, w->fleet->nendpoints));
+	for (i = 0; ok && i < order.unseen.n; i++)
+		ok = index_ok(w, order.unseen.v[i], w->fleet->nendpoints);
+	if (!ok) {
 		wire_op_release(&order);
 		return;
 	}
@@ -870,7 +875,7 @@ take_secret(struct worker *w, const struct message *m)
 	secret_set(&w->secrets[m->subject], m->blob, m->blob_len);
 	for (i = 0; i < w->fleet->nhosts; i++)
 		if (w->fleet->hosts[i].become_password == m->subject)
-			w->slots[i].sudo_refused = false;
+			hostops_sudo_anew(w->hostops, (int)i);
 }
 
 static void
@@ -878,7 +883,7 @@ take_fleet(struct worker *w, const struct message *m)
 {
 	struct probes_config probes = { .loop = &w->loop, .session = host_session, .secret = secret_value, .arg = w };
 	struct hostops_config hostops = { .loop = &w->loop, .session = host_session, .password = sudo_password,
-		.sudo = sudo_troubled, .arg = w };
+		.sudo = sudo_heard, .arg = w };
 	struct wire_fleet f;
 	struct err err;
 	size_t i;

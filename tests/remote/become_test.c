@@ -61,7 +61,10 @@ fleet_of_test(void)
 	return mem_printf("belay: fleet/1\nenvironment: test\nhosts:\n"
 	    "  here: { local: yes, state: %s/state, become: root }\n"
 	    "  there: { local: yes, state: %s/other/state, become: tother }\n"
-	    "  nowhere: { local: yes, state: %s/state, become: no-such-user }\n", base, base, base);
+	    "  nowhere: { local: yes, state: %s/state, become: no-such-user }\n"
+	    "  shares: { local: yes, state: %s/state, become: root, become-password: shared }\n"
+	    "  shares-too: { local: yes, state: %s/state, become: root, become-password: shared }\n"
+	    "secrets: { shared: { file: /nowhere } }\n", base, base, base, base, base);
 }
 
 /* /etc/NAME is base/NAME from here on, for this process and what it starts. */
@@ -171,7 +174,14 @@ file_op(int host, const char *path, const char *content, const char *id)
 }
 
 static void
-there_and_back(uid_t uid, const char *password, const char *id)
+password(int host, const char *password)
+{
+	w.password = password;
+	hostops_sudo_anew(w.set, host);
+}
+
+static void
+there_and_back(uid_t uid, const char *told, const char *id)
 {
 	struct stat st;
 	char record[400];
@@ -181,7 +191,7 @@ there_and_back(uid_t uid, const char *password, const char *id)
 	as(uid);
 	assert_int_not_equal(access(target, F_OK), 0);
 	file_op(0, target, "after\n", id);
-	w.password = password;
+	password(0, told);
 	check(OPV_OBSERVE, OP_FRESH);
 	(void)strcpy(w.order.expect_sha, w.result.before_sha);
 	check(OPV_APPLY, OP_APPLIED);
@@ -216,11 +226,17 @@ a_password_is_told_on_stdin_and_lands_nowhere(void **state)
 	(void)state;
 	as(BY_PASSWORD);
 	file_op(0, target, "x\n", "run-1/pass/1");
+	password(0, NULL);
 	check(OPV_OBSERVE, OP_UNREACHED);
 	assert_int_equal(w.trouble, SUDO_WANTS_PASSWORD);
 	assert_non_null(strstr(w.result.why, "wants a password to become 'root'"));
 	assert_non_null(strstr(w.result.why, "become-password"));
-	w.password = "not this one";
+	/* Known from a moment ago: nobody is asked again. */
+	w.trouble = SUDO_FINE;
+	check(OPV_OBSERVE, OP_UNREACHED);
+	assert_int_equal(w.trouble, SUDO_FINE);
+	assert_non_null(strstr(w.result.why, "wants a password to become 'root'"));
+	password(0, "not this one");
 	check(OPV_OBSERVE, OP_UNREACHED);
 	assert_int_equal(w.trouble, SUDO_WRONG_PASSWORD);
 	there_and_back(BY_PASSWORD, PASSWORD, "run-1/pass/2");
@@ -236,7 +252,7 @@ a_password_is_told_on_stdin_and_lands_nowhere(void **state)
 	    "grep -a -r 'rope [o]f 3' ~/../tmp/none . 2>/dev/null; id -u; echo \"$HOME ${LC_ALL-none}\"");
 	w.order.op.in = mem_printf("%s/state", base);
 	w.order.op.read_only = true;
-	w.password = PASSWORD;
+	password(0, PASSWORD);
 	check(OPV_APPLY, OP_APPLIED);
 	assert_string_equal(w.result.text, "0\n0\n/root none\n");
 	ourselves();
@@ -268,7 +284,7 @@ what_stands_in_sudos_way_is_told_apart(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		as(cases[i].uid);
 		file_op(cases[i].host, target, "x\n", "run-1/way/1");
-		w.password = cases[i].password;
+		password(cases[i].host, cases[i].password);
 		check(OPV_OBSERVE, OP_UNREACHED);
 		if (w.trouble != cases[i].trouble)
 			print_error("%zu: %s\n", i, w.result.why);
@@ -288,9 +304,156 @@ what_stands_in_sudos_way_is_told_apart(void **state)
 	free(path);
 	as(FREELY);
 	file_op(0, target, "x\n", "run-1/way/2");
+	password(0, NULL);
 	check(OPV_OBSERVE, OP_UNREACHED);
 	(void)setenv("PATH", paths, 1);
 	assert_int_equal(w.trouble, SUDO_MISSING);
+	ourselves();
+}
+
+/* ------------------------------------------------------------------ many at once */
+
+#define MANY 20
+
+struct one {
+	struct wire_op order;
+	enum op_outcome outcome;
+	char	 why[300];
+};
+
+static int answered;
+
+static void
+one_done(void *arg, const struct op_result *r)
+{
+	struct one *one = arg;
+
+	one->outcome = r->outcome;
+	(void)snprintf(one->why, sizeof(one->why), "%s", r->why == NULL ? "" : r->why);
+	answered++;
+	uv_stop(&w.loop);
+}
+
+/* So many previews at once, on this host; cancels one in the middle, too, if it is said so. */
+static void
+at_once(struct one *v, int host, bool cancel)
+{
+	struct hostop *asks = NULL;
+	const char *told = w.password;
+	char id[64];
+	int i;
+
+	answered = 0;
+	for (i = 0; i < MANY; i++) {
+		(void)snprintf(id, sizeof(id), "run-1/many/%d", i + 1);
+		file_op(host, target, "x\n", id);
+		memset(&v[i], 0, sizeof(v[i]));
+		v[i].order = w.order;
+		memset(&w.order, 0, sizeof(w.order));
+	}
+	w.password = told;
+	for (i = 0; i < MANY; i++) {
+		asks = hostops_op(w.set, OPV_OBSERVE, &v[i].order, DEADLINE_MS, one_done, NULL, &v[i]);
+		if (cancel && i == 0) {
+			while (uv_run(&w.loop, UV_RUN_NOWAIT) == 0)
+				;
+			hostop_cancel(asks);
+			answered++;
+			v[0].outcome = OP_FRESH;
+		}
+	}
+	while (answered < MANY)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	for (i = 0; i < MANY; i++)
+		wire_op_release(&v[i].order);
+}
+
+/* How many logins failed since the last time, as sudo counts them. */
+static int
+failed_logins(void)
+{
+	static long seen;
+	char *command = mem_printf("grep -c ' incorrect password attempt' '%s/sudo.log' >'%s/count-of-log'", base, base);
+	char path[300];
+	long n, was = seen;
+
+	ourselves();
+	if (system(command) == -1)
+		fail();
+	free(command);
+	(void)snprintf(path, sizeof(path), "%s/count-of-log", base);
+	n = seen = strtol(read_text(path), NULL, 10);
+	as(BY_PASSWORD);
+	return (int)(n - was);
+}
+
+static void
+many_at_once_try_a_password_once(void **state)
+{
+	struct one v[MANY];
+	int i, round;
+
+	(void)state;
+	as(BY_PASSWORD);
+	(void)failed_logins();
+	/* None: each is answered, and a wrong one: one failed login, whether or not who tries it is cancelled. */
+	password(0, NULL);
+	at_once(v, 0, false);
+	for (i = 0; i < MANY; i++) {
+		assert_int_equal(v[i].outcome, OP_UNREACHED);
+		assert_non_null(strstr(v[i].why, "wants a password"));
+	}
+	password(0, "not this one");
+	for (round = 0; round < 2; round++) {
+		at_once(v, 0, false);
+		for (i = 0; i < MANY; i++) {
+			assert_int_equal(v[i].outcome, OP_UNREACHED);
+			if (strstr(v[i].why, "did not take the password") == NULL)
+				fail_msg("%d: %s", i, v[i].why);
+		}
+	}
+	assert_int_equal(failed_logins(), 1);
+	/* Then the right one: all go on. */
+	password(0, PASSWORD);
+	at_once(v, 0, false);
+	for (i = 0; i < MANY; i++)
+		assert_string_equal(v[i].why, "");
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(v[i].outcome, OP_FRESH);
+	assert_int_equal(failed_logins(), 0);
+	assert_int_equal(w.trouble, SUDO_FINE);
+	/* Whoever tries it is cancelled: another one does. */
+	password(0, PASSWORD);
+	at_once(v, 0, true);
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(v[i].outcome, OP_FRESH);
+	ourselves();
+}
+
+static void
+hosts_that_share_a_secret_try_it_on_one_of_them(void **state)
+{
+	struct one v[2][MANY];
+	int i, host;
+
+	(void)state;
+	as(BY_PASSWORD);
+	(void)failed_logins();
+	password(3, "not this one");
+	password(4, "not this one");
+	for (host = 0; host < 2; host++) {
+		at_once(v[host], 3 + host, false);
+		for (i = 0; i < MANY; i++)
+			assert_non_null(strstr(v[host][i].why, "did not take the password"));
+	}
+	assert_int_equal(failed_logins(), 1);
+	password(3, PASSWORD);
+	for (host = 0; host < 2; host++) {
+		at_once(v[host], 3 + host, false);
+		for (i = 0; i < MANY; i++)
+			assert_int_equal(v[host][i].outcome, OP_FRESH);
+	}
+	assert_int_equal(failed_logins(), 0);
 	ourselves();
 }
 
@@ -325,6 +488,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(where_sudo_asks_for_nothing_it_is_another_user_all_the_way),
 		cmocka_unit_test(a_password_is_told_on_stdin_and_lands_nowhere),
 		cmocka_unit_test(what_stands_in_sudos_way_is_told_apart),
+		cmocka_unit_test(many_at_once_try_a_password_once),
+		cmocka_unit_test(hosts_that_share_a_secret_try_it_on_one_of_them),
 		cmocka_unit_test(another_user_than_root_has_records_of_its_own),
 	};
 	int status;
