@@ -674,41 +674,6 @@ own_words(const struct endpoint *e)
 	return NULL;
 }
 
-static void
-put_option(struct buf *out, const char *option, const char *word)
-{
-	(void)buf_printf(out, " %s ", option);
-	text_shell_quote(out, word);
-}
-
-/* The same by hand, by that server's own client. */
-static char *
-own_command(const struct endpoint *e)
-{
-	const char *at = e->at != NULL ? e->at : e->names.n > 0 ? e->names.v[0] : "localhost";
-	int port = e->port_plain != 0 ? e->port_plain : e->port_tls;
-	struct buf b;
-
-	buf_init(&b, 0);
-	if (e->kind == KIND_REDIS) {
-		/* The same words twice: to ask for the path, and to give it back. */
-		(void)buf_puts(&b, "path=$(redis-cli");
-		put_option(&b, "-h", at);
-		(void)buf_printf(&b, " -p %d CONFIG GET tls-cert-file | sed -n 2p); redis-cli", port);
-		put_option(&b, "-h", at);
-		(void)buf_printf(&b, " -p %d CONFIG SET tls-cert-file \"$path\"", port);
-		return buf_take(&b, NULL);
-	}
-	(void)buf_puts(&b, "psql -X");
-	put_option(&b, "-h", at);
-	(void)buf_printf(&b, " -p %d", port);
-	put_option(&b, "-U", e->admin_user == NULL ? "postgres" : e->admin_user);
-	put_option(&b, "-d", e->kind == KIND_PGBOUNCER ? "pgbouncer" :
-	    e->admin_database != NULL ? e->admin_database : "postgres");
-	put_option(&b, "-c", e->kind == KIND_PGBOUNCER ? "RELOAD" : "SELECT pg_reload_conf()");
-	return buf_take(&b, NULL);
-}
-
 static int
 activations(struct maker *m, struct err *err)
 {
@@ -736,7 +701,6 @@ activations(struct maker *m, struct err *err)
 		op->idempotent = u->idempotent;
 		op->deadline_ms = u->deadline_ms > 0 ? u->deadline_ms : RUN_DEADLINE_MS;
 		op->native = u->by != NONE;
-		op->undo = u->by == NONE ? NULL : own_command(&m->fleet->endpoints[u->by]);
 		op->endpoint = op->native ? u->by : asked(m->fleet, op->unit);
 		/* It serves every move whose edits take effect by it. */
 		for (j = 0; j < m->ops->n - 1; j++)

@@ -66,7 +66,7 @@ struct op {
 	struct strings touches;	/* RUN: files that are kept before it and put back by its undo */
 	int64_t	 pace_ms;	/* DRAIN: at `endpoint`, one session every so often; run says it in words */
 	bool	 undeclared;	/* DRAIN: those of clients that the fleet does not know too */
-	/* ACTIVATE: `endpoint` carries it out itself; run only says what, for people, undo how it is done by hand. */
+	/* ACTIVATE: `endpoint` carries it out itself; run only says what, for people. */
 	bool	 native;
 	bool	 idempotent, read_only;
 	int64_t	 deadline_ms;

@@ -592,10 +592,6 @@ on_settled(struct rollout *r, const struct event *ev, struct effects *out)
 			return;
 		applied += s->ops[i].state == OPS_APPLIED;
 	}
-	if (s->view.undo_wanted) {
-		rollout_undo_begin(r, ev, out);
-		return;
-	}
 	if (applied == s->view.nops) {
 		s->view.applied_ms = ev->now_ms;
 		rollout_prove(r, ev, out);

@@ -203,6 +203,12 @@ const struct step_view *rollout_step(const struct rollout *, int step);
 /* Something of it may stand on a host, by this run's hand; it needs nothing more: done, met or skipped. */
 bool	rollout_stands(const struct rollout *, int step);
 bool	rollout_passed(const struct rollout *, int step);
+/*
+ * What an undo of the step, begun now, takes back, and in which order: indices
+ * of ops into ret, which has room for all of them; how many.  other: an op (or NONE) that
+ * counts as being in the state `as`.
+ */
+size_t	rollout_way_back(const struct rollout *, int step, int other, enum op_state as, int *ret);
 int	rollout_next(const struct rollout *);		/* the step that may be applied next, or NONE */
 int	rollout_last(const struct rollout *);		/* the step that undo would take back, or NONE */
 int	rollout_in_flight(const struct rollout *);	/* or NONE */

@@ -26,6 +26,7 @@ rollout_replay(struct rollout *r, const struct record *rec)
 	case REC_APPLY:
 		rollout_set_phase(s, PHASE_APPLYING, rec->at_ms);
 		s->view.why[0] = '\0';
+		s->view.by_itself = false;
 		/* A retry keeps what was applied; a new apply after an undo begins anew. */
 		for (i = 0; i < s->view.nops; i++)
 			if (s->ops[i].state == OPS_UNDONE || s->ops[i].state == OPS_STUCK)

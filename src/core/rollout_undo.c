@@ -9,12 +9,15 @@
 #include "core/rollout_int.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "core/mem.h"
 
 /* May this op have changed something on its host? */
 static bool
-touched(const struct op_view *o)
+touched(enum op_state state)
 {
-	switch (o->state) {
+	switch (state) {
 	case OPS_WAITING:
 	case OPS_INTENT:
 	case OPS_UNDONE:
@@ -42,33 +45,38 @@ host_set_aside(const struct step_state *s, int host)
 	return false;
 }
 
-/* The last edit, of those that go before or after the activations, to undo. */
+/* Edits that the activations take over again; these; edits that clients read until then. */
 static int
-undo_edit(const struct step_state *s, bool back_last)
+turn_of(const struct op_shape *shape)
 {
-	size_t i;
+	return shape->activates ? 1 : shape->back_last ? 2 : 0;
+}
 
-	for (i = s->view.nops; i-- > 0;)
-		if (!s->shapes[i].activates && s->shapes[i].back_last == back_last &&
-		    touched(&s->ops[i]) && s->ops[i].state != OPS_STUCK)
-			return (int)i;
+/* The order of the way back: what comes behind `op` (NONE: the first), touched or not; or NONE. */
+static int
+behind(const struct step_view *v, int op)
+{
+	int turn = op == NONE ? 0 : turn_of(&v->shapes[op]), n = (int)v->nops, by, i;
+
+	for (; turn <= 2; turn++, op = NONE) {
+		by = turn == 1 ? 1 : -1;
+		i = op != NONE ? op + by : turn == 1 ? 0 : n - 1;
+		for (; i >= 0 && i < n; i += by)
+			if (turn_of(&v->shapes[i]) == turn)
+				return i;
+	}
 	return NONE;
 }
 
-/* The next op to undo: edits from the last to the first, activations, what clients read until then. */
 static int
 undo_candidate(const struct step_state *s)
 {
-	size_t i;
-	int edit = undo_edit(s, false);
+	int op = NONE;
 
-	if (edit != NONE)
-		return edit;
-	for (i = 0; i < s->view.nops; i++)
-		if (s->shapes[i].activates && touched(&s->ops[i]) &&
-		    s->ops[i].state != OPS_STUCK)
-			return (int)i;
-	return undo_edit(s, true);
+	while ((op = behind(&s->view, op)) != NONE)
+		if (touched(s->ops[op].state) && s->ops[op].state != OPS_STUCK)
+			return op;
+	return NONE;
 }
 
 /* The cause of an undo that nobody asked for stays. */
@@ -126,7 +134,7 @@ only_activation(const struct step_state *s)
 		/* A command wants what is in force; what clients read until then goes behind the activation. */
 		if (s->shapes[i].back_last || (s->shapes[i].command && !s->shapes[i].activates))
 			return NONE;
-		if (s->shapes[i].activates && (found != NONE || !touched(&s->ops[i])))
+		if (s->shapes[i].activates && (found != NONE || !touched(s->ops[i].state)))
 			return NONE;
 		if (s->shapes[i].activates)
 			found = (int)i;
@@ -165,29 +173,68 @@ leave_activation(struct rollout *r, const struct event *ev, struct effects *out)
 
 /* Whether this edit may have stood on disk, so that a restart in between took it over. */
 static bool
-stood(const struct op_view *o)
+stood(enum op_state state)
 {
-	return o->state == OPS_UNDONE || (touched(o) && o->state != OPS_FAILED);
+	return state == OPS_UNDONE || (touched(state) && state != OPS_FAILED);
 }
 
 /*
  * A unit whose activation was not begun may run what was written all the
- * same: somebody may have restarted it.  So it counts as begun.
+ * same: somebody may have restarted it.  So it counts as begun.  states: of the
+ * step's ops.
  */
+static bool
+may_have_been_restarted(const struct step_view *v, const enum op_state *states, size_t op)
+{
+	size_t i;
+
+	if (!v->shapes[op].activates || (states[op] != OPS_WAITING && states[op] != OPS_INTENT))
+		return false;
+	for (i = 0; i < v->nops; i++)
+		if (!v->shapes[i].activates && stood(states[i]) &&
+		    (v->shapes[i].unit == v->shapes[op].unit || v->shapes[i].host == v->shapes[op].host))
+			return true;
+	return false;
+}
+
+static void
+states_of(const struct step_view *v, enum op_state *ret)
+{
+	size_t i;
+
+	for (i = 0; i < v->nops; i++)
+		ret[i] = v->ops[i].state;
+}
+
 static void
 reckon_with_restarts(struct step_state *s)
 {
-	size_t i, k;
+	enum op_state *states = mem_array(s->view.nops, sizeof(*states));
+	size_t i;
 
-	for (i = 0; i < s->view.nops; i++) {
-		if (!s->shapes[i].activates ||
-		    (s->ops[i].state != OPS_WAITING && s->ops[i].state != OPS_INTENT))
-			continue;
-		for (k = 0; k < s->view.nops; k++)
-			if (!s->shapes[k].activates && stood(&s->ops[k]) &&
-			    (s->shapes[k].unit == s->shapes[i].unit || s->shapes[k].host == s->shapes[i].host))
-				s->ops[i].state = OPS_CUT;
-	}
+	states_of(&s->view, states);
+	for (i = 0; i < s->view.nops; i++)
+		if (may_have_been_restarted(&s->view, states, i))
+			s->ops[i].state = OPS_CUT;
+	free(states);
+}
+
+size_t
+rollout_way_back(const struct rollout *r, int step, int other, enum op_state as, int *ret)
+{
+	const struct step_view *v = &r->steps[step].view;
+	enum op_state *states = mem_array(v->nops, sizeof(*states));
+	size_t n = 0;
+	int op = NONE;
+
+	states_of(v, states);
+	if (other != NONE)
+		states[other] = as;
+	while ((op = behind(v, op)) != NONE)
+		if (touched(states[op]) || may_have_been_restarted(v, states, (size_t)op))
+			ret[n++] = op;
+	free(states);
+	return n;
 }
 
 void

@@ -12,6 +12,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "core/reader.h"
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -163,20 +164,6 @@ setting_push(struct pairs *pairs, const char *name, const char *value)
 }
 
 void
-setting_release(struct pairs *pairs)
-{
-	size_t i;
-
-	for (i = 0; i < pairs->n; i++) {
-		free(pairs->v[i].key);
-		free(pairs->v[i].value);
-	}
-	free(pairs->v);
-	pairs->v = NULL;
-	pairs->n = 0;
-}
-
-void
 setting_wanted(const struct op *op, struct pairs *ret)
 {
 	size_t i;
@@ -223,7 +210,7 @@ setting_parse_text(struct pairs *ret, const char *text, size_t len_bytes, struct
 		free(name);
 	}
 	if (p < end) {
-		setting_release(&pairs);
+		pairs_release(&pairs);
 		return err_set(err, "the record of the settings is damaged");
 	}
 	*ret = pairs;

@@ -40,10 +40,9 @@ bool	setting_name_same(const char *a, const char *b);	/* in any case */
 
 /* value NULL: "unset". */
 void	setting_put_text(struct buf *out, const struct pairs *);
-/* -1 where it is none; what was read is released then. */
+/* -1 where it is none; what was read is released then.  pairs_release() of reader.h is for the caller. */
 int	setting_parse_text(struct pairs *ret, const char *text, size_t len_bytes, struct err *);
 void	setting_push(struct pairs *, const char *name, const char *value);
-void	setting_release(struct pairs *);
 /* What an op wants: its set, then its unset. */
 void	setting_wanted(const struct op *, struct pairs *ret);
 

@@ -1,20 +1,23 @@
 /*
  * wayback: see wayback.h.
  *
- * Owns the script's text and which ops stand in it.  Order: that of rollout.c,
- * edits last in first out, then activations, then what goes last of all.
+ * Owns the script's text.  Which ops stand in it, and in which order, is what an
+ * undo would do: rollout_way_back().
  */
 #include "core/wayback.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/mem.h"
 #include "core/text.h"
 
 static const char head[] =
     "set -u\n"
     "failed=0\n"
     "say() { echo \"$1\" >&2; failed=1; }\n"
+    "said_ok() { said=$(\"$@\" 2>&1 </dev/null) && [ \"$said\" = OK ] || { say \"$said\"; return 1; }; }\n"
     "of() { sed -n \"s/^$2 //p\" \"$1\"; }\n"
     "sha() { if [ -e \"$1\" ]; then sha256sum <\"$1\" | cut -d\" \" -f1; else echo -; fi; }\n"
     "# has RECORD: is there one, so that something was begun?\n"
@@ -129,7 +132,6 @@ static const char settings_head[] =
     "        esac </dev/null >&2 || failed=1\n"
     "    done <\"$r/before\"\n"
     "}\n"
-    "said_ok() { said=$(\"$@\" 2>&1 </dev/null) && [ \"$said\" = OK ] || { say \"$said\"; return 1; }; }\n"
     "# One command for all of them, since one may not stand without the other.\n"
     "redis_back() {\n"
     "    set -- \"$@\" CONFIG SET\n"
@@ -149,26 +151,6 @@ static const char settings_head[] =
     "    esac\n"
     "}\n";
 
-static bool
-touched(enum op_state state)
-{
-	switch (state) {
-	case OPS_WAITING:
-	case OPS_INTENT:
-	case OPS_UNDONE:
-		return false;
-	case OPS_RUNNING:
-	case OPS_APPLIED:
-	case OPS_FAILED:
-	case OPS_CUT:
-	case OPS_UNDO_INTENT:
-	case OPS_UNDOING:
-	case OPS_STUCK:
-		return true;
-	}
-	return true;
-}
-
 static void
 command(struct buf *out, const struct op *op, const char *run, const char *then)
 {
@@ -185,31 +167,86 @@ command(struct buf *out, const struct op *op, const char *run, const char *then)
 	(void)buf_printf(out, "%s\n)%s", run, then);
 }
 
-/* By the server's own client; its password is the person's to bring. */
+/* The server's own client, and how it is told where; of a Redis, by one of its ports. */
 static void
-settings(struct buf *out, const struct endpoint *e, const char *run, const char *tail, bool persist)
+client(struct buf *out, const struct endpoint *e, bool tls)
 {
-	bool redis = e->kind == KIND_REDIS, tls = redis && e->port_plain == 0;
-	const char *host = e->at != NULL ? e->at : e->names.n > 0 ? e->names.v[0] : "localhost";
-	int port = e->port_plain != 0 ? e->port_plain : e->port_tls;
+	bool redis = e->kind == KIND_REDIS;
 
-	(void)buf_printf(out, "# The password%s%s is not in here: give it in %s\n", e->admin_user == NULL ? "" : " of ",
-	    e->admin_user == NULL ? "" : e->admin_user, redis ? "REDISCLI_AUTH" : "PGPASSFILE");
-	(void)buf_printf(out, "settings '%s%s' %s %s %s ", run, tail, kind_word(e->kind), persist ? "yes" : "no",
-	    redis ? tls ? "redis-cli --tls" : "redis-cli" : "psql -XqAt -v ON_ERROR_STOP=1");
-	(void)buf_puts(out, "-h ");
-	text_shell_quote(out, host);
-	(void)buf_printf(out, " -p %d", port);
+	(void)buf_puts(out, redis ? "redis-cli" : "psql -XqAt -v ON_ERROR_STOP=1");
+	if (redis && tls)
+		(void)buf_puts(out, " --tls ${REDIS_CA:+--cacert \"$REDIS_CA\"}");
+	(void)buf_puts(out, " -h ");
+	text_shell_quote(out, e->at != NULL ? e->at : e->names.n > 0 ? e->names.v[0] : "localhost");
+	(void)buf_printf(out, " -p %d", tls ? e->port_tls : e->port_plain);
 	if (e->admin_user != NULL) {
 		(void)buf_puts(out, redis ? " --user " : " -U ");
 		text_shell_quote(out, e->admin_user);
 	}
-	if (!redis) {
-		(void)buf_puts(out, " -d ");
-		text_shell_quote(out, e->kind == KIND_PGBOUNCER ? "pgbouncer" :
-		    e->admin_database != NULL ? e->admin_database : "postgres");
+	if (redis)
+		return;
+	(void)buf_puts(out, " -d ");
+	text_shell_quote(out, e->kind == KIND_PGBOUNCER ? "pgbouncer" :
+	    e->admin_database != NULL ? e->admin_database : "postgres");
+}
+
+typedef void by_client(struct buf *out, const struct endpoint *, bool tls, const void *arg);
+
+/* By that client; its password is the person's to bring.  A Redis may have either of its ports open. */
+static void
+by_its_client(struct buf *out, const struct endpoint *e, by_client *line, const void *arg)
+{
+	bool redis = e->kind == KIND_REDIS, either = redis && e->port_plain != 0 && e->port_tls != 0 && e->port_plain != e->port_tls;
+
+	(void)buf_printf(out, "# The password%s%s is not in here: give it in %s%s\n", e->admin_user == NULL ? "" : " of ",
+	    e->admin_user == NULL ? "" : e->admin_user, redis ? "REDISCLI_AUTH" : "PGPASSFILE",
+	    redis && e->port_tls != 0 ? ", and the file of its CA in REDIS_CA" : "");
+	if (either) {
+		(void)buf_puts(out, "if ");
+		client(out, e, false);
+		(void)buf_puts(out, " PING </dev/null >/dev/null 2>&1; then\n");
 	}
+	line(out, e, e->port_plain == 0, arg);
+	if (either) {
+		(void)buf_puts(out, "else\n");
+		line(out, e, true, arg);
+		(void)buf_puts(out, "fi\n");
+	}
+}
+
+struct kept {			/* what the record has of a server's settings */
+	const char *run, *tail;
+	bool	 persist;
+};
+
+static void
+settings(struct buf *out, const struct endpoint *e, bool tls, const void *arg)
+{
+	const struct kept *k = arg;
+
+	(void)buf_printf(out, "settings '%s%s' %s %s ", k->run, k->tail, kind_word(e->kind), k->persist ? "yes" : "no");
+	client(out, e, tls);
 	(void)buf_putc(out, '\n');
+}
+
+/* What a unit's own server is told, so that it takes up what stands on its disk. */
+static void
+reload(struct buf *out, const struct endpoint *e, bool tls, const void *arg)
+{
+	(void)arg;
+	if (e->kind != KIND_REDIS) {
+		client(out, e, tls);
+		(void)buf_puts(out, " -c ");
+		text_shell_quote(out, e->kind == KIND_PGBOUNCER ? "RELOAD" : "SELECT pg_reload_conf()");
+		(void)buf_puts(out, " </dev/null >&2 || failed=1\n");
+		return;
+	}
+	/* The same words twice: to ask for the path, and to give it back. */
+	(void)buf_puts(out, "path=$(");
+	client(out, e, tls);
+	(void)buf_puts(out, " CONFIG GET tls-cert-file </dev/null | sed -n 2p)\nsaid_ok ");
+	client(out, e, tls);
+	(void)buf_puts(out, " CONFIG SET tls-cert-file \"$path\"\n");
 }
 
 static void
@@ -224,9 +261,12 @@ op_back(struct buf *out, const struct fleet *fleet, const char *run, const struc
 		text_shell_quote(out, op->path == NULL ? "" : op->path);
 		(void)buf_printf(out, " '%s%s'\n", run, tail);
 	} else if (op->kind == OP_SETTING)
-		settings(out, &fleet->endpoints[op->endpoint], run, tail, op->persist);
+		by_its_client(out, &fleet->endpoints[op->endpoint], settings,
+		    &(const struct kept){ run, tail, op->persist });
+	else if (op->kind == OP_ACTIVATE && op->native)
+		by_its_client(out, &fleet->endpoints[op->endpoint], reload, NULL);
 	else if (op->kind == OP_ACTIVATE)
-		command(out, op, op->native ? op->undo : op->run, " || failed=1\n");
+		command(out, op, op->run, " || failed=1\n");
 	else if (op->kind == OP_DRAIN)
 		(void)buf_printf(out, "# %s: ended sessions do not come back\n", op->run);
 	else if (op->kind == OP_RUN && !op->read_only) {
@@ -242,7 +282,7 @@ op_back(struct buf *out, const struct fleet *fleet, const char *run, const struc
 /* One op whose state is not the rollout's, but this. */
 struct other {
 	int	 step, op;
-	bool	 there;
+	enum op_state as;
 };
 
 static bool
@@ -250,23 +290,20 @@ step_back(struct buf *out, const struct wayback *w, int step, int host, const st
 {
 	const struct step_view *v = rollout_step(w->rollout, step);
 	const struct ops *ops = w->ops(w->arg, step);
-	size_t i, pass, n = ops->n < v->nops ? ops->n : v->nops;
-	bool any = false, is;
+	bool is_other = other != NULL && other->step == step, any = false;
+	int *back = mem_array(v->nops, sizeof(*back));
+	size_t i, n = rollout_way_back(w->rollout, step, is_other ? other->op : NONE,
+	    is_other ? other->as : OPS_WAITING, back);
 
-	for (pass = 0; pass < 3; pass++)
-		for (i = 0; i < n; i++) {
-			size_t k = pass == 1 ? i : n - 1 - i;
-
-			is = other != NULL && other->step == step && other->op == (int)k ? other->there :
-			    touched(v->ops[k].state);
-			if (ops->v[k].host != host || !is || (pass == 1) != v->shapes[k].activates ||
-			    (pass == 2) != (v->shapes[k].back_last && !v->shapes[k].activates))
-				continue;
-			if (!any)
-				(void)buf_printf(out, "# step '%s'\n", w->plan->steps[step].id);
-			any = true;
-			op_back(out, w->fleet, w->run_id, &ops->v[k]);
-		}
+	for (i = 0; i < n; i++) {
+		if ((size_t)back[i] >= ops->n || ops->v[back[i]].host != host)
+			continue;
+		if (!any)
+			(void)buf_printf(out, "# step '%s'\n", w->plan->steps[step].id);
+		any = true;
+		op_back(out, w->fleet, w->run_id, &ops->v[back[i]]);
+	}
+	free(back);
 	return any;
 }
 
@@ -320,7 +357,7 @@ wayback_script(struct buf *out, const struct wayback *w, int host, int from, int
 void
 wayback_kept(struct buf *out, const struct wayback *w, int step, int op, bool undone)
 {
-	struct other other = { step, op, !undone };
+	struct other other = { step, op, undone ? OPS_UNDONE : OPS_APPLIED };
 	int host = w->ops(w->arg, step)->v[op].host;
 	size_t was = out->len;
 

@@ -23,6 +23,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "remote/hostops_int.h"
 #include "remote/probe.h"
 #include "remote/settings.h"
@@ -54,10 +55,10 @@ hostop_setting_free(struct hostop *h)
 	if (r == NULL)
 		return;
 	settings_free(r->io);
-	setting_release(&r->want);
-	setting_release(&r->before);
-	setting_release(&r->after);
-	setting_release(&r->target);
+	pairs_release(&r->want);
+	pairs_release(&r->before);
+	pairs_release(&r->after);
+	pairs_release(&r->target);
 	free(r->record);
 	free(r->why);
 	free(r);
@@ -252,7 +253,7 @@ written(void *arg, const struct settings_end *e)
 	/* All or nothing, so that the step can be tried again. */
 	r->why = mem_strdup(e->why);
 	r->putting_back = true;
-	setting_release(&r->target);
+	pairs_release(&r->target);
 	memset(&r->target, 0, sizeof(r->target));
 	{
 		size_t i;
@@ -349,11 +350,11 @@ apply(struct setting_run *r)
 			hostop_shas(h, sha, "");
 			hostop_say(h, "'%s' has not the values that the preview saw; nothing was set: undo, then look "
 			    "at it again", r->ep->name);
-			setting_release(&now);
+			pairs_release(&now);
 			stop(r, OP_DRIFTED);
 		} else {
-			setting_release(&r->before);
-			setting_release(&r->after);
+			pairs_release(&r->before);
+			pairs_release(&r->after);
 			r->before = now;
 			setting_wanted(h->op, &r->after);
 			go(r, &r->after);
@@ -385,7 +386,7 @@ go_but(struct setting_run *r)
 	}
 	hostop_say(r->h, "left as somebody else set it: %s", buf_str(&names));
 	go(r, &target);
-	setting_release(&target);
+	pairs_release(&target);
 	buf_release(&names);
 }
 
@@ -463,9 +464,9 @@ take_image(const struct setting_run *r, const char *text, size_t len, struct pai
 		    found.v[k].value, err)) == 0)
 			setting_push(ret, r->want.v[i].key, found.v[k].value);
 	}
-	setting_release(&found);
+	pairs_release(&found);
 	if (rc != 0)
-		setting_release(ret);
+		pairs_release(ret);
 	return rc;
 }
 
@@ -581,7 +582,7 @@ observed(void *arg, const struct settings_end *e)
 	}
 	values_now(r, &now);
 	note(r, &now, &r->want);
-	setting_release(&now);
+	pairs_release(&now);
 	may = settings_may(r->io, &r->want, &err) == 0;
 	buf_init(&text, OP_TEXT_MAX);
 	preview(r, &text);

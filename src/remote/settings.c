@@ -17,6 +17,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "remote/probe_int.h"
 
 struct settings {
@@ -85,8 +86,8 @@ settings_free(struct settings *s)
 	statement_free(s->session);
 	forget_seen(s);
 	free(s->seen);
-	setting_release(&s->names);
-	setting_release(&s->to);
+	pairs_release(&s->names);
+	pairs_release(&s->to);
 	free(s);
 }
 
@@ -505,7 +506,7 @@ settings_write(struct settings *s, const struct pairs *to, bool keep, settings_d
 	static const char *const ping[] = { "PING" };
 	size_t i;
 
-	setting_release(&s->to);
+	pairs_release(&s->to);
 	for (i = 0; i < to->n; i++)
 		setting_push(&s->to, to->v[i].key, to->v[i].value);
 	s->keep = keep;

@@ -687,6 +687,109 @@ an_undo_that_goes_on_leaves_the_activation_to_the_step_before(void **state)
 	end(&s);
 }
 
+/* Brings an op where a journal could have left it, in the n-th of so many ways. */
+#define WAYS 8
+static void
+left_so(struct rollout *r, int op, int way)
+{
+	static const struct { enum record_kind kind; enum op_outcome outcome; } ways[WAYS] = {
+		{ REC_PHASE, OP_FRESH },	/* not at all */
+		{ REC_OUTCOME, OP_FRESH }, { REC_INTENT, OP_FRESH }, { REC_OUTCOME, OP_APPLIED },
+		{ REC_OUTCOME, OP_FAILED }, { REC_OUTCOME, OP_CUT }, { REC_UNDO_OUTCOME, OP_RESTORED },
+		{ REC_UNDO_OUTCOME, OP_DRIFTED },
+	};
+	struct record rec = { .kind = ways[way].kind, .op = op, .outcome = ways[way].outcome };
+
+	if (rec.kind != REC_PHASE)
+		rollout_replay(r, &rec);
+}
+
+/* What a script does by hand is what an undo does, whatever has happened. */
+static void
+the_way_back_that_is_told_is_the_one_that_is_gone(void **state)
+{
+	static const struct op_shape mixed[4] = {
+		{ .host = 0, .unit = 0 },
+		{ .host = 0, .unit = 0, .activates = true, .command = true, .idempotent = true },
+		{ .host = 1, .unit = 0, .back_last = true },
+		{ .host = 1, .unit = 1, .activates = true, .command = true },
+	};
+	const struct op_shape *shapes[2] = { mixed, two };
+	const size_t nops[2] = { 4, 1 };
+	struct record faulted = { .kind = REC_PHASE, .op = NONE, .phase = PHASE_FAULTED };
+	int told[4], gone[4], way, i, w;
+	struct story s;
+	size_t n, ngone;
+
+	(void)state;
+	for (way = 0; way < WAYS * WAYS * WAYS * WAYS; way++) {
+		memset(&s, 0, sizeof(s));
+		s.r = rollout_new(&plan, shapes, nops);
+		for (i = 0, w = way; i < 4; i++, w /= WAYS)
+			left_so(s.r, i, w % WAYS);
+		rollout_replay(s.r, &faulted);
+		n = rollout_way_back(s.r, 0, NONE, OPS_WAITING, told);
+		s.now = 1000;
+		ask(&s, EV_UNDO);
+		for (ngone = 0; ngone < 4 && rollout_step(s.r, 0)->phase == PHASE_UNDOING; ngone++) {
+			disk(&s);
+			for (i = 0; rollout_step(s.r, 0)->ops[i].state != OPS_UNDOING; i++)
+				assert_in_range(i, 0, 3);
+			gone[ngone] = i;
+			answer(&s, i, OPV_UNDO, OP_RESTORED);
+		}
+		assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_RESTORED);
+		if (n != ngone || memcmp(told, gone, n * sizeof(*told)) != 0)
+			fail_msg("way %d: %zu operations are told, %zu gone", way, n, ngone);
+		end(&s);
+	}
+}
+
+/* What is about to be done counts as done; and where edits stand somebody may restart the unit. */
+static void
+the_way_back_reckons_with_what_is_about_to_be_done(void **state)
+{
+	struct story s;
+	int ops[3];
+
+	(void)state;
+	reach(&s, PHASE_GUARDING);
+	judged(&s, EV_GUARD, true);
+	assert_int_equal(rollout_way_back(s.r, 0, NONE, OPS_WAITING, ops), 0);
+	assert_int_equal(rollout_way_back(s.r, 0, 0, OPS_APPLIED, ops), 2);
+	assert_int_equal(ops[0], 0);
+	assert_int_equal(ops[1], 2);
+	end(&s);
+	reach(&s, PHASE_DONE);
+	assert_int_equal(rollout_way_back(s.r, 0, 1, OPS_UNDONE, ops), 2);
+	assert_int_equal(ops[0], 0);
+	assert_int_equal(ops[1], 2);
+	end(&s);
+}
+
+/* Its cause was that of the undo before. */
+static void
+a_step_applied_again_is_not_undone_by_itself_any_more(void **state)
+{
+	const struct op_shape *shapes[2] = { one, two };
+	const size_t nops[2] = { 3, 1 };
+	struct record rec = { .op = NONE };
+	struct story s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.r = rollout_new(&plan, shapes, nops);
+	rec.kind = REC_UNDO;
+	(void)snprintf(rec.why, sizeof(rec.why), "by itself: gate");
+	rollout_replay(s.r, &rec);
+	assert_true(rollout_step(s.r, 0)->by_itself);
+	rec.kind = REC_APPLY;
+	rec.why[0] = '\0';
+	rollout_replay(s.r, &rec);
+	assert_false(rollout_step(s.r, 0)->by_itself);
+	end(&s);
+}
+
 static void
 last_in_first_out(void **state)
 {
@@ -921,6 +1024,9 @@ main(void)
 		cmocka_unit_test(a_run_taken_up_again_pauses_whatever_the_policy),
 		cmocka_unit_test(a_ca_file_goes_last_on_the_way_back),
 		cmocka_unit_test(an_undo_that_goes_on_leaves_the_activation_to_the_step_before),
+		cmocka_unit_test(the_way_back_that_is_told_is_the_one_that_is_gone),
+		cmocka_unit_test(the_way_back_reckons_with_what_is_about_to_be_done),
+		cmocka_unit_test(a_step_applied_again_is_not_undone_by_itself_any_more),
 		cmocka_unit_test(last_in_first_out),
 		cmocka_unit_test(replay_after_a_kill_at_every_record),
 		cmocka_unit_test(every_phase_meets_every_event),

@@ -162,8 +162,8 @@ a_text_of_settings_is_read_back_or_refused(void **state)
 		assert_string_equal(back.v[i].key, pairs.v[i].key);
 		assert_true(setting_same(KIND_POSTGRES, back.v[i].value, pairs.v[i].value));
 	}
-	setting_release(&back);
-	setting_release(&pairs);
+	pairs_release(&back);
+	pairs_release(&pairs);
 	buf_release(&b);
 	for (i = 0; i < sizeof(spoilt) / sizeof(spoilt[0]); i++)
 		if (setting_parse_text(&back, spoilt[i], strlen(spoilt[i]), &err) != -1)
@@ -235,7 +235,7 @@ accept_of(const char *endpoint, const char *a, const char *b, const char *c, con
 	accept = accept_by_settings(fleet, fleet_endpoint(fleet, endpoint), &r);
 	r.outcome = SAW_PART;
 	assert_int_equal(accept_by_settings(fleet, fleet_endpoint(fleet, endpoint), &r), ACCEPT_UNKNOWN);
-	setting_release(&r.settings);
+	pairs_release(&r.settings);
 	return accept;
 }
 

@@ -196,7 +196,7 @@ ok "reloaded by its own console it takes it over and goes on" native
 scripted() {
 	box_belay undo both --print >"$tmp/script" || return 1
 	cat "$tmp/script"
-	grep -q "psql -X -h 127.0.0.1 -p $port -U admin -d postgres -c .SELECT pg_reload_conf()." "$tmp/script"
+	grep -q "psql -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p $port -U admin -d postgres -c .SELECT pg_reload_conf()." "$tmp/script"
 }
 ok "which the script of the way back says in the words of psql" scripted
 ok "and taken back" taken_back

@@ -130,10 +130,20 @@ chmod 600 "$box/key"
 script() {
 	box_belay undo --all --print >"$tmp/script"
 	cat "$tmp/script"
-	grep -q "psql -X -h 127.0.0.1 -p $bport -U admin -d pgbouncer -c RELOAD" "$tmp/script" &&
+	grep -q "psql -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p $bport -U admin -d pgbouncer -c RELOAD" "$tmp/script" &&
 		grep -q "redis-cli -h 127.0.0.1 -p $rport CONFIG SET tls-cert-file" "$tmp/script"
 }
 ok "the script of the way back has it in the words of psql and redis-cli" script
+
+# A Redis that has nothing but TLS by then is reached by that.
+by_hand() {
+	cp "$box/crt" "$tmp/ca" && redis CONFIG SET port 0 || return 1
+	rc=0
+	REDISCLI_AUTH=pw REDIS_CA=$tmp/ca sh "$tmp/script" || rc=$?
+	REDISCLI_AUTH=pw redis-cli --tls --insecure -p "$rtls" CONFIG SET port "$rport" || return 1
+	[ $rc = 0 ] && as_before
+}
+ok "which goes back without belay, and finds a redis that is on TLS alone" by_hand
 ok "undo all" box_belay undo --all --yes
 ok "the old certificate is presented again" as_before
 ok "and pgbouncer's file is as it was" cmp "$tmp/ini.0" "$box/pgbouncer.ini"

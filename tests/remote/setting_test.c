@@ -19,6 +19,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/setting.h"
 #include "core/wayback.h"
 #include "ops_fixture.h"
@@ -489,7 +490,7 @@ set_only(const char *name, const char *value)
 {
 	struct pairs *set = &w.order.op.set;
 
-	setting_release(set);
+	pairs_release(set);
 	setting_push(set, name, value);
 }
 
