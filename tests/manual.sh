@@ -141,7 +141,7 @@ kinds()
 	sed -n '/^op_kind_word/,/^}/s/.*return "\([a-z]*\)";/\1/p' src/core/op_codec.c >"$tmp/source"
 	differ "$tmp/manual" "$tmp/source"
 	part "$1" JSON history/1 | sed -n '/^and notes:$/,/^\.It/s/^\.Li //p' | tr -s ' ,' '\n' | sed '/^$/d' >"$tmp/manual"
-	cat src/engine/*.c | grep -oE '(past_note|insist)\(e, [a-zA-Z]+, "[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' >"$tmp/source"
+	cat src/engine/*.c | grep -oE '(past_note|insist|note)\(e, [a-zA-Z]+, "[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' >"$tmp/source"
 	differ "$tmp/manual" "$tmp/source"
 }
 
