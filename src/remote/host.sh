@@ -10,12 +10,14 @@
 #
 #	belay-payload NONCE
 #
-# is thrown away (a `sudo -S` may leave its password unread; the rest is sent when
-# a line "NONCE here" came), then lines "name
+# is thrown away, then lines "name
 # value" up to an empty one, then bytes up to the end.  The answer is a row of
 # lines "NONCE WORD ...", each with a newline before it; what stands between two
 # of them is the data of the first.  The last one is "NONCE end OUTCOME ...".
 # Without it the answer is none.
+#
+# Behind a sudo, which writes every argument into a log, the program comes by stdin, too, and
+# PROGRAM is a few lines (hostproto.c) that read it and are then this one, as belay-host-as.
 #
 # The state directory (0700, ours):
 #
@@ -72,9 +74,6 @@ lf="
 "
 
 say() { printf "\n%s %s\n" "$nonce" "$*"; }
-
-# Whoever told sudo a password sends nothing more until sudo has let us begin.
-case $0 in belay-host-as) say here ;; esac
 
 finish()
 {

@@ -68,7 +68,15 @@ finish(struct hostcall *c, enum hostcall_end end, const struct err *why)
 static void
 send_request(struct hostcall *c)
 {
+	struct buf program;
+
 	c->sent = true;
+	if (c->as != NULL) {
+		buf_init(&program, 0);
+		host_program(&program, c->nonce);
+		(void)stream_write(c->stream, program.data, program.len);
+		buf_release(&program);
+	}
 	(void)stream_write(c->stream, c->request.data, c->request.len);
 	if (c->events->waits == NULL)
 		stream_write_eof(c->stream);

@@ -12,6 +12,20 @@
 #include "core/text.h"
 #include "host_sh.h"
 
+/*
+ * Behind a sudo: says that it is there, throws away what sudo left unread of stdin, and
+ * becomes the program that comes then.  A dd that knows fullblock reads no byte too many.
+ */
+static const char loader[] =
+    "printf \"\n%s here\n\" \"$2\"\n"
+    "while IFS=\" \" read -r word nonce size; do\n"
+    "	[ \"$word $nonce\" = \"belay-program $2\" ] || continue\n"
+    "	program=$(dd bs=\"$size\" count=1 iflag=fullblock 2>/dev/null) || program=$(dd bs=1 count=\"$size\" 2>/dev/null)\n"
+    "	[ \"${#program}\" != \"$size\" ] || eval \"$program\"\n"
+    "	break\n"
+    "done\n"
+    "printf \"\n%s end fail the request was cut short\n\" \"$2\"\n";
+
 void
 host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id, const char *as,
     bool password)
@@ -25,12 +39,24 @@ host_command(struct buf *out, const char *verb, const char *nonce, const char *o
 		(void)buf_puts(out, " -- ");
 	}
 	(void)buf_puts(out, "sh -c ");
-	text_shell_quote(out, host_sh);
+	text_shell_quote(out, as == NULL ? host_sh : loader);
 	(void)buf_printf(out, " belay-host%s %s %s", as == NULL ? "" : "-as", verb, nonce);
 	if (op_id != NULL) {
 		(void)buf_putc(out, ' ');
 		text_shell_quote(out, op_id);
 	}
+}
+
+void
+host_program(struct buf *out, const char *nonce)
+{
+	size_t len = strlen(host_sh);
+
+	/* $(...) has no newlines at its end. */
+	while (len > 0 && host_sh[len - 1] == '\n')
+		len--;
+	(void)buf_printf(out, "belay-program %s %zu\n", nonce, len);
+	(void)buf_put(out, host_sh, len);
 }
 
 enum sudo_trouble

@@ -20,11 +20,14 @@ struct err;
 /*
  * The command for session_exec(): the whole program, quoted, and its arguments.
  * as: the user to become, by sudo, or NULL; from a closed alphabet.  With `password`
- * sudo reads one on the first line of stdin, before the request; a sudo that
- * wants none leaves it there, and the program throws it away.  Without, sudo may not ask.
+ * sudo reads one on the first line of stdin, before all else; a sudo that
+ * wants none leaves it there, and it is thrown away.  Without, sudo may not ask.
+ * sudo logs all arguments, so by sudo the command only reads the program, which is sent by
+ * host_program() before the request.
  */
 void	host_command(struct buf *out, const char *verb, const char *nonce, const char *op_id,
 	    const char *as, bool password);
+void	host_program(struct buf *out, const char *nonce);
 
 /* Why sudo did not begin the program, by what it said. */
 enum sudo_trouble {

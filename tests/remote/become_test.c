@@ -457,6 +457,63 @@ hosts_that_share_a_secret_try_it_on_one_of_them(void **state)
 	ourselves();
 }
 
+/* ------------------------------------------------------------------ how the program gets there */
+
+static long
+size_of_log(void)
+{
+	struct stat st;
+	char path[300];
+
+	ourselves();
+	(void)snprintf(path, sizeof(path), "%s/sudo.log", base);
+	assert_int_equal(stat(path, &st), 0);
+	as(FREELY);
+	return (long)st.st_size;
+}
+
+static void
+sudo_logs_a_few_words_for_a_call_and_not_the_program(void **state)
+{
+	long before, after;
+
+	(void)state;
+	as(FREELY);
+	password(0, NULL);
+	file_op(0, target, "x\n", "run-1/log/1");
+	check(OPV_OBSERVE, OP_FRESH);
+	before = size_of_log();
+	check(OPV_OBSERVE, OP_FRESH);
+	after = size_of_log();
+	print_message("# %ld bytes of sudo's log for a call\n", after - before);
+	assert_true(after > before && after - before < 1000);
+	ourselves();
+}
+
+static void
+a_dd_that_knows_no_fullblock_reads_the_program_too(void **state)
+{
+	char *path, *script;
+
+	(void)state;
+	as(0);
+	shell(mem_printf("mkdir -m 755 '%s/old'", base));
+	path = mem_printf("%s/old/dd", base);
+	script = mem_printf("#!/bin/sh\ncase \"$*\" in *iflag*) exit 1 ;; esac\necho >>'%s/old/used'\nexec /bin/dd \"$@\"\n", base);
+	write_text(path, script, 0755);
+	free(script);
+	free(path);
+	path = mem_printf("%s/old:%s", base, paths);
+	(void)setenv("PATH", path, 1);
+	free(path);
+	as(FREELY);
+	file_op(0, target, "x\n", "run-1/dd/1");
+	check(OPV_OBSERVE, OP_FRESH);
+	ourselves();
+	(void)setenv("PATH", paths, 1);
+	shell(mem_printf("test -s '%s/old/used'", base));
+}
+
 static void
 another_user_than_root_has_records_of_its_own(void **state)
 {
@@ -490,6 +547,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(what_stands_in_sudos_way_is_told_apart),
 		cmocka_unit_test(many_at_once_try_a_password_once),
 		cmocka_unit_test(hosts_that_share_a_secret_try_it_on_one_of_them),
+		cmocka_unit_test(sudo_logs_a_few_words_for_a_call_and_not_the_program),
+		cmocka_unit_test(a_dd_that_knows_no_fullblock_reads_the_program_too),
 		cmocka_unit_test(another_user_than_root_has_records_of_its_own),
 	};
 	int status;
