@@ -77,6 +77,8 @@ CORE_SRC = \
 	src/core/envfile.c \
 	src/core/conffile.c \
 	src/core/hba.c \
+	src/core/hba_read.c \
+	src/core/hba_match.c \
 	src/core/blockfile.c \
 	src/core/connurl.c \
 	src/core/urlfile.c \
@@ -271,6 +273,7 @@ TESTS = \
 	core/envfile \
 	core/conffile \
 	core/blockfile \
+	core/hba \
 	core/connurl \
 	core/setting \
 	remote/session \
@@ -303,6 +306,7 @@ TESTS = \
 	core/proof \
 	core/proof_sim \
 	remote/hostproto \
+	truth/hba \
 	truth/truth \
 	$(END)
 
@@ -326,6 +330,8 @@ EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c tests/re
 
 EXTRA_truth/truth = tests/truth/posts.c tests/truth/bouncers.c tests/truth/dialler.c \
 	tests/truth/drivers.c tests/remote/servers.c
+
+EXTRA_truth/hba = tests/remote/servers.c
 
 FUZZ_TARGETS = tests/fuzz/targets.c tests/fuzz/targets_core.c tests/fuzz/targets_wire.c \
 	tests/fuzz/targets_remote.c

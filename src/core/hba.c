@@ -1,5 +1,5 @@
 /*
- * hba: see hba.h.
+ * hba: records for pg_hba.conf, and before which of its own they have to stand.
  *
  * Where two records are compared, every doubt says that they could match the
  * same connection: then ours stand before it, where they do what they say.
@@ -12,8 +12,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
-#include "core/mem.h"
-#include "core/reader.h"
+#include "core/hba_int.h"
 
 #define METHOD_DEFAULT	"scram-sha-256"
 #define NAME_MAX_BYTES	63	/* NAMEDATALEN - 1 */
@@ -135,100 +134,9 @@ hba_lines(struct buf *out, const struct hba_rule *rule, struct err *err)
 
 /* ------------------------------------------------------------------ reading */
 
-struct token {
-	char	*text;		/* without quotes */
-	bool	 quoted;
-};
-
-struct field {			/* tokens with commas between */
-	struct token *v;
-	size_t	 n;
-};
-
-#define FIELDS 5		/* type, database, user, address, mask or method */
-
-struct record {
-	struct field f[FIELDS];
-	size_t	 n;
-};
-
-static bool
-space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* One token; false: none before the end or a comment.  *ret_more: a comma follows. */
-static bool
-read_token(const char *p, size_t *at, size_t len, struct token *ret, bool *ret_more)
-{
-	bool in_quote = false;
-	struct buf b;
-	size_t i = *at;
-
-	*ret_more = false;
-	/* A backslash at a line's end goes on on the next line. */
-	while (i < len && (space(p[i]) || p[i] == ',' ||
-	    (p[i] == '\\' && (i + 1 == len || p[i + 1] == '\n' || p[i + 1] == '\r'))))
-		i++;
-	if (i >= len || p[i] == '#')
-		return false;
-	buf_init(&b, 0);
-	ret->quoted = p[i] == '"';
-	for (; i < len && (in_quote || !(space(p[i]) || p[i] == ',' || p[i] == '#')); i++) {
-		if (p[i] == '"')
-			in_quote = !in_quote;
-		else if (p[i] == '\\' && (i + 1 == len || p[i + 1] == '\n' || p[i + 1] == '\r'))
-			break;
-		else
-			(void)buf_putc(&b, p[i]);
-	}
-	*ret_more = i < len && p[i] == ',';
-	*at = i;
-	(void)buf_puts(&b, "");
-	ret->text = mem_strdup(buf_str(&b));
-	buf_release(&b);
-	return true;
-}
-
-static void
-record_read(struct record *r, const char *line, size_t len)
-{
-	struct token token;
-	size_t at = 0;
-	bool more = false;
-
-	memset(r, 0, sizeof(*r));
-	while (r->n < FIELDS && read_token(line, &at, len, &token, &more)) {
-		*(struct token *)mem_push(&r->f[r->n].v, &r->f[r->n].n, sizeof(token)) = token;
-		if (!more)
-			r->n++;
-	}
-	if (more && r->n < FIELDS)
-		r->n++;
-}
-
-static void
-record_release(struct record *r)
-{
-	size_t i, k;
-
-	for (i = 0; i < FIELDS; i++) {
-		for (k = 0; k < r->f[i].n; k++)
-			free(r->f[i].v[k].text);
-		free(r->f[i].v);
-	}
-}
-
-static bool
-word_is(const struct token *t, const char *word)
-{
-	return !t->quoted && strcmp(t->text, word) == 0;
-}
-
 /* A name that stands for itself alone. */
 static bool
-plain_name(const struct token *t, bool database)
+plain_name(const struct hba_token *t, bool database)
 {
 	static const char *const words[] = { "sameuser", "samerole", "samegroup", NULL };
 	size_t i;
@@ -244,9 +152,9 @@ plain_name(const struct token *t, bool database)
 }
 
 static bool
-names_meet(const struct field *a, const struct field *b, bool database)
+names_meet(const struct hba_field *a, const struct hba_field *b, bool database)
 {
-	const struct token *x, *y;
+	const struct hba_token *x, *y;
 	size_t i, k;
 
 	for (i = 0; i < a->n; i++)
@@ -254,10 +162,10 @@ names_meet(const struct field *a, const struct field *b, bool database)
 			x = &a->v[i];
 			y = &b->v[k];
 			/* `all` is every database, but not physical replication. */
-			if (database && word_is(x, "replication") != word_is(y, "replication") &&
+			if (database && hba_is_word(x, "replication") != hba_is_word(y, "replication") &&
 			    plain_name(x, true) && plain_name(y, true))
 				continue;
-			if (word_is(x, "all") || word_is(y, "all") ||
+			if (hba_is_word(x, "all") || hba_is_word(y, "all") ||
 			    !plain_name(x, database) || !plain_name(y, database) ||
 			    strcmp(x->text, y->text) == 0)
 				return true;
@@ -282,8 +190,9 @@ mask_bits(const unsigned char *bytes, int max)
 }
 
 static void
-range_read(struct range *ret, const struct field *address, const struct field *mask)
+range_read(struct range *ret, const struct hba_fields *r)
 {
+	const struct hba_field *address = &r->v[3], *mask = r->n > 4 ? &r->v[4] : NULL;
 	char text[ADDRESS_MAX];
 	const char *slash, *p;
 	unsigned char bytes[16];
@@ -311,7 +220,7 @@ range_read(struct range *ret, const struct field *address, const struct field *m
 			ret->bits = ret->bits * 10 + (*p - '0');
 		if (ret->bits > max)
 			ret->bits = max;
-	} else if (mask->n == 1 && inet_pton(ret->family, mask->v[0].text, bytes) == 1)
+	} else if (mask != NULL && mask->n == 1 && inet_pton(ret->family, mask->v[0].text, bytes) == 1)
 		ret->bits = mask_bits(bytes, max);
 }
 
@@ -331,36 +240,36 @@ ranges_meet(const struct range *a, const struct range *b)
 }
 
 static bool
-records_meet(const struct record *a, const struct record *b)
+records_meet(const struct hba_fields *a, const struct hba_fields *b)
 {
 	struct range x, y;
 
-	range_read(&x, &a->f[3], &a->f[4]);
-	range_read(&y, &b->f[3], &b->f[4]);
-	return names_meet(&a->f[1], &b->f[1], true) && names_meet(&a->f[2], &b->f[2], false) &&
+	range_read(&x, a);
+	range_read(&y, b);
+	return names_meet(&a->v[1], &b->v[1], true) && names_meet(&a->v[2], &b->v[2], false) &&
 	    ranges_meet(&x, &y);
 }
 
 bool
 hba_could_decide(const char *line, size_t len_bytes, const char *ours, size_t ours_len)
 {
-	struct record theirs, mine;
+	struct hba_fields theirs, mine;
 	const char *p, *end = ours + ours_len, *nl;
 	bool meets = false;
 
-	record_read(&theirs, line, len_bytes);
-	if (theirs.n == 0 || word_is(&theirs.f[0].v[0], "local"))
+	hba_fields_read(&theirs, line, len_bytes);
+	if (theirs.n == 0 || hba_is_word(&theirs.v[0].v[0], "local"))
 		meets = false;
-	else if (theirs.n < 4 || strncmp(theirs.f[0].v[0].text, "host", 4) != 0)
+	else if (theirs.n < 4 || strncmp(theirs.v[0].v[0].text, "host", 4) != 0)
 		meets = true;
 	else
 		for (p = ours; p < end && !meets; p = nl + 1) {
 			if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
 				nl = end;
-			record_read(&mine, p, (size_t)(nl - p));
+			hba_fields_read(&mine, p, (size_t)(nl - p));
 			meets = mine.n >= 4 && records_meet(&theirs, &mine);
-			record_release(&mine);
+			hba_fields_release(&mine);
 		}
-	record_release(&theirs);
+	hba_fields_release(&theirs);
 	return meets;
 }

@@ -11,6 +11,7 @@
 #include "core/buf.h"
 #include "core/edittext.h"
 #include "core/err.h"
+#include "core/hba.h"
 #include "core/mem.h"
 #include "core/op.h"
 #include "core/plan.h"
@@ -513,6 +514,40 @@ feed_hba(const char *p, size_t len)
 	return feed_edit(TEXT_HBA, p, len);
 }
 
+/* Read, matched, redacted: what is carried elsewhere decides as the file does. */
+static bool
+feed_hba_rules(const char *p, size_t len)
+{
+	static const struct hba_reading how = { 16, NULL, NULL, NULL };
+	struct hba_connection c = { .address = "10.0.0.5", .user = "app", .database = "db" };
+	struct hba_rules rules, again;
+	struct hba_answer a, b;
+	struct buf shown = { 0 }, words = { 0 };
+	struct err err;
+	bool taken;
+	size_t i;
+
+	if (hba_read(&rules, &how, p, len, &err) != 0)
+		return false;
+	for (i = 0; i < rules.n; i++) {
+		hba_record_words(&words, &rules.v[i]);
+		(void)hba_shadowed_by(&rules, (int)i);
+	}
+	hba_match(&rules, &c, &a);
+	taken = rules.broken == NONE && rules.n > 0;
+	hba_redact(&shown, p, len);
+	if (taken && hba_read(&again, &how, buf_str(&shown), shown.len, &err) == 0) {
+		hba_match(&again, &c, &b);
+		if (again.n != rules.n || a.outcome != b.outcome || a.record != b.record)
+			broken("redacted, another record decides");
+		hba_rules_release(&again);
+	}
+	hba_rules_release(&rules);
+	buf_release(&shown);
+	buf_release(&words);
+	return taken;
+}
+
 const struct target core_targets[] = {
 	{ "fleet", feed_fleet, NULL, 8192, true },
 	{ "plan", feed_plan, NULL, 4096, true },
@@ -523,5 +558,6 @@ const struct target core_targets[] = {
 	{ "pgbouncer.ini", feed_ini, NULL, 2048, true },
 	{ "redis.conf", feed_redis, NULL, 2048, true },
 	{ "pg_hba.conf", feed_hba, NULL, 2048, true },
+	{ "hba", feed_hba_rules, NULL, 2048, true },
 };
 const size_t core_target_count = sizeof(core_targets) / sizeof(core_targets[0]);
