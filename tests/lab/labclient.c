@@ -4,7 +4,8 @@
  * It holds a pool of sessions on PgBouncer (libpq) and on Redis (hiredis's
  * reader and formatter over our own OpenSSL), works on each of them all the
  * time, opens new connections at a slow rate besides, and reads its settings
- * once, at its start, from its host's .env. What it could not do it counts.
+ * at its start from its host's .env, and again at a SIGHUP: sessions that it has
+ * go on as they are, new ones go by what was read. What it could not do it counts.
  *
  * Invariants:
  *  - An operation counts as failed when 5 s of retrying did not carry it over,
@@ -76,8 +77,10 @@ struct link {
 	char why[WHY_MAX];		/* last thing that went wrong, or "" */
 };
 
-/* The settings, read once. */
+/* The settings as they were read; older ones live on, for the sessions that go by them. */
 struct settings {
+	struct settings *older;
+	SSL_CTX *tls;
 	char pg_host[256], pg_hostaddr[64], pg_port[16], pg_db[64], pg_user[64];
 	char pg_password[128], pg_sslmode[32], pg_cafile[512];
 	char redis_host[256], redis_connect[256], redis_port[16];
@@ -88,6 +91,7 @@ struct settings {
 /* One session: either half is used, by the link's kind. */
 struct session {
 	enum kind kind;
+	const struct settings *set;	/* while it is open */
 	PGconn *pg;
 	int fd;
 	SSL *ssl;
@@ -102,9 +106,8 @@ struct worker {
 
 static struct {
 	const char *name, *stats_path, *ready_path;
-	struct settings set;
+	struct settings *set;
 	struct link links[KINDS];
-	SSL_CTX *tls;
 	long op_ms, new_ms;
 	unsigned long long starts;
 	bool stopping;
@@ -264,9 +267,11 @@ file_read(const char *path)
 static void
 settings_read(const char *path, const char *libs_path)
 {
-	struct settings *s = &g.set;
+	struct settings *s = calloc(1, sizeof *s);
 	char *env = file_read(path), value[256], tls_port[16];
 
+	if (s == NULL)
+		die("out of memory");
 	env_default(env, "DATABASE_HOST", "db.internal", s->pg_host,
 	    sizeof s->pg_host);
 	env_default(env, "DATABASE_HOSTADDR", "", s->pg_hostaddr,
@@ -317,15 +322,31 @@ settings_read(const char *path, const char *libs_path)
 			die("REDIS_TLS_ENABLED=true, but this build has no "
 			    "hiredis_ssl: it cannot speak TLS to Redis");
 		free(libs);
-		if ((g.tls = SSL_CTX_new(TLS_client_method())) == NULL)
+		if ((s->tls = SSL_CTX_new(TLS_client_method())) == NULL)
 			die("cannot make a TLS context");
 		if (s->redis_cafile[0] != '\0') {
-			if (SSL_CTX_load_verify_locations(g.tls,
+			if (SSL_CTX_load_verify_locations(s->tls,
 			    s->redis_cafile, NULL) != 1)
 				die("cannot load the CA file '%s'",
 				    s->redis_cafile);
-			SSL_CTX_set_verify(g.tls, SSL_VERIFY_PEER, NULL);
+			SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER, NULL);
 		}
+	}
+	pthread_mutex_lock(&g.lock);
+	s->older = g.set;
+	g.set = s;
+	pthread_mutex_unlock(&g.lock);
+}
+
+static void
+settings_free(void)
+{
+	struct settings *s, *older;
+
+	for (s = g.set; s != NULL; s = older) {
+		older = s->older;
+		SSL_CTX_free(s->tls);
+		free(s);
 	}
 }
 
@@ -342,7 +363,7 @@ pg_why(char *buf, PGconn *pg, const char *what)
 static int
 pg_open(struct session *s, long long until, char *err)
 {
-	const struct settings *set = &g.set;
+	const struct settings *set = s->set;
 	char app[80];
 	const char *keys[] = { "host", "hostaddr", "port", "dbname", "user",
 	    "password", "sslmode", "sslrootcert", "gssencmode",
@@ -416,9 +437,9 @@ redis_connect_tcp(struct session *s, long long until, char *err)
 	memset(&hints, 0, sizeof hints);
 	hints.ai_family = AF_INET;
 	hints.ai_socktype = SOCK_STREAM;
-	if ((rc = getaddrinfo(g.set.redis_connect, g.set.redis_port, &hints,
+	if ((rc = getaddrinfo(s->set->redis_connect, s->set->redis_port, &hints,
 	    &list)) != 0)
-		return why(err, "connect: %s: %s", g.set.redis_connect,
+		return why(err, "connect: %s: %s", s->set->redis_connect,
 		    gai_strerror(rc));
 	ai = list;
 	s->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -454,7 +475,7 @@ tls_wait(struct session *s, int ret, long long until, const char *what, char *er
 		return why(err, "%s: time is up", what);
 	default:
 		verify = SSL_get_verify_result(s->ssl);
-		if (verify != X509_V_OK && g.set.redis_cafile[0] != '\0')
+		if (verify != X509_V_OK && s->set->redis_cafile[0] != '\0')
 			return why(err, "%s: %s", what,
 			    X509_verify_cert_error_string(verify));
 		ERR_error_string_n(ERR_peek_last_error(), msg, sizeof msg);
@@ -562,11 +583,11 @@ redis_open(struct session *s, long long until, char *err)
 		return -1;
 	if ((s->reader = redisReaderCreate()) == NULL)
 		return why(err, "out of memory");
-	if (g.tls != NULL) {
-		if ((s->ssl = SSL_new(g.tls)) == NULL ||
+	if (s->set->tls != NULL) {
+		if ((s->ssl = SSL_new(s->set->tls)) == NULL ||
 		    SSL_set_fd(s->ssl, s->fd) != 1 ||
-		    SSL_set_tlsext_host_name(s->ssl, g.set.redis_host) != 1 ||
-		    SSL_set1_host(s->ssl, g.set.redis_host) != 1)
+		    SSL_set_tlsext_host_name(s->ssl, s->set->redis_host) != 1 ||
+		    SSL_set1_host(s->ssl, s->set->redis_host) != 1)
 			return why(err, "cannot make a TLS session");
 		for (;;) {
 			ERR_clear_error();
@@ -576,8 +597,8 @@ redis_open(struct session *s, long long until, char *err)
 				return -1;
 		}
 	}
-	if (g.set.redis_password[0] != '\0') {
-		const char *auth[] = { "AUTH", g.set.redis_password };
+	if (s->set->redis_password[0] != '\0') {
+		const char *auth[] = { "AUTH", s->set->redis_password };
 
 		if (redis_command(s, until, err, 2, auth) != 0)
 			return -1;
@@ -640,9 +661,13 @@ session_try(struct session *s, const char *key, unsigned long long seq,
 {
 	bool pg = s->kind == KIND_PGBOUNCER;
 
-	if (!session_is_open(s) &&
-	    (pg ? pg_open : redis_open)(s, until, err) != 0)
-		return -1;
+	if (!session_is_open(s)) {
+		pthread_mutex_lock(&g.lock);
+		s->set = g.set;
+		pthread_mutex_unlock(&g.lock);
+		if ((pg ? pg_open : redis_open)(s, until, err) != 0)
+			return -1;
+	}
 	return (pg ? pg_operate : redis_operate)(s, key, seq, until, err);
 }
 
@@ -880,6 +905,7 @@ main(int argc, char **argv)
 			die("at most %d sessions", SESSIONS_MAX);
 	}
 	unlink(g.ready_path);
+	pthread_mutex_init(&g.lock, NULL);
 	settings_read(env_path, libs_path);
 	stats_resume();
 	g.starts++;
@@ -887,11 +913,11 @@ main(int argc, char **argv)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&g.wake, &attr);
-	pthread_mutex_init(&g.lock, NULL);
 	for (int k = 0; k < KINDS; k++) {
 		for (int i = g.new_ms > 0 ? -1 : 0;
 		    g.links[k].used && i < g.links[k].sessions; i++) {
@@ -910,7 +936,9 @@ main(int argc, char **argv)
 		if (!ready)
 			ready = ready_write();
 		stats_write(true);
-		if (sig > 0)
+		if (sig == SIGHUP)
+			settings_read(env_path, libs_path);
+		else if (sig > 0)
 			break;
 	}
 	pthread_mutex_lock(&g.lock);
@@ -921,6 +949,6 @@ main(int argc, char **argv)
 		pthread_join(workers[i].thread, NULL);
 	unlink(g.ready_path);
 	stats_write(false);
-	SSL_CTX_free(g.tls);
+	settings_free();
 	return 0;
 }
