@@ -165,6 +165,7 @@ REMOTE_SRC = \
 	src/remote/held.c \
 	src/remote/reload.c \
 	src/remote/drain.c \
+	src/remote/drain_list.c \
 	src/remote/pooler.c \
 	src/remote/hostops_setting.c \
 	src/remote/hostops_sudo.c \
@@ -365,6 +366,7 @@ E2E = \
 	tests/e2e/box.sh \
 	tests/e2e/activate.sh \
 	tests/e2e/drain.sh \
+	tests/e2e/pooler.sh \
 	tests/e2e/reload.sh \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \

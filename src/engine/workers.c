@@ -349,6 +349,20 @@ worker_of_endpoint(const struct workers *ws, int endpoint)
 	return worker_of_host(ws, ep->via != NONE ? ep->via : ep->host);
 }
 
+/* A pooler is told something also where a server that it dials is drained. */
+static bool
+dials_from(const struct workers *ws, size_t worker, int endpoint)
+{
+	const struct fleet *fleet = ws->config.fleet;
+	size_t i;
+
+	for (i = 0; i < fleet->nlinks; i++)
+		if (fleet->clients[fleet->links[i].client].pools == endpoint &&
+		    worker_of_host(ws, fleet->endpoints[fleet->links[i].endpoint].host) == worker)
+			return true;
+	return false;
+}
+
 /* Does the worker log in anywhere by this secret: to look, or, on the endpoint's own host, to change something? */
 static bool
 logs_in_by(const struct workers *ws, size_t worker, int secret)
@@ -363,7 +377,8 @@ logs_in_by(const struct workers *ws, size_t worker, int secret)
 	for (i = 0; i < fleet->nendpoints; i++) {
 		ep = &fleet->endpoints[i];
 		if ((ep->probe_secret == secret && worker_of_endpoint(ws, (int)i) == worker) ||
-		    (ep->admin_secret == secret && worker_of_host(ws, ep->host) == worker))
+		    (ep->admin_secret == secret && (worker_of_host(ws, ep->host) == worker ||
+		    dials_from(ws, worker, (int)i))))
 			return true;
 	}
 	return false;

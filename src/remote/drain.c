@@ -2,9 +2,12 @@
  * drain: ends the sessions at an endpoint that are still on plaintext, one at a
  * time, each by name, under the lock of the endpoint's host.
  *
- *	postgres	pg_terminate_backend()
+ *	postgres	pg_terminate_backend(); but a pooler of the fleet whose console we
+ *			may use is told RECONNECT first (pooler.h), by which none of its
+ *			clients loses what it is at; ended is what it still holds after a while
  *	redis		CLIENT KILL ID
- *	pgbouncer	KILL_CLIENT, from 1.24 on; before, no single client can be ended
+ *	pgbouncer	KILL_CLIENT, from 1.24 on; before, no single client can be ended, and
+ *			that is said (KILL ends all of a database, and shuts it until RESUME)
  *
  * Who is ended: whoever was there when the drain began.  What connects
  * later is left alone, and is said to be there at the end: then the drain has failed.
@@ -29,78 +32,45 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/census.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/text.h"
+#include "remote/drain_int.h"
 #include "remote/held.h"
-#include "remote/hostops_int.h"
-#include "remote/pq.h"
-#include "remote/probe_int.h"
-#include "remote/statement.h"
 
-#define SESSIONS_MAX	2000	/* of one list; what is beyond is met by the next one */
 #define NAMED_MAX	200	/* in a preview */
 #define HOLD_MS		5000
 #define SETTLE_MS	500	/* what was told to end takes a moment to be gone */
 #define ANSWER_MS	2000
-#define OWN_NAME	"belay"
+#define POOLER_MS	8000	/* for telling one pooler, under the lock */
+#define LEAVE_MS	10000	/* for what a pooler gives up, which it does when no client needs it */
+#define LOOK_AGAIN_MS	200
 
-struct sitting {		/* a session on plaintext */
-	char	*id, *began;	/* began: Postgres */
-	char	*words;		/* clean text */
-	bool	 declared;
-};
-
-enum drain_for { FOR_PREVIEW, FOR_ENDING, FOR_THE_END };
-
-struct drain_op {
-	struct hostop *h;
-	struct statement *statement;
-	enum drain_for purpose;
-	struct sitting *v;
-	size_t	 n, at;
-	size_t	 ended, gone, refused, left_alone, left, undeclared;
-	char	 since[64];	/* Postgres: when it began; Redis: the id from which on they are newer */
-	bool	 since_known;
-	bool	 cannot;	/* no single client can be ended here */
-	bool	 more;		/* the list was cut */
-	int64_t	 hold_until;
-	char	 why[ERR_MAX];	/* of the first one refused */
-};
-
-static void	list(struct drain_op *);
 static void	next_one(struct drain_op *);
-
-static void
-forget_list(struct drain_op *d)
-{
-	size_t i;
-
-	for (i = 0; i < d->n; i++) {
-		free(d->v[i].id);
-		free(d->v[i].began);
-		free(d->v[i].words);
-	}
-	free(d->v);
-	d->v = NULL;
-	d->n = d->at = 0;
-	d->undeclared = 0;
-}
 
 void
 drain_free(struct drain_op *d)
 {
 	if (d == NULL)
 		return;
+	pooler_free(d->pooler);
 	statement_free(d->statement);
-	forget_list(d);
+	drain_forget_list(d);
+	drain_free_sittings(d->leaving, d->nleaving);
+	free(d->poolers);
 	free(d);
 }
 
-static const struct endpoint *
-endpoint_of(const struct drain_op *d)
+const struct endpoint *
+drain_endpoint(const struct drain_op *d)
 {
 	return &d->h->set->c.fleet->endpoints[d->h->op->endpoint];
+}
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 static int64_t
@@ -109,39 +79,9 @@ now_ms(const struct drain_op *d)
 	return (int64_t)uv_now(d->h->set->c.loop);
 }
 
-/* ---- who sits there ---- */
-
+/* A line of its own for the journal, never two; words are clean. */
 static void
-add(struct drain_op *d, const char *what, const char *id, const char *began, const struct seen_session *s)
-{
-	const struct probes *probes = d->h->set->c.probes;
-	const struct fleet *f = d->h->set->c.fleet;
-	int link = census_link(f, &probes->known, d->h->op->endpoint, s);
-	struct sitting *v;
-	char *raw;
-
-	if (link == NONE)
-		d->undeclared++;
-	if (id == NULL || d->n == SESSIONS_MAX) {
-		d->more = d->more || d->n == SESSIONS_MAX;
-		return;
-	}
-	v = mem_push(&d->v, &d->n, sizeof(*d->v));
-	v->id = mem_strdup(id);
-	v->began = mem_strdup(began);
-	v->declared = link != NONE;
-	raw = mem_printf("%s %s of %s: role %s, database %s, application %s, from %s", what, id,
-	    link == NONE ? "an undeclared client" : f->clients[f->links[link].client].name,
-	    s->user == NULL ? "?" : s->user, s->database == NULL ? "-" : s->database,
-	    s->application == NULL || s->application[0] == '\0' ? "-" : s->application,
-	    s->address == NULL ? "?" : s->address);
-	v->words = text_clean_dup(raw);
-	free(raw);
-}
-
-/* A line of its own for the journal, never two. */
-static void
-tell(struct drain_op *d, const char *what, const struct sitting *who)
+tell_words(struct drain_op *d, const char *what, const char *words)
 {
 	struct hostop *h = d->h;
 	struct buf b;
@@ -149,18 +89,47 @@ tell(struct drain_op *d, const char *what, const struct sitting *who)
 	if (h->text == NULL)
 		return;
 	buf_init(&b, 2048);
-	(void)buf_printf(&b, "%s %s\n", what, who->words);
+	(void)buf_printf(&b, "%s %s\n", what, words);
 	h->text(h->arg, buf_str(&b), b.len);
 	buf_release(&b);
 }
 
-static bool
-spared(const struct drain_op *d, const struct sitting *who)
+static void
+tell(struct drain_op *d, const char *what, const struct sitting *who)
 {
-	return !who->declared && !d->h->op->undeclared;
+	tell_words(d, what, who->words);
+}
+
+static const char *
+pooler_name(const struct drain_op *d, int pooler)
+{
+	return d->h->set->c.fleet->endpoints[pooler].name;
+}
+
+static bool
+spares(const struct drain_op *d, const struct sitting *who)
+{
+	return who->link == NONE && !d->h->op->undeclared;
 }
 
 /* ---- the end ---- */
+
+/* Which sessions are given up rather than ended. */
+static void
+say_poolers(const struct drain_op *d, struct buf *out)
+{
+	const struct fleet *f = d->h->set->c.fleet;
+	size_t i, k, n;
+
+	for (i = 0; i < f->nendpoints; i++) {
+		for (k = 0, n = 0; k < d->n; k++)
+			n += d->v[k].pooler == (int)i;
+		if (n > 0)
+			(void)buf_printf(out, "%zu of them %s of the pooler '%s', which is told RECONNECT: it gives each up "
+			    "when no client is at work on it; ended are those that it holds %d s longer\n", n,
+			    n == 1 ? "is" : "are", f->endpoints[i].name, LEAVE_MS / 1000);
+	}
+}
 
 static void
 preview(struct drain_op *d)
@@ -172,7 +141,7 @@ preview(struct drain_op *d)
 	buf_init(&b, OP_TEXT_MAX);
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0, of_those = 0; i < d->n; i++)
-			of_those += spared(d, &d->v[i]) == (pass == 1);
+			of_those += spares(d, &d->v[i]) == (pass == 1);
 		if (pass == 0 && of_those > 0)
 			(void)buf_printf(&b, "ends %zu%s session%s, which cannot be taken back:\n", of_those,
 			    d->more ? " (and more)" : "", of_those == 1 ? "" : "s");
@@ -182,15 +151,16 @@ preview(struct drain_op *d)
 			(void)buf_printf(&b, "leaves alone %zu of undeclared clients (undeclared: yes ends them too):\n",
 			    of_those);
 		for (i = 0; i < d->n && named < NAMED_MAX; i++)
-			if (spared(d, &d->v[i]) == (pass == 1)) {
+			if (spares(d, &d->v[i]) == (pass == 1)) {
 				(void)buf_printf(&b, "  %s\n", d->v[i].words);
 				named++;
 			}
 	}
+	say_poolers(d, &b);
 	hostop_set_text(h, buf_str(&b), b.len);
 	buf_release(&b);
 	for (i = 0, of_those = 0; i < d->n; i++)
-		of_those += !spared(d, &d->v[i]);
+		of_those += !spares(d, &d->v[i]);
 	if (of_those > 0 && d->cannot) {
 		hostop_say(h, "%s", d->why);
 		hostop_finish(h, OP_FAILED);
@@ -209,14 +179,17 @@ total(struct drain_op *d)
 	size_t i, still = 0;
 
 	for (i = 0; i < d->n; i++)
-		still += !spared(d, &d->v[i]);
+		still += !spares(d, &d->v[i]);
 	buf_init(&b, OP_TEXT_MAX);
-	(void)buf_printf(&b, "ended %zu, gone by themselves %zu", d->ended, d->gone);
+	(void)buf_printf(&b, "ended %zu", d->ended);
+	if (d->recycled > 0)
+		(void)buf_printf(&b, ", given up by their pooler %zu", d->recycled);
+	(void)buf_printf(&b, ", gone by themselves %zu", d->gone);
 	if (d->undeclared > 0 && !h->op->undeclared)
 		(void)buf_printf(&b, ", of undeclared clients and left alone %zu", d->undeclared);
 	(void)buf_putc(&b, '\n');
 	for (i = 0; i < d->n && i < NAMED_MAX; i++)
-		(void)buf_printf(&b, "  %s %s\n", spared(d, &d->v[i]) ? "left alone" : "still there", d->v[i].words);
+		(void)buf_printf(&b, "  %s %s\n", spares(d, &d->v[i]) ? "left alone" : "still there", d->v[i].words);
 	hostop_set_text(h, buf_str(&b), b.len);
 	buf_release(&b);
 	if (still == 0) {
@@ -226,245 +199,9 @@ total(struct drain_op *d)
 	if (d->refused > 0)
 		hostop_say(h, "%zu session%s could not be ended: %s", d->refused, d->refused == 1 ? "" : "s", d->why);
 	else
-		hostop_say(h, "ended %zu, and %zu session%s on plaintext again: %s", d->ended, still,
+		hostop_say(h, "ended %zu, and %zu session%s on plaintext again: %s", d->ended + d->recycled, still,
 		    still == 1 ? " is" : "s are", d->v[0].words);
 	hostop_finish(h, OP_FAILED);
-}
-
-/* ---- listing ---- */
-
-static void	listed(struct drain_op *);
-
-/* What the server did not tell: the call is over. */
-static bool
-told(struct drain_op *d, const struct statement_reply *r)
-{
-	struct hostop *h = d->h;
-
-	if (r->end == STATEMENT_DONE)
-		return true;
-	hostop_say(h, "cannot see who is on plaintext at '%s': %s%s", endpoint_of(d)->name, r->why,
-	    d->ended > 0 ? "; some sessions were ended before" : "");
-	hostop_finish(h, h->verb == OPV_RECORD ? OP_UNREACHED : OP_FAILED);
-	return false;
-}
-
-static void
-postgres_listed(void *arg, const struct statement_reply *r)
-{
-	struct drain_op *d = arg;
-	struct seen_session s;
-	size_t i;
-
-	if (!told(d, r))
-		return;
-	for (i = 0; i < r->nrows; i++) {
-		memset(&s, 0, sizeof(s));
-		s.address = statement_value(r, i, "address");
-		s.user = statement_value(r, i, "usename");
-		s.database = statement_value(r, i, "datname");
-		s.application = statement_value(r, i, "application_name");
-		s.age_s = -1;
-		add(d, "session", statement_value(r, i, "pid"), statement_value(r, i, "began"), &s);
-	}
-	listed(d);
-}
-
-static void
-postgres_list(struct drain_op *d)
-{
-	struct buf sql;
-
-	buf_init(&sql, 0);
-	(void)buf_puts(&sql, "SELECT a.pid, a.backend_start::text AS began, pg_catalog.host(a.client_addr) AS address,"
-	    " a.usename, a.datname, a.application_name FROM pg_catalog.pg_stat_activity a"
-	    " JOIN pg_catalog.pg_stat_ssl s USING (pid) WHERE a.client_addr IS NOT NULL AND NOT s.ssl"
-	    " AND a.usesysid IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()"
-	    " AND NOT (a.application_name = '" PQ_APPLICATION "' AND a.usename IN (");
-	statement_put_literal(&sql, endpoint_of(d)->admin_user);
-	(void)buf_puts(&sql, ", ");
-	statement_put_literal(&sql, endpoint_of(d)->probe_user == NULL ? "" : endpoint_of(d)->probe_user);
-	(void)buf_puts(&sql, "))");
-	if (d->since_known && d->purpose == FOR_ENDING) {
-		(void)buf_puts(&sql, " AND a.backend_start < ");
-		statement_put_literal(&sql, d->since);
-	}
-	(void)buf_printf(&sql, " ORDER BY a.backend_start LIMIT %d", SESSIONS_MAX);
-	statement_sql(d->statement, buf_str(&sql), postgres_listed, d);
-	buf_release(&sql);
-}
-
-static void
-postgres_clock(void *arg, const struct statement_reply *r)
-{
-	struct drain_op *d = arg;
-	const char *now = statement_value(r, 0, "now");
-
-	if (!told(d, r))
-		return;
-	d->since_known = true;
-	(void)snprintf(d->since, sizeof(d->since), "%s", now == NULL ? "now" : now);
-	postgres_list(d);
-}
-
-/* The value of a field of a line of CLIENT LIST; the caller frees it. */
-static char *
-field(const char *line, size_t len, const char *name)
-{
-	size_t n = strlen(name), i = 0, end;
-
-	while (i < len) {
-		for (end = i; end < len && line[end] != ' '; end++)
-			;
-		if (end - i > n && memcmp(line + i, name, n) == 0 && line[i + n] == '=')
-			return mem_strndup(line + i + n + 1, end - i - n - 1);
-		i = end + 1;
-	}
-	return NULL;
-}
-
-/* An address without its port and brackets. */
-static void
-cut_port(char *address)
-{
-	char *colon = address == NULL ? NULL : strrchr(address, ':');
-
-	if (colon == NULL)
-		return;
-	*colon = '\0';
-	if (address[0] == '[' && colon > address + 1 && colon[-1] == ']') {
-		colon[-1] = '\0';
-		memmove(address, address + 1, strlen(address));
-	}
-}
-
-static void
-redis_line(struct drain_op *d, const char *line, size_t len)
-{
-	char *id = field(line, len, "id"), *address = field(line, len, "addr"), *laddr = field(line, len, "laddr");
-	char *name = field(line, len, "name"), *user = field(line, len, "user"), *flags = field(line, len, "flags");
-	const char *port = laddr == NULL ? NULL : strrchr(laddr, ':');
-	struct seen_session s;
-	bool newer = id != NULL && d->since_known && strtoull(id, NULL, 10) > strtoull(d->since, NULL, 10);
-	bool ours = id != NULL && d->since_known && strcmp(id, d->since) == 0;	/* who asked for it */
-
-	/* On a socket there is no port, and nobody's word is heard on the way. */
-	if (id != NULL && !ours && port != NULL && atoi(port + 1) == endpoint_of(d)->port_plain &&
-	    (flags == NULL || strpbrk(flags, "SM") == NULL) && (name == NULL || strcmp(name, OWN_NAME) != 0) &&
-	    !(newer && d->purpose == FOR_ENDING)) {
-		cut_port(address);
-		memset(&s, 0, sizeof(s));
-		s.address = address;
-		s.user = user;
-		s.application = name;
-		s.age_s = -1;
-		add(d, "client", id, NULL, &s);
-	}
-	free(id);
-	free(address);
-	free(laddr);
-	free(name);
-	free(user);
-	free(flags);
-}
-
-static void
-redis_listed(void *arg, const struct statement_reply *r)
-{
-	struct drain_op *d = arg;
-	const char *p, *nl;
-
-	if (!told(d, r))
-		return;
-	for (p = statement_value(r, 0, "value"); p != NULL && *p != '\0'; p = nl + 1) {
-		if ((nl = strchr(p, '\n')) == NULL)
-			break;
-		redis_line(d, p, (size_t)(nl - p));
-	}
-	listed(d);
-}
-
-static void
-redis_list(struct drain_op *d)
-{
-	static const char *const argv[] = { "CLIENT", "LIST" };
-
-	statement_command(d->statement, 2, argv, redis_listed, d);
-}
-
-static void
-redis_id(void *arg, const struct statement_reply *r)
-{
-	struct drain_op *d = arg;
-	const char *id = statement_value(r, 0, "value");
-
-	if (!told(d, r))
-		return;
-	d->since_known = true;
-	(void)snprintf(d->since, sizeof(d->since), "%s", id == NULL ? "0" : id);
-	redis_list(d);
-}
-
-static void
-pgbouncer_listed(void *arg, const struct statement_reply *r)
-{
-	struct drain_op *d = arg;
-	const struct endpoint *e = endpoint_of(d);
-	const char *user, *address, *application, *tls, *id;
-	struct seen_session s;
-	size_t i;
-
-	if (!told(d, r))
-		return;
-	for (i = 0; i < r->nrows; i++) {
-		user = statement_value(r, i, "user");
-		address = statement_value(r, i, "addr");
-		application = statement_value(r, i, "application_name");
-		tls = statement_value(r, i, "tls");
-		id = statement_value(r, i, "id");
-		if (address == NULL || strcmp(address, "unix") == 0 || (tls != NULL && tls[0] != '\0') ||
-		    (application != NULL && strcmp(application, PQ_APPLICATION) == 0 && user != NULL &&
-		    (strcmp(user, e->admin_user) == 0 || (e->probe_user != NULL && strcmp(user, e->probe_user) == 0))))
-			continue;
-		memset(&s, 0, sizeof(s));
-		s.address = address;
-		s.user = user;
-		s.database = statement_value(r, i, "database");
-		s.application = application;
-		s.age_s = -1;
-		if (id == NULL && !d->cannot) {
-			d->cannot = true;
-			(void)snprintf(d->why, sizeof(d->why), "this PgBouncer cannot end a single client (KILL_CLIENT "
-			    "came with 1.24): restart those that are on plaintext, or wait for them");
-		}
-		add(d, "client", id != NULL ? id : statement_value(r, i, "ptr"), NULL, &s);
-	}
-	listed(d);
-}
-
-static void
-list(struct drain_op *d)
-{
-	static const char *const id[] = { "CLIENT", "ID" };
-
-	forget_list(d);
-	switch (endpoint_of(d)->kind) {
-	case KIND_POSTGRES:
-		if (d->since_known)
-			postgres_list(d);
-		else
-			statement_sql(d->statement, "SELECT pg_catalog.clock_timestamp()::text AS now", postgres_clock, d);
-		return;
-	case KIND_REDIS:
-		if (d->since_known)
-			redis_list(d);
-		else
-			statement_command(d->statement, 2, id, redis_id, d);
-		return;
-	case KIND_PGBOUNCER:
-		statement_sql(d->statement, "SHOW CLIENTS", pgbouncer_listed, d);
-		return;
-	}
 }
 
 /* ---- ending ---- */
@@ -494,7 +231,7 @@ list_at_the_end(uv_timer_t *timer)
 	struct hostop *h = timer->data;
 
 	h->drain->purpose = FOR_THE_END;
-	list(h->drain);
+	drain_list(h->drain);
 }
 
 static void
@@ -510,7 +247,7 @@ ended_one(void *arg, const struct statement_reply *r)
 	struct hostop *h = d->h;
 	const struct sitting *who = &d->v[d->at];
 	const char *value = r->nrows == 0 || r->columns->n == 0 ? NULL : r->cells[0];
-	bool postgres = endpoint_of(d)->kind == KIND_POSTGRES;
+	bool postgres = drain_endpoint(d)->kind == KIND_POSTGRES;
 
 	if (r->end == STATEMENT_LOST || r->end == STATEMENT_NOT_SENT) {
 		hostop_say(h, "after %zu session%s: %s", d->ended, d->ended == 1 ? "" : "s", r->why);
@@ -523,7 +260,7 @@ ended_one(void *arg, const struct statement_reply *r)
 			(void)snprintf(d->why, sizeof(d->why), "%s", r->why);
 		tell(d, "could not end", who);
 	} else if (r->end == STATEMENT_REFUSED || (postgres && value == NULL) ||
-	    (endpoint_of(d)->kind == KIND_REDIS && value != NULL && strcmp(value, "0") == 0)) {
+	    (drain_endpoint(d)->kind == KIND_REDIS && value != NULL && strcmp(value, "0") == 0)) {
 		d->gone++;
 		tell(d, "gone by itself:", who);
 	} else if (postgres && value[0] != 't') {
@@ -551,12 +288,12 @@ end_one(struct drain_op *d)
 	struct buf sql;
 
 	d->h->wrote = true;
-	if (endpoint_of(d)->kind == KIND_REDIS) {
+	if (drain_endpoint(d)->kind == KIND_REDIS) {
 		statement_command(d->statement, 4, argv, ended_one, d);
 		return;
 	}
 	buf_init(&sql, 0);
-	if (endpoint_of(d)->kind == KIND_PGBOUNCER)
+	if (drain_endpoint(d)->kind == KIND_PGBOUNCER)
 		(void)buf_printf(&sql, "KILL_CLIENT %" PRIu64, (uint64_t)strtoull(who->id, NULL, 10));
 	else {
 		(void)buf_printf(&sql, "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a"
@@ -568,12 +305,156 @@ end_one(struct drain_op *d)
 	buf_release(&sql);
 }
 
+/* ---- what poolers give up ---- */
+
+static void
+told_pooler(void *arg, enum pooler_end how, const struct strings *databases, const char *why)
+{
+	struct drain_op *d = arg;
+	struct hostop *h = d->h;
+	const char *name = pooler_name(d, d->pooler_at);
+	char *words, *clean;
+	size_t i;
+
+	for (i = 0; i < databases->n; i++) {
+		words = mem_printf("'%s' RECONNECT \"%s\"", name, databases->v[i]);
+		clean = text_clean_dup(words);
+		tell_words(d, "told", clean);
+		free(clean);
+		free(words);
+	}
+	d->poolers[d->pooler_at] = how == POOLER_CANNOT ? POOLER_HOLDS : POOLER_GIVES_UP;
+	if (how == POOLER_FAILED) {
+		hostop_say(h, "the pooler '%s' cannot be told to give its sessions up: %s", name, why);
+		hostop_finish(h, OP_FAILED);
+		return;
+	}
+	pooler_free(d->pooler);
+	d->pooler = NULL;
+	next_one(d);
+}
+
+/* Is there one to be told?  Under the lock. */
+static bool
+tell_pooler(struct drain_op *d)
+{
+	struct strings pids = { NULL, 0 };
+	size_t i;
+
+	d->pooler_at = NONE;
+	for (i = 0; i < d->n; i++) {
+		const struct sitting *who = &d->v[i];
+
+		if (who->pooler == NONE || d->poolers[who->pooler] != POOLER_UNTOLD ||
+		    (d->pooler_at != NONE && who->pooler != d->pooler_at))
+			continue;
+		d->pooler_at = who->pooler;
+		strings_push(&pids, mem_strdup(who->id));
+	}
+	if (d->pooler_at != NONE) {
+		d->h->wrote = true;
+		d->pooler = pooler_reconnect(d->h->set->c.probes, d->pooler_at, &pids,
+		    least(POOLER_MS, d->h->due - now_ms(d) - ANSWER_MS), told_pooler, d);
+	}
+	strings_release(&pids);
+	return d->pooler_at != NONE;
+}
+
+static void
+look_who_left(struct hostop *h)
+{
+	drain_list(h->drain);
+}
+
+static void
+look_again(uv_timer_t *timer)
+{
+	drain_list(((struct hostop *)timer->data)->drain);
+}
+
+/* The lock is given back meanwhile; true: there is somebody to wait for. */
+static bool
+wait_for_poolers(struct drain_op *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++) {
+		struct sitting *who = &d->v[i], *to;
+
+		if (who->pooler == NONE || d->poolers[who->pooler] != POOLER_GIVES_UP)
+			continue;
+		to = mem_push(&d->leaving, &d->nleaving, sizeof(*to));
+		*to = *who;
+		to->id = mem_strdup(who->id);
+		to->began = mem_strdup(who->began);
+		to->words = mem_strdup(who->words);
+	}
+	if (d->nleaving == 0)
+		return false;
+	d->purpose = FOR_LEAVING;
+	d->leave_until = now_ms(d) + least(LEAVE_MS, (d->h->due - now_ms(d)) / 2);
+	held_end(d->h, true, look_who_left);
+	return true;
+}
+
+static bool
+sits_there(const struct drain_op *d, const struct sitting *who)
+{
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		if (strcmp(d->v[i].id, who->id) == 0 && d->v[i].began != NULL && who->began != NULL &&
+		    strcmp(d->v[i].began, who->began) == 0)
+			return true;
+	return false;
+}
+
+/* By the server's own view. */
+static void
+see_who_left(struct drain_op *d)
+{
+	size_t i, still = 0, to_end = 0;
+
+	for (i = 0; i < d->nleaving; i++) {
+		struct sitting *who = &d->leaving[i];
+
+		if (who->left)
+			continue;
+		if (sits_there(d, who)) {
+			still++;
+			continue;
+		}
+		who->left = true;
+		d->recycled++;
+		tell(d, "given up by its pooler:", who);
+	}
+	if (still > 0 && now_ms(d) < d->leave_until) {
+		(void)uv_timer_start(&d->h->timer, look_again, LOOK_AGAIN_MS, 0);
+		return;
+	}
+	drain_free_sittings(d->leaving, d->nleaving);
+	d->leaving = NULL;
+	d->nleaving = 0;
+	for (i = 0; i < d->h->set->c.fleet->nendpoints; i++)
+		if (d->poolers[i] == POOLER_GIVES_UP)
+			d->poolers[i] = POOLER_HOLDS;
+	d->purpose = FOR_ENDING;
+	for (i = 0; i < d->n; i++)
+		to_end += !spares(d, &d->v[i]);
+	if (to_end > 0)
+		hold_again(d->h);
+	else
+		settle(d->h);
+}
+
 static void
 next_one(struct drain_op *d)
 {
 	struct hostop *h = d->h;
 
-	while (d->at < d->n && spared(d, &d->v[d->at]))
+	if (tell_pooler(d) || wait_for_poolers(d))
+		return;
+	while (d->at < d->n && spares(d, &d->v[d->at]))
 		d->at++;
 	if (d->at == d->n)
 		held_end(h, true, settle);
@@ -583,25 +464,29 @@ next_one(struct drain_op *d)
 		end_one(d);
 }
 
-static void
-listed(struct drain_op *d)
+void
+drain_listed(struct drain_op *d)
 {
 	size_t i, to_end = 0;
 
 	for (i = 0; i < d->n; i++)
-		to_end += !spared(d, &d->v[i]);
+		to_end += !spares(d, &d->v[i]);
 	switch (d->purpose) {
 	case FOR_PREVIEW:
 		preview(d);
 		return;
 	case FOR_THE_END:
-		if (d->more && d->ended > 0 && d->refused == 0) {
+		if (d->more && d->ended + d->recycled > 0 && d->refused == 0) {
 			/* The list was longer than one takes in: those that are left. */
 			d->more = false;
+			memset(d->poolers, 0, d->h->set->c.fleet->nendpoints * sizeof(*d->poolers));
 			d->purpose = FOR_ENDING;
-			list(d);
+			drain_list(d);
 		} else
 			total(d);
+		return;
+	case FOR_LEAVING:
+		see_who_left(d);
 		return;
 	case FOR_ENDING:
 		break;
@@ -636,7 +521,8 @@ hostop_drain(struct hostop *h)
 	d = mem_alloc(sizeof(*d));
 	h->drain = d;
 	d->h = h;
+	d->poolers = mem_array(f->nendpoints, sizeof(*d->poolers));
 	d->purpose = h->verb == OPV_APPLY ? FOR_ENDING : FOR_PREVIEW;
 	d->statement = statement_new(h->set->c.probes, h->op->endpoint, h->due - now_ms(d) - ANSWER_MS / 2);
-	list(d);
+	drain_list(d);
 }

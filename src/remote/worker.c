@@ -88,6 +88,7 @@ struct job {
 	int	 what, subject;
 	int64_t	 since_ms, due;		/* due: loop time */
 	int	 awaits;		/* a secret that is being read first, or NONE */
+	size_t	 awaited;		/* OP: how many it went through; see op_secret() */
 	uv_timer_t *wait;		/* until then; or NULL */
 	bool	 op;			/* hostop is what runs it, else probe */
 	struct probe *probe;
@@ -659,11 +660,43 @@ secret_awaited(struct job *j, int secret)
 
 /* ---- questions ---- */
 
+/*
+ * The n-th secret by which the statements of an op may log in, or NONE: at its endpoint,
+ * and of a drain at the poolers that dial it.  False: there are no more.
+ */
+static bool
+op_secret(const struct worker *w, const struct op *op, size_t n, int *ret)
+{
+	const struct fleet *f = w->fleet;
+	const struct link *l;
+	int pooler;
+
+	if (op->endpoint == NONE || n > f->nlinks || (n > 0 && op->kind != OP_DRAIN))
+		return false;
+	*ret = NONE;
+	if (n == 0) {
+		*ret = f->endpoints[op->endpoint].admin_secret;
+		return true;
+	}
+	l = &f->links[n - 1];
+	pooler = f->clients[l->client].pools;
+	if (l->endpoint == op->endpoint && pooler != NONE)
+		*ret = f->endpoints[pooler].admin_secret;
+	return true;
+}
+
 static void
 job_begin(struct job *j)
 {
 	struct worker *w = j->worker;
+	int secret;
 
+	if (j->kind == MSG_OP)
+		while (op_secret(w, &j->order.op, j->awaited, &secret)) {
+			j->awaited++;
+			if (secret != NONE && secret_awaited(j, secret))
+				return;
+		}
 	give_addresses(w);
 	if (j->kind == MSG_OP) {
 		j->hostop = hostops_op(w->hostops, (enum op_verb)j->what, &j->order, job_left_ms(j), job_did,
@@ -745,7 +778,6 @@ take_op(struct worker *w, const struct message *m)
 	struct err err;
 	struct job *j;
 	size_t i;
-	int secret;
 	bool ok;
 
 	if (wire_op_decode(&order, m->blob, m->blob_len, &err) == -1) {
@@ -763,9 +795,7 @@ take_op(struct worker *w, const struct message *m)
 	}
 	j = job_new(w, m);
 	j->order = order;
-	secret = order.op.endpoint == NONE ? NONE : w->fleet->endpoints[order.op.endpoint].admin_secret;
-	if (secret == NONE || !secret_awaited(j, secret))
-		job_begin(j);
+	job_begin(j);
 }
 
 static void
