@@ -65,68 +65,97 @@ step_in_trouble(const struct scene *s, int step)
 
 /* ---- what is known of each host ---- */
 
-static void
-put_count(struct buf *b, size_t n, const char *what)
+enum sort { SORT_FILE, SORT_SETTING, SORT_COMMAND, SORT_DRAIN, SORT_ACTIVATION };
+#define SORT_COUNT 5
+
+/* What a file edit that failed left is what was there before; of the others nobody knows that. */
+static const struct {
+	const char *noun;	/* NULL: its words say it */
+	const char *state[OPS_STUCK + 1];
+} words_of[SORT_COUNT] = {
+	[SORT_FILE] = { NULL, {
+		[OPS_WAITING] = "not begun", [OPS_INTENT] = "not begun", [OPS_RUNNING] = "under way",
+		[OPS_APPLIED] = "in place", [OPS_FAILED] = "failed, and as before", [OPS_CUT] = "begun, end not known",
+		[OPS_UNDO_INTENT] = "being undone", [OPS_UNDOING] = "being undone", [OPS_UNDONE] = "as before",
+		[OPS_STUCK] = "not taken back" } },
+	[SORT_SETTING] = { "settings", {
+		[OPS_WAITING] = "not begun", [OPS_INTENT] = "not begun", [OPS_RUNNING] = "under way",
+		[OPS_APPLIED] = "in place", [OPS_FAILED] = "failed", [OPS_CUT] = "begun, end not known",
+		[OPS_UNDO_INTENT] = "being undone", [OPS_UNDOING] = "being undone", [OPS_UNDONE] = "as before",
+		[OPS_STUCK] = "not taken back" } },
+	[SORT_COMMAND] = { "command", {
+		[OPS_WAITING] = "not run", [OPS_INTENT] = "not run", [OPS_RUNNING] = "running",
+		[OPS_APPLIED] = "run", [OPS_FAILED] = "failed", [OPS_CUT] = "begun, end not known",
+		[OPS_UNDO_INTENT] = "being undone", [OPS_UNDOING] = "being undone", [OPS_UNDONE] = "undone",
+		[OPS_STUCK] = "not undone" } },
+	[SORT_DRAIN] = { "drain", {
+		[OPS_WAITING] = "not begun", [OPS_INTENT] = "not begun", [OPS_RUNNING] = "under way",
+		[OPS_APPLIED] = "carried out", [OPS_FAILED] = "failed", [OPS_CUT] = "begun, end not known",
+		[OPS_UNDO_INTENT] = "cannot be undone", [OPS_UNDOING] = "cannot be undone",
+		[OPS_UNDONE] = "cannot be undone", [OPS_STUCK] = "cannot be undone" } },
+	[SORT_ACTIVATION] = { NULL, {
+		[OPS_WAITING] = "not activated", [OPS_INTENT] = "not activated", [OPS_RUNNING] = "being activated",
+		[OPS_APPLIED] = "activated", [OPS_FAILED] = "activation failed",
+		[OPS_CUT] = "activation begun, end not known", [OPS_UNDO_INTENT] = "being activated as before",
+		[OPS_UNDOING] = "being activated as before", [OPS_UNDONE] = "activated as before",
+		[OPS_STUCK] = "not activated as before" } },
+};
+
+static enum sort
+sort_of(const struct scene *s, int step, const struct step_view *v, size_t op)
 {
-	if (n > 0)
-		buf_printf(b, "%s%zu %s", b->len > 0 ? ", " : "", n, what);
+	const struct ops *ops = s->ops(s->arg, step);
+
+	if (v->shapes[op].activates)
+		return SORT_ACTIVATION;
+	if (ops != NULL && op < ops->n && ops->v[op].kind == OP_DRAIN)
+		return SORT_DRAIN;
+	if (v->shapes[op].command)
+		return SORT_COMMAND;
+	return ops != NULL && op < ops->n && ops->v[op].kind == OP_SETTING ? SORT_SETTING : SORT_FILE;
 }
 
-/* "2 written, 1 not begun; restarted": what stands on one host of what the step does there. */
+/* "2 in place, 1 not begun; 1 activated, 1 not activated": what stands on one host of what the step does there. */
 static char *
-host_words(const struct step_view *v, int host)
+host_words(const struct scene *s, int step, const struct step_view *v, int host)
 {
-	size_t files[OPS_STUCK + 1] = { 0 }, i;
-	const char *activation = NULL;
+	size_t n[SORT_COUNT][OPS_STUCK + 1] = { 0 }, all[SORT_COUNT] = { 0 }, i, sort, k, other;
+	const char *word;
 	struct buf b;
 
-	for (i = 0; i < v->nops; i++) {
-		if (v->shapes[i].host != host)
-			continue;
-		if (!v->shapes[i].activates) {
-			files[v->ops[i].state]++;
-			continue;
+	for (i = 0; i < v->nops; i++)
+		if (v->shapes[i].host == host) {
+			n[sort_of(s, step, v, i)][v->ops[i].state]++;
+			all[sort_of(s, step, v, i)]++;
 		}
-		switch (v->ops[i].state) {
-		case OPS_WAITING:
-		case OPS_INTENT:
-			activation = "not activated";
-			break;
-		case OPS_RUNNING:
-			activation = "being activated";
-			break;
-		case OPS_APPLIED:
-			activation = "activated";
-			break;
-		case OPS_FAILED:
-			activation = "its activation failed";
-			break;
-		case OPS_CUT:
-			activation = "whether it was activated is not known";
-			break;
-		case OPS_UNDO_INTENT:
-		case OPS_UNDOING:
-			activation = "being activated as before";
-			break;
-		case OPS_UNDONE:
-			activation = "activated as before";
-			break;
-		case OPS_STUCK:
-			activation = "not activated as before";
-			break;
+	buf_init(&b, 0);
+	for (sort = 0; sort < SORT_COUNT; sort++) {
+		if (all[sort] == 0)
+			continue;
+		(void)buf_puts(&b, b.len > 0 ? "; " : "");
+		if (words_of[sort].noun != NULL)
+			(void)buf_printf(&b, "%s%s ", words_of[sort].noun,
+			    all[sort] > 1 && sort != SORT_SETTING ? "s:" : sort == SORT_SETTING ? ":" : "");
+		for (k = 0, i = 0; k <= OPS_STUCK; k++) {
+			size_t count = n[sort][k];
+
+			word = words_of[sort].state[k];
+			/* States that have one word are one. */
+			for (other = k + 1; other <= OPS_STUCK; other++)
+				if (words_of[sort].state[other] == word || strcmp(words_of[sort].state[other], word) == 0) {
+					count += n[sort][other];
+					n[sort][other] = 0;
+				}
+			if (count == 0)
+				continue;
+			if (sort == SORT_ACTIVATION && k == OPS_UNDONE && v->left)
+				word = "activation left to the undo of a step before it";
+			(void)buf_puts(&b, i++ > 0 ? ", " : "");
+			if (all[sort] > 1 || sort == SORT_FILE)
+				(void)buf_printf(&b, "%zu ", count);
+			(void)buf_puts(&b, word);
 		}
 	}
-	buf_init(&b, 0);
-	put_count(&b, files[OPS_WAITING] + files[OPS_INTENT], "not begun");
-	put_count(&b, files[OPS_RUNNING], "under way");
-	put_count(&b, files[OPS_APPLIED], "in place");
-	put_count(&b, files[OPS_FAILED], "failed, and as before");
-	put_count(&b, files[OPS_CUT], "begun, end not known");
-	put_count(&b, files[OPS_UNDO_INTENT] + files[OPS_UNDOING], "being undone");
-	put_count(&b, files[OPS_UNDONE], "as before");
-	put_count(&b, files[OPS_STUCK], "not taken back");
-	if (activation != NULL)
-		buf_printf(&b, "%s%s", b.len > 0 ? "; " : "", activation);
 	return buf_take(&b, NULL);
 }
 
@@ -156,7 +185,7 @@ add_host(struct page *p, const struct scene *s, int host, const char *words)
 }
 
 static void
-add_hosts(struct page *p, const struct scene *s, const struct step_view *v)
+add_hosts(struct page *p, const struct scene *s, int step, const struct step_view *v)
 {
 	bool *seen = mem_array(s->fleet->nhosts + 1, sizeof(*seen));
 	size_t i, k;
@@ -169,7 +198,7 @@ add_hosts(struct page *p, const struct scene *s, const struct step_view *v)
 		if (host < 0 || (size_t)host >= s->fleet->nhosts || seen[host])
 			continue;
 		seen[host] = true;
-		words = host_words(v, host);
+		words = host_words(s, step, v, host);
 		page_line(p);
 		page_col(p, 2, 13, ROLE_STRONG, s->fleet->hosts[host].name);
 		add_host(p, s, host, words);
@@ -318,7 +347,7 @@ trouble_add(struct page *p, const struct scene *s, int step)
 {
 	const struct step_view *v = rollout_step(s->rollout, step);
 
-	add_hosts(p, s, v);
+	add_hosts(p, s, step, v);
 	if (v->phase == PHASE_FAULTED)
 		add_failed(p, s, step);
 	add_ways(p, s, step, v, any_drift(v));

@@ -133,13 +133,16 @@ fixture_init_plan(struct fixture *f, const char *path)
 	struct op_shape *shapes[FIXTURE_STEPS_MAX];
 	size_t nops[FIXTURE_STEPS_MAX], len, i, j;
 	struct err err;
+	const char *fleet;
 	char *text;
 
 	memset(f, 0, sizeof(*f));
 	setenv("TZ", "UTC", 1);
 	tzset();
-	text = read_all("tests/ui/fleet.yaml", &len);
-	if (fleet_parse(&f->fleet, "tests/ui/fleet.yaml", text, len, &err) != 0)
+	fleet = path != NULL && strcmp(path, "tests/ui/trouble.yaml") == 0 ? "tests/ui/trouble.fleet.yaml" :
+	    "tests/ui/fleet.yaml";
+	text = read_all(fleet, &len);
+	if (fleet_parse(&f->fleet, fleet, text, len, &err) != 0)
 		die("fleet", &err);
 	free(text);
 	f->board = board_new(f->fleet);

@@ -567,6 +567,54 @@ batch_undone(struct fixture *f, struct view *v)
 	press(f, v, "v");
 }
 
+/* A command that failed leaves nobody knows what; files that failed are as before. */
+static void
+failed_parts(struct fixture *f, struct view *v)
+{
+	fixture_phase(f, "offer", PHASE_FAULTED, "host 'box': ./certs.sh: exit 1");
+	fixture_op(f, "offer", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "offer", 1, REC_OUTCOME, OP_FAILED, "host 'box': ./certs.sh: exit 1");
+	settle(f, v);
+	press(f, v, "p");
+}
+
+/* Two units of one host, one activated and one not. */
+static void
+faulted_parts(struct fixture *f, struct view *v)
+{
+	fixture_phase(f, "offer", PHASE_DONE, NULL);
+	fixture_phase(f, "flip", PHASE_FAULTED, "host 'box': ./jobs.sh: exit 1");
+	fixture_op(f, "flip", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "flip", 1, REC_OUTCOME, OP_FAILED, "no space left on device");
+	fixture_op(f, "flip", 2, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "flip", 3, REC_OUTCOME, OP_FAILED, "host 'box': ./jobs.sh: exit 1");
+	settle(f, v);
+	press(f, v, "p");
+}
+
+/* An undo that goes on to the step before, and leaves the activation to that. */
+static void
+left_parts(struct fixture *f, struct view *v)
+{
+	struct host_view hv = { .reach = REACH_LOST, .since_ms = FIXTURE_NOW_MS - 40000 };
+	struct event ev = { .kind = EV_UNDO, .now_ms = FIXTURE_NOW_MS - 9000, .goes_on = true };
+	struct effects out = { NULL, 0 };
+
+	fixture_phase(f, "soften", PHASE_DONE, NULL);
+	fixture_phase(f, "firm", PHASE_DONE, NULL);
+	fixture_op(f, "soften", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "soften", 1, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "firm", 0, REC_OUTCOME, OP_APPLIED, NULL);
+	fixture_op(f, "firm", 1, REC_OUTCOME, OP_APPLIED, NULL);
+	ev.step = fixture_step(f, "firm");
+	ev.until = fixture_step(f, "soften");
+	rollout_feed(f->rollout, &ev, &out);
+	effects_release(&out);
+	board_host(f->board, fleet_host(f->fleet, "box"), &hv);
+	settle(f, v);
+	press(f, v, "p");
+}
+
 static void
 no_plan(struct fixture *f, struct view *v)
 {
@@ -627,6 +675,9 @@ static const struct {
 	{ "batch-gate", batch_gate, false, "tests/ui/several.yaml" },
 	{ "batch-apply", batch_apply, false, "tests/ui/several.yaml" },
 	{ "batch-undone", batch_undone, false, "tests/ui/several.yaml" },
+	{ "failed-parts", failed_parts, false, "tests/ui/trouble.yaml" },
+	{ "faulted-parts", faulted_parts, false, "tests/ui/trouble.yaml" },
+	{ "left-parts", left_parts, false, "tests/ui/trouble.yaml" },
 	{ "status", no_plan, true, NULL },
 };
 #define SCREENS (sizeof(screens) / sizeof(screens[0]))
