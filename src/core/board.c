@@ -208,6 +208,15 @@ say(char *to, size_t size, const char *word, const char *detail)
 		(void)snprintf(to, size, "%s", word);
 }
 
+/* What the pooler that dials says of its settings, or NULL. */
+static const struct reading *
+pooler_settings(const struct board *b, int link)
+{
+	int pooler = b->fleet->clients[b->fleet->links[link].client].pools;
+
+	return pooler == NONE ? NULL : board_reading(b, READING_SETTINGS, pooler);
+}
+
 /* What the client's host has written for this link, and how it was learnt. */
 static void
 configured_dial(const struct board *b, int link, struct link_view *v)
@@ -249,11 +258,12 @@ configured_dial(const struct board *b, int link, struct link_view *v)
 		}
 		return;
 	}
-	if ((r = board_reading(b, READING_HOST, host)) == NULL)
-		return;
-	for (i = 0; i < r->nfacets; i++)
+	r = board_reading(b, READING_HOST, host);
+	for (i = 0; r != NULL && i < r->nfacets; i++)
 		if (r->facets[i].facet == FACET_DIAL && r->facets[i].subject == link)
 			v->dial = (enum dial)r->facets[i].value;
+	if (v->dial == DIAL_UNKNOWN && (r = pooler_settings(b, link)) != NULL)
+		v->dial = dial_by_settings(b->fleet, link, r);
 }
 
 void
@@ -369,6 +379,53 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 	else if (v->configured != ACCEPT_UNKNOWN && v->configured != v->served)
 		(void)snprintf(v->why, sizeof(v->why), "configured %s, served %s",
 		    accept_word(v->configured), accept_word(v->served));
+}
+
+static bool
+certain(const struct facet_seen *s)
+{
+	return s->value >= 0 && ((s->facet == FACET_ACCEPT && s->value < ACCEPT_UNKNOWN) ||
+	    (s->facet == FACET_DIAL && s->value < DIAL_UNKNOWN));
+}
+
+void
+board_each_seen(const struct board *b, int64_t since_ms, board_seen_fn *each, void *arg)
+{
+	const struct fleet *f = b->fleet;
+	bool *accepts = mem_array(f->nendpoints + 1, sizeof(*accepts)), *dials = mem_array(f->nlinks + 1, sizeof(*dials));
+	const struct reading *r;
+	struct change c;
+	size_t h, i;
+
+	for (h = 0; h < f->nhosts; h++) {
+		if ((r = board_reading(b, READING_HOST, (int)h)) == NULL || r->at_ms <= since_ms)
+			continue;
+		for (i = 0; i < r->nfacets; i++) {
+			if (!certain(&r->facets[i]))
+				continue;
+			c = (struct change){ (enum facet)r->facets[i].facet, r->facets[i].subject, r->facets[i].value };
+			*(c.facet == FACET_ACCEPT ? &accepts[c.subject] : &dials[c.subject]) = true;
+			each(arg, &c);
+		}
+	}
+	c.facet = FACET_ACCEPT;
+	for (i = 0; i < f->nendpoints; i++) {
+		if (accepts[i] || (r = board_reading(b, READING_SETTINGS, (int)i)) == NULL || r->at_ms <= since_ms)
+			continue;
+		c.subject = (int)i;
+		if ((c.value = (int)accept_by_settings(f, c.subject, r)) != ACCEPT_UNKNOWN)
+			each(arg, &c);
+	}
+	c.facet = FACET_DIAL;
+	for (i = 0; i < f->nlinks; i++) {
+		if (dials[i] || (r = pooler_settings(b, (int)i)) == NULL || r->at_ms <= since_ms)
+			continue;
+		c.subject = (int)i;
+		if ((c.value = (int)dial_by_settings(f, c.subject, r)) != DIAL_UNKNOWN)
+			each(arg, &c);
+	}
+	free(accepts);
+	free(dials);
 }
 
 void

@@ -77,6 +77,14 @@ struct endpoint_view {
 };
 void	board_endpoint(const struct board *, int endpoint, int64_t now_ms, int64_t stale_ms, struct endpoint_view *ret);
 
+/*
+ * Calls `each` for every accept and dial that was seen since then to be configured: by the
+ * files of a host, or, where settings of a running server are what binds it, by its own word.
+ * A link that a binding implies is written with that binding: it is no word of its own.
+ */
+typedef void board_seen_fn(void *arg, const struct change *seen);
+void	board_each_seen(const struct board *, int64_t since_ms, board_seen_fn *, void *arg);
+
 /* The posture as read from the hosts' files (configured), UNKNOWN where it was not read. */
 void	board_posture(const struct board *, struct posture *ret);
 /* Is every move of the step what is configured, and the endpoints serve it? (MET) */

@@ -394,48 +394,87 @@ see_dial(struct seeing *s, int subject)
 	conclude(s, FACET_DIAL, subject, DIAL_UNKNOWN, &best);
 }
 
-/* How many settings the binding names, all of which are so; 0: they are not, or not only settings bind it. */
+/*
+ * How many settings the binding names, all of which are so; 0: they are not, or not only
+ * settings bind it, or it names what is not known here.
+ */
 static size_t
-settings_match(const struct fleet *f, int endpoint, const struct binding *b, const struct reading *r)
+settings_match(const struct fleet *f, int endpoint, const struct binding *b, const struct fill *fill,
+    const struct reading *r)
 {
 	const char *is;
+	struct buf want;
+	struct err ignored;
 	size_t i, k, n = 0;
+	int flags = 0;
+	bool same = true;
 
-	for (i = 0; i < b->n; i++) {
+	for (i = 0; i < b->n && same; i++) {
 		const struct bedit *e = &b->v[i];
 
 		if (e->kind != EDIT_SETTING || e->not_yet != NULL || e->endpoint != endpoint)
 			return 0;
-		for (k = 0; k < e->set.n; k++) {
+		for (k = 0; k < e->set.n && same; k++, n++) {
 			is = reading_setting(r, e->set.v[k].key);
-			if (is == NULL || strstr(e->set.v[k].value, "$(") != NULL ||
-			    !setting_same(f->endpoints[endpoint].kind, is, e->set.v[k].value))
-				return 0;
-			n++;
+			buf_init(&want, SETTING_VALUE_MAX);
+			same = is != NULL && fill_text(&want, fill, e->set.v[k].value, 0, &flags, &ignored) == 0 &&
+			    flags == 0 && setting_same(f->endpoints[endpoint].kind, is, buf_str(&want));
+			buf_release(&want);
 		}
 	}
-	return n;
+	return same ? n : 0;
+}
+
+/* Of two values of which more than one says what is so, the one that names more; UNKNOWN (n) where that is none. */
+struct by_settings {
+	int	 value;
+	size_t	 most;
+};
+
+static void
+by_settings(struct by_settings *best, int value, int unknown, size_t n)
+{
+	if (n > best->most) {
+		best->most = n;
+		best->value = value;
+	} else if (n > 0 && n == best->most)
+		best->value = unknown;
 }
 
 enum accept
 accept_by_settings(const struct fleet *f, int endpoint, const struct reading *r)
 {
 	const struct endpoint *e = &f->endpoints[endpoint];
-	enum accept best = ACCEPT_UNKNOWN;
-	size_t n, most = 0;
+	struct by_settings best = { ACCEPT_UNKNOWN, 0 };
+	struct fill fill = { .cert = NONE };
 	int v;
 
 	if (e->kind == KIND_POSTGRES || r->outcome != SAW)
 		return ACCEPT_UNKNOWN;
 	for (v = 0; v < ACCEPT_COUNT; v++) {
-		n = e->accept[v].bound ? settings_match(f, endpoint, &e->accept[v], r) : 0;
-		if (n > most) {
-			most = n;
-			best = (enum accept)v;
-		} else if (n > 0 && n == most)
-			best = ACCEPT_UNKNOWN;
+		fill.accept = accept_word((enum accept)v);
+		if (e->accept[v].bound)
+			by_settings(&best, v, ACCEPT_UNKNOWN, settings_match(f, endpoint, &e->accept[v], &fill, r));
 	}
-	return best;
+	return (enum accept)best.value;
+}
+
+enum dial
+dial_by_settings(const struct fleet *f, int link, const struct reading *r)
+{
+	const struct link *l = &f->links[link];
+	struct by_settings best = { DIAL_UNKNOWN, 0 };
+	struct fill fill = { .cert = NONE, .ca_file = l->trust_file };
+	int v, endpoint = f->clients[l->client].pools;
+
+	if (endpoint == NONE || f->endpoints[endpoint].kind == KIND_POSTGRES || r->outcome != SAW)
+		return DIAL_UNKNOWN;
+	for (v = 0; v < DIAL_COUNT; v++) {
+		fill.dial = dial_word((enum dial)v);
+		if (l->dial[v].bound)
+			by_settings(&best, v, DIAL_UNKNOWN, settings_match(f, endpoint, &l->dial[v], &fill, r));
+	}
+	return (enum dial)best.value;
 }
 
 /* Does the text hold every line of the CA's PEM, in order?  Bundles hold more. */

@@ -199,6 +199,8 @@ void	facets_seen(struct reading *, const struct fleet *, int host, op_lookup *, 
  * then taken up: what runs does not say what is written.
  */
 enum accept accept_by_settings(const struct fleet *, int endpoint, const struct reading *);
+/* Likewise how a pooler dials, by what the pooler says of its own settings. */
+enum dial dial_by_settings(const struct fleet *, int link, const struct reading *);
 /* The files to read for that: paths on this host, each once. */
 void	facets_files(struct strings *ret, const struct fleet *, int host);
 

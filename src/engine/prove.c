@@ -4,8 +4,8 @@
  * step be taken back, or applied again, out of its turn?
  *
  * The posture at hand is what the run believes (the plan's start and the
- * steps that stand), overlaid with what was seen on hosts since the run's
- * last change: where the two contradict each other, what was seen counts.
+ * steps that stand), overlaid with what was seen on hosts, and of the settings of servers,
+ * since the run's last change: where the two contradict each other, what was seen counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,41 +58,6 @@ last_change_ms(const struct engine *e)
 				last = v->ops[k].since_ms;
 	}
 	return last;
-}
-
-/* What one host's files say of one facet; -1 where nothing certain. */
-static int
-facet_value(const struct facet_seen *s)
-{
-	if (s->facet == FACET_ACCEPT && s->value >= 0 && s->value < ACCEPT_UNKNOWN)
-		return s->value;
-	if (s->facet == FACET_DIAL && s->value >= 0 && s->value < DIAL_UNKNOWN)
-		return s->value;
-	return -1;
-}
-
-/*
- * Calls `each` for every accept and dial that was seen since the last change.
- * A link that a binding implies is written with that binding: it is no word of its own.
- */
-static void
-each_seen(const struct engine *e, void (*each)(void *arg, const struct change *seen), void *arg)
-{
-	int64_t since = last_change_ms(e);
-	const struct reading *r;
-	struct change c;
-	size_t h, i;
-
-	for (h = 0; h < e->fleet->nhosts; h++) {
-		if ((r = board_reading(e->board, READING_HOST, (int)h)) == NULL || r->at_ms <= since)
-			continue;
-		for (i = 0; i < r->nfacets; i++) {
-			c.facet = (enum facet)r->facets[i].facet;
-			c.subject = r->facets[i].subject;
-			if ((c.value = facet_value(&r->facets[i])) >= 0)
-				each(arg, &c);
-		}
-	}
 }
 
 struct overlay {
@@ -149,7 +114,7 @@ at_hand(const struct engine *e, int but, struct posture *ret)
 	for (i = 0; i < e->plan->nsteps; i++)
 		if ((int)i != but && stands(e, (int)i))
 			posture_step(ret, e->fleet, &e->plan->steps[i]);
-	each_seen(e, lay_over, &o);
+	board_each_seen(e->board, last_change_ms(e), lay_over, &o);
 	return o.n;
 }
 
@@ -467,7 +432,7 @@ engine_contradictions(const struct engine *e, struct buf *out)
 		if (stands(e, (int)i))
 			posture_step(&p, e->fleet, &e->plan->steps[i]);
 	l.believed = &p;
-	each_seen(e, list_one, &l);
+	board_each_seen(e->board, last_change_ms(e), list_one, &l);
 	posture_release(&p);
 	return l.n;
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/board.h"
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
@@ -52,7 +53,17 @@ static const char ground[] =
     "    accept:\n"
     "      plain: { setting: { set: { port: 6379, tls-port: 0 } } }\n"
     "      both: [ { setting: { set: { port: 6379 } } }, { setting: { set: { tls-port: 6380, tls-auth-clients: no } } } ]\n"
-    "      tls: { setting: { set: { port: 0, tls-port: 6380 } } }\n";
+    "      tls: { setting: { set: { port: 0, tls-port: 6380 } } }\n"
+    "clients:\n"
+    "  pool:\n"
+    "    unit: pool\n"
+    "    links:\n"
+    "      pg:\n"
+    "        match: { user: pool }\n"
+    "        dial:\n"
+    "          disable: { setting: { of: pool, set: { server_tls_sslmode: \"$(dial)\" } } }\n"
+    "          require: { setting: { of: pool, set: { server_tls_sslmode: \"$(dial)\" } } }\n"
+    "          verify-ca: [ { setting: { of: pool, set: { server_tls_sslmode: verify-ca } } }, { conf: { file: /etc/p.ini, set: { x: y } } } ]\n";
 
 static struct fleet *fleet;
 
@@ -255,6 +266,84 @@ an_accept_is_told_by_the_servers_own_word_or_not_at_all(void **state)
 	assert_int_equal(accept_of("pg", "ssl", "on", NULL, NULL), ACCEPT_UNKNOWN);
 }
 
+static void
+list_seen(void *arg, const struct change *seen)
+{
+	const struct fleet *f = fleet;
+
+	if (seen->facet == FACET_ACCEPT)
+		buf_printf(arg, "%s %s; ", f->endpoints[seen->subject].name, accept_word((enum accept)seen->value));
+	else
+		buf_printf(arg, "%s %s; ", f->links[seen->subject].name, dial_word((enum dial)seen->value));
+}
+
+static void
+feed_settings(struct board *b, const char *endpoint, int64_t at_ms, const char *const pairs[])
+{
+	struct reading r = { .kind = READING_SETTINGS, .at_ms = at_ms, .outcome = SAW };
+
+	r.subject = fleet_endpoint(fleet, endpoint);
+	for (; pairs[0] != NULL; pairs += 2)
+		setting_push(&r.settings, pairs[0], pairs[1]);
+	board_feed(b, &r);
+}
+
+static void
+feed_accept(struct board *b, const char *endpoint, int64_t at_ms, enum accept value)
+{
+	struct reading r = { .kind = READING_HOST, .at_ms = at_ms, .outcome = SAW };
+
+	r.facets = mem_array(1, sizeof(*r.facets));
+	r.nfacets = 1;
+	r.facets[0] = (struct facet_seen){ FACET_ACCEPT, fleet_endpoint(fleet, endpoint), (int)value, NULL };
+	board_feed(b, &r);
+}
+
+static void
+assert_seen(const struct board *b, int64_t since_ms, const char *want)
+{
+	struct buf out;
+
+	buf_init(&out, 0);
+	board_each_seen(b, since_ms, list_seen, &out);
+	assert_string_equal(buf_str(&out), want);
+	buf_release(&out);
+}
+
+/* What a run is held against: files first, else a server's own word, and nothing from before the last change. */
+static void
+what_contradicts_a_run_is_seen_in_settings_too(void **state)
+{
+	static const char *const pool[] = { "client_tls_sslmode", "allow", "server_tls_sslmode", "require", NULL };
+	static const char *const odd[] = { "client_tls_sslmode", "allow", "server_tls_sslmode", "verify-full", NULL };
+	static const char *const filed[] = { "client_tls_sslmode", "verify-full", "server_tls_sslmode", "verify-ca", NULL };
+	static const char *const redis[] = { "port", "0", "tls-port", "6380", NULL };
+	struct board *b = board_new(fleet);
+	struct posture p;
+
+	(void)state;
+	assert_seen(b, 0, "");
+	feed_settings(b, "pool", 10, pool);
+	feed_settings(b, "redis", 20, redis);
+	assert_seen(b, 0, "pool both; redis tls; pool -> pg require; ");
+	assert_seen(b, 10, "redis tls; ");
+	assert_seen(b, 20, "");
+	board_posture(b, &p);
+	assert_int_equal(p.dial[0], DIAL_REQUIRE);
+	posture_release(&p);
+	/* No value of the binding says that; and of verify-ca a file says the other half. */
+	feed_settings(b, "pool", 30, odd);
+	assert_seen(b, 20, "pool both; ");
+	feed_settings(b, "pool", 40, filed);
+	assert_seen(b, 20, "");
+	/* What a host's files say for certain is not asked of the server. */
+	feed_accept(b, "redis", 50, ACCEPT_PLAIN);
+	assert_seen(b, 0, "redis plain; ");
+	feed_accept(b, "redis", 60, ACCEPT_UNKNOWN);
+	assert_seen(b, 0, "redis tls; ");
+	board_free(b);
+}
+
 /* What an undo may be told to leave is named by what was written, never by who activates it. */
 static void
 settings_bear_their_servers_name_and_its_activation_does_not(void **state)
@@ -310,6 +399,7 @@ main(void)
 		claim(settings_of_one_server_are_one_op_and_only_postgres_is_activated),
 		claim(settings_bear_their_servers_name_and_its_activation_does_not),
 		claim(an_accept_is_told_by_the_servers_own_word_or_not_at_all),
+		claim(what_contradicts_a_run_is_seen_in_settings_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
