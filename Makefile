@@ -364,6 +364,7 @@ E2E = \
 	tests/e2e/faults.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \
+	tests/e2e/become.sh \
 	tests/e2e/activate.sh \
 	tests/e2e/drain.sh \
 	tests/e2e/pooler.sh \
