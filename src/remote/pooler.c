@@ -2,14 +2,14 @@
  * pooler: see pooler.h.
  *
  * SHOW SERVERS says whose backend is whose: its remote_pid is the process id at a
- * Postgres, wherever an address was translated on the way.  Then for each database
+ * Postgres, wherever an address was translated on the way.  SHOW DATABASES says how
+ * large a pool becomes.  Then for each database
  * SHOW POOLS until the moment is right, and RECONNECT behind it, in the same session.
  *
  * It does not look what became of them: whoever asked sees that at the server.
  */
 #include "remote/pooler.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +20,9 @@
 #include "remote/probe_int.h"
 #include "remote/statement.h"
 
-#define AGAIN_MS	100
+#define AGAIN_MS	50
 #define ANSWER_MS	1000	/* what is left of the deadline for the last question */
-#define PATIENCE_MS	5000	/* a lock of a host is held meanwhile */
+#define PATIENCE_MS	5000
 #define CONSOLE		"pgbouncer"	/* its own pool, in which we are */
 
 struct pooler {
@@ -30,8 +30,9 @@ struct pooler {
 	struct statement *statement;
 	uv_timer_t *timer;
 	struct strings pids, databases, told;
+	struct pairs sizes;
 	size_t	 at;
-	int64_t	 due, patience;	/* loop time; patience: until then only CALM_WELL will do */
+	int64_t	 began, due;	/* loop time */
 	pooler_done *done;
 	void	*arg;
 };
@@ -48,30 +49,65 @@ number(const struct statement_reply *r, size_t row, const char *column)
 	return value == NULL ? 0 : strtol(value, NULL, 10);
 }
 
+void
+pooler_sizes(const struct statement_reply *r, struct pairs *ret)
+{
+	const char *name;
+	struct pair *pair;
+	size_t i;
+
+	for (i = 0; i < r->nrows; i++) {
+		if ((name = statement_value(r, i, "name")) == NULL || number(r, i, "pool_size") <= 0)
+			continue;
+		pair = mem_push(&ret->v, &ret->n, sizeof(*ret->v));
+		pair->key = mem_strdup(name);
+		pair->value = mem_printf("%ld", number(r, i, "pool_size") + number(r, i, "reserve_pool"));
+	}
+}
+
+static bool
+is_full(const struct statement_reply *r, size_t row, const char *database, const struct pairs *sizes)
+{
+	static const char *const states[] = { "sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used", "sv_tested" };
+	long servers = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		servers += number(r, row, states[i]);
+	for (i = 0; i < sizes->n; i++)
+		if (database != NULL && strcmp(sizes->v[i].key, database) == 0)
+			return servers >= strtol(sizes->v[i].value, NULL, 10);
+	return false;
+}
+
 /*
  * Whether nobody of the pool is about to have a login begun.  In a session pool
  * who is connected keeps its server: there is nobody in want of one while they are not
  * more than the servers that are taken.
  */
-static bool
-content(const struct statement_reply *r, size_t row)
+static enum calm
+calm_of_pool(const struct statement_reply *r, size_t row, const char *database, const struct pairs *sizes)
 {
 	const char *mode = statement_value(r, row, "pool_mode");
 	long clients = number(r, row, "cl_active"), waiting = number(r, row, "cl_waiting");
 
+	if (number(r, row, "sv_login") > 0)
+		return CALM_NOT;
+	if (clients + waiting == 0 || is_full(r, row, database, sizes))
+		return CALM_SURE;
 	if (waiting > 0)
-		return false;
+		return CALM_NOW;
 	/* Of those that were idle for a while one is tried first, and then taken. */
 	if (number(r, row, "sv_idle") + number(r, row, "sv_used") + number(r, row, "sv_tested") > 0)
-		return true;
-	return clients == 0 ||
-	    (mode != NULL && strcmp(mode, "session") == 0 && clients <= number(r, row, "sv_active"));
+		return CALM_WELL;
+	return mode != NULL && strcmp(mode, "session") == 0 && clients <= number(r, row, "sv_active") ? CALM_WELL :
+	    CALM_NOW;
 }
 
 enum calm
-pooler_calm(const struct statement_reply *r, const char *database)
+pooler_calm(const struct statement_reply *r, const char *database, const struct pairs *sizes)
 {
-	enum calm calm = CALM_WELL;
+	enum calm calm = CALM_SURE, one;
 	const char *of;
 	size_t i;
 
@@ -79,18 +115,28 @@ pooler_calm(const struct statement_reply *r, const char *database)
 		of = statement_value(r, i, "database");
 		if (of != NULL && (strcmp(of, CONSOLE) == 0 || (database != NULL && strcmp(of, database) != 0)))
 			continue;
-		if (number(r, i, "sv_login") > 0)
-			return CALM_NOT;
-		if (!content(r, i))
-			calm = CALM_NOW;
+		one = calm_of_pool(r, i, of, sizes);
+		calm = one < calm ? one : calm;
 	}
 	return calm;
 }
 
-int64_t
-pooler_patience_ms(int64_t left_ms)
+bool
+pooler_will_do(enum calm calm, int64_t began, int64_t left_ms, int64_t now)
 {
-	return left_ms / 2 < PATIENCE_MS ? left_ms / 2 : PATIENCE_MS;
+	int64_t patience = left_ms / 2 < PATIENCE_MS ? left_ms / 2 : PATIENCE_MS;
+
+	switch (calm) {
+	case CALM_NOT:
+		return false;
+	case CALM_NOW:
+		return now - began >= patience;
+	case CALM_WELL:
+		return now - began >= patience / 2;
+	case CALM_SURE:
+		return true;
+	}
+	return false;
 }
 
 /* ---- the end ---- */
@@ -111,6 +157,7 @@ pooler_free(struct pooler *p)
 	strings_release(&p->pids);
 	strings_release(&p->databases);
 	strings_release(&p->told);
+	pairs_release(&p->sizes);
 	free(p);
 }
 
@@ -174,15 +221,14 @@ static void
 pools(void *arg, const struct statement_reply *r)
 {
 	struct pooler *p = arg;
-	enum calm calm;
 	struct buf sql;
 
 	if (r->end != STATEMENT_DONE) {
 		end(p, POOLER_FAILED, r->why);
 		return;
 	}
-	calm = pooler_calm(r, p->databases.v[p->at]);
-	if (calm == CALM_WELL || (calm == CALM_NOW && (int64_t)uv_now(p->probes->c.loop) >= p->patience)) {
+	if (pooler_will_do(pooler_calm(r, p->databases.v[p->at], &p->sizes), p->began, p->due - p->began,
+	    (int64_t)uv_now(p->probes->c.loop))) {
 		buf_init(&sql, 0);
 		(void)buf_puts(&sql, "RECONNECT ");
 		put_database(&sql, p->databases.v[p->at]);
@@ -204,6 +250,19 @@ ask_pools(struct pooler *p)
 }
 
 static void
+databases(void *arg, const struct statement_reply *r)
+{
+	struct pooler *p = arg;
+
+	if (r->end != STATEMENT_DONE) {
+		end(p, POOLER_FAILED, r->why);
+		return;
+	}
+	pooler_sizes(r, &p->sizes);
+	ask_pools(p);
+}
+
+static void
 servers(void *arg, const struct statement_reply *r)
 {
 	struct pooler *p = arg;
@@ -222,7 +281,7 @@ servers(void *arg, const struct statement_reply *r)
 		    !strings_has(&p->databases, database))
 			strings_push(&p->databases, mem_strdup(database));
 	}
-	ask_pools(p);
+	statement_sql(p->statement, "SHOW DATABASES", databases, p);
 }
 
 struct pooler *
@@ -230,12 +289,11 @@ pooler_reconnect(struct probes *probes, int endpoint, const struct strings *pids
     pooler_done *done, void *arg)
 {
 	struct pooler *p = mem_alloc(sizeof(*p));
-	int64_t now = (int64_t)uv_now(probes->c.loop);
 	size_t i;
 
 	p->probes = probes;
-	p->due = now + deadline_ms;
-	p->patience = now + pooler_patience_ms(deadline_ms);
+	p->began = (int64_t)uv_now(probes->c.loop);
+	p->due = p->began + deadline_ms;
 	p->done = done;
 	p->arg = arg;
 	for (i = 0; i < pids->n; i++)

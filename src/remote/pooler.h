@@ -10,9 +10,11 @@
 #ifndef BELAY_REMOTE_POOLER_H
 #define BELAY_REMOTE_POOLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct pairs;
 struct probes;
 struct statement_reply;
 struct strings;
@@ -20,14 +22,20 @@ struct strings;
 enum calm {
 	CALM_NOT,	/* a server connection is logging in */
 	CALM_NOW,	/* none is; one may begin at any moment */
-	CALM_WELL	/* and nobody waits, and whoever is connected finds a server that is idle */
+	CALM_WELL,	/* and nobody waits, and whoever is connected finds a server that is idle */
+	CALM_SURE	/* none can begin: every pool that has clients is full */
 };
 
+/* How large pools become, by database: of an answer to SHOW DATABASES. */
+void	pooler_sizes(const struct statement_reply *, struct pairs *ret);
 /* By an answer to SHOW POOLS; database NULL: of all of them. */
-enum calm pooler_calm(const struct statement_reply *, const char *database);
-
-/* For how long CALM_WELL is waited for, of the time that there is. */
-int64_t	pooler_patience_ms(int64_t left_ms);
+enum calm pooler_calm(const struct statement_reply *, const char *database, const struct pairs *sizes);
+/*
+ * Whether that will do, asked since `began` with `left_ms` before it then: CALM_SURE at first,
+ * then CALM_WELL, and after half of the time, 5 s at most, since a lock of a host is
+ * held meanwhile, CALM_NOW.
+ */
+bool	pooler_will_do(enum calm, int64_t began, int64_t left_ms, int64_t now);
 
 /* How it ended, and for each database that was told RECONNECT its name; all borrowed. */
 enum pooler_end {

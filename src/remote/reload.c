@@ -19,19 +19,21 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/reader.h"
 #include "remote/held.h"
 #include "remote/hostops_int.h"
 #include "remote/pooler.h"
 #include "remote/statement.h"
 
-#define AGAIN_MS	100
+#define AGAIN_MS	50
 #define ANSWER_MS	2000	/* what is left of the deadline for telling how it ended */
 
 struct reload {
 	struct statement *statement;
 	char	 loaded[64];	/* when Postgres last did */
 	char	*path;		/* of Redis' certificate */
-	int64_t	 patience;		/* of PgBouncer: until then, loop time, a better moment is waited for */
+	struct pairs sizes;		/* of a PgBouncer's pools; see pooler.h */
+	int64_t	 began;		/* loop time */
 	bool	 well;
 };
 
@@ -44,6 +46,7 @@ reload_free(struct reload *r)
 		return;
 	statement_free(r->statement);
 	free(r->path);
+	pairs_release(&r->sizes);
 	free(r);
 }
 
@@ -155,18 +158,29 @@ static void
 pools(void *arg, const struct statement_reply *r)
 {
 	struct hostop *h = arg;
-	enum calm calm;
+	struct reload *x = h->reload;
 
 	if (!carried_out(h, r))
 		return;
-	calm = pooler_calm(r, NULL);
-	if (calm == CALM_NOT || (calm == CALM_NOW && (int64_t)uv_now(h->set->c.loop) < h->reload->patience)) {
+	if (!pooler_will_do(pooler_calm(r, NULL, &x->sizes), x->began, h->due - x->began,
+	    (int64_t)uv_now(h->set->c.loop))) {
 		(void)again(h, "not reloaded: PgBouncer has servers logging in all the time, and would take a cut "
 		    "login for a failed one");
 		return;
 	}
 	h->wrote = true;
-	statement_sql(h->reload->statement, "RELOAD", told_pgbouncer, h);
+	statement_sql(x->statement, "RELOAD", told_pgbouncer, h);
+}
+
+static void
+databases(void *arg, const struct statement_reply *r)
+{
+	struct hostop *h = arg;
+
+	if (!carried_out(h, r))
+		return;
+	pooler_sizes(r, &h->reload->sizes);
+	statement_sql(h->reload->statement, "SHOW POOLS", pools, h);
 }
 
 /* ---- redis ---- */
@@ -230,7 +244,10 @@ ask(struct hostop *h)
 		statement_sql(s, loaded_sql, loaded, h);
 		return;
 	case KIND_PGBOUNCER:
-		statement_sql(s, "SHOW POOLS", pools, h);
+		if (h->reload->sizes.n == 0)
+			statement_sql(s, "SHOW DATABASES", databases, h);
+		else
+			statement_sql(s, "SHOW POOLS", pools, h);
 		return;
 	case KIND_REDIS:
 		statement_command(s, 3, argv, certificate, h);
@@ -243,7 +260,7 @@ locked(struct hostop *h)
 {
 	int64_t left = h->due - (int64_t)uv_now(h->set->c.loop) - ANSWER_MS / 2;
 
-	h->reload->patience = (int64_t)uv_now(h->set->c.loop) + pooler_patience_ms(left);
+	h->reload->began = (int64_t)uv_now(h->set->c.loop);
 	h->reload->statement = statement_new(h->set->c.probes, h->op->endpoint, left < 1 ? 1 : left);
 	ask(h);
 }

@@ -22,6 +22,9 @@ static char *columns[] = {
 #define COLUMNS LENGTH(columns)
 #define ROWS_MAX 4
 
+static struct pair size_of[] = { { .key = "a", .value = "99" }, { .key = "full", .value = "3" } };
+static const struct pairs sizes = { size_of, LENGTH(size_of) };
+
 /* Rows by ';', their cells by blanks. */
 static enum calm
 calm_of(const char *rows, const char *database)
@@ -38,7 +41,7 @@ calm_of(const char *rows, const char *database)
 	}
 	assert_int_equal(n % COLUMNS, 0);
 	r.nrows = n / COLUMNS;
-	return pooler_calm(&r, database);
+	return pooler_calm(&r, database, &sizes);
 }
 
 static void
@@ -49,8 +52,14 @@ pooler_is_calm_where_nobody_is_about_to_want_a_server(void **state)
 		const char *rows;
 	} cases[] = {
 		/*           database    clients servers i u t login */
-		{ CALM_WELL, "" },
-		{ CALM_WELL, "a 0 0 0 0 0 0 0 transaction" },
+		{ CALM_SURE, "" },
+		{ CALM_SURE, "a 0 0 0 0 0 0 0 transaction" },
+		{ CALM_SURE, "full 9 4 3 0 0 0 0 transaction" },
+		{ CALM_SURE, "full 9 4 1 1 1 0 0 transaction" },
+		{ CALM_NOW, "full 9 4 2 0 0 0 0 transaction" },
+		{ CALM_NOW, "unknown 9 4 9 0 0 0 0 transaction" },
+		{ CALM_WELL, "full 9 4 3 0 0 0 0 transaction; a 9 0 2 1 0 0 0 transaction" },
+		{ CALM_NOT, "full 9 4 3 0 0 0 1 transaction" },
 		{ CALM_WELL, "a 9 0 2 1 0 0 0 transaction" },
 		{ CALM_WELL, "a 9 0 2 0 1 0 0 transaction" },		/* idle for long */
 		{ CALM_WELL, "a 9 0 2 0 0 1 0 transaction" },
@@ -96,18 +105,31 @@ pooler_waits_for_what_is_said_only(void **state)
 	struct statement_reply r = { .end = STATEMENT_DONE, .columns = &names, .nrows = 2, .cells = cells };
 
 	(void)state;
-	assert_int_equal(pooler_calm(&r, NULL), CALM_WELL);
+	assert_int_equal(pooler_calm(&r, NULL, &sizes), CALM_SURE);
 	cells[1] = "1";
-	assert_int_equal(pooler_calm(&r, NULL), CALM_NOT);
+	assert_int_equal(pooler_calm(&r, NULL, &sizes), CALM_NOT);
 }
 
 static void
 pooler_has_half_of_the_time_for_the_better_moment_and_no_more_than_the_lock_allows(void **state)
 {
+	static const struct {
+		int64_t left;
+		enum calm calm;
+		int64_t from;	/* -1: never */
+	} cases[] = {
+		{ 120000, CALM_NOT, -1 }, { 120000, CALM_NOW, 5000 }, { 120000, CALM_WELL, 2500 }, { 120000, CALM_SURE, 0 },
+		{ 3000, CALM_NOT, -1 }, { 3000, CALM_NOW, 1500 }, { 3000, CALM_WELL, 750 }, { 3000, CALM_SURE, 0 },
+	};
+	size_t i;
+
 	(void)state;
-	assert_int_equal(pooler_patience_ms(3000), 1500);
-	assert_int_equal(pooler_patience_ms(120000), 5000);
-	assert_int_equal(pooler_patience_ms(0), 0);
+	for (i = 0; i < LENGTH(cases); i++) {
+		if (cases[i].from > 0)
+			assert_false(pooler_will_do(cases[i].calm, 77, cases[i].left, 77 + cases[i].from - 1));
+		assert_int_equal(pooler_will_do(cases[i].calm, 77, cases[i].left,
+		    77 + (cases[i].from < 0 ? cases[i].left : cases[i].from)), cases[i].from >= 0);
+	}
 }
 
 int
