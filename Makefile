@@ -178,6 +178,7 @@ ENGINE_SRC = \
 	src/engine/life.c \
 	src/engine/answers.c \
 	src/engine/watch.c \
+	src/engine/sight.c \
 	src/engine/insist.c \
 	src/engine/judge.c \
 	src/engine/prove.c \
@@ -369,6 +370,7 @@ E2E = \
 	tests/e2e/drain.sh \
 	tests/e2e/pooler.sh \
 	tests/e2e/reload.sh \
+	tests/e2e/silent.sh \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
 	tests/e2e/two.sh \

@@ -12,22 +12,6 @@
 #define UNDO_LOST_MAX	2	/* workers and connections that may die under an undo before its host is set aside */
 
 static void
-note_sight(struct engine *e, const struct reading *r)
-{
-	struct sight *sight;
-
-	if (r->kind != READING_SERVED && r->kind != READING_CENSUS && r->kind != READING_SETTINGS)
-		return;
-	sight = &e->sights[r->subject];
-	sight->looked = true;
-	if (r->kind != READING_SERVED)
-		sight->answered = sight->answered || r->outcome != SAW_NOT;
-	else
-		sight->answered = sight->answered || r->served.plain == LEG_OPEN || r->served.plain == LEG_REFUSED ||
-		    r->served.tls == LEG_OPEN || r->served.tls == LEG_REFUSED;
-}
-
-static void
 on_reading(void *arg, uint64_t id, struct reading *r)
 {
 	struct engine *e = arg;
@@ -36,7 +20,7 @@ on_reading(void *arg, uint64_t id, struct reading *r)
 		/* It was a check's own probe. */
 	} else {
 		(void)watch_answer(e, id);
-		note_sight(e, r);
+		sight_note(e, r);
 		board_feed(e->board, r);
 	}
 	engine_dirty(e);

@@ -188,7 +188,6 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	const char *run_id = fx->verb == OPV_OBSERVE ? ENGINE_PREVIEW_RUN : e->run.id;
 	struct event ev = { .kind = EV_OP, .step = fx->step, .op = fx->op, .verb = fx->verb };
 	struct wire_op order = { .token = 0 };
-	size_t i;
 	struct errand *errand;
 	const char *expect;
 	struct wayback wayback;
@@ -234,11 +233,8 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	}
 	order.wayback = fx->verb == OPV_APPLY || fx->verb == OPV_UNDO ? mem_strdup(buf_str(&script)) : NULL;
 	buf_release(&script);
-	for (i = 0; fx->verb == OPV_APPLY && op->kind == OP_ACTIVATE && i < e->fleet->nendpoints; i++)
-		e->sights[i].silent = e->sights[i].silent || (e->sights[i].looked && !e->sights[i].answered);
-	for (i = 0; fx->verb == OPV_UNDO && op->kind == OP_ACTIVATE && i < e->fleet->nendpoints; i++)
-		if (e->sights[i].silent && !e->sights[i].answered)
-			*(int *)mem_push(&order.unseen.v, &order.unseen.n, sizeof(int)) = (int)i;
+	if (fx->verb == OPV_UNDO && op->kind == OP_ACTIVATE)
+		sight_silent(e, &order.unseen);
 	errand->id = workers_op(e->workers, fx->verb, &order, errand->deadline_ms);
 	free(order.unseen.v);
 	free(order.wayback);

@@ -5,12 +5,17 @@
  * life.c     how it comes to be and how it ends
  * answers.c  what workers say
  * watch.c    which probes are due; feeding the board
+ * sight.c    which endpoints were silent before their unit was activated
  * judge.c    guards and gates: asking for what they need, judging, answering
  * prove.c    the proof from the posture at hand: the rest of the plan, steps out of turn
  * lease.c    leases on hosts: one belay at a time
  * adopt.c    a run of another bastion, by its records on the hosts
  * material.c secrets and certificates
  * past.c     the journal: writing, replaying, history
+ * insist.c   what an operator insisted on: checks waived, changes kept
+ *
+ * workers.c (workers.h), thread.c (thread.h) and journaling.c (journaling.h) know nothing of an
+ * engine.
  */
 #ifndef BELAY_ENGINE_ENGINE_INT_H
 #define BELAY_ENGINE_ENGINE_INT_H
@@ -121,9 +126,9 @@ struct engine {
 	struct fleet *fleet;
 	struct plan *plan;
 	struct board *board;
-	struct sight {		/* by endpoint: was it looked at in this process, and did it ever answer? */
-		bool	 looked, answered;
-		bool	 silent;	/* it had not answered when something was activated: that is not why */
+	struct sight {		/* by endpoint; see sight.c */
+		bool	 looked, answered;	/* in this process: was it, and did it ever? */
+		bool	 silent;	/* it had not answered when its unit was activated in this run, nor since */
 	} *sights;
 	struct rollout *rollout;
 
@@ -225,6 +230,13 @@ bool	watch_answer(struct engine *, uint64_t id);	/* was it one of ours? */
 bool	watch_lost(struct engine *, uint64_t id);
 void	watch_soon(struct engine *, enum reading_kind, int subject, int64_t since_ms);
 void	watch_all_soon(struct engine *);
+
+/* sight.c */
+void	sight_note(struct engine *, const struct reading *);
+void	sight_before(struct engine *, int step, const struct op *);	/* an activation is to be begun */
+void	sight_silent(const struct engine *, struct indices *ret);	/* appends them */
+void	sight_replay(struct engine *, const char *kind, const char *text);	/* a note of this run */
+void	sight_forget(struct engine *);		/* at the end of the run */
 
 /* judge.c */
 void	judge_begin(struct engine *, int step, enum purpose, int64_t since_ms);

@@ -70,6 +70,32 @@ standing_slot(struct step_memory *m, const char *name, size_t len_bytes)
 	return &p->value;
 }
 
+/* Is it a check of something that the step activates? */
+static bool
+standing_of_step(const struct engine *e, int step, const char *check)
+{
+	const struct ops *ops = &e->memory[step].ops;
+	struct indices endpoints;
+	bool found = false;
+	size_t i, k;
+	char *name;
+	int kind;
+
+	for (i = 0; i < ops->n && !found; i++) {
+		if (ops->v[i].kind != OP_ACTIVATE)
+			continue;
+		standing_endpoints(&endpoints, e->fleet, ops->v[i].unit);
+		for (k = 0; k < endpoints.n; k++)
+			for (kind = 0; kind < STANDING_COUNT; kind++) {
+				name = standing_name(e->fleet, (enum standing_kind)kind, endpoints.v[k]);
+				found = found || strcmp(name, check) == 0;
+				free(name);
+			}
+		free(endpoints.v);
+	}
+	return found;
+}
+
 int
 engine_waive(struct engine *e, int step, const char *check, const char *reason, struct err *err)
 {
@@ -96,7 +122,7 @@ engine_waive(struct engine *e, int step, const char *check, const char *reason, 
 		engine_arm(e);
 		return 0;
 	}
-	if (standing_is_name(e->fleet, check, strlen(check)))
+	if (standing_of_step(e, step, check))
 		return waive(e, step, check, reason, standing_slot(m, check, strlen(check)), err);
 	return err_set(err, "step '%s' has no check '%s'", s->id, check);
 }

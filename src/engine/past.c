@@ -192,6 +192,8 @@ past_write(struct engine *e, const struct effect *x)
 
 	if (e->options.read_only || e->journaling == NULL)
 		return;
+	if (r->kind == REC_INTENT && e->memory[r->step].ops.v[r->op].kind == OP_ACTIVATE)
+		sight_before(e, r->step, &e->memory[r->step].ops.v[r->op]);
 	w = mem_alloc(sizeof(*w));
 	w->engine = e;
 	w->ticket = x->ticket;
@@ -212,6 +214,7 @@ past_write(struct engine *e, const struct effect *x)
 	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && rollout_last(e->rollout) == NONE) {
 		/* All is as it was before: what comes next is another run. */
 		insist_forget(e);
+		sight_forget(e);
 		journaling_end(e->journaling, on_ended, e);
 		e->run_open = false;
 	}
@@ -303,8 +306,12 @@ on_entry(void *arg, const struct journal_entry *entry)
 	line.op_id = mem_strdup(entry->op_id);
 	line.text = mem_strdup(entry->text);
 	remember(e, &line);
-	if (!entry->is_record && strcmp(entry->kind, "end") == 0)
+	if (!entry->is_record && strcmp(entry->kind, "end") == 0) {
 		insist_forget(e);
+		sight_forget(e);
+	}
+	if (!entry->is_record && entry->text != NULL && e->run_open && strcmp(entry->run, e->run.id) == 0)
+		sight_replay(e, entry->kind, entry->text);
 	if (e->rollout == NULL || entry->step_id == NULL)
 		return true;
 	if ((step = plan_step(e->plan, entry->step_id)) == NONE) {

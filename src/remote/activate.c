@@ -11,8 +11,8 @@
  * and would keep a server down, is in the way.  A waived check is in nobody's way.
  *
  * Behind: the endpoints that it brought up have to answer, within the op's deadline.
- * The way back does not stand still for one that never answered anyhow: its words
- * say so, and it goes on.
+ * The way back does not stand still for one that was silent before the step, too: its
+ * words say so, and it goes on.
  *
  * Invariants: one thing is under way at a time (a host call, a statement, a look, the
  * timer); hostop_finish() drops all of it.  A private key that was read stays in
@@ -713,7 +713,7 @@ back_told(void *arg, bool answers, const char *why)
 		h->anew = true;
 		hostop_run_now(h);
 	} else if (h->verb == OPV_UNDO && never_answered(a)) {
-		hostop_say(h, "%s as before; '%s' never answered, and does not now: %s", restarts(a) ? "restarted" :
+		hostop_say(h, "%s as before; '%s' does not answer, as before the step: %s", restarts(a) ? "restarted" :
 		    "reloaded", name, a->back_why);
 		a->at++;
 		next_back(a);

@@ -91,6 +91,72 @@ keep_all(struct run *r)
 	return true;
 }
 
+/*
+ * Each check that is waived is waived for all that is taken back, from `from` down
+ * to `until`, as far as it is a check there; false after saying that it is one nowhere.
+ */
+static bool
+waive_down(struct run *r, int from, int until)
+{
+	const struct rollout *ro = engine_rollout(r->engine);
+	const char *const *check = r->options->waive;
+	size_t stand, waived;
+	struct err err;
+	int step;
+
+	for (; check != NULL && *check != NULL; check++) {
+		stand = waived = 0;
+		for (step = from; step >= until && step >= 0; step--) {
+			if (!rollout_stands(ro, step))
+				continue;
+			stand++;
+			waived += engine_waive(r->engine, step, *check, r->options->reason, &err) == 0;
+		}
+		if (stand > 0 && waived == 0) {
+			drive_fail(r, err.msg, "", "", EXIT_ERROR);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What is to be taken back, into d->target; false after the run's end. */
+static bool
+undo_target(struct run *r)
+{
+	struct drive *d = r->arg;
+	const struct rollout *ro = engine_rollout(r->engine);
+	int last = rollout_last(ro);
+	const char *why;
+
+	if (r->options->to != NULL) {
+		/* Back to where this step was the last one. */
+		if (!drive_find(r, r->options->to))
+			return false;
+		d->target = drive_last_named(d) + 1;
+		return waive_down(r, last, d->target);
+	}
+	if (r->options->step == NULL) {
+		d->target = r->options->all || last == NONE ? 0 : last;
+		return waive_down(r, last, d->target);
+	}
+	if (!drive_find(r, r->options->step))
+		return false;
+	if ((d->target = batch_last(ro, d->first, d->nnamed)) == NONE)
+		d->target = drive_last_named(d);
+	if (!waive_down(r, d->target, r->options->all ? d->first : d->target))
+		return false;
+	if (!rollout_may(ro, VERB_UNDO, d->target, &why)) {
+		drive_fail(r, why, "", "", EXIT_ERROR);
+		return false;
+	}
+	/* All of it in its turn goes down as several steps do. */
+	d->alone = !r->options->all || last != d->target;
+	if (!d->alone)
+		d->target = d->first;
+	return true;
+}
+
 static void
 undo_turn(struct run *r)
 {
@@ -98,7 +164,6 @@ undo_turn(struct run *r)
 	const struct rollout *ro;
 	const struct step_view *v;
 	const struct plan *plan;
-	const char *why;
 
 	if (!drive_have_plan(r))
 		return;
@@ -108,32 +173,8 @@ undo_turn(struct run *r)
 		/* An undo waits for nothing that can go back now. */
 		if (rollout_in_flight(ro) != NONE && !rollout_may(ro, VERB_UNDO, rollout_in_flight(ro), NULL))
 			return;
-		if (!keep_all(r))
+		if (!keep_all(r) || !undo_target(r))
 			return;
-		if (r->options->to != NULL) {
-			/* Back to where this step was the last one. */
-			if (!drive_find(r, r->options->to))
-				return;
-			d->target = drive_last_named(d) + 1;
-		} else if (r->options->step == NULL && r->options->all)
-			d->target = 0;
-		else if (r->options->step != NULL) {
-			if (!drive_find(r, r->options->step))
-				return;
-			if ((d->target = batch_last(ro, d->first, d->nnamed)) == NONE)
-				d->target = drive_last_named(d);
-			if (!drive_waive_all(r, d->target))
-				return;
-			if (!rollout_may(ro, VERB_UNDO, d->target, &why)) {
-				drive_fail(r, why, "", "", EXIT_ERROR);
-				return;
-			}
-			/* All of it in its turn goes down as several steps do. */
-			d->alone = !r->options->all || rollout_last(ro) != d->target;
-			if (!d->alone)
-				d->target = d->first;
-		} else
-			d->target = rollout_last(ro) == NONE ? 0 : rollout_last(ro);
 		if ((size_t)d->target >= plan->nsteps) {
 			run_end(r, EXIT_DONE);
 			return;

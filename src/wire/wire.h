@@ -114,7 +114,7 @@ struct wire_op {		/* MSG_OP */
 	char	 plan_sha[65];
 	int64_t	 token;			/* fencing token; 0 while there is none */
 	bool	 keep;			/* UNDO: what somebody else made of ours stays; the rest goes back */
-	struct indices unseen;		/* UNDO of an ACTIVATE: endpoints that never answered, before the apply either, as far as the console saw */
+	struct indices unseen;		/* UNDO of an ACTIVATE: endpoints that were silent before the apply, and since, as far as the console saw */
 	char	*wayback;		/* APPLY, UNDO: the script that is to lie on the host then (core/wayback.h); or NULL */
 	struct op op;
 };
