@@ -118,6 +118,8 @@ STORE_SRC = \
 # remote: the worker, sessions, streams, probes, edits
 REMOTE_SRC = \
 	src/remote/worker.c \
+	src/remote/worker_hosts.c \
+	src/remote/worker_jobs.c \
 	src/remote/addresses.c \
 	src/remote/stream.c \
 	src/remote/session.c \

@@ -1,0 +1,512 @@
+/*
+ * worker_jobs: the questions of the console, each from its message to its one answer,
+ * and the secrets that some of them wait for.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+#include "remote/probe.h"
+#include "remote/worker_int.h"
+
+#define TEXT_QUEUE_MAX	((size_t)4 << 20)	/* progress is dropped while more than this waits to be read */
+#define SECRET_FRESH_MS	60000			/* a secret kept on a host is read again after that long */
+#define SECRET_READ_MS	20000			/* at least; others may want it that are more patient */
+
+static void job_begin(struct job *);
+
+struct job {
+	struct job *prev, *next;
+	struct worker *worker;
+	uint64_t id;
+	enum message_kind kind;		/* PROBE, CHECK, OP */
+	int	 what, subject;
+	int64_t	 since_ms, due;		/* due: loop time */
+	int	 awaits;		/* a secret that is being read first, or NONE */
+	size_t	 awaited;		/* OP: how many it went through; see op_secret() */
+	uv_timer_t *wait;		/* until then; or NULL */
+	bool	 op;			/* hostop is what runs it, else probe */
+	struct probe *probe;
+	struct hostop *hostop;
+	struct check check;		/* CHECK: lives as long as its probe */
+	struct wire_op order;		/* OP: likewise */
+	struct wire_lease lease;	/* LEASE */
+};
+
+static int64_t
+wall_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+tell_blob(struct worker *w, enum message_kind kind, uint64_t id, struct buf *blob)
+{
+	struct message m = { .kind = kind, .id = id, .subject = NONE, .blob = blob->data, .blob_len = blob->len };
+
+	worker_say(w, &m);
+	buf_release(blob);
+}
+
+/* ---- jobs ---- */
+
+static struct job *
+job_new(struct worker *w, const struct message *m)
+{
+	struct job *j = mem_alloc(sizeof(*j));
+
+	j->worker = w;
+	j->id = m->id;
+	j->kind = m->kind;
+	j->what = m->what;
+	j->subject = m->subject;
+	j->since_ms = m->since_ms;
+	j->due = worker_now(w) + m->deadline_ms;
+	j->awaits = NONE;
+	j->next = w->jobs;
+	if (w->jobs != NULL)
+		w->jobs->prev = j;
+	w->jobs = j;
+	return j;
+}
+
+static void
+job_free(struct job *j)
+{
+	if (j->prev != NULL)
+		j->prev->next = j->next;
+	else
+		j->worker->jobs = j->next;
+	if (j->next != NULL)
+		j->next->prev = j->prev;
+	if (j->kind == MSG_CHECK)
+		check_release(&j->check);
+	if (j->kind == MSG_OP)
+		wire_op_release(&j->order);
+	free(j);
+}
+
+static void
+free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void
+job_await(struct job *j, int secret, uv_timer_cb late, int64_t left_ms)
+{
+	j->awaits = secret;
+	j->wait = mem_alloc(sizeof(*j->wait));
+	(void)uv_timer_init(&j->worker->loop, j->wait);
+	j->wait->data = j;
+	(void)uv_timer_start(j->wait, late, (uint64_t)left_ms, 0);
+}
+
+static void
+job_await_no_more(struct job *j)
+{
+	j->awaits = NONE;
+	if (j->wait != NULL)
+		uv_close((uv_handle_t *)j->wait, free_handle);
+	j->wait = NULL;
+}
+
+static void
+job_cancel(struct job *j)
+{
+	job_await_no_more(j);
+	if (j->probe != NULL)
+		probe_cancel(j->probe);
+	if (j->hostop != NULL)
+		hostop_cancel(j->hostop);
+	job_free(j);
+}
+
+static int64_t
+job_left_ms(const struct job *j)
+{
+	int64_t left = j->due - worker_now(j->worker);
+
+	return left < 1 ? 1 : left;
+}
+
+static void
+job_read(void *arg, struct reading *r)
+{
+	struct job *j = arg;
+	struct buf blob = { .max = WIRE_BLOB_MAX };
+
+	j->probe = NULL;
+	j->hostop = NULL;
+	if (r->at_ms == 0)
+		r->at_ms = wall_ms();
+	reading_encode(r, &blob);
+	reading_release(r);
+	tell_blob(j->worker, MSG_READING, j->id, &blob);
+	job_free(j);
+}
+
+/* An answer that needs no looking. */
+static void
+job_saw_nothing(struct job *j, const char *why)
+{
+	struct reading r = { .kind = j->kind == MSG_CHECK ? READING_CHECK : (enum reading_kind)j->what,
+		.outcome = SAW_NOT };
+
+	r.subject = j->kind == MSG_CHECK ? 0 : j->subject;
+	r.census.connections_total = -1;
+	r.why = mem_strdup(why);
+	job_read(j, &r);
+}
+
+static void
+job_did(void *arg, const struct op_result *result)
+{
+	struct job *j = arg;
+	struct buf blob = { .max = WIRE_BLOB_MAX };
+
+	j->hostop = NULL;
+	op_result_encode(result, &blob);
+	tell_blob(j->worker, MSG_OP_DONE, j->id, &blob);
+	job_free(j);
+}
+
+/* The same of an op: it was not begun. */
+static void
+job_did_nothing(struct job *j, const char *why)
+{
+	struct op_result result = { .outcome = j->what == OPV_APPLY ? OP_FAILED : OP_UNREACHED, .exit_status = -1 };
+
+	result.why = mem_strdup(why);
+	job_did(j, &result);
+	op_result_release(&result);
+}
+
+static void
+job_said(void *arg, const char *bytes, size_t len_bytes)
+{
+	struct job *j = arg;
+	struct message m = { .kind = MSG_OP_TEXT, .id = j->id, .subject = NONE };
+	size_t n;
+
+	for (; len_bytes > 0; bytes += n, len_bytes -= n) {
+		n = len_bytes < WIRE_OP_TEXT_MAX ? len_bytes : WIRE_OP_TEXT_MAX;
+		if (uv_stream_get_write_queue_size((uv_stream_t *)&j->worker->socket) > TEXT_QUEUE_MAX)
+			return;
+		m.blob = mem_strndup(bytes, n);
+		m.blob_len = n;
+		worker_say(j->worker, &m);
+		message_release(&m);
+	}
+}
+
+/* ---- secrets ---- */
+
+const char *
+worker_secret(void *arg, int secret, const char **ret_why)
+{
+	struct worker *w = arg;
+	struct secret_slot *s = &w->secrets[secret];
+
+	if (s->value == NULL)
+		*ret_why = s->why != NULL ? s->why : "it was not given yet";
+	return s->value;
+}
+
+void
+worker_set_secret(struct secret_slot *s, const char *value, size_t len)
+{
+	mem_wipe_free(s->value, s->len);
+	free(s->why);
+	s->why = NULL;
+	s->value = value == NULL ? NULL : mem_strndup(value, len);
+	s->len = len;
+}
+
+static void
+secret_read(void *arg, const char *value, size_t len, const char *why)
+{
+	struct secret_slot *s = arg;
+	struct worker *w = s->worker;
+	struct job *j, *next;
+
+	s->reading = NULL;
+	s->read_ms = worker_now(w);
+	if (value != NULL)
+		worker_set_secret(s, value, len);
+	else if (s->value == NULL) {
+		free(s->why);
+		s->why = mem_strdup(why);
+	}
+	for (j = w->jobs; j != NULL; j = next) {
+		next = j->next;
+		if (j->awaits == s->secret) {
+			job_await_no_more(j);
+			job_begin(j);
+		}
+	}
+}
+
+static void
+secret_late(uv_timer_t *timer)
+{
+	struct job *j = timer->data;
+	const struct secret *def = &j->worker->fleet->secrets[j->awaits];
+	char why[FLEET_NAME_MAX * 2 + 64];
+
+	(void)snprintf(why, sizeof(why), "the secret '%s' was not read from host '%s' in time", def->name,
+	    j->worker->fleet->hosts[def->host].name);
+	job_await_no_more(j);
+	if (j->kind == MSG_OP)
+		job_did_nothing(j, why);
+	else
+		job_saw_nothing(j, why);
+}
+
+/* Does the job have to wait for a secret that is kept on a host? */
+static bool
+secret_awaited(struct job *j, int secret)
+{
+	struct worker *w = j->worker;
+	const struct secret *def = &w->fleet->secrets[secret];
+	struct secret_slot *s = &w->secrets[secret];
+	int64_t left = job_left_ms(j);
+
+	if (def->source != SECRET_HOST_ENV || def->host == NONE)
+		return false;
+	if (s->reading == NULL) {
+		if (s->value != NULL && worker_now(w) - s->read_ms < SECRET_FRESH_MS)
+			return false;
+		s->reading = hostops_secret(w->hostops, secret, left < SECRET_READ_MS ? SECRET_READ_MS : left,
+		    secret_read, s);
+	}
+	job_await(j, secret, secret_late, left);
+	return true;
+}
+
+/* ---- questions ---- */
+
+/*
+ * The n-th secret by which the statements of an op may log in, or NONE: at its endpoint,
+ * and of a drain at the poolers that dial it.  False: there are no more.
+ */
+static bool
+op_secret(const struct worker *w, const struct op *op, size_t n, int *ret)
+{
+	const struct fleet *f = w->fleet;
+	const struct link *l;
+	int pooler;
+
+	if (op->endpoint == NONE || n > f->nlinks || (n > 0 && op->kind != OP_DRAIN))
+		return false;
+	*ret = NONE;
+	if (n == 0) {
+		*ret = f->endpoints[op->endpoint].admin_secret;
+		return true;
+	}
+	l = &f->links[n - 1];
+	pooler = f->clients[l->client].pools;
+	if (l->endpoint == op->endpoint && pooler != NONE)
+		*ret = f->endpoints[pooler].admin_secret;
+	return true;
+}
+
+static void
+job_begin(struct job *j)
+{
+	struct worker *w = j->worker;
+	int secret;
+
+	if (j->kind == MSG_OP)
+		while (op_secret(w, &j->order.op, j->awaited, &secret)) {
+			j->awaited++;
+			if (secret != NONE && secret_awaited(j, secret))
+				return;
+		}
+	worker_give_addresses(w);
+	if (j->kind == MSG_OP) {
+		j->hostop = hostops_op(w->hostops, (enum op_verb)j->what, &j->order, job_left_ms(j), job_did,
+		    job_said, j);
+		return;
+	}
+	if (j->kind == MSG_CHECK)
+		j->probe = probe_check(w->probes, &j->check, j->since_ms, job_left_ms(j), job_read, j);
+	else
+		j->probe = probe_endpoint(w->probes, (enum reading_kind)j->what, j->subject, job_left_ms(j), job_read, j);
+}
+
+static void
+probe_of_endpoint(struct job *j, int endpoint)
+{
+	const struct endpoint *ep = &j->worker->fleet->endpoints[endpoint];
+
+	if (ep->via == NONE && ep->host == NONE)
+		job_saw_nothing(j, "the fleet names no host to look from");
+	else if (ep->probe_secret == NONE || (j->kind == MSG_PROBE && j->what == READING_SERVED) ||
+	    !secret_awaited(j, ep->probe_secret))
+		job_begin(j);
+}
+
+static void
+take_probe(struct worker *w, const struct message *m)
+{
+	struct job *j;
+
+	if (!worker_has(w, m->subject, m->what == READING_HOST ? w->fleet->nhosts : w->fleet->nendpoints))
+		return;
+	j = job_new(w, m);
+	if (m->what == READING_HOST)
+		j->hostop = hostops_read(w->hostops, m->subject, job_left_ms(j), job_read, j);
+	else
+		probe_of_endpoint(j, m->subject);
+}
+
+static void
+take_check(struct worker *w, const struct message *m)
+{
+	struct check c;
+	struct err err;
+	struct job *j;
+
+	if (check_decode(&c, m->blob, m->blob_len, &err) == -1) {
+		worker_die(w, "a check", &err);
+		return;
+	}
+	if (c.host == NONE)
+		c.host = m->subject;
+	if ((c.host != NONE && !worker_has(w, c.host, w->fleet->nhosts)) ||
+	    (c.endpoint != NONE && !worker_has(w, c.endpoint, w->fleet->nendpoints)) ||
+	    (c.link != NONE && !worker_has(w, c.link, w->fleet->nlinks))) {
+		check_release(&c);
+		return;
+	}
+	j = job_new(w, m);
+	j->check = c;
+	if (c.endpoint != NONE && c.kind == CHECK_SETTING)
+		probe_of_endpoint(j, c.endpoint);
+	else
+		job_begin(j);
+}
+
+static void
+take_op(struct worker *w, const struct message *m)
+{
+	struct wire_op order;
+	struct err err;
+	struct job *j;
+	size_t i;
+	bool ok;
+
+	if (wire_op_decode(&order, m->blob, m->blob_len, &err) == -1) {
+		worker_die(w, "an op", &err);
+		return;
+	}
+	ok = worker_has(w, order.op.host, w->fleet->nhosts) &&
+	    (order.op.unit == NONE || worker_has(w, order.op.unit, w->fleet->nunits)) &&
+	    (order.op.endpoint == NONE || worker_has(w, order.op.endpoint, w->fleet->nendpoints));
+	for (i = 0; ok && i < order.unseen.n; i++)
+		ok = worker_has(w, order.unseen.v[i], w->fleet->nendpoints);
+	if (!ok) {
+		wire_op_release(&order);
+		return;
+	}
+	j = job_new(w, m);
+	j->order = order;
+	job_begin(j);
+}
+
+static void
+take_lease(struct worker *w, const struct message *m)
+{
+	struct wire_lease order;
+	struct err err;
+	struct job *j;
+
+	if (wire_lease_decode(&order, m->blob, m->blob_len, &err) == -1) {
+		worker_die(w, "a lease", &err);
+		return;
+	}
+	if (!worker_has(w, m->subject, w->fleet->nhosts))
+		return;
+	j = job_new(w, m);
+	j->lease = order;
+	j->hostop = hostops_lease(w->hostops, m->subject, &j->lease, job_left_ms(j), job_did, j);
+}
+
+static void
+take_records(struct worker *w, const struct message *m)
+{
+	struct job *j;
+
+	if (!worker_has(w, m->subject, w->fleet->nhosts))
+		return;
+	j = job_new(w, m);
+	j->hostop = hostops_records(w->hostops, m->subject, m->blob == NULL ? "" : m->blob, job_left_ms(j), job_did, j);
+}
+
+static void
+take_cancel(struct worker *w, const struct message *m)
+{
+	struct job *j;
+
+	for (j = w->jobs; j != NULL; j = j->next)
+		if (j->id == m->id) {
+			job_cancel(j);
+			return;
+		}
+}
+
+static void
+take_hurry(struct worker *w, const struct message *m)
+{
+	struct job *j;
+
+	for (j = w->jobs; j != NULL; j = j->next)
+		if (j->id == m->id && j->hostop != NULL) {
+			hostop_hurry(j->hostop);
+			return;
+		}
+}
+
+void
+worker_take_question(struct worker *w, const struct message *m)
+{
+	switch (m->kind) {
+	case MSG_PROBE:
+		take_probe(w, m);
+		return;
+	case MSG_CHECK:
+		take_check(w, m);
+		return;
+	case MSG_OP:
+		take_op(w, m);
+		return;
+	case MSG_LEASE:
+		take_lease(w, m);
+		return;
+	case MSG_RECORDS:
+		take_records(w, m);
+		return;
+	case MSG_CANCEL:
+		take_cancel(w, m);
+		return;
+	case MSG_HURRY:
+		take_hurry(w, m);
+		return;
+	default:
+		worker_die(w, "not a question", NULL);
+	}
+}
+
+void
+worker_end_jobs(struct worker *w)
+{
+	while (w->jobs != NULL)
+		job_cancel(w->jobs);
+}
