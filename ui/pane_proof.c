@@ -198,7 +198,12 @@ add_story(struct page *p, const struct scene *s, const struct counter *c)
 	labelled(p, "in force", ROLE_STRONG, buf_str(&b));
 	if (c->guessed)
 		labelled(p, "", ROLE_DIM, "how it dials or is accepted at the start is not known; this is possible");
-	if (c->step != NONE && c->delayed)
+	if (c->step != NONE && c->drained != NONE) {
+		buf_clear(&b);
+		(void)buf_printf(&b, "open sessions go on until step %d '%s' ends those on plaintext: they cannot connect again",
+		    c->drained + 1, s->plan->steps[c->drained].id);
+		labelled(p, "outage", ROLE_BAD, buf_str(&b));
+	} else if (c->step != NONE && c->delayed)
 		labelled(p, "delayed", ROLE_WARN, "open sessions go on; it fails when they connect again");
 	else if (c->step != NONE)
 		labelled(p, "at once", ROLE_WARN, "what is restarted there has to connect again");

@@ -37,6 +37,10 @@ const char *const lint_names[] = {
 	[LINT_EXPIRES_IN_PLAN] = "expires-in-plan",
 	[LINT_WARNS_IN_PLAN] = "warns-in-plan",
 	[LINT_RESTARTS] = "restarts",
+	[LINT_DRAIN_TOO_EARLY] = "drain-too-early",
+	[LINT_DRAIN_NEEDLESS] = "drain-needless",
+	[LINT_DRAIN_BESIDE] = "drain-beside",
+	[LINT_DRAIN_STAYS] = "drain-stays",
 	[LINT_NAME_COUNT] = NULL,
 };
 

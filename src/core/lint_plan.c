@@ -392,6 +392,100 @@ lifetimes(struct walk *w, const int64_t *watched_ms, size_t step, const struct m
 	}
 }
 
+/* ---- sessions that a step ends ---------------------------------------------- */
+
+/* A client that still dials in plaintext by then comes back so: the step's own guard refuses it. */
+static bool
+drain_too_early(struct walk *w, size_t step, const struct drain *d)
+{
+	const struct fleet *f = w->f;
+	const struct step *s = &w->p->steps[step];
+	bool early = false, here;
+	struct change *v;
+	size_t i, k, n;
+
+	v = step_changes(f, s, &n);
+	for (i = 0; i < f->nlinks; i++) {
+		const struct link *l = &f->links[i];
+
+		if (l->endpoint != d->endpoint || posture_verdict(f, &w->all, (int)i, NULL) != VERDICT_PLAINTEXT)
+			continue;
+		early = true;
+		for (here = false, k = 0; k < n; k++)
+			here = here || (v[k].facet == FACET_DIAL && v[k].subject == (int)i);
+		lint_add(w->l, LINT_WARN, LINT_DRAIN_TOO_EARLY, true, d->pos, l->name,
+		    "step '%s' ends what is on plaintext at '%s', and '%s' still dials %s by then%s: it would come back so, and the step is refused; expected %s",
+		    s->id, f->endpoints[d->endpoint].name, l->name, dial_word(w->all.dial[i]),
+		    here ? ", since a step's guards come before its moves" : "",
+		    l->how == DIAL_BOUND || here ? "it moved by a step before" :
+		    "it moved before, and said so in the fleet, or no drain");
+	}
+	free(v);
+	return early;
+}
+
+static bool
+restarted(const struct fleet *f, int unit)
+{
+	return unit != NONE && f->units[unit].kind == UNIT_RESTART;
+}
+
+/* Every declared client was restarted by the step that moved it. */
+static bool
+all_restarted(const struct walk *w, int endpoint)
+{
+	const struct fleet *f = w->f;
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nlinks; i++) {
+		if (f->links[i].endpoint != endpoint)
+			continue;
+		if (f->links[i].how != DIAL_BOUND || w->dial_by[i] == NONE ||
+		    !restarted(f, f->clients[f->links[i].client].unit))
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
+static void
+drain_needless(struct walk *w, size_t step, const struct drain *d)
+{
+	const struct endpoint *e = &w->f->endpoints[d->endpoint];
+	const char *id = w->p->steps[step].id;
+	int by = w->accept_by[d->endpoint];
+
+	if (is_forced(w->all.accept[d->endpoint]) && by != NONE && restarted(w->f, e->unit))
+		lint_add(w->l, LINT_NOTE, LINT_DRAIN_NEEDLESS, true, d->pos, e->name,
+		    "step '%s' has nothing to end: step '%s' restarts '%s', which takes no plaintext since; expected it left out",
+		    id, w->p->steps[by].id, e->name);
+	else if (!d->undeclared && all_restarted(w, d->endpoint))
+		lint_add(w->l, LINT_NOTE, LINT_DRAIN_NEEDLESS, true, d->pos, e->name,
+		    "step '%s' has nothing to end: every client of '%s' is restarted by the step that moves it; expected it left out, or 'undeclared: yes' for those that the fleet does not know",
+		    id, e->name);
+}
+
+static void
+drains(struct walk *w, size_t step)
+{
+	const struct step *s = &w->p->steps[step];
+	size_t i;
+
+	for (i = 0; i < s->ndrains; i++)
+		if (!drain_too_early(w, step, &s->drains[i]))
+			drain_needless(w, step, &s->drains[i]);
+	if (s->ndrains == 0)
+		return;
+	if (s->nmoves + s->nruns > 0)
+		lint_add(w->l, LINT_WARN, LINT_DRAIN_BESIDE, true, s->drains[0].pos, s->id,
+		    "step '%s' ends sessions before what it writes is activated, and its undo takes back the rest without them; expected the drain in a step of its own, behind this one",
+		    s->id);
+	if (s->on_fault == ON_FAULT_UNDO)
+		lint_add(w->l, LINT_NOTE, LINT_DRAIN_STAYS, true, s->drains[0].pos, s->id,
+		    "step '%s' is taken back by itself where it faults, and what it has ended by then stays ended: nothing undoes a drain; expected 'on-fault: pause'",
+		    s->id);
+}
+
 /* ---- one step --------------------------------------------------------------- */
 
 static void
@@ -470,6 +564,7 @@ one_step(struct walk *w, size_t step, const int64_t *watched_ms)
 
 	v = step_changes(w->f, s, &n);
 	changes_nothing(w, s, v, n);
+	drains(w, step);
 	for (i = 0; i < s->nmoves; i++)
 		if (s->moves[i].facet == FACET_CERT && w->installed[s->moves[i].subject] == NONE)
 			lifetimes(w, watched_ms, step, &s->moves[i]);

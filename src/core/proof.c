@@ -609,6 +609,40 @@ inherit(const struct fleet *f, const struct plan *plan, struct found *found)
 	}
 }
 
+int
+proof_drained(const struct fleet *f, const struct plan *plan, const struct posture *from, size_t first,
+    int link, int after)
+{
+	struct posture p;
+	bool was_plain;
+	size_t i, k;
+	int ret = NONE;
+
+	for (i = first; i < plan->nsteps && plan->steps[i].ndrains == 0; i++)
+		;
+	if (i == plan->nsteps)
+		return NONE;
+	if (from == NULL)
+		posture_from(&p, f, plan);
+	else {
+		posture_init(&p, f);
+		posture_copy(&p, from);
+	}
+	was_plain = posture_verdict(f, &p, link, NULL) == VERDICT_PLAINTEXT;
+	for (i = first; i < plan->nsteps && ret == NONE; i++) {
+		const struct step *s = &plan->steps[i];
+
+		for (k = 0; k < s->ndrains; k++)
+			if (s->drains[k].endpoint == f->links[link].endpoint && (int)i > after && was_plain &&
+			    stranded(posture_verdict(f, &p, link, NULL)))
+				ret = (int)i;
+		posture_step(&p, f, s);
+		was_plain = was_plain || posture_verdict(f, &p, link, NULL) == VERDICT_PLAINTEXT;
+	}
+	posture_release(&p);
+	return ret;
+}
+
 /* By the step at which it happens, then by the length of the way; causes before what hangs on them. */
 static int
 by_length(const void *a, const void *b)
@@ -651,6 +685,12 @@ proof_run(struct proof *ret, const struct fleet *f, const struct plan *plan, con
 			push_index(&ret->unknown, (int)l);
 		if (found[l].excused != NULL)
 			push_index(&ret->excused, (int)l);
+	}
+	for (l = 0; l < ret->ncounters; l++) {
+		struct counter *c = &ret->counters[l];
+
+		if (c->step != NONE && c->delayed)
+			c->drained = proof_drained(f, plan, from, first, c->because != NONE ? c->because : c->link, c->step);
 	}
 	if (ret->ncounters > 1)
 		qsort(ret->counters, ret->ncounters, sizeof(*ret->counters), by_length);

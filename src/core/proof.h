@@ -66,6 +66,11 @@ struct counter {		/* one counter-example: the shortest for its link */
 	 * restarts the client or the endpoint: it fails when they connect again.
 	 */
 	bool	 delayed;
+	/*
+	 * The step whose drain ends its open sessions, those on plaintext, while it cannot
+	 * connect again: from then on that is an outage.  NONE: the plan has none such.
+	 */
+	int	 drained;
 	bool	 guessed;	/* the dial or the accept at the start is not known: one that is possible */
 	struct way *way;	size_t nway;
 	/* In force there and then. */
@@ -95,6 +100,12 @@ struct proof {
 void	proof_run(struct proof *ret, const struct fleet *, const struct plan *,
 	    const struct posture *from, size_t first);
 void	proof_release(struct proof *);
+/*
+ * The first step behind `after` (NONE: any) whose drain ends the plaintext sessions of a
+ * link that is refused or hangs by then, with all steps before it taken; or NONE.
+ */
+int	proof_drained(const struct fleet *, const struct plan *, const struct posture *from, size_t first,
+	    int link, int after);
 
 /* One line: "after step 4 'pool-tls': web -> pgbouncer is refused: …". */
 void	counter_line(struct buf *out, const struct fleet *, const struct plan *, const struct counter *);

@@ -148,7 +148,11 @@ counter_text(struct buf *out, const struct fleet *f, const struct plan *plan, co
 	    host != NONE ? "," : "", dial_word(c->dial), cert_name(f, c->trust));
 	if (c->guessed)
 		(void)buf_puts(out, "  how it dials or is accepted at the start is not known; this is possible\n");
-	if (c->step != NONE)
+	if (c->step != NONE && c->drained != NONE) {
+		(void)buf_puts(out, "  open sessions go on until ");
+		step_text(out, plan, c->drained);
+		(void)buf_puts(out, " ends those on plaintext: they cannot connect again, which is an outage\n");
+	} else if (c->step != NONE)
 		(void)buf_puts(out, c->delayed ?
 		    "  open sessions go on; it fails when they connect again\n" :
 		    "  at once: what is restarted there has to connect again\n");

@@ -195,7 +195,7 @@ counter_new(struct walk *w, int link, int state, int step, bool whole, enum verd
 	c->link = link;
 	c->verdict = v;
 	c->why = why;
-	c->because = NONE;
+	c->because = c->drained = NONE;
 	c->step = step;
 	c->in_flight = step != NONE && !whole;
 	c->delayed = true;

@@ -147,6 +147,7 @@ renumber(struct proof *p, const int *step)
 		struct counter *c = &p->counters[i];
 
 		c->step = c->step == NONE ? NONE : step[c->step];
+		c->drained = c->drained == NONE ? NONE : step[c->drained];
 		c->fix_step = c->fix_step == NONE ? NONE : step[c->fix_step];
 		c->fix_after = c->fix_after == NONE ? NONE : step[c->fix_after];
 		for (k = 0; k < c->nway; k++) {

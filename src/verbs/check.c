@@ -72,13 +72,19 @@ static void
 said(const struct fleet *f, const struct plan *plan, const struct proof *p, int64_t ms)
 {
 	size_t i;
+	int drained;
 
 	refuted(f, plan, p);
 	for (i = 0; i < p->unknown.n; i++)
 		out("not proven: %s: what it does is not known in every posture\n",
 		    f->links[p->unknown.v[i]].name);
-	for (i = 0; i < p->excused.n; i++)
+	for (i = 0; i < p->excused.n; i++) {
 		out("may refuse: %s: %s\n", f->links[p->excused.v[i]].name, reason(plan, p->excused.v[i]));
+		drained = proof_drained(f, plan, NULL, 0, p->excused.v[i], NONE);
+		if (drained != NONE)
+			out("  and step '%s' ends its open sessions on plaintext, which is an outage: it cannot connect again\n",
+			    plan->steps[drained].id);
+	}
 	if (p->ncounters > 0)
 		out("%zu of %zu links are stranded somewhere", p->ncounters, p->nlinks);
 	else if (p->unknown.n > 0)

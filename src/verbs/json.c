@@ -397,6 +397,7 @@ counter(const struct fleet *f, const struct plan *plan, const struct counter *c)
 	put(o, "line", json_integer(c->step == NONE ? f->links[c->link].pos.line : plan->steps[c->step].pos.line));
 	put(o, "in_flight", json_boolean(c->in_flight));
 	put(o, "delayed", json_boolean(c->delayed));
+	put(o, "drained", words(c->drained == NONE ? NULL : plan->steps[c->drained].id));
 	counter_line(&b, f, plan, c);
 	put(o, "text", words(buf_str(&b)));
 	for (i = 0; i < c->nway; i++) {

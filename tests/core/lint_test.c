@@ -603,6 +603,40 @@ what_is_said_of_the_shipped_plans(void **state)
 	shipped("managed", "warning [no-evidence]\nwarning [changes-nothing]\n");
 }
 
+static const char *
+drained(const char *steps)
+{
+	return keep(mem_printf("%s%s", plan, steps));
+}
+
+/* A server whose clients, and whose own settings, are taken over without a restart: a drain is what it takes. */
+static void
+a_drain_that_does_nothing_or_too_much(void **state)
+{
+	const char *admin = with(fleet, "    unit: stack\n", "    unit: stack\n    admin: { user: boss }\n");
+	const char *gentle = with(admin, "stack: { host: db, run: restart,", "stack: { host: db, kind: reload, run: reload,");
+	const char *web = with(gentle, "web: { host: web, run: restart,", "web: { host: web, kind: reload, run: reload,");
+	const char *step = "  - { id: end, drain: { pg: plaintext } }\n";
+	const char *early = with(plan, "  - { id: flip,", "  - { id: end, drain: { pg: plaintext } }\n  - { id: flip,");
+	const char *beside = with(plan, "dial: { \"web -> pg\": verify-full } }",
+	    "dial: { \"web -> pg\": verify-full }, drain: { pg: plaintext } }");
+
+	(void)state;
+	silent(web, drained(step));
+	says(admin, drained(step),
+	    "plan:9:25: note: step 'end' has nothing to end: step 'tls' restarts 'pg', which takes no plaintext since; expected it left out [drain-needless]\n");
+	says(gentle, drained(step),
+	    "plan:9:25: note: step 'end' has nothing to end: every client of 'pg' is restarted by the step that moves it; expected it left out, or 'undeclared: yes' for those that the fleet does not know [drain-needless]\n");
+	silent(gentle, drained("  - { id: end, drain: { pg: { sessions: plaintext, undeclared: yes } } }\n"));
+	says(web, early,
+	    "plan:7:25: warning: step 'end' ends what is on plaintext at 'pg', and 'web -> pg' still dials disable by then: it would come back so, and the step is refused; expected it moved by a step before [drain-too-early]\n");
+	says(web, beside,
+	    "plan:7:92: warning: step 'flip' ends sessions before what it writes is activated, and its undo takes back the rest without them; expected the drain in a step of its own, behind this one [drain-beside]\n"
+	    "plan:7:92: warning: step 'flip' ends what is on plaintext at 'pg', and 'web -> pg' still dials disable by then, since a step's guards come before its moves: it would come back so, and the step is refused; expected it moved by a step before [drain-too-early]\n");
+	says(web, drained("  - { id: end, drain: { pg: plaintext }, on-fault: undo }\n"),
+	    "plan:9:25: note: step 'end' is taken back by itself where it faults, and what it has ended by then stays ended: nothing undoes a drain; expected 'on-fault: pause' [drain-stays]\n");
+}
+
 static void
 every_name_stands_in_the_manual(void **state)
 {
@@ -637,6 +671,7 @@ main(void)
 		cmocka_unit_test_teardown(evidence_that_cannot_be_had, release),
 		cmocka_unit_test_teardown(values_that_set_different_keys, release),
 		cmocka_unit_test_teardown(matches_that_may_overlap, release),
+		cmocka_unit_test_teardown(a_drain_that_does_nothing_or_too_much, release),
 		cmocka_unit_test_teardown(a_redis_with_one_port, release),
 		cmocka_unit_test_teardown(a_pooler_that_is_to_verify_its_clients, release),
 		cmocka_unit_test_teardown(a_unit_that_is_restarted_too_often, release),

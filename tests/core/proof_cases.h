@@ -90,6 +90,22 @@ static const struct trial trials[] = {
 	  "  then pgbouncer accepts tls and serves internal; web -> pgbouncer, from host web, dials disable and trusts none\n"
 	  "  open sessions go on; it fails when they connect again\n"
 	  "  safe instead: step 5 'pool-tls' after step 6 'flip-web'\n", NULL },
+	{ "and_what_is_still_connected_is_ended_before_it_flips", DRAINED_STACK, PLAIN,
+	  FRONT LEG POOL_BOTH POOL_TLS STEP("end", "drain: { pgbouncer: plaintext }") POOL_FLIP,
+	  "after step 5 'pool-tls': web -> pgbouncer is refused: the endpoint accepts tls only and the client dials plaintext\n",
+	  "plan.yaml:9:5: after step 5 'pool-tls': web -> pgbouncer is refused: the endpoint accepts tls only and the client dials plaintext\n"
+	  "  step 1 'certs' to step 5 'pool-tls' are applied\n"
+	  "  then pgbouncer accepts tls and serves internal; web -> pgbouncer, from host web, dials disable and trusts none\n"
+	  "  open sessions go on until step 6 'end' ends those on plaintext: they cannot connect again, which is an outage\n"
+	  "  safe instead: step 5 'pool-tls' after step 7 'flip-web'\n", NULL },
+	{ "and_what_is_still_connected_is_ended_after_it_flips", DRAINED_STACK, PLAIN,
+	  FRONT LEG POOL_BOTH POOL_TLS POOL_FLIP STEP("end", "drain: { pgbouncer: plaintext }"),
+	  "after step 5 'pool-tls': web -> pgbouncer is refused: the endpoint accepts tls only and the client dials plaintext\n",
+	  "plan.yaml:9:5: after step 5 'pool-tls': web -> pgbouncer is refused: the endpoint accepts tls only and the client dials plaintext\n"
+	  "  step 1 'certs' to step 5 'pool-tls' are applied\n"
+	  "  then pgbouncer accepts tls and serves internal; web -> pgbouncer, from host web, dials disable and trusts none\n"
+	  "  open sessions go on; it fails when they connect again\n"
+	  "  safe instead: step 5 'pool-tls' after step 6 'flip-web'\n", NULL },
 	{ "one_restart_takes_the_pool_and_postgres", ONE_STACK, PLAIN,
 	  FRONT LEG POOL_BOTH POOL_FLIP POOL_TLS ACCEPT("pg-tls", "postgres", "tls"),
 	  "",

@@ -55,6 +55,10 @@
 /* Postgres behind PgBouncer, and Redis. */
 #define STACK HEAD APART CERT ENDPOINTS POSTGRES("") PGBOUNCER REDIS CLIENTS POOLER \
 	CLIENT("web", "web", "", BOUND("web", "pgbouncer", "") ", " BOUND("web", "redis", ""))
+/* The same with a pooler whose sessions can be ended. */
+#define DRAINED_STACK HEAD APART CERT ENDPOINTS POSTGRES("") \
+	ENDPOINT("pgbouncer", "pgbouncer", "pool", "both: 6432", "admin: { user: boss }, ") REDIS CLIENTS POOLER \
+	CLIENT("web", "web", "", BOUND("web", "pgbouncer", "") ", " BOUND("web", "redis", ""))
 /* The same where one restart takes all three servers along. */
 #define ONE_STACK HEAD "units:\n" UNIT("pg", "db", "restart") UNIT("web", "web", "restart") CERT ENDPOINTS \
 	POSTGRES("") ENDPOINT("pgbouncer", "pgbouncer", "pg", "both: 6432", "") \
