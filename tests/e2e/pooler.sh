@@ -26,7 +26,7 @@ make_box() {
 		--tls-ca-cert-file "$box/crt" --tls-auth-clients no --save '' --requirepass pw --dir "$tmp" >"$tmp/redis.log" 2>&1 &
 	pids="$pids $!"
 	to="host=127.0.0.1 port=$port dbname=postgres user=pool"
-	printf '%s\n' '[databases]' "postgres = $to" "held = $to pool_mode=session" "later = $to" '[pgbouncer]' \
+	printf '%s\n' '[databases]' "postgres = $to min_pool_size=6" "held = $to pool_mode=session" "later = $to" '[pgbouncer]' \
 		'listen_addr = 127.0.0.1' "listen_port = $bport" 'auth_type = any' 'admin_users = admin' \
 		'stats_users = belay_probe' 'unix_socket_dir =' 'pool_mode = transaction' 'default_pool_size = 6' \
 		'server_tls_sslmode = prefer' >"$box/pgbouncer.ini"
@@ -146,7 +146,8 @@ env_of false >"$tmp/env.web"
 ok "clients work through the pooler and at redis" works web "$tmp/env.web" 8 4
 first=$worker
 ok "and one holds a transaction" holds held
-ok "all that the pooler has at postgres is on plaintext" some_at_pg false 2
+# A full pool: nobody of it connects anew.
+ok "all that the pooler has at postgres is on plaintext" until_ 20 some_at_pg false 7
 echo 'ssl = on' >>"$box/data/postgresql.conf"
 sql 'SELECT pg_reload_conf()' >/dev/null
 until_ 10 sh -c "psql 'host=127.0.0.1 port=$port user=admin dbname=postgres sslmode=require' -qAtc 'SELECT 1' >/dev/null 2>&1"
