@@ -72,6 +72,7 @@ CORE_SRC = \
 	src/core/rollout_undo.c \
 	src/core/rollout_replay.c \
 	src/core/wayback.c \
+	src/core/diagnose.c \
 	src/core/diff.c \
 	src/core/keyfile.c \
 	src/core/envfile.c \
@@ -278,6 +279,7 @@ TESTS = \
 	core/conffile \
 	core/blockfile \
 	core/hba \
+	core/diagnose \
 	core/connurl \
 	core/setting \
 	remote/session \
@@ -407,6 +409,7 @@ MANUALS = \
 	doc/belay.1 \
 	doc/belay-fleet.5 \
 	doc/belay-plan.5 \
+	doc/belay-explain.7 \
 	doc/belay-internals.7 \
 	$(END)
 

@@ -110,6 +110,13 @@ commands()
 	diff "$tmp/manual" "$tmp/source" || echo 'the table of commands is not what build/tests/ui/mdoc commands prints'
 }
 
+causes()
+{
+	between "$1" causes >"$tmp/manual"
+	"$mdoc" causes >"$tmp/source"
+	diff "$tmp/manual" "$tmp/source" || echo 'the table of causes is not what build/tests/ui/mdoc causes prints'
+}
+
 # Options that a verb takes, in the synopsis as in the list.
 synopsis()
 {
@@ -278,13 +285,14 @@ claim()
 	fi
 }
 
-# notices NAME SED CHECK TEXT: ok if the check says TEXT of a manual that SED has spoilt
+# notices NAME SED CHECK TEXT [FILE]: ok if the check says TEXT of a manual that SED has spoilt
 notices()
 {
 	n=$((n + 1))
-	sed "$2" doc/belay.1 >"$tmp/spoilt.1"
+	spoilt=${5:-doc/belay.1}
+	sed "$2" "$spoilt" >"$tmp/spoilt.1"
 	"$3" "$tmp/spoilt.1" >"$tmp/said" 2>&1 || :
-	if ! cmp -s doc/belay.1 "$tmp/spoilt.1" && grep -qF -e "$4" "$tmp/said"; then
+	if ! cmp -s "$spoilt" "$tmp/spoilt.1" && grep -qF -e "$4" "$tmp/said"; then
 		echo "ok $n - $1"
 	else
 		bad=1
@@ -294,9 +302,9 @@ notices()
 	fi
 }
 
-echo 1..29
+echo 1..31
 
-claim every_manual_is_clean lint doc/belay.1 doc/belay-fleet.5 doc/belay-plan.5 doc/belay-internals.7
+claim every_manual_is_clean lint doc/belay.1 doc/belay-fleet.5 doc/belay-plan.5 doc/belay-explain.7 doc/belay-internals.7
 claim manual_has_every_option_and_what_it_takes options doc/belay.1
 claim manual_and_help_have_the_same_options help_options doc/belay.1
 claim synopsis_has_every_option_of_every_verb synopsis doc/belay.1
@@ -305,6 +313,7 @@ claim manual_and_help_have_the_same_verbs verbs doc/belay.1
 claim manual_has_every_exit_code exits doc/belay.1
 claim manual_has_the_table_of_keys keys doc/belay.1
 claim manual_has_the_table_of_commands commands doc/belay.1
+claim manual_has_the_table_of_causes causes doc/belay-explain.7
 claim manual_has_every_member_of_the_json json doc/belay.1
 claim what_is_printed_stands_in_the_manual printed doc/belay.1
 claim manual_has_the_environment environment doc/belay.1
@@ -322,6 +331,7 @@ notices catches_a_verb_that_was_forgotten '/^\.It Cm history/d' verbs 'only in t
 notices catches_a_code_that_was_forgotten '/^\.It 5$/d' exits 'only in the source: 5'
 notices catches_a_key_that_means_something_else 's/^this table$/this list/' keys 'the table of keys is not'
 notices catches_a_command_that_was_renamed 's/^\.It Ic :park/.It Ic :halt/' commands 'the table of commands is not'
+notices catches_a_cause_that_was_forgotten '/^\.It Cm expired$/d' causes 'the table of causes is not' doc/belay-explain.7
 notices catches_a_member_that_was_forgotten '/^.It Li endpoints.*path_proven/d' json 'only in the source: status/1 path_proven'
 notices catches_a_member_in_another_place '/^\.It Li operations.*unit/d' printed 'only in the source: diff/1 operations[].unit'
 notices catches_a_variable_that_was_forgotten '/^\.It Ev TERM/d' environment 'only in the source: TERM'
