@@ -189,6 +189,7 @@ ENGINE_SRC = \
 	src/engine/adopt.c \
 	src/engine/material.c \
 	src/engine/past.c \
+	src/engine/queue.c \
 	src/engine/thread.c \
 	src/engine/journaling.c \
 	$(END)

@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "engine/engine_int.h"
 
+#define NOTES_MAX	5000	/* sessions of one drain that the journal names */
 #define UNDO_LOST_MAX	2	/* workers and connections that may die under an undo before its host is set aside */
 
 static void
@@ -94,9 +95,9 @@ on_op_done(void *arg, uint64_t id, const struct op_result *res)
 	free(why);
 }
 
-/* Whom a drain sends away is in the journal, each by name. */
+/* Whom a drain sends away is in the journal, each by name, as far as that is bearable. */
 static void
-note_lines(struct engine *e, int step, const char *bytes, size_t len)
+note_lines(struct engine *e, struct errand *errand, const char *bytes, size_t len)
 {
 	const char *end = bytes + len, *nl;
 	char *line;
@@ -104,10 +105,27 @@ note_lines(struct engine *e, int step, const char *bytes, size_t len)
 	for (; bytes < end; bytes = nl + 1) {
 		if ((nl = memchr(bytes, '\n', (size_t)(end - bytes))) == NULL)
 			nl = end;
+		if (nl == bytes)
+			continue;
+		if (errand->noted++ >= NOTES_MAX)
+			continue;
 		line = mem_strndup(bytes, (size_t)(nl - bytes));
-		(void)past_note(e, step, "drain", line, NULL);
+		(void)past_note(e, errand->step, "drain", line, NULL);
 		free(line);
 	}
+}
+
+/* Those that are not named are counted, at least. */
+void
+answers_note_rest(struct engine *e, const struct errand *errand)
+{
+	char *text;
+
+	if (errand->noted <= NOTES_MAX)
+		return;
+	text = mem_printf("and %zu more", errand->noted - NOTES_MAX);
+	(void)past_note(e, errand->step, "drain", text, NULL);
+	free(text);
 }
 
 static void
@@ -119,7 +137,7 @@ on_op_text(void *arg, uint64_t id, const char *bytes, size_t len)
 	if (errand == NULL)
 		return;
 	if (e->memory[errand->step].ops.v[errand->op].kind == OP_DRAIN)
-		note_lines(e, errand->step, bytes, len);
+		note_lines(e, errand, bytes, len);
 	if (len > ENGINE_OUTPUT_MAX) {
 		bytes += len - ENGINE_OUTPUT_MAX;
 		len = ENGINE_OUTPUT_MAX;

@@ -175,6 +175,7 @@ engine_errand_end(struct engine *e, struct errand *errand)
 {
 	size_t at = (size_t)(errand - e->errands);
 
+	answers_note_rest(e, errand);
 	buf_release(&errand->output);
 	memmove(errand, errand + 1, (e->nerrands - at - 1) * sizeof(*errand));
 	e->nerrands--;

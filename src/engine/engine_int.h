@@ -77,6 +77,7 @@ struct errand {
 	int64_t	 since_ms, deadline_ms;
 	unsigned lost;		/* workers that died with it so far */
 	bool	 hurried;	/* it was told not to wait for a server */
+	size_t	 noted;		/* sessions that a drain told of */
 	struct buf output;
 };
 
@@ -222,6 +223,7 @@ uint64_t engine_put_ask(struct engine *, enum ask_kind, int subject, const char 
 
 /* answers.c */
 extern const struct workers_events engine_worker_events;
+void	answers_note_rest(struct engine *, const struct errand *);	/* at its end, whatever it is */
 
 /* watch.c */
 void	watch_init(struct engine *);

@@ -13,12 +13,13 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "engine/queue.h"
 #include "engine/thread.h"
 
 enum call_kind { CALL_APPEND, CALL_NOTE, CALL_BEGIN, CALL_END };
 
 struct call {
-	struct call *next;
+	struct queued queued;
 	enum call_kind kind;
 	struct record record;
 	int64_t	 at_ms;
@@ -29,10 +30,6 @@ struct call {
 	void	*arg;
 	enum journaled how;	/* of one that was kept, when it comes back */
 	struct err err;
-};
-
-struct queue {
-	struct call *first, **last;
 };
 
 struct journaling {
@@ -49,31 +46,6 @@ struct errand {
 	struct queue back;	/* kept before, and not any more */
 	struct err err;
 };
-
-static void
-queue_init(struct queue *q)
-{
-	q->first = NULL;
-	q->last = &q->first;
-}
-
-static void
-queue_put(struct queue *q, struct call *c)
-{
-	c->next = NULL;
-	*q->last = c;
-	q->last = &c->next;
-}
-
-static struct call *
-queue_take(struct queue *q)
-{
-	struct call *c = q->first;
-
-	if (c != NULL && (q->first = c->next) == NULL)
-		q->last = &q->first;
-	return c;
-}
 
 struct journaling *
 journaling_new(struct thread *thread, struct journal *journal)
@@ -132,7 +104,8 @@ catch_up(struct journaling *j, struct queue *back, struct err *err)
 {
 	struct call *c;
 
-	while ((c = j->late.first) != NULL) {
+	while (j->late.first != NULL) {
+		c = (struct call *)j->late.first;
 		c->how = JOURNALED;
 		if (carry_out(j, c, &c->err) != 0) {
 			*err = c->err;
@@ -166,7 +139,7 @@ work(void *arg)
 	/* What the journal refuses for another reason than its disk, it would refuse again. */
 	if (is_kept(e->call) && journal_ails(j->journal)) {
 		e->how = JOURNALED_NOT_YET;
-		queue_put(&j->late, e->call);
+		queue_put(&j->late, &e->call->queued);
 	} else
 		e->how = JOURNALED_NOT;
 }

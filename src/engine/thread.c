@@ -17,16 +17,13 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "engine/queue.h"
 
 struct task {
-	struct task *next;
+	struct queued queued;
 	void	(*work)(void *);
 	void	(*done)(void *);
 	void	*arg;
-};
-
-struct queue {
-	struct task *first, **last;
 };
 
 struct thread {
@@ -39,34 +36,6 @@ struct thread {
 	bool	 stop;
 	size_t	 pending;	/* the loop's own */
 };
-
-static void
-queue_init(struct queue *q)
-{
-	q->first = NULL;
-	q->last = &q->first;
-}
-
-static void
-queue_put(struct queue *q, struct task *t)
-{
-	t->next = NULL;
-	*q->last = t;
-	q->last = &t->next;
-}
-
-static struct task *
-queue_take(struct queue *q)
-{
-	struct task *t = q->first;
-
-	if (t != NULL) {
-		q->first = t->next;
-		if (q->first == NULL)
-			q->last = &q->first;
-	}
-	return t;
-}
 
 static void
 run(void *arg)
@@ -86,7 +55,7 @@ run(void *arg)
 		uv_mutex_unlock(&th->mutex);
 		t->work(t->arg);
 		uv_mutex_lock(&th->mutex);
-		queue_put(&th->done, t);
+		queue_put(&th->done, &t->queued);
 		uv_cond_signal(&th->ended);
 		(void)uv_async_send(&th->async);
 	}
@@ -188,9 +157,9 @@ thread_do(struct thread *th, void (*work)(void *), void (*done)(void *), void *a
 		uv_mutex_unlock(&th->mutex);
 		work(arg);
 		uv_mutex_lock(&th->mutex);
-		queue_put(&th->done, t);
+		queue_put(&th->done, &t->queued);
 	} else {
-		queue_put(&th->todo, t);
+		queue_put(&th->todo, &t->queued);
 		uv_cond_signal(&th->wake);
 	}
 	uv_mutex_unlock(&th->mutex);

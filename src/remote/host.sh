@@ -441,6 +441,15 @@ remove_file()
 	return 0
 }
 
+# unmake LIST: it was not there before, nor were the directories on the list, if there is one.
+unmake()
+{
+	remove_file
+	[ -f "$1" ] || return 0
+	while IFS= read -r d; do rmdir "$d" 2>/dev/null; done <"$1"
+	return 0
+}
+
 # Directories that are not there yet, deepest first, one a line.
 missing_dirs()
 {
@@ -764,10 +773,7 @@ verb_restore()
 		[ "$me" != 0 ] || to_owner=$m_uid:$m_gid
 	fi
 	if [ "$after" = - ]; then
-		remove_file
-		if [ -f "$rec/dirs" ]; then
-			while IFS= read -r d; do rmdir "$d" 2>/dev/null; done <"$rec/dirs"
-		fi
+		unmake "$rec/dirs"
 	elif [ "$after" = "$expect" ]; then
 		temp_name
 		no_temp
@@ -1077,10 +1083,7 @@ put_back()
 			[ "$me" != 0 ] || to_owner=$b_owner
 		fi
 		if [ "$b_sha" = - ]; then
-			remove_file
-			if [ -f "$rec/$n.dirs" ]; then
-				while IFS= read -r d; do rmdir "$d" 2>/dev/null; done <"$rec/$n.dirs"
-			fi
+			unmake "$rec/$n.dirs"
 		elif [ "$sha" = "$b_sha" ]; then
 			temp_name
 			no_temp

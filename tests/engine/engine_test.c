@@ -23,6 +23,7 @@
 #include "core/mem.h"
 #include "engine/engine.h"
 #include "remote/worker.h"
+#include "wire/wire.h"
 
 #define PATIENCE_MS	30000
 
@@ -300,6 +301,106 @@ what_is_kept_is_what_is_stuck_of_all_that_have_its_name(void **state)
 	free(name);
 }
 
+/* ---- an enemy ---- */
+
+#define ENEMY_SESSIONS 5300	/* that its drain says it ended, with blank lines between them */
+
+static void
+put(enum message_kind kind, uint64_t id, int subject, const void *blob, size_t len)
+{
+	struct message m = { .kind = kind, .id = id, .subject = subject, .blob_len = len };
+	struct buf b = { 0 };
+	struct err err;
+
+	m.blob = mem_strndup(blob, len);
+	if (message_encode(&m, &b, &err) == -1 || write(3, b.data, b.len) != (ssize_t)b.len)
+		_exit(9);
+	buf_release(&b);
+	message_release(&m);
+}
+
+static void
+put_done(uint64_t id, enum op_outcome outcome, const char *text)
+{
+	struct op_result r = { .outcome = outcome, .exit_status = -1, .text = mem_strdup(text) };
+	struct buf b = { 0 };
+
+	op_result_encode(&r, &b);
+	put(MSG_OP_DONE, id, NONE, b.data, b.len);
+	buf_release(&b);
+	free(r.text);
+}
+
+static void
+tell_sessions(uint64_t id)
+{
+	struct buf b = { 0 };
+	int i;
+
+	for (i = 0; i < ENEMY_SESSIONS; i++) {
+		buf_printf(&b, "\n\nsession %d\n", i);
+		if (b.len > 8000 || i == ENEMY_SESSIONS - 1) {
+			put(MSG_OP_TEXT, id, NONE, b.data, b.len);
+			buf_clear(&b);
+		}
+	}
+	buf_release(&b);
+}
+
+/* A worker that does what it is asked at once, and drains without end. */
+static int
+enemy(void)
+{
+	struct buf in = { 0 };
+	struct message m;
+	struct err err;
+	char chunk[4096];
+	ssize_t n;
+
+	put(MSG_READY, 0, WIRE_VERSION, NULL, 0);
+	while ((n = read(3, chunk, sizeof(chunk))) > 0) {
+		buf_put(&in, chunk, (size_t)n);
+		while (message_decode(&in, &m, &err) == 1) {
+			if (m.kind == MSG_OP && m.what == OPV_APPLY)
+				tell_sessions(m.id);
+			if (m.kind == MSG_OP)
+				put_done(m.id, m.what == OPV_OBSERVE ? OP_FRESH : OP_APPLIED, "");
+			else if (m.kind == MSG_LEASE)
+				put_done(m.id, OP_APPLIED, "1");
+			message_release(&m);
+		}
+	}
+	buf_release(&in);
+	return 0;
+}
+
+static void
+a_drain_names_no_more_than_the_journal_bears(void **state)
+{
+	const struct plan *plan;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	put_file("fleet.yaml", "belay: fleet/1\nenvironment: test\nhosts: { box: { local: yes } }\n"
+	    "units: { cache: { host: box, run: \"true\" } }\n"
+	    "endpoints: { cache: { kind: redis, unit: cache, listen: { plain: 1, tls: 2 }, names: [localhost] } }\n");
+	put_file("plan.yaml", "belay: plan/1\nname: small\nsteps: [ { id: first, drain: { cache: plaintext } } ]\n");
+	assert_int_equal(setenv("BELAY_TEST_ENEMY", "1", 1), 0);
+	begin();
+	plan = engine_plan(e);
+	for (i = 0; i < plan->steps[0].nrequires; i++)
+		assert_int_equal(engine_waive(e, 0, plan->steps[0].requires[i].name, "it is a test", &err), 0);
+	apply(0, PHASE_DONE);
+	leave();
+	assert_int_equal(unsetenv("BELAY_TEST_ENEMY"), 0);
+	begin();
+	assert_int_equal(told("drain", "session "), 5000);
+	assert_int_equal(told("drain", ""), 5001);
+	assert_int_equal(told("drain", "and 300 more"), 1);
+	leave();
+}
+
 #define claim(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -309,9 +410,10 @@ main(int argc, char **argv)
 		claim(what_is_kept_is_kept_for_one_undo),
 		claim(what_was_kept_is_forgotten_by_the_next_start_too),
 		claim(what_is_kept_is_what_is_stuck_of_all_that_have_its_name),
+		claim(a_drain_names_no_more_than_the_journal_bears),
 	};
 
 	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
-		return worker_main();
+		return getenv("BELAY_TEST_ENEMY") != NULL ? enemy() : worker_main();
 	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }
