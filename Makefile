@@ -34,6 +34,7 @@ CORE_SRC = \
 	src/core/text.c \
 	src/core/yaml.c \
 	src/core/reader.c \
+	src/core/names.c \
 	src/core/fleet.c \
 	src/core/fleet_read.c \
 	src/core/fleet_host.c \

@@ -12,6 +12,7 @@
 
 #include "core/fleet_read.h"
 #include "core/mem.h"
+#include "core/names.h"
 #include "core/reader.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
@@ -205,8 +206,11 @@ dialect_of_kind(enum kind kind)
 	return kind == KIND_REDIS ? DIALECT_HIREDIS : DIALECT_LIBPQ;
 }
 
-#define BY_NAME(array, count) do {				\
+/* By the table of names; what was made by hand has none, and is looked through. */
+#define BY_NAME(noun, array, count) do {			\
 	size_t i_;						\
+	if (f->names != NULL)					\
+		return names_find(f->names, noun, name, strlen(name));	\
 	for (i_ = 0; i_ < (count); i_++)			\
 		if (strcmp((array)[i_].name, name) == 0)	\
 			return (int)i_;				\
@@ -216,83 +220,118 @@ dialect_of_kind(enum kind kind)
 int
 fleet_host(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->hosts, f->nhosts);
+	BY_NAME(NOUN_HOST, f->hosts, f->nhosts);
 }
 
 int
 fleet_cluster(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->clusters, f->nclusters);
+	BY_NAME(NOUN_CLUSTER, f->clusters, f->nclusters);
 }
 
 int
 fleet_secret(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->secrets, f->nsecrets);
+	BY_NAME(NOUN_SECRET, f->secrets, f->nsecrets);
 }
 
 int
 fleet_unit(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->units, f->nunits);
+	BY_NAME(NOUN_UNIT, f->units, f->nunits);
 }
 
 int
 fleet_cert(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->certs, f->ncerts);
+	BY_NAME(NOUN_CERT, f->certs, f->ncerts);
 }
 
 int
 fleet_endpoint(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->endpoints, f->nendpoints);
+	BY_NAME(NOUN_ENDPOINT, f->endpoints, f->nendpoints);
 }
 
 int
 fleet_client(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->clients, f->nclients);
+	BY_NAME(NOUN_CLIENT, f->clients, f->nclients);
 }
 
 int
 fleet_list(const struct fleet *f, const char *name)
 {
-	BY_NAME(f->lists, f->nlists);
+	size_t i;
+
+	for (i = 0; i < f->nlists; i++)
+		if (strcmp(f->lists[i].name, name) == 0)
+			return (int)i;
+	return NONE;
 }
 
 int
 fleet_link_between(const struct fleet *f, int client, int endpoint)
 {
+	const struct indices *links = &f->clients[client].links;
 	size_t i;
 
-	for (i = 0; i < f->nlinks; i++)
-		if (f->links[i].client == client && f->links[i].endpoint == endpoint)
-			return (int)i;
+	for (i = 0; i < links->n; i++)
+		if (f->links[links->v[i]].endpoint == endpoint)
+			return links->v[i];
 	return NONE;
-}
-
-size_t
-fleet_clients(const struct fleet *f, const char *name, int *ret_first)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < f->nclients && n == 0; i++) {
-		if (strcmp(f->clients[i].name, name) != 0 &&
-		    (f->clients[i].of == NULL || strcmp(f->clients[i].of, name) != 0))
-			continue;
-		*ret_first = (int)i;
-		for (n = 1; strcmp(f->clients[i].name, name) != 0 && i + n < f->nclients &&
-		    f->clients[i + n].of != NULL && strcmp(f->clients[i + n].of, name) == 0; n++)
-			continue;
-	}
-	return n;
 }
 
 static bool
 same_name(const char *name, const char *s, size_t len)
 {
 	return strlen(name) == len && memcmp(name, s, len) == 0;
+}
+
+/* The first one of that name, or the first part of one on several hosts. */
+static int
+first_client(const struct fleet *f, const char *name, size_t len, bool *ret_parts)
+{
+	size_t i;
+	int found;
+
+	*ret_parts = false;
+	if (f->names != NULL) {
+		if ((found = names_find(f->names, NOUN_CLIENT, name, len)) == NONE) {
+			*ret_parts = true;
+			found = names_find(f->names, NOUN_PARTS, name, len);
+		}
+		return found;
+	}
+	for (i = 0; i < f->nclients; i++) {
+		if (same_name(f->clients[i].name, name, len))
+			return (int)i;
+		if ((*ret_parts = f->clients[i].of != NULL && same_name(f->clients[i].of, name, len)))
+			return (int)i;
+	}
+	return NONE;
+}
+
+static size_t
+clients_of(const struct fleet *f, const char *name, size_t len, int *ret_first)
+{
+	bool parts;
+	int first = first_client(f, name, len, &parts);
+	size_t n = 1;
+
+	if (first == NONE)
+		return 0;
+	*ret_first = first;
+	while (parts && (size_t)first + n < f->nclients && f->clients[(size_t)first + n].of != NULL &&
+	    same_name(f->clients[(size_t)first + n].of, name, len))
+		n++;
+	return n;
+}
+
+size_t
+fleet_clients(const struct fleet *f, const char *name, int *ret_first)
+{
+	return clients_of(f, name, strlen(name), ret_first);
 }
 
 /* The two sides of "client -> endpoint", without the blanks around them; false where there is no arrow. */
@@ -319,37 +358,46 @@ link_sides(const char **name, size_t *client_len, const char **ret_to, size_t *e
 	return true;
 }
 
+/* The link of this client to an endpoint of this name, or NONE. */
+static int
+link_to(const struct fleet *f, int client, const char *endpoint, size_t len)
+{
+	const struct indices *links = &f->clients[client].links;
+	size_t i;
+
+	for (i = 0; i < links->n; i++)
+		if (same_name(f->endpoints[f->links[links->v[i]].endpoint].name, endpoint, len))
+			return links->v[i];
+	return NONE;
+}
+
 int
 fleet_link(const struct fleet *f, const char *name)
 {
 	const char *to;
-	size_t i, client_len, endpoint_len;
+	size_t client_len, endpoint_len;
+	bool parts;
+	int client;
 
 	if (!link_sides(&name, &client_len, &to, &endpoint_len))
 		return NONE;
-	for (i = 0; i < f->nlinks; i++)
-		if (same_name(f->clients[f->links[i].client].name, name, client_len) &&
-		    same_name(f->endpoints[f->links[i].endpoint].name, to, endpoint_len))
-			return (int)i;
-	return NONE;
+	client = first_client(f, name, client_len, &parts);
+	return client == NONE || parts ? NONE : link_to(f, client, to, endpoint_len);
 }
 
 size_t
 fleet_links(const struct fleet *f, const char *name, struct indices *ret)
 {
-	const struct client *c;
 	const char *to;
-	size_t i, client_len, endpoint_len, n = ret->n;
+	size_t i, nclients, client_len, endpoint_len, n = ret->n;
+	int first, link;
 
 	if (!link_sides(&name, &client_len, &to, &endpoint_len))
 		return 0;
-	for (i = 0; i < f->nlinks; i++) {
-		c = &f->clients[f->links[i].client];
-		if ((same_name(c->name, name, client_len) ||
-		    (c->of != NULL && same_name(c->of, name, client_len))) &&
-		    same_name(f->endpoints[f->links[i].endpoint].name, to, endpoint_len))
-			*(int *)mem_push(&ret->v, &ret->n, sizeof(int)) = (int)i;
-	}
+	nclients = clients_of(f, name, client_len, &first);
+	for (i = 0; i < nclients; i++)
+		if ((link = link_to(f, first + (int)i, to, endpoint_len)) != NONE)
+			*(int *)mem_push(&ret->v, &ret->n, sizeof(int)) = link;
 	return ret->n - n;
 }
 
@@ -621,6 +669,7 @@ fleet_free(struct fleet *f)
 	free(f->clients);
 	free(f->links);
 	strings_release(&f->not_yet);
+	names_free(f->names);
 	free(f->path);
 	free(f->environment);
 	free(f);

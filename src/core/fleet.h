@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct err;
+struct names;
 
 #define NONE (-1)
 
@@ -353,6 +354,7 @@ struct fleet {
 	struct link	*links;		size_t nlinks;
 	/* What was read but is not built yet, as "file:line:col: …: not yet". */
 	struct strings	 not_yet;
+	struct names	*names;		/* of all but lists; NULL in a fleet that no file made: then they are looked through */
 };
 
 /*

@@ -19,6 +19,7 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/names.h"
 #include "core/text.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
@@ -65,14 +66,7 @@ noun_count(const struct fleet *f, enum noun noun)
 static int
 noun_index(const struct fleet *f, enum noun noun, const char *name)
 {
-	size_t i, n = noun_count(f, noun);
-
-	if (noun == NOUN_LINK)
-		return fleet_link(f, name);
-	for (i = 0; i < n; i++)
-		if (strcmp(noun_name(f, noun, i), name) == 0)
-			return (int)i;
-	return NONE;
+	return noun == NOUN_LINK ? fleet_link(f, name) : names_find(f->names, noun, name, strlen(name));
 }
 
 int
@@ -122,6 +116,7 @@ host_find(struct fleet_reader *fr, int line, int col, const char *name, int *ret
 		h->pos.line = line;
 		h->pos.col = col;
 		h->local = true;
+		names_add(f->names, NOUN_HOST, h->name, (int)f->nhosts - 1);
 	}
 	return noun_find(&fr->r, f, NOUN_HOST, line, col, name, ret);
 }
@@ -286,6 +281,8 @@ push_noun(struct fleet *f, enum noun noun, char *name, struct pos pos)
 	struct type *new_ = mem_push(&f->plural, &f->n##plural, sizeof(*new_));	\
 	new_->name = name;							\
 	new_->pos = pos;							\
+	if (noun != NOUN_LINK)	/* found by its client */			\
+		names_add(f->names, noun, name, (int)f->n##plural - 1);		\
 	return f->n##plural - 1;						\
 } while (0)
 	switch (noun) {
@@ -390,6 +387,7 @@ declare_client(void *arg, char *name, const struct entry *e, const struct scope 
 		    e, parts.v[i].scope);
 		c = &f->clients[index];
 		c->of = mem_strdup(name);
+		names_add(f->names, NOUN_PARTS, c->of, (int)index);
 		c->unit = parts.v[i].unit;
 		c->host = parts.v[i].host;
 	}
@@ -685,6 +683,7 @@ fleet_parse(struct fleet **ret, const char *path, const char *text,
 		return -1;
 	fr.f = mem_alloc(sizeof(*fr.f));
 	fr.f->path = mem_strdup(path);
+	fr.f->names = names_new();
 	reader_init(&fr.r, path, &fr.f->not_yet, err);
 	fr.r.select = select_list;
 	fr.r.arg = fr.f;

@@ -36,6 +36,7 @@ enum noun {
 	NOUN_HOST, NOUN_CLUSTER, NOUN_SECRET, NOUN_UNIT, NOUN_CERT,
 	NOUN_ENDPOINT, NOUN_CLIENT, NOUN_LINK
 };
+#define NOUN_PARTS	(NOUN_LINK + 1)	/* in the table of names: the first part of a client on several hosts */
 /* Index of what is named; -1 with a message where there is no such thing. */
 int	noun_find(struct reader *, const struct fleet *, enum noun, int line, int col,
 	    const char *name, int *ret);
