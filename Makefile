@@ -44,6 +44,7 @@ CORE_SRC = \
 	src/core/fleet_bind.c \
 	src/core/fleet_edit.c \
 	src/core/fleet_check.c \
+	src/core/fleet_overlap.c \
 	src/core/batch.c \
 	src/core/plan.c \
 	src/core/plan_batch.c \

@@ -415,8 +415,11 @@ declare_link(void *arg, char *endpoint, const struct entry *e, const struct scop
 	name = mem_printf("%s -> %s", f->clients[d->client].name, endpoint);
 	free(endpoint);
 	if (fleet_link(f, name) != NONE || f->nlinks >= FLEET_ITEMS_MAX) {
-		(void)reader_fail_at(&d->fr->r, e->line, e->col,
-		    "a second link '%s', expected one", name);
+		if (f->nlinks >= FLEET_ITEMS_MAX)
+			(void)reader_fail_at(&d->fr->r, e->line, e->col,
+			    "more than %d links, expected fewer", FLEET_ITEMS_MAX);
+		else
+			(void)reader_fail_at(&d->fr->r, e->line, e->col, "a second link '%s', expected one", name);
 		free(name);
 		return -1;
 	}

@@ -163,6 +163,8 @@ void	binding_release(struct binding *);
 int	match_check_addresses(struct reader *, const struct node *, const struct match *);
 
 /* What only the whole fleet can tell. */
+/* fleet_overlap.c: no two links match the same sessions. */
+int	fleet_check_overlap(struct fleet_reader *);
 int	fleet_check(struct fleet_reader *);
 
 #endif

@@ -674,6 +674,135 @@ a_certificate_covers_exactly_its_names(void **state)
 	fleet_free(f);
 }
 
+/* ---- many links ---- */
+
+#define MANY	40	/* more than are compared one by one */
+#define ROUNDS	16
+
+static unsigned
+next_random(unsigned *seed)
+{
+	*seed = *seed * 1103515245u + 12345u;
+	return *seed >> 16;
+}
+
+/* One client's line, with a match of some of what a match may have; `wide`: how many words there are. */
+static char *
+random_client(unsigned *seed, int number, unsigned wide)
+{
+	static const char *const hosts[] = { "a", "b", "c", "d", "e", "f" };
+	struct buf b;
+	unsigned parts = next_random(seed) % 15 + 1;
+	size_t len;
+
+	buf_init(&b, 0);
+	(void)buf_printf(&b, "  c%d: { host: a, links: { pg: { dial: { fixed: disable }, match: {", number);
+	if ((parts & 1) != 0)
+		(void)buf_printf(&b, " user: [u%u, u%u],", next_random(seed) % wide, wide + next_random(seed) % wide);
+	if ((parts & 2) != 0)
+		(void)buf_printf(&b, " database: d%u,", next_random(seed) % wide);
+	if ((parts & 4) != 0)
+		(void)buf_printf(&b, " host: [%s],", hosts[next_random(seed) % 6]);
+	if ((parts & 8) != 0 && next_random(seed) % 4 != 0)
+		(void)buf_printf(&b, " address: [10.0.0.%u],", next_random(seed) % wide);
+	else if ((parts & 8) != 0)
+		(void)buf_printf(&b, " address: [10.0.%u.0/24],", next_random(seed) % 3);
+	(void)buf_printf(&b, " application: p%u } } } }\n", next_random(seed) % 4 == 0 ? (unsigned)number : next_random(seed) % wide);
+	return buf_take(&b, &len);
+}
+
+static const char many_head[] =
+    "belay: fleet/1\n"
+    "hosts: { a: { ssh: a }, b: { ssh: b }, c: { address: 10.0.0.1 }, d: { address: 10.0.0.2 }, e: { address: 10.0.1.9 }, f: { address: db.example } }\n"
+    "units: { u: { host: a, run: \"true\" } }\n"
+    "endpoints: { pg: { kind: postgres, unit: u, listen: { both: 5432 } } }\n"
+    "clients:\n";
+
+/* What the reader says of these clients, from its first quote on; "" if it takes them. */
+static void
+verdict_of(char *const lines[], const int *which, size_t n, char *ret, size_t size)
+{
+	struct fleet *f;
+	struct err err;
+	struct buf b;
+	size_t i;
+
+	buf_init(&b, 0);
+	(void)buf_puts(&b, many_head);
+	for (i = 0; i < n; i++)
+		(void)buf_puts(&b, lines[which[i]]);
+	ret[0] = '\0';
+	if (fleet_parse(&f, "f", buf_str(&b), b.len, &err) == 0)
+		fleet_free(f);
+	else if (strstr(err.msg, "match the same sessions") == NULL)
+		fail_msg("%s", err.msg);
+	else
+		(void)snprintf(ret, size, "%s", strchr(err.msg, '\''));
+	buf_release(&b);
+}
+
+/* Of many links the same two are named as by comparing each with each. */
+static void
+of_many_links_none_is_overlooked(void **state)
+{
+	char whole[256], pair[256], *lines[MANY];
+	size_t round, conflicts = 0, i;
+	int all[MANY], two[2], a, b;
+	unsigned seed = 7;
+
+	(void)state;
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < MANY; i++) {
+			all[i] = (int)i;
+			lines[i] = random_client(&seed, (int)i, 4 + (unsigned)round * 8);
+		}
+		verdict_of(lines, all, MANY, whole, sizeof(whole));
+		pair[0] = '\0';
+		for (a = 1; a < MANY && pair[0] == '\0'; a++)
+			for (b = 0; b < a && pair[0] == '\0'; b++) {
+				two[0] = b;
+				two[1] = a;
+				verdict_of(lines, two, 2, pair, sizeof(pair));
+			}
+		assert_string_equal(whole, pair);
+		conflicts += whole[0] != '\0';
+		for (i = 0; i < MANY; i++)
+			free(lines[i]);
+	}
+	/* Both kinds came up. */
+	assert_true(conflicts > ROUNDS / 8 && conflicts < ROUNDS);
+}
+
+static void
+a_name_is_found_however_many_there_are(void **state)
+{
+	struct fleet *f;
+	struct buf b;
+	char name[64];
+	int i, first;
+
+	(void)state;
+	buf_init(&b, 0);
+	(void)buf_puts(&b, many_head);
+	for (i = 0; i < 2000; i++)
+		(void)buf_printf(&b, "  c%d: { host: a, links: { pg: { match: { user: u%d }, dial: { fixed: disable } } } }\n", i, i);
+	f = parse_text(buf_str(&b));
+	for (i = 0; i < 2000; i++) {
+		(void)snprintf(name, sizeof(name), "c%d", i);
+		assert_int_equal(fleet_client(f, name), i);
+		assert_int_equal(fleet_clients(f, name, &first), 1);
+		assert_int_equal(first, i);
+		(void)snprintf(name, sizeof(name), " c%d->  pg ", i);
+		assert_int_equal(fleet_link(f, name), i);
+	}
+	assert_int_equal(fleet_client(f, "c2000"), NONE);
+	assert_int_equal(fleet_client(f, ""), NONE);
+	assert_int_equal(fleet_endpoint(f, "c1"), NONE);
+	assert_int_equal(fleet_link(f, "c1 -> u"), NONE);
+	fleet_free(f);
+	buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -693,6 +822,8 @@ main(void)
 		cmocka_unit_test(edits_of_all_built_kinds),
 		cmocka_unit_test(a_narrower_match_may_lie_within_a_wider_one),
 		cmocka_unit_test(hosts_alone_are_a_fleet),
+		cmocka_unit_test(of_many_links_none_is_overlooked),
+		cmocka_unit_test(a_name_is_found_however_many_there_are),
 		cmocka_unit_test(a_driver_is_named_or_what_is_usual),
 		cmocka_unit_test(facts_that_no_step_moves),
 		cmocka_unit_test(a_certificate_covers_exactly_its_names),
