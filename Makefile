@@ -84,6 +84,7 @@ CORE_SRC = \
 	src/core/hba_match.c \
 	src/core/blockfile.c \
 	src/core/connurl.c \
+	src/core/connstring.c \
 	src/core/urlfile.c \
 	src/core/edittext.c \
 	src/core/facets.c \
@@ -284,6 +285,7 @@ TESTS = \
 	core/hba \
 	core/diagnose \
 	core/connurl \
+	core/connstring \
 	core/setting \
 	remote/session \
 	remote/known_hosts \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/connstring.h"
 #include "core/edittext.h"
 #include "core/err.h"
 #include "core/hba.h"
@@ -548,6 +549,26 @@ feed_hba_rules(const char *p, size_t len)
 	return taken;
 }
 
+/* Whatever stands in the file, nothing of a password comes out. */
+static bool
+feed_connstring(const char *p, size_t len)
+{
+	static char *one[] = { "*.b" };
+	static struct strings names = { one, 1 };
+	struct connstring_about about = { .production = true, .names = &names, .port_plain = 1, .port_tls = 2 };
+	struct connstring_findings f = { NULL, 0 };
+	size_t i;
+	bool any;
+
+	connstring_look(&f, &about, p, len);
+	for (i = 0; i < f.n; i++)
+		if (strstr(f.v[i].text, "hunter2") != NULL && strcmp(f.v[i].name, "name-not-covered") != 0)
+			broken("a password is shown");
+	any = f.n > 0;
+	connstring_release(&f);
+	return any;
+}
+
 const struct target core_targets[] = {
 	{ "fleet", feed_fleet, NULL, 8192, true },
 	{ "plan", feed_plan, NULL, 4096, true },
@@ -558,6 +579,7 @@ const struct target core_targets[] = {
 	{ "pgbouncer.ini", feed_ini, NULL, 2048, true },
 	{ "redis.conf", feed_redis, NULL, 2048, true },
 	{ "pg_hba.conf", feed_hba, NULL, 2048, true },
+	{ "connstring", feed_connstring, NULL, 1024, true },
 	{ "hba", feed_hba_rules, NULL, 2048, true },
 };
 const size_t core_target_count = sizeof(core_targets) / sizeof(core_targets[0]);
