@@ -13,6 +13,7 @@
 
 #include "core/mem.h"
 #include "engine/engine_int.h"
+#include "engine/journaling.h"
 #include "pki/digest.h"
 
 #define ASK_DEADLINE_MS 15000
@@ -28,8 +29,15 @@ struct adopting {
 	uint64_t *ids;		/* by host: question out */
 	char	**texts;	/* by host: its records; "" none */
 	char	**whys;		/* by host: why there is no answer */
-	bool	 asked;
+	bool	 writing;	/* the journal is being made of them */
+	/* What came of it. */
+	int	 rc;
+	struct err err;
+	size_t	 nsteps;	/* that stand */
+	char	 who[128];	/* who began the run */
 };
+
+static void conclude(struct engine *);
 
 void
 engine_adopt(struct engine *e)
@@ -49,8 +57,9 @@ engine_adopt(struct engine *e)
 	for (i = 0; i < e->fleet->nhosts; i++)
 		if (mark[i])
 			e->adopting->ids[i] = workers_records(e->workers, (int)i, e->plan->sha256, ASK_DEADLINE_MS);
-	e->adopting->asked = true;
 	free(mark);
+	if (!engine_adopting(e))
+		conclude(e);
 }
 
 void
@@ -79,7 +88,7 @@ engine_adopting(const struct engine *e)
 	for (i = 0; e->adopting != NULL && i < e->fleet->nhosts; i++)
 		if (e->adopting->ids[i] != 0)
 			return true;
-	return false;
+	return e->adopting != NULL && e->adopting->writing;
 }
 
 bool
@@ -98,6 +107,8 @@ adopt_answer(struct engine *e, uint64_t id, const struct op_result *res)
 		a->texts[i] = mem_strdup(res->text == NULL ? "" : res->text);
 	else
 		a->whys[i] = mem_strdup(res->why == NULL ? "it did not answer" : res->why);
+	if (!engine_adopting(e) && !e->stopping)
+		conclude(e);
 	engine_dirty(e);
 	return true;
 }
@@ -246,34 +257,44 @@ read_host(const struct engine *e, int host, const char *run, struct stand *const
 /* ---- writing the journal -------------------------------------------------------------- */
 
 struct writing {
-	struct engine *e;
+	const struct engine *e;
 	const char *run;
-	int	 step, rc;
-	struct err *err;
+	int	 step;
+	struct journal_lines lines;
 };
+
+static struct journal_line *
+line_new(struct writing *w)
+{
+	struct journal_line *l = mem_push(&w->lines.v, &w->lines.n, sizeof(*w->lines.v));
+
+	l->record.at_ms = engine_now_ms(w->e);
+	return l;
+}
 
 static void
 put(struct writing *w, enum record_kind kind, int op, enum phase phase, enum op_outcome outcome,
     const struct stand *s, const char *why)
 {
-	struct record r = { .kind = kind, .step = w->step, .op = op, .phase = phase, .outcome = outcome };
-	const struct engine *e = w->e;
-	char *op_id = NULL;
+	struct journal_line *l = line_new(w);
+	struct record *r = &l->record;
 	const char *seen_as;
 
-	if (w->rc != 0)
-		return;
-	r.at_ms = engine_now_ms(e);
+	r->kind = kind;
+	r->step = w->step;
+	r->op = op;
+	r->phase = phase;
+	r->outcome = outcome;
 	if (s != NULL) {
-		memcpy(r.before_sha, s->before, sizeof(r.before_sha));
-		memcpy(r.after_sha, s->after, sizeof(r.after_sha));
+		memcpy(r->before_sha, s->before, sizeof(r->before_sha));
+		memcpy(r->after_sha, s->after, sizeof(r->after_sha));
 	}
 	if (why != NULL)
-		(void)snprintf(r.why, sizeof(r.why), "%s", why);
-	if (op != NONE && (seen_as = strchr(e->memory[w->step].ops.v[op].id, '/')) != NULL)
-		op_id = mem_printf("%s%s", w->run, seen_as);
-	w->rc = journal_append(e->journal, &r, e->plan->steps[w->step].id, op_id, "adopted", w->err);
-	free(op_id);
+		(void)snprintf(r->why, sizeof(r->why), "%s", why);
+	if (op != NONE && (seen_as = strchr(w->e->memory[w->step].ops.v[op].id, '/')) != NULL)
+		l->op_id = mem_printf("%s%s", w->run, seen_as);
+	l->step_id = mem_strdup(w->e->plan->steps[w->step].id);
+	l->text = mem_strdup("adopted");
 }
 
 static void
@@ -331,64 +352,86 @@ put_step(struct writing *w, const struct stand *stands, size_t n, bool *ret_stan
 	/* Else an op was cut short: the next start asks its host what became of it. */
 }
 
-int
-engine_adopted(struct engine *e, size_t *ret_steps, char *who, size_t who_size, struct err *err)
+static void
+on_written(void *arg, const struct journal_run *run, const char *why)
 {
-	struct stand **stands = mem_array(e->plan->nsteps + 1, sizeof(*stands));
-	struct journal_run run = { 0 };
-	struct writing w = { .e = e, .err = err };
-	char *newest = NULL, *text;
-	bool any;
-	size_t i;
-	int rc = -1;
+	struct engine *e = arg;
+	struct adopting *a = e->adopting;
 
-	*ret_steps = 0;
-	who[0] = '\0';
-	for (i = 0; i < e->plan->nsteps; i++)
-		stands[i] = mem_array(e->memory[i].ops.n + 1, sizeof(**stands));
-	if (e->run_open) {
-		(void)err_set(err, "a run is in progress here already (%s)", e->run.id);
-		goto out;
-	}
+	a->writing = false;
+	if (run == NULL)
+		a->rc = err_set(&a->err, "%s", why);
+	engine_dirty(e);
+}
+
+/* All hosts have answered, or will not: what came of it, or the way to the journal. */
+static int
+make_journal(struct engine *e, struct adopting *a, const char *newest, struct stand *const *stands, struct err *err)
+{
+	struct journal_run run = { 0 };
+	struct writing w = { .e = e, .run = newest };
+	struct journal_line *l;
+	size_t i;
+	bool any;
+
 	for (i = 0; i < e->fleet->nhosts; i++)
-		if (e->adopting->whys[i] != NULL) {
-			(void)err_set(err, "host '%s': %s; what it has of the run is not known, so nothing was adopted",
-			    e->fleet->hosts[i].name, e->adopting->whys[i]);
-			goto out;
-		}
-	if ((newest = newest_run(e)) == NULL) {
-		rc = 0;
-		goto out;
-	}
-	for (i = 0; i < e->fleet->nhosts; i++)
-		if (e->adopting->texts[i] != NULL &&
-		    read_host(e, (int)i, newest, stands, who, who_size, err) != 0)
-			goto out;
+		if (a->texts[i] != NULL &&
+		    read_host(e, (int)i, newest, stands, a->who, sizeof(a->who), err) != 0)
+			return -1;
+	if (e->journaling == NULL)
+		return err_set(err, "there is no journal");
 	(void)snprintf(run.id, sizeof(run.id), "%s", newest);
 	digest_sha256_hex(e->fleet_text, e->fleet_len, run.fleet_sha);
 	(void)snprintf(run.plan_sha, sizeof(run.plan_sha), "%s", e->plan->sha256);
 	(void)snprintf(run.plan_name, sizeof(run.plan_name), "%s", e->plan->name);
 	(void)snprintf(run.who, sizeof(run.who), "%s", e->who);
-	if (journal_adopt(e->journal, &run, err) != 0)
-		goto out;
-	w.run = newest;
-	text = mem_printf("from the records on the hosts; begun by %s", who);
-	w.rc = journal_note(e->journal, engine_now_ms(e), NULL, "adopt", text, err);
-	free(text);
+	l = line_new(&w);
+	l->note = mem_strdup("adopt");
+	l->text = mem_printf("from the records on the hosts; begun by %s", a->who);
 	for (i = 0; i < e->plan->nsteps; i++) {
 		any = false;
 		w.step = (int)i;
 		put_step(&w, stands[i], e->memory[i].ops.n, &any);
-		*ret_steps += any;
+		a->nsteps += any;
 	}
-	rc = w.rc;
-	/* Nothing of it stands any more: there is nothing to go on with. */
-	if (rc == 0 && *ret_steps == 0)
-		rc = journal_end(e->journal, err);
-out:
+	a->writing = true;
+	/* Where nothing of it stands any more there is nothing to go on with. */
+	journaling_adopt(e->journaling, &run, &w.lines, a->nsteps == 0, on_written, e);
+	return 0;
+}
+
+static void
+conclude(struct engine *e)
+{
+	struct adopting *a = e->adopting;
+	struct stand **stands = mem_array(e->plan->nsteps + 1, sizeof(*stands));
+	char *newest = NULL;
+	size_t i;
+
+	for (i = 0; i < e->plan->nsteps; i++)
+		stands[i] = mem_array(e->memory[i].ops.n + 1, sizeof(**stands));
+	if (e->run_open)
+		a->rc = err_set(&a->err, "a run is in progress here already (%s)", e->run.id);
+	for (i = 0; a->rc == 0 && i < e->fleet->nhosts; i++)
+		if (a->whys[i] != NULL)
+			a->rc = err_set(&a->err, "host '%s': %s; what it has of the run is not known, so nothing was adopted",
+			    e->fleet->hosts[i].name, a->whys[i]);
+	if (a->rc == 0 && (newest = newest_run(e)) != NULL)
+		a->rc = make_journal(e, a, newest, stands, &a->err);
 	for (i = 0; i < e->plan->nsteps; i++)
 		free(stands[i]);
 	free(stands);
 	free(newest);
-	return rc;
+}
+
+int
+engine_adopted(const struct engine *e, size_t *ret_steps, const char **ret_who, struct err *err)
+{
+	const struct adopting *a = e->adopting;
+
+	*ret_steps = a->nsteps;
+	*ret_who = a->who;
+	if (a->rc != 0)
+		*err = a->err;
+	return a->rc;
 }

@@ -100,6 +100,7 @@ static void
 note_lines(struct engine *e, struct errand *errand, const char *bytes, size_t len)
 {
 	const char *end = bytes + len, *nl;
+	int step = errand->step;
 	char *line;
 
 	for (; bytes < end; bytes = nl + 1) {
@@ -110,7 +111,7 @@ note_lines(struct engine *e, struct errand *errand, const char *bytes, size_t le
 		if (errand->noted++ >= NOTES_MAX)
 			continue;
 		line = mem_strndup(bytes, (size_t)(nl - bytes));
-		(void)past_note(e, errand->step, "drain", line, NULL);
+		(void)past_note(e, step, "drain", line, NULL);
 		free(line);
 	}
 }

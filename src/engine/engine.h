@@ -130,13 +130,13 @@ bool	engine_lease(const struct engine *, int host, struct lease_view *ret);
 bool	engine_refused(const struct engine *, bool *ret_held);
 
 /*
- * Adopting a run: the hosts are asked for their records of this plan; once
- * engine_adopting() is false, engine_adopted() makes a journal of them, which
- * the next start goes on with.  0 with *ret_steps 0: there is nothing to adopt.
+ * Adopting a run: the hosts are asked for their records of this plan, and a
+ * journal is made of them, which the next start goes on with.  Once engine_adopting() is
+ * false, engine_adopted() tells what came of it.  0 with *ret_steps 0: there is nothing to adopt.
  */
 void	engine_adopt(struct engine *);
 bool	engine_adopting(const struct engine *);
-int	engine_adopted(struct engine *, size_t *ret_steps, char *ret_who, size_t who_size, struct err *);
+int	engine_adopted(const struct engine *, size_t *ret_steps, const char **ret_who, struct err *err);
 
 /* What the preview found for an op: diff or command, secrets as fingerprints; NULL before. */
 const char *engine_op_text(const struct engine *, int step, int op);

@@ -10,13 +10,14 @@
 #include "engine/journaling.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/err.h"
 #include "core/mem.h"
 #include "engine/queue.h"
 #include "engine/thread.h"
 
-enum call_kind { CALL_APPEND, CALL_NOTE, CALL_BEGIN, CALL_END };
+enum call_kind { CALL_APPEND, CALL_NOTE, CALL_BEGIN, CALL_ADOPT, CALL_END };
 
 struct call {
 	struct queued queued;
@@ -25,6 +26,8 @@ struct call {
 	int64_t	 at_ms;
 	char	*step_id, *op_id, *note, *text;
 	struct journal_run run;
+	struct journal_lines lines;	/* ADOPT */
+	bool	 ended;
 	journaling_done *done;
 	void	(*begun)(void *, const struct journal_run *, const char *);
 	void	*arg;
@@ -68,6 +71,8 @@ carry_out(struct journaling *j, struct call *c, struct err *err)
 		return journal_note(j->journal, c->at_ms, c->step_id, c->note, c->text, err);
 	case CALL_BEGIN:
 		return journal_begin(j->journal, &c->run, err);
+	case CALL_ADOPT:
+		return journal_adopt(j->journal, &c->run, &c->lines, c->ended, err);
 	case CALL_END:
 		return journal_end(j->journal, err);
 	}
@@ -95,6 +100,7 @@ tell(struct call *c, enum journaled how, const char *why)
 	free(c->op_id);
 	free(c->note);
 	free(c->text);
+	journal_lines_release(&c->lines);
 	free(c);
 }
 
@@ -227,6 +233,20 @@ journaling_begin(struct journaling *j, const struct journal_run *run,
 	struct call *c = call_new(CALL_BEGIN, NULL, arg);
 
 	c->run = *run;
+	c->begun = begun;
+	send(j, c);
+}
+
+void
+journaling_adopt(struct journaling *j, const struct journal_run *run, struct journal_lines *lines, bool ended,
+    void (*begun)(void *, const struct journal_run *, const char *), void *arg)
+{
+	struct call *c = call_new(CALL_ADOPT, NULL, arg);
+
+	c->run = *run;
+	c->lines = *lines;
+	memset(lines, 0, sizeof(*lines));
+	c->ended = ended;
 	c->begun = begun;
 	send(j, c);
 }

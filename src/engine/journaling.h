@@ -43,6 +43,9 @@ void	journaling_note(struct journaling *, int64_t at_ms, const char *step_id, co
 /* begun gets the run with its id, or NULL and why. */
 void	journaling_begin(struct journaling *, const struct journal_run *,
 	    void (*begun)(void *arg, const struct journal_run *, const char *why), void *arg);
+/* The lines are taken over. */
+void	journaling_adopt(struct journaling *, const struct journal_run *, struct journal_lines *, bool ended,
+	    void (*begun)(void *arg, const struct journal_run *, const char *why), void *arg);
 void	journaling_end(struct journaling *, journaling_done *, void *arg);
 
 #endif

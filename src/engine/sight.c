@@ -14,8 +14,6 @@
 #include "core/standing.h"
 #include "engine/engine_int.h"
 
-static const char silent_word[] = "silent", answers_word[] = "answers";
-
 void
 sight_note(struct engine *e, const struct reading *r)
 {
@@ -34,7 +32,7 @@ sight_note(struct engine *e, const struct reading *r)
 		return;
 	sight->silent = false;
 	if (e->run_open && !e->options.read_only && e->journaling != NULL)
-		(void)past_note(e, NONE, answers_word, e->fleet->endpoints[r->subject].name, NULL);
+		(void)past_note(e, NONE, "answers", e->fleet->endpoints[r->subject].name, NULL);
 }
 
 void
@@ -50,7 +48,7 @@ sight_before(struct engine *e, int step, const struct op *op)
 		if (sight->silent || !sight->looked || sight->answered)
 			continue;
 		sight->silent = true;
-		(void)past_note(e, step, silent_word, e->fleet->endpoints[endpoints.v[i]].name, NULL);
+		(void)past_note(e, step, "silent", e->fleet->endpoints[endpoints.v[i]].name, NULL);
 	}
 	free(endpoints.v);
 }
@@ -68,10 +66,10 @@ sight_silent(const struct engine *e, struct indices *ret)
 void
 sight_replay(struct engine *e, const char *kind, const char *text)
 {
-	bool silent = strcmp(kind, silent_word) == 0;
+	bool silent = strcmp(kind, "silent") == 0;
 	int endpoint;
 
-	if ((silent || strcmp(kind, answers_word) == 0) && (endpoint = fleet_endpoint(e->fleet, text)) != NONE)
+	if ((silent || strcmp(kind, "answers") == 0) && (endpoint = fleet_endpoint(e->fleet, text)) != NONE)
 		e->sights[endpoint].silent = silent;
 }
 

@@ -61,6 +61,7 @@ struct journal {
 	char	*path;
 	char	 run[32];	/* in progress, or "" */
 	bool	 ails;		/* see journal_ails() */
+	bool	 adopting;	/* a transaction is open, which all of an adoption goes into */
 };
 
 /* One row of `entry`.  Strings are borrowed, or owned by row_read()'s caller. */
@@ -342,28 +343,35 @@ insert_row(struct journal *j, const struct row *row, struct err *err)
 	return rc;
 }
 
-/* Writes one entry (and the run that it begins) in a transaction of its own; on disk when 0. */
+/* One entry (and the run that it begins) into the transaction that is open. */
 static int
-add(struct journal *j, struct row *row, const struct journal_run *run, struct err *err)
+put(struct journal *j, struct row *row, const struct journal_run *run, struct err *err)
 {
 	char before[CHAIN_HASH_SIZE], hash[CHAIN_HASH_SIZE];
 	int64_t last;
 
-	if (j->lock == NULL)
-		return err_set(err, "the journal '%s' is open for reading only", j->path);
-	if (run_sql(j, "BEGIN IMMEDIATE", "write", err) == -1)
-		return -1;
 	if (last_link(j, &last, before, err) == -1)
-		goto fail;
+		return -1;
 	row->seq = last + 1;
 	row->hash = hash;
 	if (row_hash(row, run, before, hash, err) == -1 ||
-	    (run != NULL && insert_run(j, run, err) == -1) ||
-	    insert_row(j, row, err) == -1 ||
-	    run_sql(j, "COMMIT", "write", err) == -1)
-		goto fail;
-	return 0;
-fail:
+	    (run != NULL && insert_run(j, run, err) == -1))
+		return -1;
+	return insert_row(j, row, err);
+}
+
+/* Writes one entry (and the run that it begins) in a transaction of its own, or into that of an adoption; on disk when 0. */
+static int
+add(struct journal *j, struct row *row, const struct journal_run *run, struct err *err)
+{
+	if (j->lock == NULL)
+		return err_set(err, "the journal '%s' is open for reading only", j->path);
+	if (j->adopting)
+		return put(j, row, run, err);
+	if (run_sql(j, "BEGIN IMMEDIATE", "write", err) == -1)
+		return -1;
+	if (put(j, row, run, err) == 0 && run_sql(j, "COMMIT", "write", err) == 0)
+		return 0;
 	give_up(j);
 	return -1;
 }
@@ -657,12 +665,6 @@ journal_begin(struct journal *j, struct journal_run *inout, struct err *err)
 }
 
 int
-journal_adopt(struct journal *j, struct journal_run *inout, struct err *err)
-{
-	return begin(j, inout, true, err);
-}
-
-int
 journal_end(struct journal *j, struct err *err)
 {
 	struct row row = { .op = NONE, .kind = (char[]){ "end" }, .run = j->run };
@@ -741,6 +743,64 @@ journal_note(struct journal *j, int64_t at_ms, const char *step_id, const char *
 	free(s);
 	free(t);
 	return rc;
+}
+
+static int
+put_line(struct journal *j, const struct journal_line *l, struct err *err)
+{
+	if (l->note != NULL)
+		return journal_note(j, l->record.at_ms, l->step_id, l->note, l->text, err);
+	return journal_append(j, &l->record, l->step_id, l->op_id, l->text, err);
+}
+
+int
+journal_adopt(struct journal *j, struct journal_run *inout, const struct journal_lines *lines, bool ended,
+    struct err *err)
+{
+	struct journal_run run = *inout;
+	size_t i;
+	int rc;
+
+	j->ails = false;
+	if (j->lock == NULL)
+		return err_set(err, "the journal '%s' is open for reading only", j->path);
+	if (j->run[0] != '\0')
+		return err_set(err, "run '%s' is still in progress", j->run);
+	if (run_sql(j, "BEGIN IMMEDIATE", "write", err) == -1)
+		return -1;
+	j->adopting = true;
+	rc = begin(j, &run, true, err);
+	for (i = 0; rc == 0 && i < lines->n; i++)
+		rc = put_line(j, &lines->v[i], err);
+	if (rc == 0 && ended)
+		rc = journal_end(j, err);
+	if (rc == 0)
+		rc = run_sql(j, "COMMIT", "write", err);
+	j->adopting = false;
+	if (rc == 0) {
+		*inout = run;
+		return 0;
+	}
+	give_up(j);
+	j->run[0] = '\0';
+	lock_tell(j->lock, NULL);
+	return -1;
+}
+
+void
+journal_lines_release(struct journal_lines *lines)
+{
+	size_t i;
+
+	for (i = 0; i < lines->n; i++) {
+		free(lines->v[i].note);
+		free(lines->v[i].step_id);
+		free(lines->v[i].op_id);
+		free(lines->v[i].text);
+	}
+	free(lines->v);
+	lines->v = NULL;
+	lines->n = 0;
 }
 
 bool

@@ -57,8 +57,6 @@ char	*journal_holder(const char *dir, const char *name);
 int	journal_current(struct journal *, struct journal_run *ret, struct err *);
 /* Makes the id, and began_ms where it is 0.  -1 while another run is in progress. */
 int	journal_begin(struct journal *, struct journal_run *inout, struct err *);
-/* The same under the id that the run has on its hosts already. */
-int	journal_adopt(struct journal *, struct journal_run *inout, struct err *);
 int	journal_end(struct journal *, struct err *);
 
 /*
@@ -74,6 +72,23 @@ int	journal_append(struct journal *, const struct record *, const char *step_id,
  */
 int	journal_note(struct journal *, int64_t at_ms, const char *step_id, const char *kind,
 	    const char *text, struct err *);
+
+/*
+ * A run under the id that it has on its hosts already, with all that is known
+ * of it, and ended where nothing of it stands any more: all of that is on disk, or nothing.
+ */
+struct journal_line {
+	char	*note;		/* its kind; NULL: it is a record */
+	struct record record;	/* of a note at_ms alone */
+	char	*step_id, *op_id, *text;	/* as above */
+};
+struct journal_lines {
+	struct journal_line *v;
+	size_t	 n;
+};
+void	journal_lines_release(struct journal_lines *);
+int	journal_adopt(struct journal *, struct journal_run *inout, const struct journal_lines *, bool ended,
+	    struct err *);
 
 /*
  * Did the last call fail for the sake of its disk (full, in error, busy), and not of

@@ -10,7 +10,7 @@ adopt_turn(struct run *r)
 {
 	bool *asked = r->arg;
 	struct err err;
-	char who[128];
+	const char *who;
 	size_t steps;
 
 	if (engine_plan(r->engine) == NULL) {
@@ -28,7 +28,7 @@ adopt_turn(struct run *r)
 	}
 	if (engine_adopting(r->engine))
 		return;
-	if (engine_adopted(r->engine, &steps, who, sizeof(who), &err) != 0) {
+	if (engine_adopted(r->engine, &steps, &who, &err) != 0) {
 		run_end(r, out_fail(&err));
 		return;
 	}

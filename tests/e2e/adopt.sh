@@ -5,11 +5,6 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
-as_kim() {
-	mkdir -p "$dir/state.kim"
-	"$lab" exec "$dir" -- env XDG_STATE_HOME="$dir/state.kim" "$BELAY" -f "$fleet" -p "$plan" "$@"
-}
-
 # Killed while the second of two operations runs.
 killed() {
 	api=$dir/hosts/api/srv/voiceai

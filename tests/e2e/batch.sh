@@ -121,6 +121,21 @@ update_fails() {
 	return $rc
 }
 
+# Of every step: what the hosts' records say is what the journal said.
+adopted() {
+	belay status --json | jq -r '.steps[] | "\(.id) \(.phase)"' >"$tmp/phases.ours"
+	as_kim adopt >"$tmp/adopted" || { cat "$tmp/adopted"; return 1; }
+	cat "$tmp/adopted"
+	grep -q '^adopted: 6 steps of a run begun by ' "$tmp/adopted" || return 1
+	as_kim status --json | jq -r '.steps[] | "\(.id) \(.phase)"' | diff "$tmp/phases.ours" -
+}
+
+# Who began it has lost the journal, and takes up what the other has left.
+adopted_back() {
+	rm -f "$dir"/state/belay/*.journal
+	belay adopt && phases flip-app@web-1="done" flip-app@voice-1=restored flip-app@ops-1=todo
+}
+
 ok "the lab is up" up batch --reload || finish
 if ! grep -q '^mode=ns' "$dir/lab.conf"; then
 	echo "1..$n # the rest needs namespaces: without, sessions cannot be told apart by host"
@@ -155,6 +170,10 @@ ok "status agrees with the servers" agreement
 ok "the second host's restart fails: it stops, and says which host stands where" update_fails
 ok "once it works it is taken up again by its name, and stops behind it" \
 	says 'flip-app: 2 of 3 hosts done (web-1, voice-1); ops-1 untouched' belay apply flip-app --yes
+ok "with one host to come it is adopted from another account, host by host as it stands" adopted
+ok "who takes the last one back" \
+	says 'flip-app: 1 of 3 hosts done (web-1); voice-1 undone; ops-1 untouched' as_kim undo flip-app --yes
+ok "and from whom it is adopted again" adopted_back
 ok "all that was done of it is undone in one go" \
 	says 'flip-app: 0 of 3 hosts done; web-1, voice-1 undone; ops-1 untouched' belay undo flip-app --all --yes
 ok "every file is as it was" same_tree

@@ -68,6 +68,11 @@ belay() {
 	"$lab" exec "$dir" -- "$BELAY" -f "$fleet" -p "$plan" "$@"
 }
 
+as_kim() {			# the same from another account, which knows what the hosts know
+	mkdir -p "$dir/state.kim"
+	"$lab" exec "$dir" -- env XDG_STATE_HOME="$dir/state.kim" "$BELAY" -f "$fleet" -p "$plan" "$@"
+}
+
 # Waits for a condition: until SECONDS COMMAND …
 until_() {
 	end=$(($(date +%s) + $1))

@@ -316,6 +316,61 @@ print_entry(void *arg, const struct journal_entry *e)
 	return true;
 }
 
+/* What another bastion began: it is here whole, or it is not here. */
+static void
+adopted_run_is_there_whole_or_not_at_all(void **state)
+{
+	struct journal *j = open_or_fail("prod", false);
+	struct journal_run run = a_run(), got;
+	struct journal_line lines[] = {
+		{ .note = (char[]){ "adopt" }, .record = { .at_ms = 3 }, .text = (char[]){ "begun by kim" } },
+		{ .record = { .kind = REC_APPLY, .at_ms = 4, .op = NONE }, .step_id = (char[]){ "pg-both" } },
+		{ .record = { .kind = REC_PHASE, .at_ms = 5, .op = NONE, .phase = PHASE_DONE },
+		    .step_id = (char[]){ "pg-both" } },
+	};
+	const struct journal_lines all = { lines, 3 };
+	struct seen seen = { NULL };
+	struct err err;
+
+	(void)state;
+	(void)snprintf(run.id, sizeof(run.id), "20251231T000000Z-0001");
+	/* A note that cannot be, behind what can. */
+	lines[0].note = (char[]){ "end" };
+	lines[2] = lines[0];
+	lines[0].note = (char[]){ "adopt" };
+	assert_int_equal(journal_adopt(j, &run, &all, false, &err), -1);
+	assert_non_null(strstr(err.msg, "cannot be called 'end'"));
+	assert_int_equal(journal_current(j, &got, &err), -1);
+	assert_int_equal(journal_each(j, NULL, print_entry, &seen, &err), 0);
+	assert_null(seen.text);
+	lines[2] = (struct journal_line){ .record = { .kind = REC_PHASE, .at_ms = 5, .op = NONE, .phase = PHASE_DONE },
+	    .step_id = (char[]){ "pg-both" } };
+	assert_int_equal(journal_adopt(j, &run, &all, false, &err), 0);
+	assert_int_equal(journal_adopt(j, &run, &all, false, &err), -1);
+	assert_non_null(strstr(err.msg, "still in progress"));
+	journal_close(j);
+
+	j = open_or_fail("prod", false);
+	assert_int_equal(journal_current(j, &got, &err), 0);
+	assert_string_equal(got.id, "20251231T000000Z-0001");
+	assert_int_equal(journal_each(j, NULL, print_entry, &seen, &err), 0);
+	assert_string_equal(seen.text,
+	    "1 note begin - plan internal-encryption, by ops@bastion\n"
+	    "2 note adopt - begun by kim\n"
+	    "3 apply pg-both - op=-1 phase=0 outcome=0 before= after= why= text=- at=4\n"
+	    "4 phase pg-both - op=-1 phase=7 outcome=0 before= after= why= text=- at=5\n");
+	chain_holds(j);
+	/* Of one that nothing stands of any more the end is known, too. */
+	assert_int_equal(journal_end(j, &err), 0);
+	(void)snprintf(run.id, sizeof(run.id), "20251231T000000Z-0002");
+	assert_int_equal(journal_adopt(j, &run, &all, true, &err), 0);
+	assert_int_equal(journal_current(j, &got, &err), -1);
+	assert_string_equal(err.msg, "");
+	chain_holds(j);
+	free(seen.text);
+	journal_close(j);
+}
+
 static void
 entries_come_back_as_they_went_in(void **state)
 {
@@ -855,6 +910,7 @@ main(int argc, char **argv)
 		claim(network_file_systems_are_refused_by_name),
 		claim(state_dir_follows_the_environment),
 		claim(entries_come_back_as_they_went_in),
+		claim(adopted_run_is_there_whole_or_not_at_all),
 		claim(reading_goes_through_all_pages_and_stops_when_told),
 		claim(reader_sees_while_another_writes_and_writes_nothing),
 		claim(second_belay_is_told_who_holds_it_and_at_which_step),
