@@ -6,8 +6,8 @@
  * then Postgres itself is asked what it thinks of its pg_hba.conf and
  * postgresql.conf.  A check that fails leaves the activation not begun;
  * nothing was sent then, and the host's record knows nothing of it.  One that is
- * inconclusive leaves a restart not begun; a reload goes on, since a server that
- * dislikes what it is to take over keeps what it has.  On the way back only what fails,
+ * inconclusive leaves a restart not begun, unless the server does not run anyhow; a
+ * reload goes on, since a server that dislikes what it is to take over keeps what it has.  On the way back only what fails,
  * and would keep a server down, is in the way.  A waived check is in nobody's way.
  *
  * Behind: the endpoints that it brought up have to answer, within the op's deadline.
@@ -61,6 +61,7 @@ struct activation {
 	bool	 hba_asked;
 	/* What was found: of what stands in the way, the first; of all, the notes. */
 	char	*refusal;
+	char	*unsure;		/* of its files, while it is asked whether it runs */
 	struct buf notes;
 	/* Behind it. */
 	enum op_outcome good;
@@ -85,6 +86,16 @@ static bool
 waived(const struct activation *a, const char *name)
 {
 	return strings_has(&a->h->op->waived, name);
+}
+
+/* Can the endpoint under way be asked whether it is there? */
+static bool
+can_be_seen(const struct activation *a)
+{
+	const struct endpoint *e = &a->fleet->endpoints[a->endpoints.v[a->at]];
+
+	return (e->host != NONE || e->via != NONE) && e->cannot_see[SOURCE_SERVED] == NULL && e->not_yet == NULL &&
+	    a->h->set->c.probes != NULL;
 }
 
 static void note(struct activation *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -147,6 +158,7 @@ activation_free(struct activation *a)
 	free(a->texts);
 	free(a->endpoints.v);
 	free(a->refusal);
+	free(a->unsure);
 	buf_release(&a->notes);
 	free(a);
 }
@@ -361,14 +373,13 @@ look_into(struct standing_facts *x, const struct standing_file *file, const stru
 		x->not_understood = mem_strdup(err.msg);
 }
 
-static void
-judge_files(struct activation *a, const struct host_answer *answer)
+static enum judgement
+judge_files(struct activation *a, const struct host_answer *answer, struct buf *why)
 {
 	struct standing_facts *facts = mem_array(a->files.n, sizeof(*facts));
 	struct standing_user user = { 0 };
 	enum judgement judgement;
 	const struct host_item *item;
-	struct buf why;
 	size_t i, k;
 
 	for (k = 0; (item = host_item(answer, "at", k)) != NULL; k++)
@@ -391,14 +402,37 @@ judge_files(struct activation *a, const struct host_answer *answer)
 		}
 	if ((item = host_item(answer, "user", 0)) != NULL)
 		take_user(&user, item->rest);
-	buf_init(&why, OP_WHY_MAX);
 	judgement = standing_judge(a->fleet->endpoints[a->endpoints.v[a->at]].kind, a->files.v, facts, a->files.n,
-	    &user, (int64_t)time(NULL), &why);
-	found(a, STANDING_FILES, judgement, buf_str(&why));
-	buf_release(&why);
+	    &user, (int64_t)time(NULL), why);
 	for (i = 0; i < a->files.n; i++)
 		standing_facts_release(&facts[i]);
 	free(facts);
+	return judgement;
+}
+
+static void
+files_done(struct activation *a)
+{
+	free(a->unsure);
+	a->unsure = NULL;
+	standing_files_release(&a->files);
+	a->at++;
+	next_files(a);
+}
+
+/* What cannot be judged without a server that runs is no reason not to start one. */
+static void
+unsure_told(void *arg, bool answers, const char *why)
+{
+	struct activation *a = arg;
+
+	a->back = NULL;
+	if (answers)
+		found(a, STANDING_FILES, CHECK_INCONCLUSIVE, a->unsure);
+	else
+		note(a, "'%s' does not answer now (%s), so a restart takes nothing from it: inconclusive: %s",
+		    a->fleet->endpoints[a->endpoints.v[a->at]].name, why, a->unsure);
+	files_done(a);
 }
 
 static void
@@ -406,13 +440,21 @@ stood(void *arg, enum hostcall_end end, const struct host_answer *answer, const 
 {
 	struct hostop *h = arg;
 	struct activation *a = h->activation;
+	enum judgement judgement;
+	struct buf words;
 
 	if (hostop_no_answer(h, end, answer, why))
 		return;
-	judge_files(a, answer);
-	standing_files_release(&a->files);
-	a->at++;
-	next_files(a);
+	buf_init(&words, OP_WHY_MAX);
+	judgement = judge_files(a, answer, &words);
+	if (judgement == CHECK_INCONCLUSIVE && can_be_seen(a)) {
+		a->unsure = buf_take(&words, NULL);
+		a->back = probe_back(h->set->c.probes, a->endpoints.v[a->at], LOOK_MS, unsure_told, a);
+		return;
+	}
+	found(a, STANDING_FILES, judgement, buf_str(&words));
+	buf_release(&words);
+	files_done(a);
 }
 
 static void
@@ -730,15 +772,10 @@ back_told(void *arg, bool answers, const char *why)
 static void
 next_back(struct activation *a)
 {
-	const struct endpoint *e;
 	int64_t left = left_ms(a) - ANSWER_MS;
 
-	for (; a->at < a->endpoints.n; a->at++) {
-		e = &a->fleet->endpoints[a->endpoints.v[a->at]];
-		if ((e->host != NONE || e->via != NONE) && e->cannot_see[SOURCE_SERVED] == NULL &&
-		    e->not_yet == NULL && a->h->set->c.probes != NULL)
-			break;
-	}
+	while (a->at < a->endpoints.n && !can_be_seen(a))
+		a->at++;
 	if (a->at == a->endpoints.n) {
 		tell_notes(a);
 		hostop_finish(a->h, a->good);
