@@ -51,6 +51,7 @@ CORE_SRC = \
 	src/core/plan_read.c \
 	src/core/plan_select.c \
 	src/core/plan_check.c \
+	src/core/plan_earlier.c \
 	src/core/plan_print.c \
 	src/core/blob.c \
 	src/core/reading.c \
@@ -382,6 +383,7 @@ E2E = \
 	tests/e2e/silent.sh \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
+	tests/e2e/command.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
 	tests/e2e/canary.sh \

@@ -278,6 +278,13 @@ add_op(struct page *p, const struct scene *s, int step, int i, const struct op *
 			page_add(p, ROLE_DIM, "     undone by: ");
 			page_flow(p, 7, ROLE_TEXT, undo);
 			free(undo);
+		} else if (op->value != NULL) {
+			page_line(p);
+			page_add(p, ROLE_DIM, "     undone by the same, with what was before: ");
+			page_flow(p, 7, ROLE_TEXT, op->observe);
+		} else if (op->touches.n > 0) {
+			page_line(p);
+			page_add(p, ROLE_DIM, "     undone by putting back the files that it touches");
 		} else if (!op->read_only) {
 			page_line(p);
 			page_add(p, ROLE_WARN, "     has no undo");

@@ -521,6 +521,7 @@ bedit_release(struct bedit *e)
 	free(e->in);
 	strings_release(&e->touches);
 	free(e->version);
+	free(e->value);
 	memset(e, 0, sizeof(*e));
 }
 

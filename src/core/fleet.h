@@ -202,6 +202,8 @@ struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	bool	 in_place;	/* write: in-place */
 	char	*run, *undo, *observe, *expect, *in;
 	char	*version;	/* EDIT_RUN: shows what $(before) and $(after) are in `undo`; or NULL */
+	bool	 by_value;	/* EDIT_RUN: undone by what `observe` said before */
+	char	*value;		/* by_value: what `run` finds in BELAY_VALUE; NULL: undone by the earlier value's command */
 	bool	 read_only, idempotent;
 	struct strings touches;	/* absolute paths, each once */
 	int64_t	 deadline_ms;

@@ -8,7 +8,8 @@
  *
  * Invariants of an edit without not_yet: it has a host (`on`, or its owner's);
  * its path is absolute; a variable is set or unset, never both; a command has
- * a way back (undo, or the files that it touches), or says that it changes nothing (read-only).
+ * a way back (undo, the files that it touches, what was observed before), or says that
+ * it changes nothing (read-only).
  */
 #include "core/attempt.h"
 #include "core/fleet_read.h"
@@ -19,12 +20,13 @@
 #include "core/mem.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+#define SET_VALUE_MAX 4096	/* of what a command finds in its environment */
 
 static const char *const write_words[] = { "rename", "in-place", NULL };
 
 /* What may stand in one value's mapping. */
 static const char *const value_keys[] = {
-	"file", "set", "unset", "run", "undo", "observe", "expect", "in", "on",
+	"file", "set", "unset", "run", "undo", "observe", "expect", "value", "in", "on",
 	"write", "touches", "stdin", "read-only", "idempotent", "deadline", "implies",
 	"env", "command", "conf", "block", "url", "setting", "object", "helm",
 	NULL
@@ -34,12 +36,12 @@ static const char *const file_keys[] = {
 	"path", "file", "content", "remove", "mode", "owner", "write", "on", NULL
 };
 static const char *const command_keys[] = {
-	"run", "undo", "observe", "expect", "in", "on", "touches", "stdin", "read-only",
+	"run", "undo", "observe", "expect", "value", "in", "on", "touches", "stdin", "read-only",
 	"idempotent", "deadline", NULL
 };
 /* Those that mean nothing without run. */
 static const char *const command_only_keys[] = {
-	"undo", "observe", "expect", "touches", "stdin", "read-only", "idempotent",
+	"undo", "observe", "expect", "value", "touches", "stdin", "read-only", "idempotent",
 	"deadline", NULL
 };
 
@@ -319,6 +321,31 @@ bind_stdin(struct bind *b, const struct node *node, struct bedit *e)
 	return 0;
 }
 
+/* What the command is to set, in its environment: one that takes any value undoes itself. */
+static int
+read_value(struct bind *b, const struct node *node, struct bedit *e)
+{
+	const struct node *v = node_get(node, "value");
+	const char *beside = e->undo != NULL ? "undo" : e->touches.n > 0 ? "touches" : e->read_only ? "read-only" :
+	    e->expect != NULL ? "expect" : e->set.n > 0 ? "stdin" : NULL;
+
+	e->by_value = e->observe != NULL && e->undo == NULL && e->touches.n == 0 && !e->read_only;
+	if (v == NULL)
+		return e->by_value && e->set.n > 0 ? reader_fail(&b->fr->r, node_get(node, "stdin"),
+		    "'stdin' of a command that is undone by value, expected 'undo: …' beside it: the way back reads nothing") : 0;
+	if (e->observe == NULL)
+		return reader_fail(&b->fr->r, v, "'value' without 'observe', expected the command that prints what it is");
+	if (beside != NULL)
+		return reader_fail(&b->fr->r, v, "'value' and '%s', expected one of them", beside);
+	if (reader_text(&b->fr->r, b->scope, v, "what the command is to set", b->run_time, &e->value) == -1)
+		return -1;
+	if (reader_has_foreign(e->value, b->run_time))
+		return reader_fail(&b->fr->r, v, "the value has a '$(' that is no name, expected none");
+	if (e->value[0] == '\0' || strchr(e->value, '\n') != NULL || strlen(e->value) > SET_VALUE_MAX)
+		return reader_fail(&b->fr->r, v, "expected a value of one line, of at most %d bytes", SET_VALUE_MAX);
+	return 0;
+}
+
 static int
 read_command(struct bind *b, const struct node *node, struct bedit *e)
 {
@@ -353,11 +380,11 @@ read_command(struct bind *b, const struct node *node, struct bedit *e)
 	if ((v = node_get(node, "deadline")) != NULL &&
 	    reader_deadline(r, b->scope, v, &e->deadline_ms) == -1)
 		return -1;
-	if (b->managed || (e->observe != NULL && e->expect == NULL)) {
+	if (b->managed) {
 		e->not_yet = "a command that is undone by value";
 		reader_not_yet(r, e->pos.line, e->pos.col, "command");
 	}
-	return 0;
+	return read_value(b, node, e);
 }
 
 int
@@ -369,10 +396,15 @@ bind_check_way_back(struct bind *b, const struct bedit *e)
 	if (e->read_only && e->undo != NULL)
 		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
 		    "'read-only' and 'undo', expected one of them");
-	if (e->undo == NULL && e->touches.n == 0 && !e->read_only && e->not_yet == NULL)
+	if (e->undo != NULL || e->touches.n > 0 || e->read_only || e->not_yet != NULL || e->value != NULL)
+		return 0;
+	if (!e->by_value)
 		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
-		    "a command without a way back, expected 'undo: …', 'touches: [FILE]' or 'read-only: yes'");
-	return 0;
+		    "a command without a way back, expected 'undo: …', 'touches: [FILE]', 'read-only: yes' or "
+		    "'observe: …' with 'value: …'");
+	/* Only of a facet is there an earlier value. */
+	return b->of_facet ? 0 : reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
+	    "a command that is observed and not undone, expected 'undo: …', or 'value: …' that it takes from BELAY_VALUE");
 }
 
 int
@@ -687,7 +719,7 @@ bind_accept(struct fleet_reader *fr, const struct scope *scope, int endpoint,
 	struct bind b = {
 		.fr = fr, .scope = scope, .owner = e->name, .owner_host = e->host,
 		.run_time = run_time, .managed = e->managed != NULL,
-		.has_kind = true, .kind = e->kind, .endpoint = &endpoint, .auth = e->auth,
+		.has_kind = true, .kind = e->kind, .endpoint = &endpoint, .auth = e->auth, .of_facet = true,
 	};
 	int rc;
 
@@ -784,7 +816,7 @@ bind_dial(struct fleet_reader *fr, const struct scope *scope, int index,
 		.fr = fr, .scope = scope, .owner = link->name,
 		.owner_host = fr->f->clients[link->client].host,
 		.run_time = link->trust_file != NULL ? with_ca : without_ca,
-		.dialect = link->dialect, .several = fr->f->clients[link->client].of != NULL,
+		.dialect = link->dialect, .several = fr->f->clients[link->client].of != NULL, .of_facet = true,
 	};
 	const struct entry *e;
 	enum dial i;

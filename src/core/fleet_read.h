@@ -122,6 +122,7 @@ struct bind {
 	const struct indices *hosts;	/* or NULL */
 	const char *const *run_time;	/* names that stay */
 	bool	 managed;
+	bool	 of_facet;		/* a value of accept or dial, which has an earlier one */
 	enum dialect dialect;		/* of a dial's link */
 	bool	 has_kind;		/* of an accept's endpoint: */
 	enum kind kind;

@@ -36,6 +36,9 @@ struct maker {
 	struct indices units;	/* to activate, in the order of the first touch */
 	struct fill fill;
 	int	 move;		/* index of the move being made, or NONE */
+	const struct move *moving;	/* that move; or NULL */
+	const struct plan *plan;	/* and the step that it is of; or NULL */
+	int	 step;
 	/*
 	 * Variables that a `disable` leaves alone; see op.h.  Set while a dial
 	 * binding of DIAL_DISABLE is made.
@@ -242,6 +245,34 @@ file_edit(struct maker *m, const struct bedit *e, struct op *op, bool fresh, str
 	return same ? 0 : contradiction(m, op, "content, mode or owner", err);
 }
 
+/* What undoes it: itself, with another value, or the command of the value that its facet had before. */
+static int
+earlier_command(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
+{
+	const struct bedit *earlier;
+	const char *accept = m->fill.accept, *dial = m->fill.dial;
+	int value, rc;
+
+	if (e->value != NULL) {
+		if (filled(m, e->value, FILL_COMMAND, OP_PATH_MAX - 1, op, &op->value, NULL, err) != 0)
+			return err_wrap(err, "value");
+		return strchr(op->value, '\n') == NULL ? 0 : err_set(err, "value: expected one line");
+	}
+	earlier = m->plan == NULL || m->moving == NULL ? NULL :
+	    plan_earlier(m->fleet, m->plan, m->step, m->moving, e, &value);
+	if (earlier == NULL)
+		return err_set(err, "run: the value before has no command that is observed by '%s', so there is no way back",
+		    e->observe);
+	if (m->moving->facet == FACET_ACCEPT)
+		m->fill.accept = accept_word((enum accept)value);
+	else
+		m->fill.dial = dial_word((enum dial)value);
+	rc = filled(m, earlier->run, FILL_COMMAND, OP_COMMAND_MAX, op, &op->undo, NULL, err);
+	m->fill.accept = accept;
+	m->fill.dial = dial;
+	return rc;
+}
+
 static int
 command_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *err)
 {
@@ -266,12 +297,15 @@ command_edit(struct maker *m, const struct bedit *e, struct op *op, struct err *
 	for (i = 0; i < e->touches.n; i++)
 		strings_push(&op->touches, mem_strdup(e->touches.v[i]));
 	op->version = mem_strdup(e->version);
+	op->by_value = e->by_value;
+	if (e->by_value && earlier_command(m, e, op, err) != 0)
+		return -1;
 	op->expect = mem_strdup(e->expect);
 	op->in = mem_strdup(e->in);
 	op->idempotent = e->idempotent;
 	op->read_only = e->read_only;
-	if (op->undo == NULL && op->touches.n == 0 && !op->read_only)
-		return err_set(err, "run: neither undo nor touches nor read-only, so there is no way back");
+	if (op->undo == NULL && op->touches.n == 0 && !op->read_only && op->value == NULL)
+		return err_set(err, "run: neither undo nor touches nor read-only nor value, so there is no way back");
 	return 0;
 }
 
@@ -760,10 +794,10 @@ make_drain(struct maker *m, const struct drain *d, struct err *err)
 	return 0;
 }
 
+/* plan NULL: the step stands in none. */
 static int
-make(struct ops *ret, const struct fleet *fleet, const struct move *moves, size_t nmoves,
-    const struct bedit *runs, size_t nruns, const struct drain *drains, size_t ndrains, const char *run_id, const char *step_id,
-    op_material *material, void *arg, struct err *err)
+make(struct ops *ret, const struct fleet *fleet, const struct plan *plan, int index, const struct step *s,
+    const char *run_id, op_material *material, void *arg, struct err *err)
 {
 	struct ops ops = { NULL, 0 };
 	struct maker m;
@@ -775,26 +809,30 @@ make(struct ops *ret, const struct fleet *fleet, const struct move *moves, size_
 	m.ops = &ops;
 	m.fill.material = material;
 	m.fill.arg = arg;
-	m.fill.step = step_id;
-	for (i = 0; r == 0 && i < nmoves; i++) {
+	m.fill.step = s->id;
+	m.plan = plan;
+	m.step = index;
+	for (i = 0; r == 0 && i < s->nmoves; i++) {
 		m.move = (int)i;
-		r = make_move(&m, &moves[i], err);
+		m.moving = &s->moves[i];
+		r = make_move(&m, &s->moves[i], err);
 	}
 	m.move = NONE;
+	m.moving = NULL;
 	m.fill.accept = m.fill.dial = m.fill.ca_file = NULL;
 	m.fill.cert = NONE;
-	for (i = 0; r == 0 && i < nruns; i++)
-		r = edit(&m, &runs[i], NONE, NONE, err);
-	for (i = 0; r == 0 && i < ndrains; i++)
-		r = make_drain(&m, &drains[i], err);
+	for (i = 0; r == 0 && i < s->nruns; i++)
+		r = edit(&m, &s->runs[i], NONE, NONE, err);
+	for (i = 0; r == 0 && i < s->ndrains; i++)
+		r = make_drain(&m, &s->drains[i], err);
 	if (r == 0)
 		r = activations(&m, err);
 	if (r == 0)
-		r = name_ops(&m, run_id, step_id, err);
+		r = name_ops(&m, run_id, s->id, err);
 	free(m.units.v);
 	if (r != 0) {
 		ops_release(&ops);
-		return err_wrap(err, "step '%s'", step_id);
+		return err_wrap(err, "step '%s'", s->id);
 	}
 	*ret = ops;
 	return 0;
@@ -810,8 +848,7 @@ ops_of_step(struct ops *ret, const struct fleet *fleet, const struct plan *plan,
 		return err_set(err, "%s:%d:%d: step '%s': %s: not yet",
 		    plan->path == NULL ? "plan" : plan->path, s->pos.line, s->pos.col, s->id,
 		    s->not_yet);
-	return make(ret, fleet, s->moves, s->nmoves, s->runs, s->nruns, s->drains, s->ndrains, run_id, s->id,
-	    material, arg, err);
+	return make(ret, fleet, plan, step, s, run_id, material, arg, err);
 }
 
 int
@@ -819,7 +856,16 @@ ops_of_moves(struct ops *ret, const struct fleet *fleet, const struct move *move
     size_t nmoves, const char *run_id, const char *step_id, op_material *material, void *arg,
     struct err *err)
 {
-	return make(ret, fleet, moves, nmoves, NULL, 0, NULL, 0, run_id, step_id, material, arg, err);
+	char *id = mem_strdup(step_id);
+	struct step s = { .id = id, .nmoves = nmoves };
+	int r;
+
+	s.moves = mem_array(nmoves, sizeof(*moves));
+	memcpy(s.moves, moves, nmoves * sizeof(*moves));
+	r = make(ret, fleet, NULL, NONE, &s, run_id, material, arg, err);
+	free(s.moves);
+	free(id);
+	return r;
 }
 
 void
@@ -835,17 +881,24 @@ op_names(const struct op *op, const struct fleet *fleet, struct strings *ret)
 		strings_push(ret, mem_strdup(fleet->endpoints[op->endpoint].name));
 	for (i = 0; i < op->touches.n; i++)
 		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->touches.v[i]));
+	if (op->by_value)
+		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->observe));
 }
 
 void
 op_command_text(const struct op *op, bool undo, struct buf *out)
 {
-	const char *command = undo && op->kind == OP_RUN ? op->undo : op->run;
+	const char *command = undo && op->kind == OP_RUN && op->value == NULL ? op->undo : op->run;
 
 	if (command == NULL)
 		return;
 	if (op->in != NULL)
 		(void)buf_printf(out, "cd %s && ", op->in);
+	if (op->value != NULL && !undo) {
+		(void)buf_puts(out, "BELAY_VALUE=");
+		text_shell_quote(out, op->value);
+		(void)buf_putc(out, ' ');
+	}
 	(void)buf_puts(out, command);
 }
 

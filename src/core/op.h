@@ -63,6 +63,8 @@ struct op {
 	bool	 secret;	/* values are shown as fingerprints only */
 	char	*run, *undo, *observe, *expect, *in;
 	char	*version;	/* RUN: prints what $(before) and $(after) stand for in `undo`, before it and after; or NULL */
+	bool	 by_value;	/* RUN: undone by what `observe` said before; then it has to say so again */
+	char	*value;		/* RUN: what `run` finds in BELAY_VALUE, and its undo what was before there; or NULL */
 	struct strings touches;	/* RUN: files that are kept before it and put back by its undo */
 	int64_t	 pace_ms;	/* DRAIN: at `endpoint`, one session every so often; run says it in words */
 	bool	 undeclared;	/* DRAIN: those of clients that the fleet does not know too */
@@ -120,7 +122,8 @@ void	op_copy(struct op *to, const struct op *from);
 
 /*
  * What an op writes, by the names that a person gives it: "HOST:PATH" of each
- * file, the endpoint of settings.  The caller releases it.
+ * file, the endpoint of settings, "HOST:COMMAND" of what observes what is undone by value.
+ * The caller releases it.
  */
 void	op_names(const struct op *, const struct fleet *, struct strings *ret);
 /* "cd DIR && COMMAND" as people read it, of RUN (run or undo) and ACTIVATE; never a secret. */

@@ -135,6 +135,7 @@ op_release(struct op *op)
 	free(op->in);
 	strings_release(&op->touches);
 	free(op->version);
+	free(op->value);
 	for (i = 0; i < op->waived.n; i++)
 		free(op->waived.v[i]);
 	free(op->waived.v);
@@ -177,6 +178,7 @@ op_copy(struct op *to, const struct op *from)
 	to->expect = mem_strdup(from->expect);
 	to->in = mem_strdup(from->in);
 	to->version = mem_strdup(from->version);
+	to->value = mem_strdup(from->value);
 	to->touches.v = mem_array(from->touches.n, sizeof(*to->touches.v));
 	for (i = 0; i < from->touches.n; i++)
 		to->touches.v[i] = mem_strdup(from->touches.v[i]);
@@ -224,6 +226,8 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_str(out, op->expect);
 	blob_put_str(out, op->in);
 	blob_put_str(out, op->version);
+	blob_put_int(out, op->by_value);
+	blob_put_str(out, op->value);
 	blob_put_int(out, (int64_t)op->touches.n);
 	for (i = 0; i < op->touches.n; i++)
 		blob_put_str(out, op->touches.v[i]);
@@ -303,7 +307,7 @@ op_exceeds(const struct op *op)
 			return "path";
 	if (longer(op->run, OP_COMMAND_MAX) || longer(op->undo, OP_COMMAND_MAX) ||
 	    longer(op->observe, OP_COMMAND_MAX) || longer(op->version, OP_COMMAND_MAX) ||
-	     longer(op->expect, OP_COMMAND_MAX))
+	     longer(op->expect, OP_COMMAND_MAX) || longer(op->value, OP_PATH_MAX))
 		return "command";
 	if (longer(op->owner, OWNER_MAX))
 		return "owner";
@@ -363,6 +367,8 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.expect = blob_str(&r, OP_COMMAND_MAX);
 	op.in = blob_str(&r, OP_PATH_MAX);
 	op.version = blob_str(&r, OP_COMMAND_MAX);
+	op.by_value = blob_bool(&r);
+	op.value = blob_str(&r, OP_PATH_MAX);
 	n = (size_t)blob_int(&r, 0, EDIT_TOUCHES_MAX);
 	op.touches.v = mem_array(n, sizeof(*op.touches.v));
 	for (i = 0; i < n && !r.bad; i++) {

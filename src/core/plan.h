@@ -129,6 +129,16 @@ int	plan_step(const struct plan *, const char *id);		/* or NONE */
  */
 size_t	plan_steps(const struct plan *, const char *name, int *ret_first);
 
+/*
+ * What undoes a command of a value of accept or dial that is undone by value and takes
+ * none: the command, observed by the same words on the same hosts, of the value that the facet
+ * has before the step, as the plan has it; NULL: there is none.
+ */
+const struct bedit *plan_earlier(const struct fleet *, const struct plan *, int step, const struct move *,
+	    const struct bedit *command, int *ret_value);
+/* A command of the move that has no such one; or NULL. */
+const struct bedit *plan_cannot_go_back(const struct fleet *, const struct plan *, int step, const struct move *);
+
 /* The plan after expansion, as YAML that plan_parse() reads back to the same plan. */
 void	plan_print(const struct plan *, const struct fleet *, struct buf *out);
 

@@ -79,6 +79,7 @@ put_run(const struct printer *pr, const struct bedit *e)
 	put_pair(out, &first, "undo", e->undo, true);
 	put_pair(out, &first, "observe", e->observe, true);
 	put_pair(out, &first, "expect", e->expect, true);
+	put_pair(out, &first, "value", e->value, true);
 	put_pair(out, &first, "in", e->in, false);
 	if (e->touches.n > 0) {
 		put_key(out, &first, "touches");

@@ -349,7 +349,7 @@ static int
 read_run(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
 {
 	static const char *const keys[] = {
-		"on", "run", "undo", "observe", "expect", "in", "touches", "stdin",
+		"on", "run", "undo", "observe", "expect", "value", "in", "touches", "stdin",
 		"read-only", "idempotent", "deadline", NULL
 	};
 	struct bind b = {
@@ -731,6 +731,26 @@ read_from(struct plan_reader *pr, const struct node *node)
 	return 0;
 }
 
+/* A command that is undone by that of the value before: there has to be one. */
+static int
+check_way_back(struct plan_reader *pr)
+{
+	const struct plan *p = pr->p;
+	const struct bedit *e;
+	size_t i, k;
+
+	for (i = 0; i < p->nsteps; i++)
+		for (k = 0; k < p->steps[i].nmoves; k++) {
+			const struct move *m = &p->steps[i].moves[k];
+
+			if ((e = plan_cannot_go_back(pr->f, p, (int)i, m)) != NULL)
+				return reader_fail_at(&pr->fr.r, m->pos.line, m->pos.col, "'%s' cannot be undone: its value before "
+				    "this step has no command that is observed by '%s', expected one, or 'undo' or 'value' at "
+				    "%s:%d:%d", e->run, e->observe, pr->f->path, e->pos.line, e->pos.col);
+		}
+	return 0;
+}
+
 static int
 read_plan(struct plan_reader *pr, const struct node *root)
 {
@@ -760,7 +780,7 @@ read_plan(struct plan_reader *pr, const struct node *root)
 		return -1;
 	if ((v = node_get(root, "steps")) == NULL)
 		return reader_fail(r, root, "a plan without steps, expected 'steps: [ … ]'");
-	return read_steps(pr, v);
+	return read_steps(pr, v) == -1 ? -1 : check_way_back(pr);
 }
 
 int

@@ -96,6 +96,24 @@ static const char head[] =
     "    [ \"$before\" != - ] || gone \"$r/$n.dirs\"\n"
     "}\n";
 
+static const char value_head[] =
+    "# like WHAT: does `observe` say that?\n"
+    "like() { [ \"$(observe </dev/null 2>/dev/null)\" = \"$1\" ]; }\n"
+    "# value RECORD [WANTED]: what set_back sets goes back to what was observed before, where nobody has changed it since\n"
+    "value() {\n"
+    "    has \"$1\" && [ -f \"$r/version-before\" ] || return 0\n"
+    "    BELAY_VALUE=$(cat \"$r/version-before\")\n"
+    "    export BELAY_VALUE\n"
+    "    if ! like \"$BELAY_VALUE\"; then\n"
+    "        [ ! -f \"$r/version-after\" ] || like \"$(cat \"$r/version-after\")\" || { [ \"${2-}\" ] && like \"$2\"; } || {\n"
+    "            say \"$(observe </dev/null 2>&1): changed since, nothing of $r is undone\"\n"
+    "            return\n"
+    "        }\n"
+    "        set_back </dev/null >&2 && like \"$BELAY_VALUE\" || { say \"it is not $BELAY_VALUE, as it was before: $r\"; return; }\n"
+    "    fi\n"
+    "    echo undone >\"$r/state\" || failed=1\n"
+    "}\n";
+
 static const char settings_head[] =
     "# settings RECORD KIND KEEP CLIENT…: the values that a server had, where nobody has set others since\n"
     "settings() {\n"
@@ -156,7 +174,7 @@ command(struct buf *out, const struct op *op, const char *run, const char *then)
 {
 	(void)buf_puts(out, "(");
 	/* What its undo calls $(before) and $(after); $r is the record. */
-	if (op->version != NULL)
+	if (op->version != NULL && !op->by_value)
 		(void)buf_puts(out, "before() { cat \"$r/version-before\"; }\nafter() { cat \"$r/version-after\"; }\n");
 	if (op->in != NULL) {
 		(void)buf_puts(out, "cd ");
@@ -269,7 +287,18 @@ op_back(struct buf *out, const struct fleet *fleet, const char *run, const struc
 		command(out, op, op->run, " || failed=1\n");
 	else if (op->kind == OP_DRAIN)
 		(void)buf_printf(out, "# %s: ended sessions do not come back\n", op->run);
-	else if (op->kind == OP_RUN && !op->read_only) {
+	else if (op->kind == OP_RUN && op->by_value) {
+		(void)buf_puts(out, "observe() ");
+		command(out, op, op->observe, "\n");
+		(void)buf_puts(out, "set_back() ");
+		command(out, op, op->value != NULL ? op->run : op->undo, "\n");
+		(void)buf_printf(out, "if begun '%s%s'; then value '%s%s'", run, tail, run, tail);
+		if (op->value != NULL) {
+			(void)buf_putc(out, ' ');
+			text_shell_quote(out, op->value);
+		}
+		(void)buf_puts(out, "; fi\n");
+	} else if (op->kind == OP_RUN && !op->read_only) {
 		(void)buf_printf(out, "if begun '%s%s' && still '%s%s'; then\n", run, tail, run, tail);
 		if (op->undo != NULL) {
 			(void)buf_printf(out, "again '%s%s' || ", run, tail);
@@ -341,6 +370,8 @@ script(struct buf *out, const struct wayback *w, int host, int from, int until, 
 		(void)buf_puts(out, head);
 		if (strstr(buf_str(&steps), "\nsettings '") != NULL)
 			(void)buf_puts(out, settings_head);
+		if (strstr(buf_str(&steps), "\nset_back() ") != NULL)
+			(void)buf_puts(out, value_head);
 		(void)buf_put(out, steps.data, steps.len);
 		(void)buf_puts(out, "exit $failed\n");
 	}
@@ -379,6 +410,7 @@ wayback_of_ops(struct buf *out, const struct fleet *fleet, int host, const char 
 	put_head(out, &fleet->hosts[host], run_id);
 	(void)buf_puts(out, head);
 	(void)buf_puts(out, settings_head);
+	(void)buf_puts(out, value_head);
 	for (i = n; i > 0; i--)
 		op_back(out, fleet, run_id, &ops[i - 1]);
 	(void)buf_puts(out, "exit $failed\n");

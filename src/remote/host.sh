@@ -37,7 +37,8 @@
 #	  out pid		of a command
 #	  touched		of a command: the files that it touches, as they were, one
 #				a line: number, mode, owner, hash, path and a slash
-#	  version-before version-after	what a command that shows a version printed
+#	  version-before version-after	what a command that shows a version printed, or
+#				one that observes what another is to set
 #	  left left-undo	and as the command and its undo left them
 #	  N.before N.dirs N.how N.found		of each of them, as above; N.found: what
 #				stood there when its command was found cut
@@ -98,6 +99,7 @@ try()
 path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
 holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= as_is=
 touches= command_lines= input_bytes= script_lines= version_lines= anew= port= server=
+by_value= wanted=
 
 begun=
 while IFS= read -r line; do
@@ -141,6 +143,8 @@ while IFS= read -r line; do
 	"anew "*) anew=$value ;;
 	"port "*) port=$value ;;
 	"server "*) server=$value ;;
+	"by-value "*) by_value=$value ;;
+	"wanted "*) wanted=$value ;;
 	*) fail "unknown header: ${line%% *}" ;;
 	esac
 done
@@ -916,7 +920,12 @@ verb_try()
 	take_command
 	[ "$command" ] || fail "no command"
 	say out
-	(run_command "$command") 2>&1
+	# What is compared has nothing between it that is said beside.
+	if [ "$by_value" ]; then
+		(run_command "$command") 2>/dev/null
+	else
+		(run_command "$command") 2>&1
+	fi
 	finish "exit $?"
 }
 
@@ -1123,7 +1132,57 @@ note_version()
 	input=
 	if (run_command "$version") >"$rec/version.new" 2>"$rec/version.said"; then code_was=0; else code_was=$?; fi
 	input=$kept_input
+	if [ "$by_value" ] && [ $code_was = 0 ] && [ "$(wc -c <"$rec/version.new")" -gt 16384 ]; then
+		echo "it prints more than 16384 bytes" >"$rec/version.said"
+		code_was=1
+	fi
 	[ $code_was = 0 ] && mv -f "$rec/version.new" "$rec/version-$1"
+}
+
+# same TAG TAG: was the same observed?
+same() { [ "$(cat "$rec/version-$1" 2>/dev/null)" = "$(cat "$rec/version-$2" 2>/dev/null)" ]; }
+
+# An undo by value: it is as before, or as the command left it, or it was somebody else.
+look_by_value()
+{
+	note_version now || fail "what it is now cannot be observed: $(head -c 300 "$rec/version.said"); nothing was undone"
+	kept=
+	if ! same now before && [ "$was" != undo-started ] && [ -f "$rec/version-after" ] && ! same now after &&
+	    { [ ! "$wanted" ] || [ "$(cat "$rec/version-now")" != "$wanted" ]; }; then
+		if [ ! "$as_is" ]; then
+			for one in before after now; do
+				say "value $one"
+				cat "$rec/version-$one"
+			done
+			finish drift
+		fi
+		kept=1
+		say "kept what is observed"
+	fi
+	if [ "$kept" ] || same now before; then
+		set_state undone
+		keep_script
+		finish undone
+	fi
+}
+
+# What has been observed is what was to be; or its words, and failure.
+proven_by_value()
+{
+	if ! note_version "$1"; then
+		printf "belay: what it is cannot be observed: "
+		head -c 300 "$rec/version.said"
+		return 1
+	fi
+	if [ "$1" = back ]; then
+		! same back before || return 0
+	else
+		[ "$wanted" ] || return 0
+		[ "$(cat "$rec/version-after")" != "$wanted" ] || return 0
+	fi
+	printf "belay: the command ended well, and what is observed is not what was to be: "
+	head -c 300 "$rec/version-$1"
+	return 1
 }
 
 # phase do or undo.  The record says started before the command is, and ended
@@ -1179,13 +1238,14 @@ verb_run()
 			finish undone
 		fi
 	fi
+	if [ "$phase" = undo ] && [ "$by_value" ] && [ -f "$rec/version-before" ]; then look_by_value; fi
 	[ "$command" ] || fail "there is no command that undoes it, and no file was kept"
 	tag=
 	[ "$phase" = do ] || tag=undo-
 	try "cannot begin a record" mkdir -p "$rec"
 	if [ "$phase" = do ]; then keep_touched; fi
 	if [ "$phase" = do ] && [ ! -f "$rec/version-before" ]; then
-		note_version before || fail "the version before is not known: $(head -c 300 "$rec/version.said"); the command was not run"
+		note_version before || fail "what was before is not known: $(head -c 300 "$rec/version.said"); the command was not run"
 	fi
 	{
 		printf "belay-record 1\nop %s\nkind %s\nwho %s\nplan %s\nwhen %s\nin %s\n" "$op" \
@@ -1203,14 +1263,23 @@ verb_run()
 	# This one sees the command through, even if whoever waits for it is gone.
 	(
 		trap "" HUP
-		if [ "$tag" ] && [ -f "$rec/version-before" ]; then
+		if [ "$tag" ] && [ ! "$by_value" ] && [ -f "$rec/version-before" ]; then
 			BELAY_RECORD=$rec
 			export BELAY_RECORD
 			command="before() { cat \"\$BELAY_RECORD/version-before\"; }${lf}after() { cat \"\$BELAY_RECORD/version-after\"; }${lf}$command"
 		fi
+		if [ "$wanted" ]; then
+			BELAY_VALUE=$wanted
+			[ ! "$tag" ] || BELAY_VALUE=$(cat "$rec/version-before")
+			export BELAY_VALUE
+		fi
 		(trap - HUP; run_command "$command")
 		code=$?
-		[ "$tag" ] || note_version after
+		if [ "$by_value" ] && [ "$code" = 0 ]; then
+			if [ "$tag" ]; then proven_by_value back; else proven_by_value after; fi || code=1
+		else
+			[ "$tag" ] || note_version after
+		fi
 		if [ -f "$rec/touched" ]; then note_left "${tag:+-undo}"; fi
 		if [ "$tag" ] && [ "$code" = 0 ] && [ -f "$rec/touched" ]; then
 			put_state putting-back

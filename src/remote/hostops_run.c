@@ -70,6 +70,24 @@ touched_drifted(struct hostop *h, const struct host_answer *a)
 	hostop_drifted(h, NULL);
 }
 
+/* What was observed before, after and now, which is three. */
+static void
+value_drifted(struct hostop *h, const struct host_answer *a)
+{
+	const struct host_item *item;
+	struct buf text;
+	size_t i;
+
+	buf_init(&text, OP_TEXT_MAX);
+	for (i = 0; (item = host_item(a, "value", i)) != NULL; i++)
+		(void)buf_printf(&text, "%s: %.*s%s", item->rest, (int)item->len, item->data,
+		    item->len > 0 && item->data[item->len - 1] == '\n' ? "" : "\n");
+	hostop_say(h, "what '%s' observes is neither as before nor as the command left it: somebody changed it since; "
+	    "nothing was undone: put back one of them and undo again, or keep what is there", h->op->observe);
+	hostop_drifted(h, buf_str(&text));
+	buf_release(&text);
+}
+
 /* As before, but for what was to be kept. */
 static void
 put_back(struct hostop *h, const struct host_answer *a)
@@ -114,7 +132,10 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 	} else if (host_outcome_is(a, "undone", NULL)) {
 		put_back(h, a);
 	} else if (host_outcome_is(a, "drift", NULL)) {
-		touched_drifted(h, a);
+		if (h->op->by_value)
+			value_drifted(h, a);
+		else
+			touched_drifted(h, a);
 	} else if (host_outcome_is(a, "none", NULL)) {
 		hostop_finish(h, OP_RESTORED);
 	} else if (host_outcome_is(a, "running", &rest)) {
@@ -175,7 +196,9 @@ run(struct hostop *h)
 	static const struct hostcall_events quiet = { .done = run_done };
 	static const struct hostcall_events talking = { .done = run_done, .text = run_text };
 	const struct op *op = h->op;
-	const char *command = h->verb == OPV_UNDO && op->kind == OP_RUN ? op->undo : op->run;
+	/* One that takes its value is given another. */
+	const char *command = h->verb == OPV_UNDO && op->kind == OP_RUN && op->value == NULL ? op->undo : op->run;
+	const char *shows = op->kind != OP_RUN ? NULL : op->by_value ? op->observe : h->verb == OPV_APPLY ? op->version : NULL;
 	struct buf *q = hostop_request(h), payload;
 	struct err err;
 	char seconds[32];
@@ -186,8 +209,8 @@ run(struct hostop *h)
 	    (long long)((h->due - (int64_t)uv_now(h->set->c.loop)) / 1000 + 5));
 	buf_init(&payload, 0);
 	payload.secret = true;
-	if (op->kind == OP_RUN && op->version != NULL && h->verb == OPV_APPLY)
-		(void)buf_printf(&payload, "%s\n", op->version);
+	if (shows != NULL)
+		(void)buf_printf(&payload, "%s\n", shows);
 	version_len = payload.len;
 	(void)buf_puts(&payload, command == NULL ? "" : command);
 	rc = hostop_write_headers(h, q, &err) != 0 || host_header(q, "in", op->in, &err) != 0 ||
@@ -195,6 +218,8 @@ run(struct hostop *h)
 	    host_header(q, "idempotent", op->idempotent ? "1" : NULL, &err) != 0 ||
 	    host_header(q, "always", op->kind == OP_ACTIVATE ? "1" : NULL, &err) != 0 ||
 	    host_header(q, "anew", h->anew ? "1" : NULL, &err) != 0 ||
+	    host_header(q, "by-value", op->by_value ? "1" : NULL, &err) != 0 ||
+	    host_header(q, "wanted", op->value, &err) != 0 ||
 	    host_header(q, "live", h->text != NULL ? seconds : NULL, &err) != 0 ? -1 : 0;
 	for (i = 0; rc == 0 && i < op->touches.n && h->verb == OPV_APPLY; i++)
 		rc = host_header(q, "touch", op->touches.v[i], &err);
@@ -282,6 +307,17 @@ command_looked(void *arg, enum hostcall_end end, const struct host_answer *a, co
 	}
 }
 
+/* Without the newlines at its end, as a shell has it. */
+static bool
+says_just(const struct host_item *out, const char *value)
+{
+	size_t len = out == NULL ? 0 : out->len;
+
+	while (len > 0 && out->data[len - 1] == '\n')
+		len--;
+	return len == strlen(value) && memcmp(out->data, value, len) == 0;
+}
+
 /* What `observe` printed and how it ended. */
 static bool
 says_in_place(const struct hostop *h, const struct host_answer *a)
@@ -289,8 +325,26 @@ says_in_place(const struct hostop *h, const struct host_answer *a)
 	const struct host_item *out = host_item(a, "out", 0);
 	const char *rest;
 
-	return host_outcome_is(a, "exit", &rest) && strcmp(rest, "0") == 0 &&
-	    (h->op->expect == NULL || (out != NULL && strstr(out->data, h->op->expect) != NULL));
+	if (!host_outcome_is(a, "exit", &rest) || strcmp(rest, "0") != 0)
+		return false;
+	if (h->op->value != NULL)
+		return says_just(out, h->op->value);
+	/* What it says is then compared with itself alone. */
+	if (h->op->expect == NULL)
+		return !h->op->by_value;
+	return out != NULL && strstr(out->data, h->op->expect) != NULL;
+}
+
+/* The preview of one that is undone by value: by what. */
+static void
+put_way_back(struct hostop *h, const struct host_item *out)
+{
+	char *text = mem_printf("%s\nobserved by %s: %.*s\nundone by %s", h->result.text == NULL ? "" : h->result.text,
+	    h->op->observe, out == NULL || out->len > SHOWN_MAX * 8 ? SHOWN_MAX * 8 * (out != NULL) : (int)out->len,
+	    out == NULL ? "" : out->data, h->op->value != NULL ? "the same, with BELAY_VALUE as that is now" : h->op->undo);
+
+	hostop_set_text(h, text, strlen(text));
+	free(text);
 }
 
 static void
@@ -298,8 +352,17 @@ observed(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 {
 	struct hostop *h = arg;
 
+	const char *rest;
+
 	if (hostop_no_answer(h, end, a, why))
 		return;
+	if (h->op->by_value)
+		put_way_back(h, host_item(a, "out", 0));
+	if (h->op->by_value && host_outcome_is(a, "exit", &rest) && strcmp(rest, "0") != 0) {
+		hostop_say(h, "'%s', which observes what is to be undone later, ended with status %.8s", h->op->observe, rest);
+		hostop_finish(h, OP_FAILED);
+		return;
+	}
 	hostop_finish(h, says_in_place(h, a) ? OP_IN_PLACE : OP_FRESH);
 }
 
@@ -323,12 +386,23 @@ put_surroundings(const struct hostop *h, struct buf *text)
 }
 
 static void
+try_observe(struct hostop *h, struct buf *q, const struct hostcall_events *events)
+{
+	struct err err;
+
+	if (host_header(q, "in", h->op->in, &err) != 0 ||
+	    host_header(q, "by-value", h->op->by_value ? "1" : NULL, &err) != 0)
+		hostop_failed(h, &err);
+	else
+		hostop_call(h, "try", NULL, h->op->observe, strlen(h->op->observe), events);
+}
+
+static void
 look_command(struct hostop *h)
 {
 	static const struct hostcall_events looked = { .done = command_looked };
 	static const struct hostcall_events tried = { .done = observed };
 	struct buf text, *q = hostop_request(h);
-	struct err err;
 
 	if (h->verb == OPV_OBSERVE) {
 		buf_init(&text, OP_TEXT_MAX);
@@ -338,10 +412,7 @@ look_command(struct hostop *h)
 		buf_release(&text);
 	}
 	if (h->verb == OPV_OBSERVE && h->op->kind == OP_RUN && h->op->observe != NULL) {
-		if (host_header(q, "in", h->op->in, &err) != 0)
-			hostop_failed(h, &err);
-		else
-			hostop_call(h, "try", NULL, h->op->observe, strlen(h->op->observe), &tried);
+		try_observe(h, q, &tried);
 		return;
 	}
 	hostop_call(h, "look", h->op->id, NULL, 0, &looked);
@@ -377,10 +448,8 @@ looked_again(void *arg, enum hostcall_end end, const struct host_answer *a, cons
 	/* With a record of ours it is the record that decides. */
 	if (strcmp(l.record, "none") != 0)
 		run(h);
-	else if (host_header(hostop_request(h), "in", h->op->in, &err) != 0)
-		hostop_failed(h, &err);
 	else
-		hostop_call(h, "try", NULL, h->op->observe, strlen(h->op->observe), &tried);
+		try_observe(h, hostop_request(h), &tried);
 }
 
 void
@@ -404,7 +473,7 @@ hostop_run(struct hostop *h)
 		look_command(h);
 		return;
 	case OPV_APPLY:
-		if (op->kind == OP_RUN && op->observe != NULL) {
+		if (op->kind == OP_RUN && op->observe != NULL && (!op->by_value || op->value != NULL || op->expect != NULL)) {
 			(void)hostop_request(h);
 			hostop_call(h, "look", op->id, NULL, 0, &looks);
 		} else if (op->kind == OP_ACTIVATE)
@@ -415,7 +484,7 @@ hostop_run(struct hostop *h)
 	case OPV_UNDO:
 		if (op->kind == OP_RUN && op->read_only)
 			hostop_finish(h, OP_RESTORED);
-		else if (op->kind == OP_RUN && op->undo == NULL && op->touches.n == 0) {
+		else if (op->kind == OP_RUN && op->undo == NULL && op->touches.n == 0 && op->value == NULL) {
 			hostop_say(h, "there is no command that undoes it");
 			hostop_finish(h, OP_FAILED);
 		} else if (op->kind == OP_ACTIVATE)

@@ -67,7 +67,11 @@ show_op(const struct engine *e, int step, size_t i)
 		break;
 	case OP_RUN:
 		op_command_text(op, false, &b);
-		out("  on %s: %s\n", f->hosts[op->host].name, buf_str(&b));
+		out("  on %s: %s%s\n", f->hosts[op->host].name, buf_str(&b),
+		    v->observed == OP_IN_PLACE ? "  (in place already)" : "");
+		/* Behind the command: what it reads and touches, and what undoes it. */
+		if (text != NULL && strncmp(text, buf_str(&b), b.len) == 0 && text[b.len] == '\n')
+			out_lines("    ", text + b.len + 1);
 		break;
 	case OP_DRAIN:
 		op_command_text(op, false, &b);

@@ -340,6 +340,80 @@ a_plans_step_has_its_commands_before_the_activation(void **state)
 	plan_free(plan);
 }
 
+/* A fleet and a plan of their own; the ops of a step, or the message. */
+static char *
+ops_of(const char *plan_text, int step)
+{
+	static const char of_commands[] =
+	    "belay: fleet/1\n"
+	    "hosts: { db: { ssh: db }, far: { ssh: far } }\n"
+	    "units: { db: { host: db, run: ./restart } }\n"
+	    "endpoints:\n"
+	    "  pg:\n"
+	    "    kind: postgres\n"
+	    "    unit: db\n"
+	    "    listen: { both: 5432 }\n"
+	    "    accept:\n"
+	    "      plain: { observe: get, run: set off }\n"
+	    "      both:  { observe: get, run: set $(accept), expect: both }\n"
+	    "      tls:   { observe: get, on: far, run: set tls }\n"
+	    "      mutual: { observe: get, run: 'set \"$BELAY_VALUE\"', value: $(accept) }\n";
+	struct fleet *f;
+	struct plan *plan;
+	struct ops ops;
+	struct buf out;
+	struct err err;
+	size_t len;
+
+	if (fleet_parse(&f, "f", of_commands, strlen(of_commands), &err) != 0)
+		fail_msg("%s", err.msg);
+	buf_init(&out, 0);
+	if (plan_parse(&plan, f, "p", plan_text, strlen(plan_text), &err) != 0)
+		(void)buf_puts(&out, err.msg);
+	else {
+		if (ops_of_step(&ops, f, plan, step, "r", NULL, NULL, &err) != 0)
+			fail_msg("%s", err.msg);
+		(void)buf_printf(&out, "%s%s | %s%s%s", ops.v[0].by_value ? "by value: " : "", ops.v[0].run,
+		    ops.v[0].undo == NULL ? "-" : ops.v[0].undo, ops.v[0].value == NULL ? "" : " | ",
+		    ops.v[0].value == NULL ? "" : ops.v[0].value);
+		ops_release(&ops);
+		plan_free(plan);
+	}
+	fleet_free(f);
+	return buf_take(&out, &len);
+}
+
+static void
+a_command_by_value_is_undone_by_that_of_the_plans_value_before(void **state)
+{
+#define BACK(from, steps) "belay: plan/1\nname: p\nfrom: { accept: " from " }\nsteps:\n" steps
+#define ONE "  - { id: one, accept: { pg: both } }\n"
+	static const struct { const char *plan; int step; const char *want; } cases[] = {
+		{ BACK("plain", ONE), 0, "by value: set both | set off" },
+		{ BACK("both", "  - { id: none, accept: { pg: plain } }\n" ONE), 0, "by value: set off | set both" },
+		{ BACK("both", "  - { id: one, accept: { pg: plain } }\n" "  - { id: two, accept: { pg: both } }\n"), 1,
+		    "by value: set both | set off" },
+		/* One that takes its value asks for no value before. */
+		{ BACK("tls", "  - { id: one, accept: { pg: mutual } }\n"), 0, "by value: set \"$BELAY_VALUE\" | - | mutual" },
+		{ BACK("mutual", ONE), 0, "p:5:26: 'set both' cannot be undone: its value before this step has no command that "
+		    "is observed by 'get', expected one, or 'undo' or 'value' at f:11:30" },
+		{ BACK("tls", ONE), 0, "p:5:26: 'set both' cannot be undone: its value before this step has no command that "
+		    "is observed by 'get', expected one, or 'undo' or 'value' at f:11:30" },
+		/* A plan that does not say where it begins. */
+		{ "belay: plan/1\nname: p\nsteps:\n" ONE, 0, "p:4:26: 'set both' cannot be undone: its value before this step "
+		    "has no command that is observed by 'get', expected one, or 'undo' or 'value' at f:11:30" },
+	};
+	size_t i;
+	char *got;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		got = ops_of(cases[i].plan, cases[i].step);
+		assert_string_equal(got, cases[i].want);
+		free(got);
+	}
+}
+
 static void
 ids_are_of_a_closed_alphabet(void **state)
 {
@@ -498,6 +572,7 @@ main(void)
 		cmocka_unit_test(commands_keep_what_is_the_shells),
 		cmocka_unit_test(what_is_not_ours_to_move_is_refused),
 		cmocka_unit_test(a_plans_step_has_its_commands_before_the_activation),
+		cmocka_unit_test(a_command_by_value_is_undone_by_that_of_the_plans_value_before),
 		cmocka_unit_test(ids_are_of_a_closed_alphabet),
 		cmocka_unit_test(ops_travel_whole_or_not_at_all),
 		cmocka_unit_test(results_travel_with_their_ends_cut_to_size),

@@ -780,6 +780,167 @@ an_undo_knows_the_versions_before_and_after(void **state)
 	assert_text(file_path, "v 4\n");
 }
 
+#define SETS	"printf '%s\\n' \"$BELAY_VALUE\" >t/mode; echo ran >>t/gone"
+#define HOSTILE	"it's \"$(touch t/owned)\" `touch t/owned`; touch t/owned\n -n $BELAY_VALUE \\n *"
+
+static void
+by_value(const char *run, const char *undo, const char *value)
+{
+	with_files(run, undo);
+	w.order.op.by_value = true;
+	w.order.op.observe = mem_strdup("cat t/mode; echo beside >&2");
+	w.order.op.value = mem_strdup(value);
+}
+
+static void
+a_command_that_takes_its_value_is_given_the_one_before(void **state)
+{
+	static const char *const before[] = { "disable\n", HOSTILE "\n", "\n", "-e x\n" };
+	char mode[300], ran[300], owned[300];
+	size_t i;
+
+	(void)state;
+	(void)snprintf(mode, sizeof(mode), "%s/t/mode", base);
+	(void)snprintf(ran, sizeof(ran), "%s/t/gone", base);
+	(void)snprintf(owned, sizeof(owned), "%s/t/owned", base);
+	for (i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		by_value(SETS, NULL, "require");
+		write_text(mode, before[i], 0644);
+		write_text(ran, "", 0644);
+		check(OPV_OBSERVE, OP_FRESH);
+		assert_non_null(strstr(w.result.text, "BELAY_VALUE=require"));
+		assert_non_null(strstr(w.result.text, "observed by cat t/mode"));
+		check(OPV_APPLY, OP_APPLIED);
+		assert_text(mode, "require\n");
+		check(OPV_APPLY, OP_APPLIED);
+		check(OPV_OBSERVE, OP_IN_PLACE);
+		assert_text(ran, "ran\n");
+		check(OPV_UNDO, OP_RESTORED);
+		assert_text(mode, before[i]);
+		check(OPV_RECORD, OP_RESTORED);
+		check(OPV_UNDO, OP_RESTORED);
+		assert_text(ran, "ran\nran\n");
+		assert_text(owned, "-");
+	}
+	/* Found as it is to be: nothing to run, and nothing to undo. */
+	write_text(mode, "require\n", 0644);
+	write_text(ran, "", 0644);
+	(void)strcpy(w.order.op.id, "run-1/step/2");
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(ran, "");
+}
+
+static void
+a_value_that_somebody_else_has_set_is_no_business_of_an_undo(void **state)
+{
+	char mode[300];
+
+	(void)state;
+	(void)snprintf(mode, sizeof(mode), "%s/t/mode", base);
+	by_value(SETS, NULL, "require");
+	write_text(mode, "disable\n", 0644);
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(mode, "theirs\n", 0644);
+	check(OPV_UNDO, OP_DRIFTED);
+	assert_non_null(strstr(w.result.text, "before: disable\n"));
+	assert_non_null(strstr(w.result.text, "after: require\n"));
+	assert_non_null(strstr(w.result.text, "now: theirs\n"));
+	assert_text(mode, "theirs\n");
+	w.order.keep = true;
+	check(OPV_UNDO, OP_RESTORED);
+	w.order.keep = false;
+	assert_text(mode, "theirs\n");
+	/* Somebody has undone it by hand. */
+	write_text(mode, "disable\n", 0644);
+	check(OPV_APPLY, OP_APPLIED);
+	write_text(mode, "disable\n", 0644);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_RECORD, OP_RESTORED);
+}
+
+static void
+what_a_command_has_set_is_observed_both_ways(void **state)
+{
+	char mode[300];
+
+	(void)state;
+	(void)snprintf(mode, sizeof(mode), "%s/t/mode", base);
+	/* One that does nothing, and says that all is well. */
+	by_value("true", NULL, "require");
+	write_text(mode, "disable\n", 0644);
+	check(OPV_APPLY, OP_FAILED);
+	assert_non_null(strstr(w.result.text, "what is observed is not what was to be: disable"));
+	check(OPV_UNDO, OP_RESTORED);
+	/* One that can go one way only. */
+	by_value("[ \"$BELAY_VALUE\" = disable ] || echo \"$BELAY_VALUE\" >t/mode", NULL, "require");
+	write_text(mode, "disable\n", 0644);
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_FAILED);
+	assert_non_null(strstr(w.result.text, "what is observed is not what was to be: require"));
+	assert_text(mode, "require\n");
+	/* What cannot be observed is not begun. */
+	by_value(SETS, NULL, "require");
+	(void)strcpy(w.order.op.id, "run-1/step/2");
+	free(w.order.op.observe);
+	w.order.op.observe = mem_strdup("echo no such thing >&2; false");
+	write_text(mode, "disable\n", 0644);
+	check(OPV_OBSERVE, OP_FAILED);
+	check(OPV_APPLY, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "no such thing"));
+	assert_text(mode, "disable\n");
+}
+
+static void
+a_command_is_undone_by_that_of_the_value_before(void **state)
+{
+	char mode[300];
+
+	(void)state;
+	(void)snprintf(mode, sizeof(mode), "%s/t/mode", base);
+	by_value("echo on >t/mode", "echo off >t/mode", NULL);
+	write_text(mode, "off\n", 0644);
+	check(OPV_OBSERVE, OP_FRESH);
+	assert_non_null(strstr(w.result.text, "undone by echo off"));
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(mode, "on\n");
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(mode, "off\n");
+	/* It was something else before, and the way back says that it does not lead there. */
+	write_text(mode, "half\n", 0644);
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_FAILED);
+	assert_non_null(strstr(w.result.text, "what is observed is not what was to be: off"));
+}
+
+static void
+a_value_goes_back_by_hand_too(void **state)
+{
+	char mode[300], said[300];
+
+	(void)state;
+	(void)snprintf(mode, sizeof(mode), "%s/t/mode", base);
+	(void)snprintf(said, sizeof(said), "%s/said", base);
+	by_value(SETS, NULL, "it's");
+	free(w.order.op.in);
+	w.order.op.in = mem_strdup(base);
+	write_text(mode, HOSTILE "\n", 0644);
+	lay_script();
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(mode, "it's\n");
+	write_text(mode, "theirs\n", 0644);
+	assert_int_equal(by_hand(), 1);
+	assert_non_null(strstr(read_text(said), "theirs"));
+	assert_text(mode, "theirs\n");
+	write_text(mode, "it's\n", 0644);
+	assert_int_equal(by_hand(), 0);
+	assert_text(mode, HOSTILE "\n");
+	assert_int_equal(by_hand(), 0);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_RECORD, OP_RESTORED);
+	assert_text(mode, HOSTILE "\n");
+}
+
 static void
 an_observe_command_tells_what_is_in_place(void **state)
 {
@@ -1081,6 +1242,11 @@ main(int argc, char **argv)
 		T(a_command_reads_an_object_and_nobody_else_sees_it),
 		T(the_way_back_lies_beside_the_records_and_can_be_run_by_hand),
 		T(an_undo_knows_the_versions_before_and_after),
+		T(a_command_that_takes_its_value_is_given_the_one_before),
+		T(a_value_that_somebody_else_has_set_is_no_business_of_an_undo),
+		T(what_a_command_has_set_is_observed_both_ways),
+		T(a_command_is_undone_by_that_of_the_value_before),
+		T(a_value_goes_back_by_hand_too),
 		T(an_observe_command_tells_what_is_in_place),
 		T(undoing_an_activation_activates_again),
 		T(what_a_command_prints_comes_while_it_runs),
@@ -1102,6 +1268,11 @@ main(int argc, char **argv)
 		T(a_command_reads_an_object_and_nobody_else_sees_it),
 		T(the_way_back_lies_beside_the_records_and_can_be_run_by_hand),
 		T(an_undo_knows_the_versions_before_and_after),
+		T(a_command_that_takes_its_value_is_given_the_one_before),
+		T(a_value_that_somebody_else_has_set_is_no_business_of_an_undo),
+		T(what_a_command_has_set_is_observed_both_ways),
+		T(a_command_is_undone_by_that_of_the_value_before),
+		T(a_value_goes_back_by_hand_too),
 	};
 	int failed;
 	size_t i;
