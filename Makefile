@@ -86,6 +86,7 @@ CORE_SRC = \
 	src/core/blockfile.c \
 	src/core/connurl.c \
 	src/core/connstring.c \
+	src/core/strings_seen.c \
 	src/core/urlfile.c \
 	src/core/edittext.c \
 	src/core/facets.c \

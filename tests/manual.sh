@@ -255,6 +255,13 @@ words()
 	differ "$tmp/manual" "$tmp/source"
 }
 
+strings()
+{
+	part "$1" DESCRIPTION 'Connection strings' | sed -n 's/^\.It Li //p' >"$tmp/manual"
+	sed -n '/^const char \*const connstring_names/,/;/p' src/core/connstring.c | grep -o '"[a-z-]*"' | tr -d '"' >"$tmp/source"
+	differ "$tmp/manual" "$tmp/source"
+}
+
 # Not a manual's fault: that the others are not installed here. A matter of
 # taste: the length of its lines.
 lint()
@@ -302,7 +309,7 @@ notices()
 	fi
 }
 
-echo 1..31
+echo 1..33
 
 claim every_manual_is_clean lint doc/belay.1 doc/belay-fleet.5 doc/belay-plan.5 doc/belay-explain.7 doc/belay-internals.7
 claim manual_has_every_option_and_what_it_takes options doc/belay.1
@@ -318,6 +325,7 @@ claim manual_has_every_member_of_the_json json doc/belay.1
 claim what_is_printed_stands_in_the_manual printed doc/belay.1
 claim manual_has_the_environment environment doc/belay.1
 claim manual_has_every_state_and_phase words doc/belay.1
+claim manual_has_what_is_found_in_connection_strings strings doc/belay.1
 
 notices catches_a_macro_that_is_none 's/^\.Sh JSON/.Shh JSON/' lint 'unknown macro'
 notices catches_an_option_that_was_forgotten '/^\.It Fl -waive/d' options 'only in the source: --waive ARG'
@@ -336,5 +344,6 @@ notices catches_a_member_that_was_forgotten '/^.It Li endpoints.*path_proven/d' 
 notices catches_a_member_in_another_place '/^\.It Li operations.*unit/d' printed 'only in the source: diff/1 operations[].unit'
 notices catches_a_variable_that_was_forgotten '/^\.It Ev TERM/d' environment 'only in the source: TERM'
 notices catches_a_phase_that_was_forgotten '/^\.It Li soaking/d' words 'only in the source: soaking'
+notices catches_a_finding_that_was_forgotten '/^\.It Li falls-back/d' strings 'only in the source: falls-back'
 
 exit "$bad"

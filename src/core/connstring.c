@@ -69,6 +69,20 @@ add(struct looking *l, enum name name, enum lint_level level, const char *fmt, .
 
 /* ------------------------------------------------------------------ parts */
 
+/* Ours, by the variable's name. */
+static bool
+named(const struct looking *l)
+{
+	size_t i;
+
+	if (l->about->only == NULL)
+		return true;
+	for (i = 0; i < l->about->only->n; i++)
+		if (strcmp(l->about->only->v[i], l->variable) == 0)
+			return true;
+	return false;
+}
+
 static void
 put_param(struct parts *p, const char *key, size_t key_len, const char *value)
 {
@@ -185,7 +199,9 @@ read_url(struct looking *l, struct parts *p, const struct scheme *s, const char 
 	if (connurl_check(url, strlen(url), &err) != 0) {
 		/* Its own words, without what is before the colon: they never show the URL. */
 		at = strchr(err.msg, ':');
-		add(l, UNREADABLE, LINT_WARN, "drivers read it differently: %s", at == NULL ? "it is no URL" : at + 2);
+		if (named(l))
+			add(l, UNREADABLE, LINT_WARN, "drivers read it differently: %s",
+			    at == NULL ? "it is no URL" : at + 2);
 		return false;
 	}
 	p->redis = s->redis;
@@ -494,6 +510,26 @@ judge_redis(struct looking *l, const struct parts *p)
 	free(bare);
 }
 
+/* Or by what it dials. */
+static bool
+ours(const struct looking *l, const struct parts *p)
+{
+	size_t i;
+
+	if (l->about->only == NULL)
+		return true;
+	if (p->redis != (l->about->kind == KIND_REDIS))
+		return false;
+	if (named(l))
+		return true;
+	if (p->host == NULL || l->about->hosts == NULL)
+		return false;
+	for (i = 0; i < l->about->hosts->n; i++)
+		if (strcasecmp(l->about->hosts->v[i], p->host) == 0)
+			return true;
+	return false;
+}
+
 static bool
 ends_with(const char *s, const char *end)
 {
@@ -510,14 +546,17 @@ look_at_value(struct looking *l, const char *value)
 
 	memset(&p, 0, sizeof(p));
 	if (s != NULL) {
-		if (read_url(l, &p, s, value)) {
+		if ((named(l) || l->about->hosts != NULL) && read_url(l, &p, s, value) && ours(l, &p)) {
 			if (p.redis)
 				judge_redis(l, &p);
 			else
 				judge_postgres(l, &p);
 		}
-	} else if (strchr(value, '=') != NULL && strstr(value, "://") == NULL && read_pairs(&p, value) && is_pairs(&p))
-		judge_postgres(l, &p);
+	} else if (strchr(value, '=') != NULL && strstr(value, "://") == NULL && read_pairs(&p, value) && is_pairs(&p)) {
+		if (ours(l, &p))
+			judge_postgres(l, &p);
+	} else if (!named(l))
+		;
 	else if (ends_with(l->variable, "SSL_CERT_REQS"))
 		judge_reqs(l, "it", value);
 	else if (strcmp(l->variable, "PGSSLMODE") == 0 || ends_with(l->variable, "_SSLMODE") || ends_with(l->variable, "_SSL_MODE"))
@@ -526,19 +565,6 @@ look_at_value(struct looking *l, const char *value)
 }
 
 /* ------------------------------------------------------------------ the file */
-
-static bool
-wanted(const struct looking *l)
-{
-	size_t i;
-
-	if (l->about->only == NULL)
-		return true;
-	for (i = 0; i < l->about->only->n; i++)
-		if (strcmp(l->about->only->v[i], l->variable) == 0)
-			return true;
-	return false;
-}
 
 /* Does the variable stand again further down?  The last one counts. */
 static bool
@@ -598,7 +624,7 @@ connstring_look(struct connstring_findings *ret, const struct connstring_about *
 		l.line = line;
 		buf_init(&b, CONNURL_MAX);
 		b.secret = true;
-		if (wanted(&l) && may_be_one(p, (size_t)(nl - p), name) && looks++ < LOOKS_MAX && !again(nl < end ? nl + 1 : end, end, name) && envfile_get(text, len_bytes, name, &b) &&
+		if (may_be_one(p, (size_t)(nl - p), name) && looks++ < LOOKS_MAX && !again(nl < end ? nl + 1 : end, end, name) && envfile_get(text, len_bytes, name, &b) &&
 		    b.len > 0 && !b.over)
 			look_at_value(&l, buf_str(&b));
 		buf_release(&b);

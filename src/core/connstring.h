@@ -52,7 +52,12 @@ struct connstring_about {	/* of whom the file is; zeroed: nothing is known */
 	bool	 production;
 	const struct strings *names;	/* of the certificate served (DNS names, wildcards, addresses), or NULL */
 	int	 port_plain, port_tls;	/* of the endpoint, 0 not known */
-	const struct strings *only;	/* these variables, or NULL: all */
+	/*
+	 * What is looked at, where `only` is given: these variables, and besides them the
+	 * URLs and pairs to one of `hosts`; of URLs and pairs those for this kind of endpoint.
+	 */
+	const struct strings *only, *hosts;
+	enum kind kind;
 };
 
 /* Every name that a finding can have; ends with NULL. */

@@ -196,6 +196,8 @@ struct reading;
 typedef int op_lookup(void *arg, const char *path, const char **ret, size_t *ret_len, const char **ret_why);
 typedef const char *op_ca(void *arg, int cert, size_t *ret_len);	/* PEM or NULL */
 void	facets_seen(struct reading *, const struct fleet *, int host, op_lookup *, op_ca *ca, void *arg);
+/* What connstring.h finds in the env files of the clients on this host, by link. */
+void	strings_seen(struct reading *, const struct fleet *, int host, op_lookup *, void *arg);
 /*
  * The accept that the settings of a running server come to, where they are what binds it:
  * by a READING_SETTINGS.  UNKNOWN also of a Postgres, whose settings are written and

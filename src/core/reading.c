@@ -97,6 +97,13 @@ reading_release(struct reading *r)
 	for (i = 0; i < r->nfacets; i++)
 		free(r->facets[i].detail);
 	free(r->facets);
+	for (i = 0; i < r->nstrings; i++) {
+		free(r->strings[i].file);
+		free(r->strings[i].variable);
+		free(r->strings[i].name);
+		free(r->strings[i].text);
+	}
+	free(r->strings);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -186,6 +193,22 @@ put_census(struct buf *out, const struct census *c)
 	blob_put_int(out, c->connections_total < -1 ? -1 : c->connections_total);
 }
 
+static void
+put_strings_seen(struct buf *out, const struct reading *r)
+{
+	size_t i, n = put_count(out, r->nstrings, READING_STRINGS_MAX);
+
+	for (i = 0; i < n; i++) {
+		blob_put_int(out, r->strings[i].link);
+		blob_put_int(out, r->strings[i].line);
+		blob_put_int(out, r->strings[i].warning);
+		put_str(out, r->strings[i].file, READING_SHORT_MAX);
+		put_str(out, r->strings[i].variable, READING_SHORT_MAX);
+		put_str(out, r->strings[i].name, READING_SHORT_MAX);
+		put_str(out, r->strings[i].text, READING_SHORT_MAX);
+	}
+}
+
 /* What has to be left out of the blob, or NULL. */
 static const char *
 too_much(const struct reading *r)
@@ -244,6 +267,7 @@ reading_encode(const struct reading *r, struct buf *out)
 			blob_put_int(out, r->facets[i].value);
 			put_str(out, r->facets[i].detail, READING_SHORT_MAX);
 		}
+		put_strings_seen(out, r);
 		break;
 	case READING_CHECK:
 		blob_put_int(out, r->check_passed);
@@ -395,6 +419,25 @@ get_facets(struct blob_reader *b, struct reading *r)
 	}
 }
 
+static void
+get_strings_seen(struct blob_reader *b, struct reading *r)
+{
+	size_t i, n = get_count(b, READING_STRINGS_MAX, 32);
+
+	if (n > 0)
+		r->strings = mem_array(n, sizeof(*r->strings));
+	r->nstrings = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		r->strings[i].link = get_index(b, 0);
+		r->strings[i].line = (int)blob_int(b, 0, INT32_MAX);
+		r->strings[i].warning = blob_bool(b);
+		r->strings[i].file = get_given(b, READING_SHORT_MAX);
+		r->strings[i].variable = get_given(b, READING_SHORT_MAX);
+		r->strings[i].name = get_given(b, READING_SHORT_MAX);
+		r->strings[i].text = get_given(b, READING_SHORT_MAX);
+	}
+}
+
 int
 reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err *err)
 {
@@ -427,6 +470,7 @@ reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err 
 			break;
 		case READING_HOST:
 			get_facets(&b, &r);
+			get_strings_seen(&b, &r);
 			break;
 		case READING_CHECK:
 			r.check_passed = blob_bool(&b);
@@ -521,6 +565,9 @@ reading_check(const struct reading *r, const struct fleet *fleet, struct err *er
 			return -1;
 	for (i = 0; i < r->nfacets; i++)
 		if (check_facet(&r->facets[i], fleet, err) == -1)
+			return -1;
+	for (i = 0; i < r->nstrings; i++)
+		if (check_index(r->strings[i].link, fleet->nlinks, "link", err) == -1)
 			return -1;
 	return 0;
 }

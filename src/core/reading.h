@@ -36,6 +36,7 @@ enum outcome {
 #define READING_PAIRS_MAX	256
 #define READING_LINKS_MAX	FLEET_ITEMS_MAX
 #define READING_FACETS_MAX	1024
+#define READING_STRINGS_MAX	128
 #define READING_SHORT_MAX	512	/* strings of stragglers, and of a facet's detail */
 #define READING_BLOB_MAX	((size_t)1 << 20)	/* an encoded reading is never larger */
 
@@ -109,6 +110,12 @@ struct facet_seen {		/* one facet as written in the files of one host */
 	char	*detail;	/* the lines that decided, secrets left out; or why UNKNOWN */
 };
 
+struct string_seen {		/* a finding of connstring.h, in a file of a link's client */
+	int	 link, line;
+	bool	 warning;	/* else a note */
+	char	*file, *variable, *name, *text;
+};
+
 struct reading {
 	enum reading_kind kind;
 	int	 subject;	/* endpoint; host for READING_HOST; request id for READING_CHECK */
@@ -127,6 +134,8 @@ struct reading {
 	struct pairs settings;	/* SETTINGS: name -> value; "name@source" -> its source, where told */
 	struct facet_seen *facets;	/* HOST */
 	size_t	 nfacets;
+	struct string_seen *strings;	/* HOST; at most READING_STRINGS_MAX */
+	size_t	 nstrings;
 	bool	 check_passed;	/* CHECK, with outcome SAW */
 };
 

@@ -124,6 +124,7 @@ read_done(void *arg, enum hostcall_end end, const struct host_answer *a, const s
 	} else {
 		r.outcome = SAW;
 		facets_seen(&r, h->set->c.fleet, h->host, lookup, ca_of, &l);
+		strings_seen(&r, h->set->c.fleet, h->host, lookup, &l);
 	}
 	give(h, &r);
 }

@@ -185,6 +185,34 @@ undeclared_array(const struct engine *e)
 	return a;
 }
 
+static json_t *
+strings_array(const struct engine *e)
+{
+	const struct fleet *f = engine_fleet(e);
+	json_t *a = json_array(), *o;
+	size_t i, k;
+
+	for (i = 0; i < f->nhosts; i++) {
+		const struct reading *r = board_reading(engine_board(e), READING_HOST, (int)i);
+
+		for (k = 0; r != NULL && k < r->nstrings; k++) {
+			const struct string_seen *s = &r->strings[k];
+
+			o = json_object();
+			put(o, "link", words(f->links[s->link].name));
+			put(o, "host", words(f->hosts[i].name));
+			put(o, "file", words(s->file));
+			put(o, "line", json_integer((json_int_t)s->line));
+			put(o, "variable", words(s->variable));
+			put(o, "name", words(s->name));
+			put(o, "level", words(lint_level_word(s->warning ? LINT_WARN : LINT_NOTE)));
+			put(o, "text", words(s->text));
+			add(a, o);
+		}
+	}
+	return a;
+}
+
 void
 json_status(const struct engine *e)
 {
@@ -228,6 +256,7 @@ json_status(const struct engine *e)
 	put(doc, "links", links);
 	put(doc, "endpoints", endpoints);
 	put(doc, "stragglers", undeclared_array(e));
+	put(doc, "strings", strings_array(e));
 	put(doc, "hosts", hosts);
 	put(doc, "steps", steps);
 	print(doc);

@@ -104,6 +104,29 @@ show_endpoints(const struct engine *e, int64_t now_ms)
 	}
 }
 
+/* What their connection strings say; notes are for --json: a fleet that is on its way has many. */
+static void
+show_strings(const struct engine *e)
+{
+	const struct fleet *f = engine_fleet(e);
+	bool any = false;
+	size_t i, k;
+
+	for (i = 0; i < f->nhosts; i++) {
+		const struct reading *r = board_reading(engine_board(e), READING_HOST, (int)i);
+
+		for (k = 0; r != NULL && k < r->nstrings; k++) {
+			const struct string_seen *s = &r->strings[k];
+
+			if (!s->warning)
+				continue;
+			out("%s%s: %s:%s:%d: %s: %s [%s]\n", any ? "" : "\n", f->links[s->link].name, f->hosts[i].name, s->file,
+			    s->line, s->variable, s->text, s->name);
+			any = true;
+		}
+	}
+}
+
 static void
 show_steps(const struct engine *e)
 {
@@ -164,6 +187,7 @@ turn(struct run *r)
 	else {
 		show_links(e, now_ms);
 		show_endpoints(e, now_ms);
+		show_strings(e);
 		show_steps(e);
 	}
 	if (!r->options->watch) {

@@ -177,7 +177,7 @@ only_the_variables_asked_for_are_looked_at(void **state)
 	static const char text[] = "A=redis://a\nB=redis://b\n";
 	char *one[] = { (char *)(uintptr_t)"B" };
 	struct strings only = { one, 1 };
-	struct connstring_about about = { .only = &only };
+	struct connstring_about about = { .only = &only, .kind = KIND_REDIS };
 	struct connstring_findings f = { NULL, 0 };
 
 	(void)state;

@@ -323,6 +323,35 @@ broken_edits_have_their_message(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+static void
+connection_strings_are_looked_at_where_a_link_dials_by_them(void **state)
+{
+	static const char text[] = "OTHER=redis://elsewhere:6379\nREDIS_URL=rediss://:pw@db.internal:6379/0?ssl_cert_reqs=none\n"
+	    "DATABASE_URL=postgres://app:pw@db/x?sslmode=prefer\nREAD_URL=postgres://app:pw@db.internal/x?sslmode=allow\n";
+	struct reading r;
+	struct buf b = { 0 };
+	size_t i;
+
+	(void)state;
+	memset(&r, 0, sizeof(r));
+	strings_seen(&r, fleet, fleet_host(fleet, "web"), lookup, (void *)(uintptr_t)FILES({ "/srv/.env", text }));
+	for (i = 0; i < r.nstrings; i++)
+		(void)buf_printf(&b, "%s %d %s %s%s\n", fleet->links[r.strings[i].link].name, r.strings[i].line,
+		    r.strings[i].variable, r.strings[i].name, r.strings[i].warning ? "!" : "");
+	assert_string_equal(buf_str(&b),
+	    "web -> pg 3 DATABASE_URL falls-back!\nweb -> pg 3 DATABASE_URL name-not-covered\n"
+	    "web -> pg 4 READ_URL falls-back!\n"
+	    "web -> redis 2 REDIS_URL unverified!\nweb -> redis 2 REDIS_URL port!\n");
+	buf_release(&b);
+	reading_release(&r);
+	/* No file, and another host: nothing. */
+	memset(&r, 0, sizeof(r));
+	strings_seen(&r, fleet, fleet_host(fleet, "web"), lookup, (void *)(uintptr_t)FILES({ NULL, NULL }));
+	strings_seen(&r, fleet, fleet_host(fleet, "db"), lookup, (void *)(uintptr_t)FILES({ "/srv/.env", text }));
+	assert_int_equal(r.nstrings, 0);
+	reading_release(&r);
+}
+
 int
 main(void)
 {
@@ -332,6 +361,7 @@ main(void)
 		cmocka_unit_test(edits_that_contradict_each_other_are_refused),
 		cmocka_unit_test(facets_are_read_back_from_conf_block_and_url),
 		cmocka_unit_test(broken_edits_have_their_message),
+		cmocka_unit_test(connection_strings_are_looked_at_where_a_link_dials_by_them),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, fleet_gone);

@@ -71,6 +71,7 @@ static void
 fill(struct reading *r, enum reading_kind kind)
 {
 	struct facet_seen *f;
+	struct string_seen *s;
 	struct pair *p;
 
 	memset(r, 0, sizeof(*r));
@@ -102,6 +103,14 @@ fill(struct reading *r, enum reading_kind kind)
 		f->subject = 2;
 		f->value = DIAL_VERIFY_FULL;
 		f->detail = mem_strdup("DATABASE_SSL_MODE=verify-full");
+		s = mem_push(&r->strings, &r->nstrings, sizeof(*s));
+		s->link = 2;
+		s->line = 7;
+		s->warning = true;
+		s->file = mem_strdup("/srv/.env");
+		s->variable = mem_strdup("DATABASE_URL");
+		s->name = mem_strdup("falls-back");
+		s->text = mem_strdup("sslmode=prefer goes on in plaintext");
 		break;
 	case READING_CHECK:
 		r->check_passed = true;
