@@ -10,6 +10,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/reader.h"
+#include "core/standing.h"
 #include "core/text.h"
 #include "ui/keys.h"
 
@@ -94,34 +95,45 @@ find_step(const struct scene *s, enum command_kind kind, const char *id, int *re
 	return err_set(err, "there is no step '%s'", id);
 }
 
-/* Check names have blanks in them: the longest one that the text begins with. */
+/* Of the names that the text begins with the longest one is kept. */
+static void
+take_longer(char best[COMMAND_TEXT_MAX], const char *rest, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(rest, name, len) == 0 && (rest[len] == ' ' || rest[len] == '\0') &&
+	    len > strlen(best) && len < COMMAND_TEXT_MAX)
+		memcpy(best, name, len + 1);
+}
+
+/* Check names have blanks in them; those of what is activated (standing.h) are no step's own. */
 static int
 split_waive(struct command *c, const char *rest, const struct scene *s, int step, struct err *err)
 {
 	const struct step *st;
-	const char *name, *best = NULL;
-	size_t i, len = 0;
+	size_t i, k;
+	char *name;
 
 	if (s->plan == NULL || step == NONE)
 		return err_set(err, "there is no step whose check could be waived");
 	st = &s->plan->steps[step];
-	for (i = 0; i < st->nrequires + st->ngates; i++) {
-		name = i < st->nrequires ? st->requires[i].name : st->gates[i - st->nrequires].name;
-		if (strncmp(rest, name, strlen(name)) == 0 && strlen(name) > len &&
-		    (rest[strlen(name)] == ' ' || rest[strlen(name)] == '\0')) {
-			best = name;
-			len = strlen(name);
+	c->check[0] = '\0';
+	for (i = 0; i < st->nrequires + st->ngates; i++)
+		take_longer(c->check, rest, i < st->nrequires ? st->requires[i].name : st->gates[i - st->nrequires].name);
+	for (i = 0; i < s->fleet->nendpoints; i++)
+		for (k = 0; k < STANDING_COUNT; k++) {
+			name = standing_name(s->fleet, (enum standing_kind)k, (int)i);
+			take_longer(c->check, rest, name);
+			free(name);
 		}
-	}
-	if (best == NULL)
+	if (c->check[0] == '\0')
 		return err_set(err, "step '%s' has no check named so; v shows their names", st->id);
-	rest += len;
+	rest += strlen(c->check);
 	rest += strspn(rest, " ");
 	if (*rest == '\0')
-		return err_set(err, "waiving '%s' needs a reason behind it", best);
-	if (len >= sizeof(c->check) || strlen(rest) >= sizeof(c->text))
+		return err_set(err, "waiving '%s' needs a reason behind it", c->check);
+	if (strlen(rest) >= sizeof(c->text))
 		return err_set(err, "that is too long; at most %d bytes", COMMAND_TEXT_MAX - 1);
-	memcpy(c->check, best, len + 1);
 	memcpy(c->text, rest, strlen(rest) + 1);
 	c->step = step;
 	return 0;

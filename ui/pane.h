@@ -23,6 +23,10 @@ void	preview_page(struct page *, const struct scene *, int step);
  */
 bool	step_in_trouble(const struct scene *, int step);
 void	trouble_add(struct page *, const struct scene *, int step);
+/* What a command of the step printed that failed, was cut or is stuck; or NULL.  May hold remote bytes. */
+const char *said_text(const struct scene *, int step, size_t op);
+/* Where the last n lines of a text begin. */
+const char *last_lines(const char *text, size_t n);
 void	progress_page(struct page *, const struct scene *, int step);
 void	gate_page(struct page *, const struct scene *, int step);
 void	sessions_page(struct page *, const struct scene *);

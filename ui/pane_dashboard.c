@@ -518,19 +518,6 @@ detail_gate(struct page *p, const struct scene *s, int step)
 	}
 }
 
-/* The last n lines of a text. */
-static const char *
-last_lines(const char *text, int n)
-{
-	const char *at = text + strlen(text);
-
-	if (at > text && at[-1] == '\n')
-		at--;
-	while (at > text && (at[-1] != '\n' || --n > 0))
-		at--;
-	return at;
-}
-
 static void
 detail_running(struct page *p, const struct scene *s, int step)
 {
@@ -571,6 +558,20 @@ detail_proof(struct page *p, const struct scene *s, int step)
 	}
 }
 
+/* The last line of what a command said that failed. */
+static void
+detail_said(struct page *p, const struct scene *s, int step, size_t nops)
+{
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < nops; i++)
+		if ((text = said_text(s, step, i)) != NULL) {
+			page_text(p, 4, ROLE_TEXT, false, last_lines(text, 1));
+			return;
+		}
+}
+
 static void
 detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 {
@@ -597,6 +598,7 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 		    sv->phase == PHASE_STUCK ? "  u tries again; p shows what is where" :
 		    "  :settle asks the hosts again; u undoes it; p shows what is where");
 		page_wrap(p, 2, look.role, sv->why);
+		detail_said(p, s, step, sv->nops);
 		detail_gate(p, s, step);
 		break;
 	case PHASE_APPLYING:

@@ -15,8 +15,11 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/text.h"
 
+#define SAID_LINES	6	/* of what a command printed */
+#define NAMED_MAX	3	/* commands of one kind that are written out */
 #define SILENT_MS	20000	/* longer than a host that is well is ever left alone */
 #define COLUMN	28	/* where what is known of a host begins */
 
@@ -194,6 +197,8 @@ add_hosts(struct page *p, const struct scene *s, int step, const struct step_vie
 
 	page_heading(p, "WHAT IS WHERE");
 	for (i = 0; i < v->nops; i++) {
+		const struct host_view *hv;
+
 		host = v->shapes[i].host;
 		if (host < 0 || (size_t)host >= s->fleet->nhosts || seen[host])
 			continue;
@@ -203,14 +208,65 @@ add_hosts(struct page *p, const struct scene *s, int step, const struct step_vie
 		page_col(p, 2, 13, ROLE_STRONG, s->fleet->hosts[host].name);
 		add_host(p, s, host, words);
 		free(words);
+		hv = board_host_view(s->board, host);
+		/* Not what stands above already: as why the step is where it is, or why the host is away. */
 		for (k = i; k < v->nops; k++)
 			if (v->shapes[k].host == host && v->ops[k].why[0] != '\0' &&
-			    strcmp(v->ops[k].why, v->why) != 0 &&
+			    strstr(v->why, v->ops[k].why) == NULL &&
+			    (hv == NULL || hv->reach == REACH_UP || strstr(v->ops[k].why, hv->why) == NULL ||
+			    hv->why[0] == '\0') &&
 			    (v->ops[k].state == OPS_FAILED || v->ops[k].state == OPS_STUCK ||
 			    v->ops[k].state == OPS_CUT))
 				page_wrap(p, COLUMN, look_op(v->ops[k].state).role, v->ops[k].why);
 	}
 	free(seen);
+}
+
+/* ---- what a command said ---- */
+
+const char *
+said_text(const struct scene *s, int step, size_t op)
+{
+	const struct step_view *v = rollout_step(s->rollout, step);
+	const char *text;
+
+	if (op >= v->nops || !v->shapes[op].command || (v->ops[op].state != OPS_FAILED &&
+	    v->ops[op].state != OPS_CUT && v->ops[op].state != OPS_STUCK))
+		return NULL;
+	text = s->op_text(s->arg, step, (int)op);
+	return text == NULL || text[strspn(text, "\n")] == '\0' ? NULL : text;
+}
+
+const char *
+last_lines(const char *text, size_t n)
+{
+	const char *at = text + strlen(text);
+
+	if (at > text && at[-1] == '\n')
+		at--;
+	while (at > text && (at[-1] != '\n' || --n > 0))
+		at--;
+	return at;
+}
+
+/* Before all advice: it tells what to mend. */
+static void
+add_said(struct page *p, const struct scene *s, int step, const struct step_view *v)
+{
+	const struct ops *ops = s->ops(s->arg, step);
+	const char *text, *from;
+	char *words;
+	size_t i;
+
+	for (i = 0; i < v->nops; i++) {
+		if (ops == NULL || i >= ops->n || (text = said_text(s, step, i)) == NULL)
+			continue;
+		words = op_words(s, &ops->v[i]);
+		from = last_lines(text, SAID_LINES);
+		page_heading(p, "%s BY: %s", from > text ? "SAID LAST" : "SAID", words);
+		free(words);
+		page_text(p, 4, ROLE_TEXT, false, from);
+	}
 }
 
 /* ---- what somebody else changed ---- */
@@ -227,21 +283,10 @@ drift_text(const struct scene *s, int step, const struct step_view *v, size_t op
 	return text == NULL || text[0] == '\0' ? NULL : text;
 }
 
-static bool
-any_drift(const struct step_view *v)
-{
-	size_t i;
-
-	for (i = 0; i < v->nops; i++)
-		if (v->ops[i].state == OPS_STUCK && v->ops[i].drifted)
-			return true;
-	return false;
-}
-
 static void
 add_drift(struct page *p, const struct scene *s, int step, const struct step_view *v)
 {
-	const char *text;
+	const char *text, *kept;
 	char *words;
 	size_t i;
 
@@ -251,6 +296,11 @@ add_drift(struct page *p, const struct scene *s, int step, const struct step_vie
 		words = op_words(s, &s->ops(s->arg, step)->v[i]);
 		page_heading(p, "CHANGED BY SOMEBODY ELSE: %s", words);
 		free(words);
+		if ((kept = s->kept(s->arg, step, (int)i)) != NULL) {
+			words = mem_printf("stays: %s", kept);
+			page_wrap(p, 4, ROLE_WARN, words);
+			free(words);
+		}
 		page_text(p, 4, ROLE_TEXT, true, text);
 	}
 }
@@ -282,11 +332,14 @@ add_failed(struct page *p, const struct scene *s, int step)
 
 /* ---- what can be done ---- */
 
+/* What to type stands on a line of its own where it is long. */
 static void
 add_way(struct page *p, const char *key, enum role role, const char *words)
 {
 	page_line(p);
 	page_at(p, 2, ROLE_KEY, "%s", key);
+	if (text_width(key) > COLUMN - 4)
+		page_line(p);
 	page_at(p, COLUMN, role, "%s", "");
 	page_flow(p, COLUMN, role, words);
 }
@@ -313,8 +366,57 @@ add_verb(struct page *p, const struct scene *s, int step, enum verb verb, const 
 	free(text);
 }
 
+/* The checks that are in the way, as they are waived. */
 static void
-add_ways(struct page *p, const struct scene *s, int step, const struct step_view *v, bool drift)
+add_waives(struct page *p, const struct scene *s, int step, const struct step_view *v)
+{
+	const struct step *st = &s->plan->steps[step];
+	const struct check_result *r;
+	size_t i, n = 0, named = 0;
+	bool standing = false;
+	char *words;
+
+	r = s->results(s->arg, step, true, &n);
+	for (i = 0; r != NULL && i < n && i < st->ngates; i++) {
+		if ((r[i].judgement != CHECK_FAIL && r[i].judgement != CHECK_INCONCLUSIVE) || named++ >= NAMED_MAX)
+			continue;
+		words = mem_printf(":waive %s REASON", st->gates[i].name);
+		add_way(p, words, ROLE_TEXT, "lets it count as passed; the mark stays");
+		free(words);
+	}
+	/* Checks before and behind an activation have names, which its refusal says. */
+	for (i = 0; i < v->nops; i++)
+		standing = standing || (v->shapes[i].activates && v->ops[i].state == OPS_FAILED &&
+		    said_text(s, step, i) == NULL);
+	if (standing)
+		add_way(p, ":waive CHECK REASON", ROLE_TEXT, "then :retry: a check that refused it counts as passed; the mark stays");
+}
+
+static void
+add_keeps(struct page *p, const struct scene *s, int step, const struct step_view *v)
+{
+	const struct ops *ops = s->ops(s->arg, step);
+	struct strings names;
+	size_t i, k, n = 0;
+	char *words;
+
+	for (i = 0; i < v->nops && ops != NULL && i < ops->n; i++) {
+		if (v->ops[i].state != OPS_STUCK || !v->ops[i].drifted || s->kept(s->arg, step, (int)i) != NULL)
+			continue;
+		op_names(&ops->v[i], s->fleet, &names);
+		for (k = 0; k < names.n; k++) {
+			if (n++ >= NAMED_MAX)
+				continue;
+			words = mem_printf(":keep %s REASON", names.v[k]);
+			add_way(p, words, ROLE_TEXT, "then u: what somebody else made of it stays, the rest goes back");
+			free(words);
+		}
+		strings_release(&names);
+	}
+}
+
+static void
+add_ways(struct page *p, const struct scene *s, int step, const struct step_view *v)
 {
 	page_heading(p, "WHAT CAN BE DONE");
 	switch (v->phase) {
@@ -322,13 +424,11 @@ add_ways(struct page *p, const struct scene *s, int step, const struct step_view
 		add_verb(p, s, step, VERB_UNDO, "u", "takes back what of it is in place, and activates as before");
 		add_verb(p, s, step, VERB_RETRY, ":retry", "goes on with what is left, then judges its gate");
 		add_way(p, "v", ROLE_TEXT, "judges its gate again, and changes nothing");
-		add_way(p, ":waive CHECK REASON", ROLE_TEXT, "lets a check count as passed; the mark stays");
+		add_waives(p, s, step, v);
 		break;
 	case PHASE_STUCK:
 		add_verb(p, s, step, VERB_UNDO, "u", "tries again what is left; what is back stays back");
-		if (drift)
-			add_way(p, ":keep WHAT REASON", ROLE_TEXT,
-			    "then u: what somebody else made of WHAT (HOST:PATH, or an endpoint) stays, the rest goes back");
+		add_keeps(p, s, step, v);
 		add_way(p, "belay undo --print", ROLE_TEXT, "in a shell: the way back as plain commands, to do by hand");
 		break;
 	case PHASE_DOUBT:
@@ -348,8 +448,9 @@ trouble_add(struct page *p, const struct scene *s, int step)
 	const struct step_view *v = rollout_step(s->rollout, step);
 
 	add_hosts(p, s, step, v);
+	add_said(p, s, step, v);
 	if (v->phase == PHASE_FAULTED)
 		add_failed(p, s, step);
-	add_ways(p, s, step, v, any_drift(v));
+	add_ways(p, s, step, v);
 	add_drift(p, s, step, v);
 }

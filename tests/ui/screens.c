@@ -574,6 +574,8 @@ failed_parts(struct fixture *f, struct view *v)
 	fixture_phase(f, "offer", PHASE_FAULTED, "host 'box': ./certs.sh: exit 1");
 	fixture_op(f, "offer", 0, REC_OUTCOME, OP_APPLIED, NULL);
 	fixture_op(f, "offer", 1, REC_OUTCOME, OP_FAILED, "host 'box': ./certs.sh: exit 1");
+	f->texts[fixture_step(f, "offer")][1] = "one\ntwo\nthree\nfour\nfive\nmaking certificates\nsix\n"
+	    "certs.sh: /srv/app/tls: No space left on device\n";
 	settle(f, v);
 	press(f, v, "p");
 }
