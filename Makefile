@@ -182,6 +182,9 @@ REMOTE_SRC = \
 # engine: the loop around the rollout
 ENGINE_SRC = \
 	src/engine/workers.c \
+	src/engine/workers_table.c \
+	src/engine/workers_answers.c \
+	src/engine/workers_process.c \
 	src/engine/engine.c \
 	src/engine/life.c \
 	src/engine/answers.c \

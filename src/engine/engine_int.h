@@ -14,7 +14,7 @@
  * past.c     the journal: writing, replaying, history
  * insist.c   what an operator insisted on: checks waived, changes kept
  *
- * workers.c (workers.h), thread.c (thread.h) and journaling.c (journaling.h) know nothing of an
+ * The workers (workers.h, workers_int.h), thread.c, queue.c and journaling.c know nothing of an
  * engine.
  */
 #ifndef BELAY_ENGINE_ENGINE_INT_H
