@@ -202,6 +202,8 @@ bool	rollout_may(const struct rollout *, enum verb, int step, const char **ret_w
 const struct step_view *rollout_step(const struct rollout *, int step);
 /* Something of it may stand on a host, by this run's hand; it needs nothing more: done, met or skipped. */
 bool	rollout_stands(const struct rollout *, int step);
+/* And something of it was written, or may have been: not so where it faulted before its first edit. */
+bool	rollout_wrote(const struct rollout *, int step);
 bool	rollout_passed(const struct rollout *, int step);
 /*
  * What an undo of the step, begun now, takes back, and in which order: indices

@@ -70,6 +70,42 @@ rollout_stands(const struct rollout *r, int step)
 	return standing(r->steps[step].view.phase);
 }
 
+/* An edit that failed is as before; of a command that failed nobody knows. */
+static bool
+may_stand(const struct step_state *s, size_t op)
+{
+	switch (s->ops[op].state) {
+	case OPS_WAITING:
+	case OPS_INTENT:
+	case OPS_UNDONE:
+		return false;
+	case OPS_FAILED:
+		return s->shapes[op].command;
+	case OPS_RUNNING:
+	case OPS_APPLIED:
+	case OPS_CUT:
+	case OPS_UNDO_INTENT:
+	case OPS_UNDOING:
+	case OPS_STUCK:
+		return true;
+	}
+	return true;
+}
+
+bool
+rollout_wrote(const struct rollout *r, int step)
+{
+	const struct step_state *s = &r->steps[step];
+	size_t i;
+
+	if (!standing(s->view.phase) || s->view.phase != PHASE_FAULTED)
+		return standing(s->view.phase);
+	for (i = 0; i < s->view.nops; i++)
+		if (may_stand(s, i))
+			return true;
+	return false;
+}
+
 bool
 rollout_passed(const struct rollout *r, int step)
 {

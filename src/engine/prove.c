@@ -28,11 +28,13 @@ stands(const struct engine *e, int step)
 	case PHASE_SOAKING:
 	case PHASE_DONE:
 	case PHASE_MET:
-	case PHASE_FAULTED:
 	case PHASE_DOUBT:
 	case PHASE_UNDOING:
 	case PHASE_STUCK:
 		return true;
+	case PHASE_FAULTED:
+		/* One that came to nothing is still to come: it contradicts nobody. */
+		return rollout_wrote(e->rollout, step);
 	case PHASE_TODO:
 	case PHASE_PREVIEWING:
 	case PHASE_READY:

@@ -467,6 +467,42 @@ guard_refuses(struct story *s)
 	judged(s, EV_GUARD, false);
 }
 
+static void
+a_step_that_faulted_before_its_first_edit_wrote_nothing(void **state)
+{
+	struct story s;
+
+	(void)state;
+	reach(&s, PHASE_FAULTED);
+	assert_true(rollout_stands(s.r, 0));
+	assert_false(rollout_wrote(s.r, 0));
+	end(&s);
+	/* The first edit is in place, the second one is not. */
+	reach(&s, PHASE_APPLYING);
+	answer(&s, 0, OPV_APPLY, OP_APPLIED);
+	disk(&s);
+	answer(&s, 1, OPV_APPLY, OP_FAILED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_FAULTED);
+	assert_true(rollout_wrote(s.r, 0));
+	end(&s);
+	/* Nobody knows. */
+	reach(&s, PHASE_DOUBT);
+	assert_true(rollout_wrote(s.r, 0));
+	end(&s);
+	/* A command that failed may have done something. */
+	one[0].command = true;
+	reach(&s, PHASE_FAULTED);
+	assert_true(rollout_wrote(s.r, 0));
+	end(&s);
+	one[0].command = false;
+	reach(&s, PHASE_READY);
+	assert_false(rollout_wrote(s.r, 0));
+	end(&s);
+	reach(&s, PHASE_DONE);
+	assert_true(rollout_wrote(s.r, 0));
+	end(&s);
+}
+
 /* The policy is about faults: an op or the gate that failed.  Not about doubt, nor about what a person wanted. */
 static void
 on_fault_undo_goes_back_by_itself_from_faults_only(void **state)
@@ -1018,6 +1054,7 @@ main(void)
 		cmocka_unit_test(doubt_is_settled_by_the_hosts_record),
 		cmocka_unit_test(soak_restarts_after_a_gap),
 		cmocka_unit_test(soak_ends_only_when_the_gate_is_seen_to_hold),
+		cmocka_unit_test(a_step_that_faulted_before_its_first_edit_wrote_nothing),
 		cmocka_unit_test(on_fault_undo_goes_back_by_itself_from_faults_only),
 		cmocka_unit_test(an_undo_by_itself_keeps_its_cause_to_the_end),
 		cmocka_unit_test(an_undo_by_itself_that_cannot_finish_waits_for_a_person),
