@@ -162,9 +162,9 @@ host_words(const struct scene *s, int step, const struct step_view *v, int host)
 	return buf_take(&b, NULL);
 }
 
-/* What does not answer says so, and when it is tried again. */
+/* What does not answer says so, and when it is tried again; not once more why, where that was told. */
 static void
-add_host(struct page *p, const struct scene *s, int host, const char *words)
+add_host(struct page *p, const struct scene *s, int host, const char *words, const char *told)
 {
 	const struct host_view *hv = board_host_view(s->board, host);
 	struct look look = look_reach(hv == NULL ? REACH_UNKNOWN : hv->reach);
@@ -183,7 +183,7 @@ add_host(struct page *p, const struct scene *s, int host, const char *words)
 		text_age(age, sizeof(age), hv->retry_at_ms - s->now_ms);
 		page_add(p, ROLE_DIM, "; tried again in %s", age);
 	}
-	if (hv->why[0] != '\0')
+	if (hv->why[0] != '\0' && strstr(told, hv->why) == NULL)
 		page_wrap(p, COLUMN, ROLE_DIM, hv->why);
 }
 
@@ -206,7 +206,7 @@ add_hosts(struct page *p, const struct scene *s, int step, const struct step_vie
 		words = host_words(s, step, v, host);
 		page_line(p);
 		page_col(p, 2, 13, ROLE_STRONG, s->fleet->hosts[host].name);
-		add_host(p, s, host, words);
+		add_host(p, s, host, words, v->why);
 		free(words);
 		hv = board_host_view(s->board, host);
 		/* Not what stands above already: as why the step is where it is, or why the host is away. */
