@@ -319,6 +319,7 @@ TESTS = \
 	remote/kills \
 	core/op \
 	core/op_edits \
+	core/place \
 	core/proof \
 	core/proof_sim \
 	remote/hostproto \
@@ -328,6 +329,7 @@ TESTS = \
 
 EXTRA_core/op = tests/core/op_fixture.c
 EXTRA_core/op_edits = tests/core/op_fixture.c
+EXTRA_core/place = tests/core/op_fixture.c
 EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
 EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c

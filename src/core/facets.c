@@ -65,6 +65,18 @@ stands_here(const struct bedit *e, int owner_host, int host)
 	return false;
 }
 
+/* The same of the machine, whoever makes the edit there. */
+static bool
+stands_on(const struct fleet *f, const struct bedit *e, int owner_host, int host)
+{
+	size_t i;
+
+	for (i = 0; i < e->on.n; i++)
+		if (fleet_base(f, e->on.v[i]) == host)
+			return true;
+	return e->on.n == 0 && owner_host == host;
+}
+
 static bool
 shows(const struct bedit *e)
 {
@@ -233,12 +245,12 @@ compare(struct seeing *s, struct match_state *m, const struct binding *b, int ow
 
 	for (i = 0; i < b->n; i++) {
 		e = &b->v[i];
-		if (e->kind == EDIT_RUN && !e->read_only && stands_here(e, owner_host, s->host))
+		if (e->kind == EDIT_RUN && !e->read_only && stands_on(s->fleet, e, owner_host, s->host))
 			m->commands = true;
 		if (e->kind == EDIT_SETTING && e->not_yet == NULL && endpoint_host(s->fleet,
 		    &s->fleet->endpoints[e->endpoint]) == s->host)
 			m->statements = true;
-		if (!shows(e) || !stands_here(e, owner_host, s->host))
+		if (!shows(e) || !stands_on(s->fleet, e, owner_host, s->host))
 			continue;
 		text = why = NULL;
 		len = 0;

@@ -224,6 +224,44 @@ fleet_host(const struct fleet *f, const char *name)
 }
 
 int
+fleet_base(const struct fleet *f, int host)
+{
+	return host == NONE || f->hosts[host].base == NONE ? host : f->hosts[host].base;
+}
+
+int
+fleet_host_as(struct fleet *f, int host, const char *user)
+{
+	struct host *h, *base = &f->hosts[host];
+	size_t i;
+
+	if (base->become != NULL && strcmp(base->become, user) == 0)
+		return host;
+	for (i = 0; i < f->nhosts; i++)
+		if (f->hosts[i].base == host && strcmp(f->hosts[i].become, user) == 0)
+			return (int)i;
+	h = mem_push(&f->hosts, &f->nhosts, sizeof(*h));
+	base = &f->hosts[host];
+	h->name = mem_printf("%s@%s", user, base->name);
+	h->pos = base->pos;
+	h->ssh = mem_strdup(base->ssh);
+	h->address = mem_strdup(base->address);
+	h->user = mem_strdup(base->user);
+	h->identity = mem_strdup(base->identity);
+	h->port = base->port;
+	h->local = base->local;
+	h->transport = mem_strdup(base->transport);
+	h->become = mem_strdup(user);
+	h->become_password = base->become_password;
+	h->base = host;
+	for (i = 0; i < base->states.n; i++)
+		if (strcmp(base->states.v[i].key, user) == 0)
+			h->state = mem_strdup(base->states.v[i].value);
+	names_add(f->names, NOUN_HOST, h->name, (int)f->nhosts - 1);
+	return (int)f->nhosts - 1;
+}
+
+int
 fleet_cluster(const struct fleet *f, const char *name)
 {
 	BY_NAME(NOUN_CLUSTER, f->clusters, f->nclusters);
@@ -546,6 +584,7 @@ host_release(struct host *h)
 	free(h->user);
 	free(h->identity);
 	free(h->become);
+	pairs_release(&h->states);
 	free(h->state);
 	free(h->transport);
 }

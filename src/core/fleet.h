@@ -126,6 +126,8 @@ struct host {
 	char	*become;	/* the user that the host-side program works as, by sudo; or NULL */
 	int	 become_password;	/* the secret that sudo is told, or NONE: asked for where it is wanted */
 	char	*state;		/* host-side state directory; NULL: ~/.local/state/belay */
+	struct pairs states;	/* those of other users, for whom edits say `become` */
+	int	 base;		/* of USER@HOST: the host; NONE of a host */
 	char	*transport;	/* NULL: choose; "libssh2" or "ssh" */
 };
 
@@ -369,6 +371,14 @@ void	fleet_free(struct fleet *);
 
 /* Index by name, or NONE. */
 int	fleet_host(const struct fleet *, const char *name);
+/*
+ * An edit that is made as another user than its host's other work is made at a place of its
+ * own, USER@HOST: with a state directory, a lock, a lease and records of that
+ * user's, so that whatever holds for a host holds for it.  It is the same machine by the same
+ * session; what is only about that asks for its base.
+ */
+int	fleet_base(const struct fleet *, int host);	/* itself, of a host; NONE of NONE */
+int	fleet_host_as(struct fleet *, int host, const char *user);	/* made where it is not there yet */
 int	fleet_unit(const struct fleet *, const char *name);
 int	fleet_cert(const struct fleet *, const char *name);
 int	fleet_endpoint(const struct fleet *, const char *name);

@@ -27,17 +27,17 @@ static const char *const write_words[] = { "rename", "in-place", NULL };
 /* What may stand in one value's mapping. */
 static const char *const value_keys[] = {
 	"file", "set", "unset", "run", "undo", "observe", "expect", "value", "in", "on",
-	"write", "touches", "stdin", "read-only", "idempotent", "deadline", "implies",
+	"write", "become", "touches", "stdin", "read-only", "idempotent", "deadline", "implies",
 	"env", "command", "conf", "block", "url", "setting", "object", "helm",
 	NULL
 };
-static const char *const env_keys[] = { "file", "set", "unset", "on", "write", NULL };
+static const char *const env_keys[] = { "file", "set", "unset", "on", "write", "become", NULL };
 static const char *const file_keys[] = {
-	"path", "file", "content", "remove", "mode", "owner", "write", "on", NULL
+	"path", "file", "content", "remove", "mode", "owner", "write", "on", "become", NULL
 };
 static const char *const command_keys[] = {
 	"run", "undo", "observe", "expect", "value", "in", "on", "touches", "stdin", "read-only",
-	"idempotent", "deadline", NULL
+	"idempotent", "deadline", "become", NULL
 };
 /* Those that mean nothing without run. */
 static const char *const command_only_keys[] = {
@@ -125,6 +125,30 @@ copy_hosts(struct indices *to, const struct indices *from)
 		indices_add(to, from->v[i]);
 }
 
+/* As whom: its own `become`, the facet's; on each host at a place of that user's. */
+static int
+bind_become(struct bind *b, const struct node *node, struct bedit *e)
+{
+	char *own = NULL;
+	const char *user;
+	size_t i;
+
+	if (opt_plain(b->fr, b->scope, node, "become", "the name of a user", USER_CHARACTERS, &own) == -1)
+		return -1;
+	user = own != NULL ? own : b->become;
+	if (user == NULL || e->not_yet != NULL) {
+		free(own);
+		return 0;
+	}
+	if (e->on.n == 0 && b->owner_host != NONE)
+		indices_add(&e->on, b->owner_host);
+	for (i = 0; i < e->on.n; i++)
+		e->on.v[i] = fleet_host_as(b->fr->f, e->on.v[i], user);
+	free(own);
+	return e->on.n > 0 ? 0 : reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
+	    "'become' without a host, expected 'on: HOST' beside it");
+}
+
 /* Where the edit goes: its own `on`, the facet's, the owner's. */
 int
 bind_place(struct bind *b, const struct node *node, struct bedit *e)
@@ -141,7 +165,7 @@ bind_place(struct bind *b, const struct node *node, struct bedit *e)
 		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
 		    "'%s' has no host of its own, expected 'on: HOST' here or a unit with a host there",
 		    b->owner);
-	return 0;
+	return bind_become(b, node, e);
 }
 
 int
@@ -582,7 +606,7 @@ read_edits(struct bind *b, const struct node *node, struct binding *ret)
 }
 
 static int
-bind_mapping(struct bind *b, const struct node *node, struct binding *ret)
+bind_mapping_as(struct bind *b, const struct node *node, struct binding *ret)
 {
 	const struct node *file;
 
@@ -594,6 +618,24 @@ bind_mapping(struct bind *b, const struct node *node, struct binding *ret)
 		return reader_fail(&b->fr->r, file,
 		    "a file without a change, expected 'set: { NAME: value }' or 'unset: [NAME]'");
 	return read_edits(b, node, ret);
+}
+
+/* What it says of `become` is said of all that stands in it. */
+static int
+bind_mapping(struct bind *b, const struct node *node, struct binding *ret)
+{
+	char *outer = b->become, *own = NULL;
+	int rc;
+
+	if (node->kind == NODE_MAPPING &&
+	    opt_plain(b->fr, b->scope, node, "become", "the name of a user", USER_CHARACTERS, &own) == -1)
+		return -1;
+	if (own != NULL)
+		b->become = own;
+	rc = bind_mapping_as(b, node, ret);
+	b->become = outer;
+	free(own);
+	return rc;
 }
 
 int
@@ -629,6 +671,8 @@ read_defaults(struct bind *b, const struct node *node)
 	if ((v = node_get(node, "on")) != NULL &&
 	    (check_on(b, v) == -1 || read_hosts(b->fr, b->scope, v, &b->on) == -1))
 		return -1;
+	if (opt_plain(b->fr, b->scope, node, "become", "the name of a user", USER_CHARACTERS, &b->become) == -1)
+		return -1;
 	if (bind_write(b, node, &probe) == -1)
 		return -1;
 	b->in_place = probe.in_place;
@@ -640,6 +684,7 @@ release_defaults(struct bind *b)
 {
 	free(b->file);
 	free(b->in);
+	free(b->become);
 	free(b->on.v);
 }
 

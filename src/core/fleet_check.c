@@ -226,9 +226,132 @@ check_units(struct fleet_reader *fr)
 	return 0;
 }
 
+/* ---- files that are edited as one user and as another ---- */
+
+struct edited {
+	const struct bedit *edit;
+	int	 on;
+};
+
+struct edits {
+	const struct fleet *f;
+	struct edited *v;		/* by another user than the host's own */
+	size_t	 n;
+	bool	 collects;
+	const struct edited *other;	/* of the clash: the one, and what meets it */
+	const struct bedit *clash;
+	int	 clash_on;
+};
+
+static void
+each_edit(struct edits *x, const struct bedit *e, int on)
+{
+	size_t i;
+
+	if (on == NONE || e->file == NULL || x->clash != NULL)
+		return;
+	if (x->collects) {
+		if (x->f->hosts[on].base != NONE)
+			*(struct edited *)mem_push(&x->v, &x->n, sizeof(*x->v)) = (struct edited){ e, on };
+		return;
+	}
+	for (i = 0; i < x->n; i++)
+		if (x->v[i].on != on && fleet_base(x->f, x->v[i].on) == fleet_base(x->f, on) &&
+		    strcmp(x->v[i].edit->file, e->file) == 0) {
+			x->other = &x->v[i];
+			x->clash = e;
+			x->clash_on = on;
+			return;
+		}
+}
+
+static void
+each_of(struct edits *x, const struct binding *b, int owner)
+{
+	size_t i, k;
+
+	for (i = 0; i < b->n; i++) {
+		if (b->v[i].on.n == 0)
+			each_edit(x, &b->v[i], owner);
+		for (k = 0; k < b->v[i].on.n; k++)
+			each_edit(x, &b->v[i], b->v[i].on.v[k]);
+	}
+}
+
+static int
+place_of(const struct fleet *f, int host, int unit)
+{
+	return host != NONE ? host : unit != NONE ? f->units[unit].host : NONE;
+}
+
+static void
+all_edits(struct edits *x)
+{
+	const struct fleet *f = x->f;
+	const struct client *c;
+	size_t i;
+	int v;
+
+	for (i = 0; i < f->nendpoints; i++)
+		for (v = 0; v < ACCEPT_COUNT; v++)
+			each_of(x, &f->endpoints[i].accept[v], place_of(f, f->endpoints[i].host, f->endpoints[i].unit));
+	for (i = 0; i < f->nlinks; i++) {
+		c = &f->clients[f->links[i].client];
+		for (v = 0; v < DIAL_COUNT; v++)
+			each_of(x, &f->links[i].dial[v], place_of(f, c->host, c->unit));
+	}
+	for (i = 0; i < f->ncerts; i++)
+		each_of(x, &f->certs[i].install, NONE);
+}
+
+/* Each keeps what it changed for itself, so that one would put back what the other has written. */
+static int
+check_users(struct fleet_reader *fr)
+{
+	struct edits x = { .f = fr->f, .collects = true };
+	const struct host *h, *o;
+	int rc = 0;
+
+	all_edits(&x);
+	x.collects = false;
+	if (x.n > 0)
+		all_edits(&x);
+	if (x.clash != NULL) {
+		h = &fr->f->hosts[x.clash_on];
+		o = &fr->f->hosts[x.other->on];
+		rc = reader_fail_at(&fr->r, x.clash->pos.line, x.clash->pos.col,
+		    "'%s' is edited as '%s' here and as '%s' at line %d, expected one user for all edits of a file",
+		    x.clash->file, h->base == NONE && h->become == NULL ? "the user who logs in" : h->become,
+		    o->become, x.other->edit->pos.line);
+	}
+	free(x.v);
+	return rc;
+}
+
+/* A password is for somebody who becomes somebody. */
+static int
+check_passwords(struct fleet_reader *fr)
+{
+	const struct fleet *f = fr->f;
+	size_t i, k;
+
+	for (i = 0; i < f->nhosts; i++) {
+		const struct host *h = &f->hosts[i];
+
+		for (k = 0; h->become_password != NONE && h->become == NULL && k < f->nhosts; k++)
+			if (f->hosts[k].base == (int)i)
+				break;
+		if (h->become_password != NONE && h->become == NULL && k == f->nhosts)
+			return reader_fail_at(&fr->r, h->pos.line, h->pos.col,
+			    "'become-password' without 'become', expected 'become: USER' beside it, or in an edit on '%s'",
+			    h->name);
+	}
+	return 0;
+}
+
 int
 fleet_check(struct fleet_reader *fr)
 {
-	return check_units(fr) == -1 || check_poolers(fr) == -1 || check_follows(fr) == -1 ||
-	    fleet_check_overlap(fr) == -1 || check_settings(fr) == -1 ? -1 : 0;
+	return check_passwords(fr) == -1 || check_users(fr) == -1 || check_units(fr) == -1 || check_poolers(fr) == -1 ||
+	    check_follows(fr) == -1 || fleet_check_overlap(fr) == -1 || check_settings(fr) == -1 ? -1 : 0;
 }

@@ -31,7 +31,8 @@ static const struct shape conf_shape[] = {
 	{ "file", SHAPE_PATH, false, NULL }, { "in-container", SHAPE_STRING, false, NULL },
 	{ "syntax", SHAPE_WORD, false, syntax_words },
 	{ "set", SHAPE_PAIRS, false, NULL }, { "unset", SHAPE_STRINGS, false, NULL },
-	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
+	{ "write", SHAPE_WORD, false, write_words }, { "become", SHAPE_STRING, false, NULL },
+	{ "on", SHAPE_STRINGS, false, NULL },
 	{ NULL, SHAPE_STRING, false, NULL }
 };
 static const struct shape block_shape[] = {
@@ -41,7 +42,8 @@ static const struct shape block_shape[] = {
 	{ "remove", SHAPE_BOOL, false, NULL },
 	{ "roles", SHAPE_STRINGS, false, NULL }, { "databases", SHAPE_STRINGS, false, NULL },
 	{ "from", SHAPE_STRINGS, false, NULL }, { "method", SHAPE_STRING, false, NULL },
-	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
+	{ "write", SHAPE_WORD, false, write_words }, { "become", SHAPE_STRING, false, NULL },
+	{ "on", SHAPE_STRINGS, false, NULL },
 	{ NULL, SHAPE_STRING, false, NULL }
 };
 static const struct shape url_shape[] = {
@@ -50,7 +52,8 @@ static const struct shape url_shape[] = {
 	{ "scheme", SHAPE_STRING, false, NULL }, { "host", SHAPE_STRING, false, NULL },
 	{ "port", SHAPE_NUMBER, false, NULL }, { "query", SHAPE_PAIRS, false, NULL },
 	{ "unset", SHAPE_STRINGS, false, NULL },
-	{ "write", SHAPE_WORD, false, write_words }, { "on", SHAPE_STRINGS, false, NULL },
+	{ "write", SHAPE_WORD, false, write_words }, { "become", SHAPE_STRING, false, NULL },
+	{ "on", SHAPE_STRINGS, false, NULL },
 	{ NULL, SHAPE_STRING, false, NULL }
 };
 static const struct shape setting_shape[] = {

@@ -15,12 +15,33 @@
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Other users' state directories. */
+static int
+read_states(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct host *h)
+{
+	const struct pair *p;
+	size_t i;
+
+	if (reader_pairs(&fr->r, scope, node, "'{ user: directory }'", NULL, &h->states) == -1)
+		return -1;
+	for (i = 0; i < h->states.n; i++) {
+		p = &h->states.v[i];
+		if (reader_check_plain(&fr->r, p->pos.line, p->pos.col, "the name of a user", p->key, USER_CHARACTERS) == -1)
+			return -1;
+		if ((p->value[0] != '/' && strncmp(p->value, "~/", 2) != 0) || strpbrk(p->value, "\r\n") != NULL)
+			return reader_fail_at(&fr->r, p->pos.line, p->pos.col,
+			    "the state directory of '%s' is '%s', expected an absolute path or one that begins with ~/",
+			    p->key, p->value);
+	}
+	return 0;
+}
+
 int
 read_host(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
 		"ssh", "address", "user", "port", "identity", "local", "state",
-		"transport", "become", "become-password", "for", NULL
+		"transport", "become", "become-password", "states", "for", NULL
 	};
 	static const char *const transports[] = { "libssh2", "ssh", NULL };
 	static const char *const apart[] = { "address", "user", "port", "identity", NULL };
@@ -30,7 +51,7 @@ read_host(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	size_t k;
 	int word;
 
-	h->become_password = NONE;
+	h->become_password = h->base = NONE;
 	if (reader_keys(&fr->r, node, "a host", keys) == -1 ||
 	    opt_plain(fr, scope, node, "ssh", "an alias of ssh_config", HOST_CHARACTERS, &h->ssh) == -1 ||
 	    opt_plain(fr, scope, node, "address", "a host name or an address", HOST_CHARACTERS "%", &h->address) == -1 ||
@@ -41,9 +62,8 @@ read_host(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	    opt_plain(fr, scope, node, "become", "the name of a user", USER_CHARACTERS, &h->become) == -1 ||
 	    opt_ref(fr, scope, node, "become-password", NOUN_SECRET, &h->become_password) == -1)
 		return -1;
-	if (h->become_password != NONE && h->become == NULL)
-		return reader_fail(&fr->r, node_get(node, "become-password"),
-		    "'become-password' without 'become', expected 'become: USER' beside it");
+	if ((v = node_get(node, "states")) != NULL && read_states(fr, scope, v, h) == -1)
+		return -1;
 	if ((v = node_get(node, "port")) != NULL &&
 	    reader_int(&fr->r, scope, v, "a port", 1, 65535, &h->port) == -1)
 		return -1;

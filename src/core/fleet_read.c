@@ -117,6 +117,7 @@ host_find(struct fleet_reader *fr, int line, int col, const char *name, int *ret
 		h->pos.col = col;
 		h->local = true;
 		names_add(f->names, NOUN_HOST, h->name, (int)f->nhosts - 1);
+		h->become_password = h->base = NONE;
 	}
 	return noun_find(&fr->r, f, NOUN_HOST, line, col, name, ret);
 }

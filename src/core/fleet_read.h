@@ -130,7 +130,7 @@ struct bind {
 	const enum auth *auth;		/* by value; NULL where there is none */
 	int	 value;			/* the one that is read */
 	/* said once at the facet, for all its values */
-	char	*file, *in;
+	char	*file, *in, *become;
 	bool	 in_place;
 	struct indices on;
 };

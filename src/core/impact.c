@@ -226,8 +226,8 @@ impact_of_ops(struct impact *ret, const struct fleet *f, const struct board *b, 
 	for (i = 0; i < ops->n; i++) {
 		const struct op *op = &ops->v[i];
 
-		if (op->host >= 0 && (size_t)op->host < f->nhosts && !hosts[op->host]) {
-			hosts[op->host] = true;
+		if (op->host >= 0 && (size_t)op->host < f->nhosts && !hosts[fleet_base(f, op->host)]) {
+			hosts[fleet_base(f, op->host)] = true;
 			ret->hosts++;
 		}
 		switch (op->kind) {

@@ -612,7 +612,7 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 				(void)at(m, &c->install.v[i].pos, err);
 				goto out;
 			}
-			indices_add(&edited, on.v[j]);
+			indices_add(&edited, fleet_base(m->fleet, on.v[j]));
 		}
 	}
 	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
@@ -623,7 +623,7 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 			/* Another move of the step may have written to that file first. */
 			indices_add(&m->units, e->unit);
 			for (k = 0; k < m->ops->n; k++)
-				if (m->ops->v[k].host == e->host && m->ops->v[k].unit == NONE && serves(&m->ops->v[k], m->move))
+				if (fleet_base(m->fleet, m->ops->v[k].host) == e->host && m->ops->v[k].unit == NONE && serves(&m->ops->v[k], m->move))
 					m->ops->v[k].unit = e->unit;
 		}
 	}

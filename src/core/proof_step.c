@@ -113,12 +113,12 @@ client_unit(const struct fleet *f, int link)
 }
 
 static bool
-on_host(const struct bedit *e, int host)
+on_host(const struct fleet *f, const struct bedit *e, int host)
 {
 	size_t i;
 
 	for (i = 0; i < e->on.n; i++)
-		if (e->on.v[i] == host)
+		if (fleet_base(f, e->on.v[i]) == host)
 			return true;
 	return e->on.n == 0;
 }
@@ -163,7 +163,7 @@ cert_activates(const struct fleet *f, const struct cert *c, bool *ret)
 	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
 		e = &f->endpoints[c->serves.v[i]];
 		for (k = 0; k < c->install.n && e->unit != NONE; k++)
-			if (on_host(&c->install.v[k], e->host))
+			if (on_host(f, &c->install.v[k], e->host))
 				ret[e->unit] = true;
 	}
 }

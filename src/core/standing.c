@@ -112,7 +112,7 @@ standing_endpoints(struct indices *ret, const struct fleet *f, int unit)
 typedef void each_edit(void *arg, const struct bedit *);
 
 static void
-each_of_binding(const struct binding *b, int home, int host, each_edit *one, void *arg)
+each_of_binding(const struct fleet *f, const struct binding *b, int home, int host, each_edit *one, void *arg)
 {
 	size_t i, k;
 
@@ -120,7 +120,7 @@ each_of_binding(const struct binding *b, int home, int host, each_edit *one, voi
 		bool here = b->v[i].on.n == 0 && home == host;
 
 		for (k = 0; k < b->v[i].on.n; k++)
-			here = here || b->v[i].on.v[k] == host;
+			here = here || fleet_base(f, b->v[i].on.v[k]) == host;
 		if (here)
 			one(arg, &b->v[i]);
 	}
@@ -135,11 +135,11 @@ each_edit_of(const struct fleet *f, int endpoint, each_edit *one, void *arg)
 	if (e->host == NONE)
 		return;
 	for (i = 0; i < ACCEPT_COUNT; i++)
-		each_of_binding(&e->accept[i], e->host, e->host, one, arg);
+		each_of_binding(f, &e->accept[i], e->host, e->host, one, arg);
 	for (i = 0; i < f->nlinks; i++)
 		if (f->clients[f->links[i].client].pools == endpoint)
 			for (k = 0; k < DIAL_COUNT; k++)
-				each_of_binding(&f->links[i].dial[k], f->clients[f->links[i].client].host,
+				each_of_binding(f, &f->links[i].dial[k], f->clients[f->links[i].client].host,
 				    e->host, one, arg);
 }
 
@@ -421,7 +421,7 @@ standing_files(struct standing_files *ret, const struct fleet *f, int endpoint, 
 	for (i = 0; e->host != NONE && i < f->ncerts; i++)
 		for (k = 0; k < f->certs[i].serves.n; k++)
 			if (f->certs[i].serves.v[k] == endpoint && served_on(f, &f->certs[i], e->host) == 1)
-				each_of_binding(&f->certs[i].install, e->host, e->host, installs, ret);
+				each_of_binding(f, &f->certs[i].install, e->host, e->host, installs, ret);
 }
 
 void

@@ -337,12 +337,18 @@ step_back(struct buf *out, const struct wayback *w, int step, int host, const st
 }
 
 static void
-put_head(struct buf *out, const struct host *host, const char *run_id)
+put_head(struct buf *out, const struct fleet *f, int at, const char *run_id)
 {
+	const struct host *host = &f->hosts[at];
 	const char *state = host->state;
+	size_t i;
 
 	(void)buf_printf(out, "#!/bin/sh\n# The way back on host '%s', of run %s, as the user that belay works as there.\n",
 	    host->name, run_id);
+	for (i = 0; i < f->nhosts; i++)
+		if (f->hosts[i].base == at)
+			(void)buf_printf(out, "# Before it the one of user '%s', if there is one: %s/runs/%s/undo.sh\n",
+			    f->hosts[i].become, f->hosts[i].state == NULL ? "~/.local/state/belay" : f->hosts[i].state, run_id);
 	if (state == NULL)
 		(void)buf_puts(out, "state=${HOME}/.local/state/belay");
 	else if (strncmp(state, "~/", 2) == 0) {
@@ -366,7 +372,7 @@ script(struct buf *out, const struct wayback *w, int host, int from, int until, 
 	for (step = from; step >= until && step >= 0; step--)
 		any = step_back(&steps, w, step, host, other) || any;
 	if (any) {
-		put_head(out, &w->fleet->hosts[host], w->run_id);
+		put_head(out, w->fleet, host, w->run_id);
 		(void)buf_puts(out, head);
 		if (strstr(buf_str(&steps), "\nsettings '") != NULL)
 			(void)buf_puts(out, settings_head);
@@ -396,7 +402,7 @@ wayback_kept(struct buf *out, const struct wayback *w, int step, int op, bool un
 	if (out->len - was <= WAYBACK_MAX)
 		return;
 	out->len = was;
-	put_head(out, &w->fleet->hosts[host], w->run_id);
+	put_head(out, w->fleet, host, w->run_id);
 	(void)buf_printf(out, "echo 'longer than %zu bytes: print it by belay undo --all --print' >&2\nexit 1\n",
 	    WAYBACK_MAX);
 }
@@ -407,7 +413,7 @@ wayback_of_ops(struct buf *out, const struct fleet *fleet, int host, const char 
 {
 	size_t i;
 
-	put_head(out, &fleet->hosts[host], run_id);
+	put_head(out, fleet, host, run_id);
 	(void)buf_puts(out, head);
 	(void)buf_puts(out, settings_head);
 	(void)buf_puts(out, value_head);

@@ -174,7 +174,7 @@ on_host(void *arg, int host, const struct host_view *v, enum host_need need,
 		break;
 	case HOST_NEEDS_SUDO:
 		(void)snprintf(title, sizeof(title), "password for sudo on host '%s', to become '%s'", name,
-		    e->fleet->hosts[host].become == NULL ? "?" : e->fleet->hosts[host].become);
+		    subject == NULL ? "?" : subject);
 		(void)engine_put_ask(e, ASK_SUDO, host, NULL, title, v->why, false);
 		break;
 	case HOST_KEY_CHANGED:

@@ -85,7 +85,7 @@ memory_init(struct engine *e, struct err *err)
 		for (k = 0; k < m->ops.n; k++) {
 			const struct op *op = &m->ops.v[k];
 
-			all[k].host = op->host;
+			all[k].host = fleet_base(e->fleet, op->host);
 			all[k].unit = op->unit;
 			all[k].mixed = op->mixed;
 			all[k].activates = op->kind == OP_ACTIVATE;

@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include <stdlib.h>
+
 #include "core/mem.h"
 #include "core/op.h"
 #include "engine/engine_int.h"
@@ -61,6 +63,7 @@ void
 watch_init(struct engine *e)
 {
 	const struct fleet *f = e->fleet;
+	bool *files_on = mem_array(f->nhosts + 1, sizeof(*files_on));
 	struct strings files = { 0 };
 	size_t i;
 
@@ -74,9 +77,13 @@ watch_init(struct engine *e)
 	}
 	for (i = 0; i < f->nhosts; i++) {
 		facets_files(&files, f, (int)i);
-		add(e, READING_HOST, (int)i, files.n == 0);
+		if (files.n > 0)
+			files_on[fleet_base(f, (int)i)] = true;
 		strings_release(&files);
 	}
+	for (i = 0; i < f->nhosts; i++)
+		add(e, READING_HOST, (int)i, !files_on[i]);
+	free(files_on);
 }
 
 static void

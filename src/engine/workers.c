@@ -49,7 +49,7 @@ workers_close_handle(void *handle)
 size_t
 workers_of_host(const struct workers *ws, int host)
 {
-	return host < 0 ? 0 : (size_t)host % ws->n;
+	return host < 0 ? 0 : (size_t)fleet_base(ws->config.fleet, host) % ws->n;
 }
 
 static size_t

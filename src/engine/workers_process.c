@@ -107,7 +107,9 @@ hosts_lost(struct worker *w, const char *why)
 	size_t i;
 
 	(void)snprintf(view.why, sizeof(view.why), "%s", why);
-	for (i = w->index; i < ws->config.fleet->nhosts; i += ws->n) {
+	for (i = 0; i < ws->config.fleet->nhosts; i++) {
+		if (workers_of_host(ws, (int)i) != w->index)
+			continue;
 		memcpy(view.transport, ws->views[i].transport, sizeof(view.transport));
 		workers_show_host(ws, (int)i, &view, HOST_NEEDS_NOTHING, "", "");
 	}

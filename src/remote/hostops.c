@@ -35,6 +35,7 @@ hostops_new(const struct hostops_config *config)
 	set->c = *config;
 	set->cas = mem_array(config->fleet->ncerts, sizeof(*set->cas));
 	set->becomes = mem_array(config->fleet->nhosts, sizeof(*set->becomes));
+	set->accounts = mem_array(config->fleet->nhosts, sizeof(*set->accounts));
 	set->shared = mem_array(config->fleet->nsecrets, sizeof(*set->shared));
 	return set;
 }
@@ -52,6 +53,7 @@ hostops_free(struct hostops *set)
 		free(set->cas[i].pem);
 	free(set->cas);
 	free(set->becomes);
+	free(set->accounts);
 	free(set->shared);
 	mem_wipe(set->c.key, sizeof(set->c.key));
 	free(set);
@@ -111,7 +113,7 @@ hostop_drop(struct hostop *h)
 	hostop_setting_free(h);
 	hostcall_release(&h->call);
 	op_result_release(&h->result);
-	strings_release(&h->paths);
+	hostop_free_places(h);
 	activation_free(h->activation);
 	reload_free(h->reload);
 	drain_free(h->drain);

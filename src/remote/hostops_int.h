@@ -22,8 +22,9 @@ struct ca {
 struct hostops {
 	struct hostops_config c;
 	struct ca *cas;			/* by cert */
-	struct become *becomes;		/* by host */
-	struct become *shared;		/* by secret, of what sudo is told on several hosts */
+	struct become *becomes;		/* by host, and place of another user there */
+	struct become *accounts;	/* by host: of the password of the user who logs in */
+	struct become *shared;		/* by secret, where that is the password */
 	struct hostop *ops;
 };
 
@@ -52,6 +53,14 @@ struct prepared {
 	const char *verb, *op_id;
 	struct buf payload;
 	const struct hostcall_events *events;	/* NULL: there is none */
+};
+
+/* What one user read on a host. */
+struct place {
+	int	 host;
+	struct strings paths;
+	struct host_answer answer;
+	char	*why;			/* it was not read */
 };
 
 struct setting_run;
@@ -87,7 +96,8 @@ struct hostop {
 	struct drain_op *drain;		/* DRAIN */
 	/* a read */
 	hostop_read *read;
-	struct strings paths;
+	struct place *places;		/* the host, then other users' there */
+	size_t	 nplaces, at_place;
 	int64_t	 began;
 	/* a secret */
 	hostop_secret *secret;
@@ -135,6 +145,8 @@ void	hostop_edit(struct hostop *);
 void	hostop_run(struct hostop *);
 /* The command itself, without what goes before it. */
 void	hostop_run_now(struct hostop *);
+/* hostops_read.c */
+void	hostop_free_places(struct hostop *);
 /* hostops_setting.c */
 void	hostop_setting(struct hostop *);
 void	hostop_setting_free(struct hostop *);

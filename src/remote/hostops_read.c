@@ -52,19 +52,29 @@ words_of(const struct host_item *item)
 
 struct lookup {
 	const struct hostop *h;
-	const struct host_answer *answer;
 };
 
 static int
 lookup(void *arg, const char *path, const char **ret, size_t *ret_len, const char **ret_why)
 {
 	const struct lookup *l = arg;
-	const struct host_item *item;
-	size_t i;
+	const struct host_item *item = NULL;
+	size_t i, p;
 
-	for (i = 0; i < l->h->paths.n && strcmp(l->h->paths.v[i], path) != 0; i++)
-		;
-	item = i == l->h->paths.n ? NULL : about(l->answer, i);
+	for (p = 0; p < l->h->nplaces; p++) {
+		const struct place *place = &l->h->places[p];
+
+		for (i = 0; i < place->paths.n && strcmp(place->paths.v[i], path) != 0; i++)
+			;
+		if (i < place->paths.n) {
+			if (place->why != NULL) {
+				*ret_why = place->why;
+				return -1;
+			}
+			item = about(&place->answer, i);
+			break;
+		}
+	}
 	if (item == NULL) {
 		*ret_why = "not read";
 		return -1;
@@ -106,21 +116,37 @@ give(struct hostop *h, struct reading *r)
 	read(arg, r);
 }
 
+static void read_next(struct hostop *);
+
 static void
 read_done(void *arg, enum hostcall_end end, const struct host_answer *a, const struct err *why)
 {
 	struct hostop *h = arg;
-	struct lookup l = { h, a };
-	struct reading r;
+	struct place *place = &h->places[h->at_place];
 	const char *words;
 
+	if (end != HOSTCALL_ANSWERED)
+		place->why = mem_strdup(why == NULL ? "the host did not answer" : why->msg);
+	else if (!host_outcome_is(a, "ok", NULL))
+		place->why = mem_strdup(host_outcome_is(a, "fail", &words) ? words : "malformed answer");
+	else
+		host_answer_keep(&place->answer, a);
+	h->at_place++;
+	read_next(h);
+}
+
+static void
+read_all(struct hostop *h)
+{
+	struct lookup l = { h };
+	struct reading r;
+
 	memset(&r, 0, sizeof(r));
-	if (end != HOSTCALL_ANSWERED) {
+	h->host = h->places[0].host;
+	/* Where the host itself does not answer nothing was seen; a user who cannot be become is his files alone. */
+	if (h->places[0].why != NULL) {
 		r.outcome = SAW_NOT;
-		r.why = mem_strdup(why == NULL ? "the host did not answer" : why->msg);
-	} else if (!host_outcome_is(a, "ok", NULL)) {
-		r.outcome = SAW_NOT;
-		r.why = mem_strdup(host_outcome_is(a, "fail", &words) ? words : "malformed answer");
+		r.why = mem_strdup(h->places[0].why);
 	} else {
 		r.outcome = SAW;
 		facets_seen(&r, h->set->c.fleet, h->host, lookup, ca_of, &l);
@@ -129,28 +155,65 @@ read_done(void *arg, enum hostcall_end end, const struct host_answer *a, const s
 	give(h, &r);
 }
 
+/* Each user reads what edits are made as him. */
+static void
+read_next(struct hostop *h)
+{
+	static const struct hostcall_events events = { .done = read_done };
+	struct place *place;
+	struct buf *q;
+	struct err err;
+	size_t i;
+	int rc = 0;
+
+	for (; h->at_place < h->nplaces; h->at_place++) {
+		place = &h->places[h->at_place];
+		h->host = place->host;
+		q = hostop_request(h);
+		for (i = 0; i < place->paths.n && rc == 0; i++)
+			rc = host_header(q, "path", place->paths.v[i], &err);
+		if (rc == 0) {
+			hostop_call(h, "read", NULL, NULL, 0, &events);
+			return;
+		}
+		place->why = mem_strdup(err.msg);
+		hostcall_release(&h->call);
+	}
+	read_all(h);
+}
+
 static void
 begin_read(uv_timer_t *timer)
 {
-	static const struct hostcall_events events = { .done = read_done };
 	struct hostop *h = timer->data;
-	struct buf *q;
-	struct reading r;
-	struct err err;
+	const struct fleet *f = h->set->c.fleet;
+	struct place place;
 	size_t i;
 
 	h->began = (int64_t)uv_now(h->set->c.loop);
-	facets_files(&h->paths, h->set->c.fleet, h->host);
-	q = hostop_request(h);
-	for (i = 0; i < h->paths.n; i++)
-		if (host_header(q, "path", h->paths.v[i], &err) != 0) {
-			memset(&r, 0, sizeof(r));
-			r.outcome = SAW_NOT;
-			r.why = mem_strdup(err.msg);
-			give(h, &r);
-			return;
-		}
-	hostop_call(h, "read", NULL, NULL, 0, &events);
+	for (i = 0; i < f->nhosts; i++) {
+		if (fleet_base(f, (int)i) != h->host)
+			continue;
+		memset(&place, 0, sizeof(place));
+		place.host = (int)i;
+		facets_files(&place.paths, f, (int)i);
+		/* The host first; it is asked whether or not there is a file of its own. */
+		*(struct place *)mem_push(&h->places, &h->nplaces, sizeof(place)) = place;
+	}
+	read_next(h);
+}
+
+void
+hostop_free_places(struct hostop *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->nplaces; i++) {
+		strings_release(&h->places[i].paths);
+		host_answer_release(&h->places[i].answer);
+		free(h->places[i].why);
+	}
+	free(h->places);
 }
 
 struct hostop *

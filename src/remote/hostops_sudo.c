@@ -1,14 +1,15 @@
 /*
  * hostops_sudo: a host call by sudo waits until it is its turn to ask.
  *
- * Whose turn it is says become.h, of the host and of the secret that it is told, if several
- * hosts have that.  A prepared request waits here, with its headers in the hostcall, on
+ * Whose turn it is says become.h, of the place (a user on a host), and of the password that it
+ * is told: that of the user who logs in there, or a secret that several hosts may have.  A prepared request waits here, with its headers in the hostcall, on
  * the timer of its hostop, which nothing else uses meanwhile.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
+#include "core/fleet.h"
 #include "remote/hostops_int.h"
 
 static void take_turn(uv_timer_t *);
@@ -19,13 +20,13 @@ host_of(const struct hostop *h)
 	return &h->set->c.fleet->hosts[h->host];
 }
 
-/* NULL: it is told none that other hosts could be told. */
+/* The password's: whoever else is told the same has the same. */
 static struct become *
-shared_of(const struct hostop *h)
+password_of(const struct hostops *set, int host)
 {
-	int secret = host_of(h)->become_password;
+	int secret = set->c.fleet->hosts[host].become_password;
 
-	return secret == NONE ? NULL : &h->set->shared[secret];
+	return secret == NONE ? &set->accounts[fleet_base(set->c.fleet, host)] : &set->shared[secret];
 }
 
 static int64_t
@@ -37,14 +38,12 @@ now_of(const struct hostop *h)
 static void
 hear(struct hostop *h, enum sudo_trouble trouble)
 {
-	struct become *shared = shared_of(h);
 	struct hostop *one;
 
 	h->asks_sudo = false;
 	become_heard(&h->set->becomes[h->host], h, trouble, now_of(h));
-	/* What it says to those who tell it nothing is about this host alone. */
-	if (shared != NULL)
-		become_heard(shared, h, h->told_sudo ? trouble : SUDO_SILENT, now_of(h));
+	/* What it says to those who tell it nothing is about this place alone. */
+	become_heard(password_of(h->set, h->host), h, h->told_sudo ? trouble : SUDO_SILENT, now_of(h));
 	for (one = h->set->ops; one != NULL; one = one->next)
 		if (one != h && one->prepared.events != NULL)
 			(void)uv_timer_start(&one->timer, take_turn, 0, 0);
@@ -84,29 +83,28 @@ take_turn(uv_timer_t *timer)
 {
 	struct hostop *h = timer->data;
 	const struct host *host = host_of(h);
-	struct become *own = &h->set->becomes[h->host], *shared = shared_of(h);
+	struct become *own = &h->set->becomes[h->host], *shared = password_of(h->set, h->host);
 	const char *password = NULL;
 	enum sudo_trouble known = SUDO_FINE;
 	int64_t now = now_of(h);
 	struct err err;
 	bool good = now < own->good_until, refused = own->refused, may = become_may(own, h, now);
 
-	/* Where it is good on this host, what another one made of the same secret does not count. */
-	if (shared != NULL && !good) {
+	/* Where it is good at this place, what another one made of the same does not count. */
+	if (!good) {
 		may = may && become_may(shared, h, now);
 		refused = refused || shared->refused;
 	}
 	if (!refused && h->set->c.password != NULL)
 		password = h->set->c.password(h->set->c.arg, h->host);
-	if (password == NULL && (known = become_known(own, now)) == SUDO_FINE && shared != NULL && !good)
+	if (password == NULL && (known = become_known(own, now)) == SUDO_FINE && !good)
 		known = become_known(shared, now);
 	if (known != SUDO_FINE) {
 		(void)host_sudo_why(&err, known, host->become);
 		turn_away(h, &err);
 	} else if (may) {
 		become_asks(own, h, now);
-		if (shared != NULL)
-			become_asks(shared, h, now);
+		become_asks(shared, h, now);
 		h->asks_sudo = true;
 		h->told_sudo = password != NULL;
 		hostcall_as(&h->call, host->become, password, sudo_heard, h);
@@ -129,12 +127,14 @@ hostop_call_by_sudo(struct hostop *h)
 void
 hostops_sudo_anew(struct hostops *set, int host)
 {
-	const struct host *def = &set->c.fleet->hosts[host];
+	const struct fleet *f = set->c.fleet;
 	struct hostop *one;
+	size_t i;
 
-	become_anew(&set->becomes[host]);
-	if (def->become_password != NONE)
-		become_anew(&set->shared[def->become_password]);
+	for (i = 0; i < f->nhosts; i++)
+		if (fleet_base(f, (int)i) == fleet_base(f, host))
+			become_anew(&set->becomes[i]);
+	become_anew(password_of(set, host));
 	for (one = set->ops; one != NULL; one = one->next)
 		if (one->prepared.events != NULL)
 			(void)uv_timer_start(&one->timer, take_turn, 0, 0);

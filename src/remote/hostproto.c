@@ -231,6 +231,30 @@ host_answer_begun(struct host_answer *ret, const char *nonce, const char *bytes,
 	return parse(ret, nonce, bytes, len_bytes, false, err);
 }
 
+static const char *
+moved(const struct host_answer *to, const struct host_answer *from, const char *p)
+{
+	return to->bytes + (p - from->bytes);
+}
+
+void
+host_answer_keep(struct host_answer *ret, const struct host_answer *a)
+{
+	struct host_item *item;
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->bytes = mem_strndup(a->bytes, a->len);
+	ret->len = a->len;
+	for (i = 0; i < a->nitems; i++) {
+		item = mem_push(&ret->items, &ret->nitems, sizeof(*item));
+		item->word = moved(ret, a, a->items[i].word);
+		item->rest = moved(ret, a, a->items[i].rest);
+		item->data = moved(ret, a, a->items[i].data);
+		item->len = a->items[i].len;
+	}
+}
+
 void
 host_answer_release(struct host_answer *a)
 {

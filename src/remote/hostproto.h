@@ -75,6 +75,8 @@ int	host_answer_parse(struct host_answer *ret, const char *nonce, const char *by
 /* The same of what came so far: its end need not be there. */
 int	host_answer_begun(struct host_answer *ret, const char *nonce, const char *bytes,
 	    size_t len_bytes, struct err *);
+/* A copy, that stays. */
+void	host_answer_keep(struct host_answer *ret, const struct host_answer *);
 void	host_answer_release(struct host_answer *);
 /* The n-th item of that word, from 0, or NULL. */
 const struct host_item *host_item(const struct host_answer *, const char *word, size_t n);

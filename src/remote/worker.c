@@ -154,7 +154,7 @@ learn_addresses(struct worker *w)
 
 	for (i = 0; i < w->fleet->nhosts; i++) {
 		h = &w->fleet->hosts[i];
-		if (!worker_owns(w, (int)i))
+		if (!worker_owns(w, (int)i) || h->base != NONE)
 			continue;
 		if (h->local)
 			addresses_own(w->addresses, (int)i);

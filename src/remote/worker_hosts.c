@@ -16,7 +16,7 @@
 bool
 worker_owns(const struct worker *w, int host)
 {
-	return host % w->count == w->index;
+	return (w->fleet == NULL ? host : fleet_base(w->fleet, host)) % w->count == w->index;
 }
 
 static enum reach
@@ -63,10 +63,18 @@ borrowed(const char *s)
 	return u.m;
 }
 
+/* That of the machine, whoever works there. */
+static struct slot *
+base_of(struct worker *w, int host)
+{
+	return &w->slots[fleet_base(w->fleet, host)];
+}
+
 void
 worker_tell_host(struct slot *slot)
 {
 	struct worker *w = slot->worker;
+	const struct slot *base = base_of(w, slot->host);
 	struct message m = { .kind = MSG_HOST, .subject = slot->host };
 	struct session_status s = { .state = SESSION_IDLE };
 	struct wire_host h = { 0 };
@@ -74,16 +82,17 @@ worker_tell_host(struct slot *slot)
 
 	if (!worker_owns(w, slot->host))
 		return;
-	if (slot->session != NULL)
-		session_status(slot->session, &s);
+	if (base->session != NULL)
+		session_status(base->session, &s);
 	m.what = (int)reach_of(s.state);
-	m.need = s.state == SESSION_BLOCKED ? (int)need_of(s.need) :
+	/* What is asked of a person is asked once, for the host. */
+	m.need = base != slot ? WIRE_NEED_NOTHING : s.state == SESSION_BLOCKED ? (int)need_of(s.need) :
 	    slot->sudo_wanted ? WIRE_NEED_SUDO : WIRE_NEED_NOTHING;
 	m.attempts = s.attempts < 0 ? 0 : s.attempts;
 	m.retry_ms = s.state != SESSION_WAITING || s.retry_ms < 0 ? 0 :
 	    s.retry_ms > WIRE_DEADLINE_MAX_MS ? WIRE_DEADLINE_MAX_MS : s.retry_ms;
 	h.transport = borrowed(s.transport);
-	h.subject = borrowed(m.need == WIRE_NEED_SUDO ? w->fleet->hosts[slot->host].become : s.subject);
+	h.subject = borrowed(m.need == WIRE_NEED_SUDO ? w->fleet->hosts[slot->sudo_by].become : s.subject);
 	h.keytype = borrowed(s.keytype);
 	h.why = borrowed(m.need != WIRE_NEED_SUDO ? s.why : slot->sudo_refused ?
 	    "sudo did not take the last password; it wants that of the user who logs in there" :
@@ -109,13 +118,17 @@ host_changed(struct session *session, void *arg)
 {
 	struct slot *slot = arg;
 	struct session_status s;
+	struct worker *w = slot->worker;
 	bool up;
+	size_t i;
 
 	session_status(session, &s);
 	up = s.state == SESSION_UP;
-	worker_tell_host(slot);
-	if (up && !slot->was_up && worker_owns(slot->worker, slot->host) && !slot->worker->fleet->hosts[slot->host].local)
-		addresses_ask(slot->worker->addresses, slot->host, session);
+	for (i = 0; i < w->fleet->nhosts; i++)
+		if (base_of(w, (int)i) == slot)
+			worker_tell_host(&w->slots[i]);
+	if (up && !slot->was_up && worker_owns(w, slot->host) && !w->fleet->hosts[slot->host].local)
+		addresses_ask(w->addresses, slot->host, session);
 	slot->was_up = up;
 }
 
@@ -123,8 +136,8 @@ struct session *
 worker_session(void *arg, int host)
 {
 	struct worker *w = arg;
-	struct slot *slot = &w->slots[host];
-	const struct host *h = &w->fleet->hosts[host];
+	struct slot *slot = base_of(w, host);
+	const struct host *h = &w->fleet->hosts[slot->host];
 	struct session_config config = { .name = h->name, .ssh = h->ssh, .address = h->address, .user = h->user,
 		.identity = h->identity, .port = h->port, .local = h->local, .transport = h->transport,
 		.ssh_config = w->ssh_config };
@@ -152,20 +165,21 @@ worker_sudo_password(void *arg, int host)
 	struct worker *w = arg;
 	const struct host *h = &w->fleet->hosts[host];
 
-	return h->become_password == NONE ? w->slots[host].sudo : w->secrets[h->become_password].value;
+	return h->become_password == NONE ? base_of(w, host)->sudo : w->secrets[h->become_password].value;
 }
 
 void
 worker_sudo_heard(void *arg, int host, enum sudo_trouble trouble)
 {
 	struct worker *w = arg;
-	struct slot *slot = &w->slots[host];
+	struct slot *slot = base_of(w, host);
 	bool wanted = trouble == SUDO_WRONG_PASSWORD || trouble == SUDO_WANTS_PASSWORD;
 
-	if (!(wanted || (trouble == SUDO_FINE && slot->sudo_wanted)) ||
+	if (!(wanted || (trouble == SUDO_FINE && slot->sudo_wanted && slot->sudo_by == host)) ||
 	    w->fleet->hosts[host].become_password != NONE)
 		return;
 	slot->sudo_wanted = wanted;
+	slot->sudo_by = host;
 	slot->sudo_refused = wanted && (slot->sudo_refused || trouble == SUDO_WRONG_PASSWORD);
 	worker_tell_host(slot);	/* once more, too: whoever was asked may have waved it away */
 }

@@ -30,6 +30,7 @@ struct slot {			/* a host */
 	char	*addresses;		/* as the console tells them, of all hosts; or NULL */
 	char	*sudo;			/* what sudo is told; NULL: nothing */
 	bool	 sudo_wanted;		/* a person is asked for it */
+	int	 sudo_by;		/* it: for whom, a host or another user's place there */
 	bool	 sudo_refused;		/* it did not take what it was told last */
 };
 

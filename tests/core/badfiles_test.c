@@ -251,7 +251,7 @@ static const struct {
 	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { run: x, undo: y, stdin: { A: \"$(x)\" } } } } }\n",
 	    "f:6:117: unknown name '$(x)', expected a name bound by 'for'; '$$(x)' stands for the text itself" },
 	{ "belay: fleet/1\nhosts: { h: { ssh: h, become-password: s } }\nsecrets: { s: { prompt: x } }\n",
-	    "f:2:40: 'become-password' without 'become', expected 'become: USER' beside it" },
+	    "f:2:10: 'become-password' without 'become', expected 'become: USER' beside it, or in an edit on 'h'" },
 	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: { undo: reload } } } }\n",
 	    "f:6:88: 'undo' without a command, expected 'run: …' beside it" },
 	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, accept: { both: [ { file: { path: /x, mode: \"0999\", content: y } } ] } } }\n",

@@ -3,7 +3,8 @@
 # A host whose files are root's, and belay is not: by sudo, with a password. It is
 # asked for in the console; a wrong one is one failed login, however much belay
 # wanted to do meanwhile, and the account is not locked; the right one goes on, to
-# an apply as root and back. The same over sshd, with the password from a file.
+# an apply as root and back. The same over sshd, with the password from a file, and an
+# edit as a third user beside one of root's: undone, adopted and undone, and by hand.
 # The users, sudoers and PAM's rules are this test's own, in a mount namespace.
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -24,6 +25,7 @@ fi
 
 PATH=$PATH:/usr/sbin:/sbin
 user=belayop uid=7201
+third=belayapp third_uid=7202
 sock=$tmp/home/tmux.sock
 fleet=$tmp/fleet.yaml plan=$tmp/plan.yaml
 sudo_log=$tmp/sudo.log
@@ -70,6 +72,12 @@ make_operator() {
 	echo "$user:x:$uid:$uid::$tmp/home:/bin/sh" >>"$tmp/etc/passwd"
 	echo "$user:$hash:19000:0:99999:7:::" >>"$tmp/etc/shadow"
 	echo "$user:x:$uid:" >>"$tmp/etc/group"
+	echo "$third:x:$third_uid:$third_uid::$tmp/third:/bin/sh" >>"$tmp/etc/passwd"
+	echo "$third:x:$third_uid:" >>"$tmp/etc/group"
+	mkdir -m 700 "$tmp/third" && printf '# the app\nLEVEL=low' >"$tmp/third/own.env" || return 1
+	chmod 640 "$tmp/third/own.env"
+	cp -p "$tmp/third/own.env" "$tmp/before.third"
+	chown -R "$third_uid:$third_uid" "$tmp/third"
 	printf '%s\n' 'Defaults env_reset' "Defaults logfile=$sudo_log, loglinelen=0" "$user ALL=(ALL) ALL" >"$tmp/etc/sudoers"
 	chmod 440 "$tmp/etc/sudoers"
 	chmod 640 "$tmp/etc/shadow"
@@ -91,6 +99,8 @@ make_operator() {
 	cp -p "$tmp/root/app.env" "$tmp/before.env"
 }
 
+plain= both=			# more edits
+
 # fleet_of HOST [MORE]: what its host is beside what both have
 fleet_of() {
 	cat >"$fleet" <<END
@@ -108,8 +118,8 @@ endpoints:
     cannot-see: { served: "nobody listens there" }
     accept:
       file: $tmp/root/app.env
-      plain: { set: { MODE: "off" } }
-      both: { set: { MODE: "on" } }
+      plain: [ { set: { MODE: "off" } }$plain ]
+      both: [ { set: { MODE: "on" } }$both ]
 END
 	cat >"$plan" <<'END'
 belay: plan/1
@@ -253,8 +263,8 @@ begin_sshd() {
 	printf '[127.0.0.1]:%s %s\n' "$port" "$(cut -d' ' -f1,2 "$tmp/ssh/host.pub")" >"$tmp/home/.ssh/known_hosts"
 	chown -R "$uid:$uid" "$tmp/home/.ssh"
 	chmod 700 "$tmp/home/.ssh"
-	fleet_of "address: 127.0.0.1, port: $port, user: $user, identity: $tmp/home/.ssh/id, become-password: word" \
-		"secrets: { word: { file: $tmp/home/word } }"
+	ssh_host="address: 127.0.0.1, port: $port, user: $user, identity: $tmp/home/.ssh/id, become-password: word"
+	fleet_of "$ssh_host" "secrets: { word: { file: $tmp/home/word } }"
 	rm -rf "$tmp/root/state" "$tmp/root/ran" "$tmp/home/state"
 	as_operator mkdir -m 700 "$tmp/home/state"
 	: >"$sudo_log"
@@ -293,4 +303,64 @@ ok 'the right one: applied as root over sshd' applied_there
 ok '… and undone' undone_there
 ok 'no login failed besides' failed_logins 1
 ok '… and sudo logged no program' log_is_short
+
+# ---- an edit as a third user ---------------------------------------------------------
+
+begin_third() {
+	plain=", { env: { file: $tmp/third/own.env, set: { LEVEL: low }, become: $third } }"
+	both=", { env: { file: $tmp/third/own.env, set: { LEVEL: high }, become: $third } }"
+	fleet_of "$ssh_host" "secrets: { word: { file: $tmp/home/word } }"
+	rm -rf "$tmp/root/state" "$tmp/root/ran" "$tmp/home/state"
+	as_operator mkdir -m 700 "$tmp/home/state"
+}
+
+previews_as_whom() {
+	op_belay diff both >"$tmp/out"	# 2: there are changes
+	cat "$tmp/out"
+	grep -q "here:$tmp/root/app.env" "$tmp/out" && grep -q "$third@here:$tmp/third/own.env" "$tmp/out"
+}
+
+records_of_each() {
+	[ "$(stat -c %u "$tmp"/root/state/runs/*/both/1/meta | sort -u)" = 0 ] &&
+		[ "$(stat -c %u "$tmp"/third/.local/state/belay/runs/*/both/2/meta | sort -u)" = "$third_uid" ]
+}
+
+applied_as_both() {
+	op_belay apply both --yes --waive "served pg" --reason "nobody listens there" || return 1
+	env_is MODE=on && grep -qx LEVEL=high "$tmp/third/own.env" && [ "$(stat -c '%a %u' "$tmp/third/own.env")" = "640 $third_uid" ] &&
+		records_of_each
+}
+
+both_as_before() {
+	as_before && cmp "$tmp/before.third" "$tmp/third/own.env" && [ "$(stat -c '%a %u' "$tmp/third/own.env")" = "640 $third_uid" ]
+}
+
+undone_as_both() {
+	op_belay undo --all --yes && both_as_before
+}
+
+adopts() {
+	rm -rf "$tmp/home/state/belay"
+	op_belay adopt && op_belay undo --all --yes && both_as_before
+}
+
+# Each script as the user whose it is, in the order in which they are printed.
+by_hand() {
+	op_belay undo --all --print >"$tmp/print" || return 1
+	awk -v dir="$tmp" '/^#!\/bin\/sh$/ { n++; f = dir "/back." n ".sh" } { print >f }' "$tmp/print"
+	grep -q "of user '$third'" "$tmp/back.2.sh" || { cat "$tmp/print"; return 1; }
+	chmod 755 "$tmp"/back.*.sh
+	env -i PATH="$PATH" HOME="$tmp/third" setpriv --reuid="$third_uid" --regid="$third_uid" --clear-groups "$tmp/back.1.sh" &&
+		env -i PATH="$PATH" HOME=/root "$tmp/back.2.sh" && both_as_before
+}
+
+ok 'a file of a third user beside one of root'\''s' begin_third
+ok 'the preview says as whom' previews_as_whom
+ok 'applied, each as its user, with records of its own' applied_as_both
+ok '… and undone' undone_as_both
+ok 'applied once more' applied_as_both
+ok 'adopted from the records of both, and undone' adopts
+ok 'applied a third time' applied_as_both
+ok 'undone by hand, each script by its user' by_hand
+ok 'no login failed besides' failed_logins 1
 finish

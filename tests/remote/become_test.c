@@ -59,12 +59,25 @@ static char *
 fleet_of_test(void)
 {
 	return mem_printf("belay: fleet/1\nenvironment: test\nhosts:\n"
-	    "  here: { local: yes, state: %s/state, become: root }\n"
+	    "  here: { local: yes, state: %s/state, states: { tother: %s/other/place }, become: root }\n"
 	    "  there: { local: yes, state: %s/other/state, become: tother }\n"
 	    "  nowhere: { local: yes, state: %s/state, become: no-such-user }\n"
 	    "  shares: { local: yes, state: %s/state, become: root, become-password: shared }\n"
 	    "  shares-too: { local: yes, state: %s/state, become: root, become-password: shared }\n"
-	    "secrets: { shared: { file: /nowhere } }\n", base, base, base, base, base);
+	    "secrets: { shared: { file: /nowhere } }\n"
+	    "units: { pg: { host: here, run: x, restarts: [] } }\n"
+	    "endpoints:\n"
+	    "  pg:\n"
+	    "    kind: postgres\n"
+	    "    unit: pg\n"
+	    "    listen: { both: 1 }\n"
+	    "    names: [localhost]\n"
+	    "    accept:\n"
+	    "      plain: [ { env: { file: %s/private/env, set: { A: off } } },"
+	    " { env: { file: %s/other/only/env, become: tother, set: { B: off } } } ]\n"
+	    "      tls: [ { env: { file: %s/private/env, set: { A: on } } },"
+	    " { env: { file: %s/other/only/env, become: tother, set: { B: on } } } ]\n",
+	    base, base, base, base, base, base, base, base, base, base);
 }
 
 /* /etc/NAME is base/NAME from here on, for this process and what it starts. */
@@ -124,11 +137,18 @@ set_up(void **state)
 	return 0;
 }
 
+static void
+ourselves(void)
+{
+	assert_int_equal(setresuid(0, 0, 0), 0);
+}
+
 static int
 tear_down(void **state)
 {
 	if (why_not != NULL)
 		return 0;
+	ourselves();
 	(void)umount("/etc/passwd");
 	(void)umount("/etc/shadow");
 	(void)umount("/etc/sudoers");
@@ -146,12 +166,6 @@ as(uid_t uid)
 	assert_int_equal(setresuid(0, 0, 0), 0);
 	assert_int_equal(setgroups(0, NULL), 0);
 	assert_int_equal(setresuid(uid, uid, 0), 0);
-}
-
-static void
-ourselves(void)
-{
-	assert_int_equal(setresuid(0, 0, 0), 0);
 }
 
 static void
@@ -538,6 +552,121 @@ another_user_than_root_has_records_of_its_own(void **state)
 	assert_text(path, "-");
 }
 
+/* ------------------------------------------------------------------ an edit as another user */
+
+static void
+lease(int host, enum lease_phase phase, const char *holder, enum op_outcome want)
+{
+	struct wire_lease l = { .phase = phase, .ttl_s = 60, .who = "ops@bastion", .doing = "x" };
+
+	(void)snprintf(l.holder, sizeof(l.holder), "%s", holder);
+	w.answers = 0;
+	(void)hostops_lease(w.set, host, &l, DEADLINE_MS, ops_done, &w);
+	while (w.answers == 0)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	assert_int_equal(w.result.outcome, want);
+}
+
+static void
+on_reading(void *arg, struct reading *r)
+{
+	(void)arg;
+	reading_release(&w.reading);
+	w.reading = *r;
+	w.answers++;
+}
+
+static void
+read_host(int host)
+{
+	w.answers = 0;
+	(void)hostops_read(w.set, host, DEADLINE_MS, on_reading, &w);
+	while (w.answers == 0)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+}
+
+static void
+an_edit_as_another_user_is_locked_and_recorded_as_his(void **state)
+{
+	int place = fleet_host(w.fleet, "tother@here");
+	struct stat st;
+	char path[400], env[300];
+
+	(void)state;
+	as(0);
+	assert_int_not_equal(place, NONE);
+	/* A directory that root may enter, and a state that is his alone. */
+	shell(mem_printf("mkdir -m 700 '%s/other/only' && printf 'B=off\\n' >'%s/other/only/env' &&"
+	    "chown -R 7006:7000 '%s/other/only' && printf 'A=off\\n' >'%s/private/env'", base, base, base, base));
+	(void)snprintf(env, sizeof(env), "%s/other/only/env", base);
+	as(FREELY);
+	password(place, NULL);
+	/* One reading of the host: each file by its own user. */
+	read_host(fleet_host(w.fleet, "here"));
+	assert_int_equal(w.reading.outcome, SAW);
+	assert_int_equal(w.reading.nfacets, 1);
+	assert_int_equal(w.reading.facets[0].value, ACCEPT_PLAIN);
+	/* The lease there is one of its own, and its token fences. */
+	lease(place, LEASE_TAKE, "aa", OP_APPLIED);
+	assert_string_equal(w.result.text, "1");
+	lease(place, LEASE_TAKE, "bb", OP_DRIFTED);
+	lease(0, LEASE_TAKE, "bb", OP_APPLIED);
+	file_op(place, env, "B=on\n", "run-1/place/1");
+	w.order.token = 1;
+	check(OPV_OBSERVE, OP_FRESH);
+	(void)strcpy(w.order.expect_sha, w.result.before_sha);
+	w.order.token = 0;
+	check(OPV_APPLY, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "took this run over"));
+	w.order.token = 1;
+	check(OPV_APPLY, OP_APPLIED);
+	ourselves();
+	assert_text(env, "B=on\n");
+	assert_int_equal(stat(env, &st), 0);
+	assert_int_equal(st.st_uid, ANOTHER);
+	(void)snprintf(path, sizeof(path), "%s/other/place/runs/run-1/place/1/meta", base);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, ANOTHER);
+	(void)snprintf(path, sizeof(path), "%s/state/runs/run-1/place", base);
+	assert_int_not_equal(stat(path, &st), 0);
+	as(FREELY);
+	read_host(fleet_host(w.fleet, "here"));
+	assert_int_equal(w.reading.facets[0].value, ACCEPT_UNKNOWN);
+	check(OPV_RECORD, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	ourselves();
+	assert_text(env, "B=off\n");
+	as(FREELY);
+	lease(place, LEASE_FREE, "aa", OP_FRESH);
+	ourselves();
+}
+
+static void
+a_password_is_the_same_whoever_is_to_be_become_on_a_host(void **state)
+{
+	int place = fleet_host(w.fleet, "tother@here");
+	struct one v[2][MANY];
+	int i, n;
+
+	(void)state;
+	as(BY_PASSWORD);
+	(void)failed_logins();
+	password(place, "not this one");
+	for (n = 0; n < 2; n++) {
+		at_once(v[n], n == 0 ? place : 0, false);
+		for (i = 0; i < MANY; i++)
+			assert_non_null(strstr(v[n][i].why, "did not take the password"));
+	}
+	assert_int_equal(failed_logins(), 1);
+	password(0, PASSWORD);
+	at_once(v[0], place, false);
+	/* Who was become may not look there. */
+	for (i = 0; i < MANY; i++)
+		assert_non_null(strstr(v[0][i].why, "permission denied"));
+	assert_int_equal(failed_logins(), 0);
+	ourselves();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -550,6 +679,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(sudo_logs_a_few_words_for_a_call_and_not_the_program),
 		cmocka_unit_test(a_dd_that_knows_no_fullblock_reads_the_program_too),
 		cmocka_unit_test(another_user_than_root_has_records_of_its_own),
+		cmocka_unit_test(an_edit_as_another_user_is_locked_and_recorded_as_his),
+		cmocka_unit_test(a_password_is_the_same_whoever_is_to_be_become_on_a_host),
 	};
 	int status;
 
