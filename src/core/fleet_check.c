@@ -328,13 +328,16 @@ check_users(struct fleet_reader *fr)
 	return rc;
 }
 
-/* A password is for somebody who becomes somebody. */
+/* A password is for somebody who becomes somebody; and places are hosts to everybody who counts. */
 static int
 check_passwords(struct fleet_reader *fr)
 {
 	const struct fleet *f = fr->f;
 	size_t i, k;
 
+	if (f->nhosts > FLEET_ITEMS_MAX)
+		return reader_fail_at(&fr->r, f->hosts[0].pos.line, f->hosts[0].pos.col,
+		    "more than %d hosts and users on them", FLEET_ITEMS_MAX);
 	for (i = 0; i < f->nhosts; i++) {
 		const struct host *h = &f->hosts[i];
 
