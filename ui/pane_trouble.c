@@ -421,8 +421,11 @@ add_ways(struct page *p, const struct scene *s, int step, const struct step_view
 	page_heading(p, "WHAT CAN BE DONE");
 	switch (v->phase) {
 	case PHASE_FAULTED:
-		add_verb(p, s, step, VERB_UNDO, "u", "takes back what of it is in place, and activates as before");
-		add_verb(p, s, step, VERB_RETRY, ":retry", "goes on with what is left, then judges its gate");
+		add_verb(p, s, step, VERB_UNDO, "u", rollout_wrote(s->rollout, step) ?
+		    "takes back what of it is in place, and activates as before" :
+		    "nothing of it is in place: then it can be looked at, and applied, anew");
+		add_verb(p, s, step, VERB_RETRY, ":retry", rollout_wrote(s->rollout, step) ?
+		    "goes on with what is left, then judges its gate" : "tries it again as it was previewed");
 		add_way(p, "v", ROLE_TEXT, "judges its gate again, and changes nothing");
 		add_waives(p, s, step, v);
 		break;
