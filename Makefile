@@ -83,6 +83,7 @@ CORE_SRC = \
 	src/core/hba.c \
 	src/core/hba_read.c \
 	src/core/hba_match.c \
+	src/core/hba_step.c \
 	src/core/blockfile.c \
 	src/core/connurl.c \
 	src/core/connstring.c \

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/hba_step.h"
+
 const char *
 judgement_word(enum judgement judgement)
 {
@@ -156,6 +158,12 @@ judge_refused(struct judging *j)
 		judge(j, CHECK_INCONCLUSIVE, "%s at '%s': %s", what, e->name, or_words(why, "no answer"));
 		return;
 	}
+}
+
+static int
+endpoint_host(const struct fleet *f, const struct endpoint *e)
+{
+	return e->host != NONE ? e->host : e->unit != NONE ? f->units[e->unit].host : NONE;
 }
 
 static const char *
@@ -395,6 +403,32 @@ judge_dial_set(struct judging *j)
 	judge(j, CHECK_INCONCLUSIVE, "%s: its dial is not bound to a file there", l->name);
 }
 
+/* Nobody who is connected loses the line that lets him in again. */
+static void
+judge_hba(struct judging *j)
+{
+	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
+	const struct reading *census = fresh(j, READING_CENSUS, j->check->endpoint, e->name), *host;
+	char why[sizeof(j->ret->why)];
+
+	if (census == NULL || (host = fresh(j, READING_HOST, endpoint_host(j->fleet, e), e->name)) == NULL)
+		return;
+	switch (hba_step_judge(j->fleet, j->check->endpoint, j->check->accept, census, host, why, sizeof(why))) {
+	case HBA_STEP_KEEPS:
+		if (census->outcome == SAW_PART)
+			judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(census->why, "not all sessions can be seen"));
+		else
+			judge(j, CHECK_PASS, "every session that is named at '%s' keeps a line", e->name);
+		break;
+	case HBA_STEP_LOSES:
+		judge(j, CHECK_FAIL, "'%s': at its next connection: %s", e->name, why);
+		break;
+	case HBA_STEP_UNSURE:
+		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, why);
+		break;
+	}
+}
+
 typedef void judge_one(struct judging *);
 
 static const struct {
@@ -420,6 +454,7 @@ static const struct {
 	[CHECK_DIAL_SET] = { judge_dial_set, "written" },
 	[CHECK_PROOF] = { NULL, "proof" },	/* judged by who knows the run: engine/prove.c */
 	[CHECK_LINK_NEW] = { judge_link_new, "new" },
+	[CHECK_HBA] = { judge_hba, "hba" },
 };
 
 void
@@ -463,6 +498,10 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 		break;
 	case CHECK_DIAL_SET:
 		ret->host = link_host(f, &f->links[check->link]);
+		break;
+	case CHECK_HBA:
+		ret->census = true;
+		ret->host = endpoint_host(f, &f->endpoints[check->endpoint]);
 		break;
 	case CHECK_LOG:
 	case CHECK_HTTP:

@@ -41,9 +41,10 @@ enum check_kind {
 	CHECK_LINK_UP,	/* implied: the link has sessions again (any) */
 	CHECK_DIAL_SET,	/* implied: the value is what is written on the host */
 	CHECK_PROOF,	/* implied: what is left of the plan strands nobody, from the posture at hand */
-	CHECK_LINK_NEW	/* implied by drain: new connections of the link are on TLS */
+	CHECK_LINK_NEW,	/* implied by drain: new connections of the link are on TLS */
+	CHECK_HBA	/* implied: no session that is seen loses its line of pg_hba.conf */
 };
-#define CHECK_COUNT 19
+#define CHECK_COUNT 20
 const char *check_kind_word(enum check_kind);
 
 struct check {

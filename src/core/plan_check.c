@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/hba_step.h"
 #include "core/mem.h"
 #include "core/text.h"
 
@@ -531,6 +532,8 @@ check_name(const struct fleet *f, const struct check *c)
 		return mem_printf("written %s", link);
 	case CHECK_LINK_NEW:
 		return mem_printf("new connections of %s", link);
+	case CHECK_HBA:
+		return mem_printf("pg_hba.conf of %s", endpoint);
 	case CHECK_REHEARSAL:
 		return mem_printf("rehearsal of %s", link);
 	case CHECK_ATTEST:
@@ -668,6 +671,8 @@ imply_accept(const struct fleet *f, struct step *s, const struct move *m)
 
 	if (forced)
 		imply(f, s, &s->requires, &s->nrequires, CHECK_CENSUS, m, m->subject, NONE, ACCEPT_UNKNOWN);
+	if (hba_step_bound(f, m->subject, accept))
+		imply(f, s, &s->requires, &s->nrequires, CHECK_HBA, m, m->subject, NONE, accept);
 	if (accept != ACCEPT_PLAIN)
 		imply(f, s, &s->gates, &s->ngates, CHECK_SERVED, m, m->subject, NONE, ACCEPT_UNKNOWN);
 	if (forced)

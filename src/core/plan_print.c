@@ -158,6 +158,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 	case CHECK_DIAL_SET:
 	case CHECK_PROOF:
 	case CHECK_LINK_NEW:
+	case CHECK_HBA:
 		break;
 	}
 	put_pair(out, &first, "contains", c->contains, false);
@@ -214,6 +215,7 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_DIAL_SET:
 		case CHECK_PROOF:
 		case CHECK_LINK_NEW:
+		case CHECK_HBA:
 			put_check_body(pr, &v[i]);
 			break;
 		}

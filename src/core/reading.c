@@ -104,6 +104,12 @@ reading_release(struct reading *r)
 		free(r->strings[i].text);
 	}
 	free(r->strings);
+	for (i = 0; i < r->nhba; i++) {
+		free(r->hba[i].file);
+		free(r->hba[i].text);
+		free(r->hba[i].why);
+	}
+	free(r->hba);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -209,6 +215,19 @@ put_strings_seen(struct buf *out, const struct reading *r)
 	}
 }
 
+static void
+put_hba_seen(struct buf *out, const struct reading *r)
+{
+	size_t i, n = put_count(out, r->nhba, READING_HBA_MAX);
+
+	for (i = 0; i < n; i++) {
+		blob_put_int(out, r->hba[i].endpoint);
+		put_str(out, r->hba[i].file, READING_SHORT_MAX);
+		put_str(out, r->hba[i].text, READING_HBA_TEXT_MAX);
+		put_str(out, r->hba[i].why, READING_STRING_MAX);
+	}
+}
+
 /* What has to be left out of the blob, or NULL. */
 static const char *
 too_much(const struct reading *r)
@@ -268,6 +287,7 @@ reading_encode(const struct reading *r, struct buf *out)
 			put_str(out, r->facets[i].detail, READING_SHORT_MAX);
 		}
 		put_strings_seen(out, r);
+		put_hba_seen(out, r);
 		break;
 	case READING_CHECK:
 		blob_put_int(out, r->check_passed);
@@ -438,6 +458,22 @@ get_strings_seen(struct blob_reader *b, struct reading *r)
 	}
 }
 
+static void
+get_hba_seen(struct blob_reader *b, struct reading *r)
+{
+	size_t i, n = get_count(b, READING_HBA_MAX, 16);
+
+	if (n > 0)
+		r->hba = mem_array(n, sizeof(*r->hba));
+	r->nhba = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		r->hba[i].endpoint = get_index(b, 0);
+		r->hba[i].file = get_given(b, READING_SHORT_MAX);
+		r->hba[i].text = blob_str(b, READING_HBA_TEXT_MAX);
+		r->hba[i].why = blob_str(b, READING_STRING_MAX);
+	}
+}
+
 int
 reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err *err)
 {
@@ -471,6 +507,7 @@ reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err 
 		case READING_HOST:
 			get_facets(&b, &r);
 			get_strings_seen(&b, &r);
+			get_hba_seen(&b, &r);
 			break;
 		case READING_CHECK:
 			r.check_passed = blob_bool(&b);
@@ -565,6 +602,9 @@ reading_check(const struct reading *r, const struct fleet *fleet, struct err *er
 			return -1;
 	for (i = 0; i < r->nfacets; i++)
 		if (check_facet(&r->facets[i], fleet, err) == -1)
+			return -1;
+	for (i = 0; i < r->nhba; i++)
+		if (check_index(r->hba[i].endpoint, fleet->nendpoints, "endpoint", err) == -1)
 			return -1;
 	for (i = 0; i < r->nstrings; i++)
 		if (check_index(r->strings[i].link, fleet->nlinks, "link", err) == -1)

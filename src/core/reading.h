@@ -37,6 +37,8 @@ enum outcome {
 #define READING_LINKS_MAX	FLEET_ITEMS_MAX
 #define READING_FACETS_MAX	1024
 #define READING_STRINGS_MAX	128
+#define READING_HBA_MAX		4
+#define READING_HBA_TEXT_MAX	((size_t)32 << 10)
 #define READING_SHORT_MAX	512	/* strings of stragglers, and of a facet's detail */
 #define READING_BLOB_MAX	((size_t)1 << 20)	/* an encoded reading is never larger */
 
@@ -116,6 +118,13 @@ struct string_seen {		/* a finding of connstring.h, in a file of a link's client
 	char	*file, *variable, *name, *text;
 };
 
+struct hba_seen {		/* a pg_hba.conf that a binding writes to */
+	int	 endpoint;
+	char	*file;
+	char	*text;		/* redacted (hba.h), or NULL with `why` */
+	char	*why;
+};
+
 struct reading {
 	enum reading_kind kind;
 	int	 subject;	/* endpoint; host for READING_HOST; request id for READING_CHECK */
@@ -136,6 +145,8 @@ struct reading {
 	size_t	 nfacets;
 	struct string_seen *strings;	/* HOST; at most READING_STRINGS_MAX */
 	size_t	 nstrings;
+	struct hba_seen *hba;		/* HOST; at most READING_HBA_MAX */
+	size_t	 nhba;
 	bool	 check_passed;	/* CHECK, with outcome SAW */
 };
 

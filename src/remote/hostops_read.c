@@ -13,6 +13,7 @@
 #include "core/buf.h"
 #include "core/envfile.h"
 #include "core/err.h"
+#include "core/hba_step.h"
 #include "core/mem.h"
 #include "core/reader.h"
 #include "remote/hostops_int.h"
@@ -151,6 +152,7 @@ read_all(struct hostop *h)
 		r.outcome = SAW;
 		facets_seen(&r, h->set->c.fleet, h->host, lookup, ca_of, &l);
 		strings_seen(&r, h->set->c.fleet, h->host, lookup, &l);
+		hba_step_seen(&r, h->set->c.fleet, h->host, lookup, &l);
 	}
 	give(h, &r);
 }

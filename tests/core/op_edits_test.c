@@ -13,6 +13,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/hba_step.h"
 #include "core/mem.h"
 #include "core/op.h"
 #include "op_fixture.h"
@@ -352,6 +353,76 @@ connection_strings_are_looked_at_where_a_link_dials_by_them(void **state)
 	reading_release(&r);
 }
 
+/* What becomes of the sessions, each "user address tls|plain", when pg accepts so. */
+static void
+check_hba(const char *text, enum accept accept, enum hba_step_says want, const char *why, struct straggler *v, size_t n)
+{
+	struct reading host, census;
+	struct buf blob = { 0 };
+	struct reading back;
+	struct err err;
+	char said[512];
+
+	memset(&host, 0, sizeof(host));
+	memset(&census, 0, sizeof(census));
+	host.kind = READING_HOST;
+	host.subject = fleet_host(fleet, "db");
+	hba_step_seen(&host, fleet, host.subject, lookup, (void *)(uintptr_t)FILES({ "/pg/pg_hba.conf", text }));
+	assert_int_equal(host.nhba, 1);
+	/* As it comes from a worker. */
+	reading_encode(&host, &blob);
+	assert_int_equal(reading_decode(&back, buf_str(&blob), blob.len, &err), 0);
+	assert_int_equal(reading_check(&back, fleet, &err), 0);
+	census.census.stragglers = v;
+	census.census.nstragglers = n;
+	assert_int_equal(hba_step_judge(fleet, PG, accept, &census, &back, said, sizeof(said)), want);
+	assert_string_equal(said, why);
+	reading_release(&host);
+	reading_release(&back);
+	buf_release(&blob);
+}
+
+#define SESSION(user_, address_, tls_) { NONE, tls_, (char *)(uintptr_t)address_, (char *)(uintptr_t)user_, \
+    (char *)(uintptr_t)"shop", NULL, 60 }
+
+static void
+a_session_that_would_lose_its_line_is_named(void **state)
+{
+	static const char md5[] = "# secret comment\nlocal all all peer\nhost all all 10.0.0.0/8 md5\n";
+	struct straggler app[] = { SESSION("app", "10.0.0.2", false) }, tls[] = { SESSION("app", "10.0.0.2", true) };
+	struct straggler other[] = { SESSION("app", "10.0.0.2", true), SESSION("backup", "192.168.7.9", true) };
+	struct straggler socket[] = { SESSION("app", "", false) }, nobody[] = { SESSION(NULL, "10.0.0.2", false) };
+
+	(void)state;
+	/* The block takes both; hardened it rejects plaintext, and nothing else. */
+	check_hba(md5, ACCEPT_BOTH, HBA_STEP_KEEPS, "", app, 1);
+	check_hba(md5, ACCEPT_TLS, HBA_STEP_LOSES,
+	    "app from 10.0.0.2 in plaintext, database shop: line 5 would reject it", app, 1);
+	check_hba(md5, ACCEPT_TLS, HBA_STEP_KEEPS, "", tls, 1);
+	/* Somebody else, whom no line lets in already: it was connected before the file was so. */
+	check_hba(md5, ACCEPT_TLS, HBA_STEP_LOSES,
+	    "backup from 192.168.7.9 by tls, database shop: no line would match (as it is now)", other, 2);
+	check_hba(md5, ACCEPT_TLS, HBA_STEP_KEEPS, "", socket, 1);
+	check_hba(md5, ACCEPT_TLS, HBA_STEP_UNSURE, "a session from 10.0.0.2, whose role was not told", nobody, 1);
+	/* Back to plaintext without what let the client in. */
+	check_hba("# BEGIN belay pg\nhostssl all app 10.0.0.2/32 md5\n# END belay pg\n", ACCEPT_PLAIN, HBA_STEP_LOSES,
+	    "app from 10.0.0.2 by tls, database shop: no line would match", tls, 1);
+}
+
+static void
+what_is_not_known_of_pg_hba_conf_is_no_pass(void **state)
+{
+	struct straggler app[] = { SESSION("app", "10.0.0.2", true), SESSION("ops", "10.9.9.9", true) };
+
+	(void)state;
+	check_hba("host all all 10.0.0.0/8\n", ACCEPT_TLS, HBA_STEP_UNSURE, "'/pg/pg_hba.conf' line 1: end-of-line before "
+	    "authentication method: the server takes nothing of such a file", app, 1);
+	check_hba(NULL, ACCEPT_TLS, HBA_STEP_UNSURE, "'/pg/pg_hba.conf' does not exist", app, 1);
+	check_hba("# BEGIN belay pg\n", ACCEPT_TLS, HBA_STEP_UNSURE, "'/pg/pg_hba.conf': line 1: the block 'pg' has no end; "
+	    "put it right by hand first", app, 1);
+	check_hba("host all +staff 10.9.0.0/16 md5\n", ACCEPT_TLS, HBA_STEP_KEEPS, "", app, 2);
+}
+
 int
 main(void)
 {
@@ -362,6 +433,8 @@ main(void)
 		cmocka_unit_test(facets_are_read_back_from_conf_block_and_url),
 		cmocka_unit_test(broken_edits_have_their_message),
 		cmocka_unit_test(connection_strings_are_looked_at_where_a_link_dials_by_them),
+		cmocka_unit_test(a_session_that_would_lose_its_line_is_named),
+		cmocka_unit_test(what_is_not_known_of_pg_hba_conf_is_no_pass),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, fleet_gone);
