@@ -66,7 +66,7 @@ noun_count(const struct fleet *f, enum noun noun)
 static int
 noun_index(const struct fleet *f, enum noun noun, const char *name)
 {
-	return noun == NOUN_LINK ? fleet_link(f, name) : names_find(f->names, noun, name, strlen(name));
+	return noun == NOUN_LINK ? fleet_link(f, name) : names_find(f->names, (int)noun, name, strlen(name));
 }
 
 int
@@ -283,7 +283,7 @@ push_noun(struct fleet *f, enum noun noun, char *name, struct pos pos)
 	new_->name = name;							\
 	new_->pos = pos;							\
 	if (noun != NOUN_LINK)	/* found by its client */			\
-		names_add(f->names, noun, name, (int)f->n##plural - 1);		\
+		names_add(f->names, (int)noun, name, (int)f->n##plural - 1);	\
 	return f->n##plural - 1;						\
 } while (0)
 	switch (noun) {
