@@ -56,6 +56,7 @@ CORE_SRC = \
 	src/core/blob.c \
 	src/core/reading.c \
 	src/core/census.c \
+	src/core/loginlog.c \
 	src/core/fill.c \
 	src/core/setting.c \
 	src/core/op.c \
@@ -276,6 +277,7 @@ TESTS = \
 	core/badfiles \
 	core/blob \
 	core/census \
+	core/loginlog \
 	core/reading \
 	core/rollout \
 	core/board \
