@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "core/buf.h"
+#include "core/logtime.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "remote/follow.h"
@@ -288,84 +289,6 @@ can_tls_ended(struct check_probe *p, enum stream_end end, int status, const stru
 
 /* --- log ----------------------------------------------------------------- */
 
-static int
-two_digits(const char *s, int max)
-{
-	if (s[0] < '0' || s[0] > '9' || s[1] < '0' || s[1] > '9')
-		return -1;
-	return (s[0] - '0') * 10 + (s[1] - '0') > max ? -1 : (s[0] - '0') * 10 + (s[1] - '0');
-}
-
-/* Days since 1970-01-01 in the Gregorian calendar (years from 1970 on). */
-static int64_t
-days_of(int year, int month, int day)
-{
-	static const int before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
-	int64_t y = year - 1970, leaps = (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 - 477;
-
-	if (month > 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0))
-		leaps++;
-	return y * 365 + leaps + before[month - 1] + day - 1;
-}
-
-/* "HH:MM:SS[.mmm]" in milliseconds, or -1. */
-static int64_t
-clock_ms(const char *s, size_t len)
-{
-	int h, m, sec, ms = 0, i;
-
-	if (len < 8 || s[2] != ':' || s[5] != ':' || (h = two_digits(s, 23)) == -1 ||
-	    (m = two_digits(s + 3, 59)) == -1 || (sec = two_digits(s + 6, 60)) == -1)
-		return -1;
-	if (len >= 12 && (s[8] == '.' || s[8] == ',')) {
-		for (i = 9; i < 12; i++) {
-			if (s[i] < '0' || s[i] > '9')
-				return -1;
-			ms = ms * 10 + (s[i] - '0');
-		}
-	}
-	return ((h * 60 + m) * 60 + sec) * INT64_C(1000) + ms;
-}
-
-/*
- * The time that a line begins with, as if it were UTC, or -1:
- * "2024-05-01 12:00:00.123" (Postgres, PgBouncer), with a T in it (docker,
- * journald), "1234:M 01 May 2024 12:00:00.123" (Redis).
- */
-static int64_t
-line_ms(const char *s, size_t len)
-{
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	int year, month, day, i;
-	size_t at = 0;
-	int64_t ms;
-
-	if (len >= 19 && s[4] == '-' && s[7] == '-' && (s[10] == ' ' || s[10] == 'T')) {
-		year = two_digits(s, 99) * 100 + two_digits(s + 2, 99);
-		month = two_digits(s + 5, 12);
-		day = two_digits(s + 8, 31);
-		ms = clock_ms(s + 11, len - 11);
-		return year < 1970 || month < 1 || day < 1 || ms == -1 ? -1 :
-		    days_of(year, month, day) * 86400000 + ms;
-	}
-	while (at < len && at < 10 && s[at] >= '0' && s[at] <= '9')
-		at++;
-	if (at == 0 || at + 24 > len || s[at] != ':' || s[at + 2] != ' ')
-		return -1;
-	s += at + 3;
-	len -= at + 3;
-	if (len < 20 || s[2] != ' ' || s[6] != ' ' || s[11] != ' ')
-		return -1;
-	for (i = 0, month = 0; i < 12; i++)
-		if (memcmp(s + 3, months + 3 * i, 3) == 0)
-			month = i + 1;
-	day = two_digits(s, 31);
-	year = two_digits(s + 7, 99) * 100 + two_digits(s + 9, 99);
-	ms = clock_ms(s + 12, len - 12);
-	return year < 1970 || month < 1 || day < 1 || ms == -1 ? -1 :
-	    days_of(year, month, day) * 86400000 + ms;
-}
-
 static const char *
 line_end(const char *p, const char *end)
 {
@@ -395,7 +318,7 @@ static int
 keep_since(struct check_probe *p, bool *ret_complete)
 {
 	int64_t changed = take_number(&p->out) * 1000, now = take_number(&p->out) * 1000;
-	int64_t skew, since, t, last = -1, zone, rest;
+	int64_t skew, since, t, last = -1, zone;
 	const char *s, *end, *next, *from = NULL;
 	bool truncated = p->out.len >= LOG_TAIL, earlier = false;
 
@@ -412,20 +335,18 @@ keep_since(struct check_probe *p, bool *ret_complete)
 	s = p->out.data;
 	end = s + p->out.len;
 	for (; s < end; s = line_end(s, end)) {
-		t = line_ms(s, (size_t)(line_end(s, end) - s));
+		t = logtime_line(s, (size_t)(line_end(s, end) - s));
 		if (t != -1)
 			last = t;
 	}
-	zone = last == -1 ? 0 : (changed - last + (changed > last ? 450000 : -450000)) / 900000 * 900000;
-	rest = changed - last - zone;
-	if (last == -1 || rest < -5000 || rest > 5000) {
+	if (last == -1 || !logtime_zone(last, changed, &zone)) {
 		probe_end(&p->base, SAW_PART, "the times in the log cannot be read: "
 		    "which lines are since the step is not known");
 		return -1;
 	}
 	for (s = p->out.data; s < end && from == NULL; s = next) {
 		next = line_end(s, end);
-		t = line_ms(s, (size_t)(next - s));
+		t = logtime_line(s, (size_t)(next - s));
 		if (t == -1)
 			continue;	/* belongs to the line before */
 		if (t + zone >= since)
