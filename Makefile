@@ -57,6 +57,7 @@ CORE_SRC = \
 	src/core/reading.c \
 	src/core/census.c \
 	src/core/loginlog.c \
+	src/core/logins.c \
 	src/core/logtime.c \
 	src/core/fill.c \
 	src/core/setting.c \

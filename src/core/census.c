@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/logins.h"
 #include "core/mem.h"
 
 /* An address as 16 bytes, IPv4 as v4-mapped, so that both compare alike. */
@@ -328,5 +329,6 @@ census_release(struct census *c)
 	for (i = 0; i < c->nstragglers; i++)
 		straggler_release(&c->stragglers[i]);
 	free(c->stragglers);
+	logins_release(&c->logins);
 	memset(c, 0, sizeof(*c));
 }

@@ -14,12 +14,13 @@
 #include "core/blob.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/logins.h"
 #include "core/mem.h"
 #include "core/plan.h"
 #include "core/setting.h"
 
 /* The first integer of a blob: what it is, and the version of its letter. */
-#define READING_MAGIC	INT64_C(0x62656c6179520001)
+#define READING_MAGIC	INT64_C(0x62656c6179520002)
 
 #define TOOK_MAX_MS	((int64_t)7 * 24 * 3600 * 1000)
 
@@ -89,6 +90,7 @@ reading_release(struct reading *r)
 		free(c->stragglers[i].application);
 	}
 	free(c->stragglers);
+	logins_release(&c->logins);
 	for (i = 0; i < r->settings.n; i++) {
 		free(r->settings.v[i].key);
 		free(r->settings.v[i].value);
@@ -168,6 +170,52 @@ put_served(struct buf *out, const struct served *s)
 }
 
 static void
+put_login_count(struct buf *out, const struct login_count *c)
+{
+	blob_put_int(out, c->link);
+	blob_put_int(out, c->tls);
+	blob_put_int(out, c->plain);
+	blob_put_int(out, c->refused);
+	blob_put_int(out, c->tls_first_ms);
+	blob_put_int(out, c->tls_ms);
+	blob_put_int(out, c->plain_first_ms);
+	blob_put_int(out, c->plain_ms);
+	blob_put_int(out, c->refused_ms);
+}
+
+static void
+put_logins(struct buf *out, const struct logins *l)
+{
+	const struct login_seen *s;
+	size_t i, n;
+
+	blob_put_int(out, l->seen);
+	if (l->seen == LOGINS_NONE)
+		return;
+	blob_put_int(out, l->from_ms < 0 ? 0 : l->from_ms);
+	put_str(out, l->nlinks > READING_LOGINS_MAX ? "more links than a reading carries" :
+	    l->seen == LOGINS_BLIND && l->why == NULL ? "no reason was given" : l->why, READING_STRING_MAX);
+	n = put_count(out, l->nlinks, READING_LOGINS_MAX);
+	for (i = 0; i < n; i++)
+		put_login_count(out, &l->links[i]);
+	put_login_count(out, &l->undeclared);
+	n = put_count(out, l->nwho, READING_WHO_MAX);
+	for (i = 0; i < n; i++) {
+		s = &l->who[i];
+		blob_put_int(out, s->link);
+		blob_put_int(out, s->tls);
+		blob_put_int(out, s->refused);
+		put_str(out, s->address, READING_SHORT_MAX);
+		put_str(out, s->user, READING_SHORT_MAX);
+		put_str(out, s->database, READING_SHORT_MAX);
+		put_str(out, s->application, READING_SHORT_MAX);
+		blob_put_int(out, s->count);
+		blob_put_int(out, s->first_ms);
+		blob_put_int(out, s->last_ms);
+	}
+}
+
+static void
 put_census(struct buf *out, const struct census *c)
 {
 	const struct straggler *s;
@@ -197,6 +245,7 @@ put_census(struct buf *out, const struct census *c)
 	blob_put_int(out, c->upstream_tls);
 	blob_put_int(out, c->upstream_plain);
 	blob_put_int(out, c->connections_total < -1 ? -1 : c->connections_total);
+	put_logins(out, &c->logins);
 }
 
 static void
@@ -372,6 +421,62 @@ get_served(struct blob_reader *b, struct served *s)
 }
 
 static void
+get_login_count(struct blob_reader *b, struct login_count *c)
+{
+	c->link = get_index(b, NONE);
+	c->tls = get_u32(b);
+	c->plain = get_u32(b);
+	c->refused = get_u32(b);
+	c->tls_first_ms = blob_int(b, 0, INT64_MAX);
+	c->tls_ms = blob_int(b, 0, INT64_MAX);
+	c->plain_first_ms = blob_int(b, 0, INT64_MAX);
+	c->plain_ms = blob_int(b, 0, INT64_MAX);
+	c->refused_ms = blob_int(b, 0, INT64_MAX);
+}
+
+static void
+get_logins(struct blob_reader *b, struct logins *l)
+{
+	struct login_seen *s;
+	size_t i, n;
+
+	l->seen = (enum logins_seen)get_enum(b, LOGINS_SINCE + 1);
+	if (l->seen == LOGINS_NONE)
+		return;
+	l->from_ms = blob_int(b, 0, INT64_MAX);
+	l->why = blob_str(b, READING_STRING_MAX);
+	if (l->seen == LOGINS_BLIND && l->why == NULL)
+		b->bad = true;
+	n = get_count(b, READING_LOGINS_MAX, 72);
+	if (n > 0)
+		l->links = mem_array(n, sizeof(*l->links));
+	for (i = 0; i < n; i++) {
+		get_login_count(b, &l->links[i]);
+		if (l->links[i].link == NONE)
+			b->bad = true;
+	}
+	l->nlinks = n;
+	get_login_count(b, &l->undeclared);
+	n = get_count(b, READING_WHO_MAX, 80);
+	if (n > 0)
+		l->who = mem_array(n, sizeof(*l->who));
+	l->nwho = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		s = &l->who[i];
+		s->link = get_index(b, NONE);
+		s->tls = blob_bool(b);
+		s->refused = blob_bool(b);
+		s->address = blob_str(b, READING_SHORT_MAX);
+		s->user = blob_str(b, READING_SHORT_MAX);
+		s->database = blob_str(b, READING_SHORT_MAX);
+		s->application = blob_str(b, READING_SHORT_MAX);
+		s->count = get_u32(b);
+		s->first_ms = blob_int(b, 0, INT64_MAX);
+		s->last_ms = blob_int(b, 0, INT64_MAX);
+	}
+}
+
+static void
 get_census(struct blob_reader *b, struct census *c)
 {
 	struct straggler *s;
@@ -407,6 +512,7 @@ get_census(struct blob_reader *b, struct census *c)
 	c->upstream_tls = get_u32(b);
 	c->upstream_plain = get_u32(b);
 	c->connections_total = blob_int(b, -1, INT64_MAX);
+	get_logins(b, &c->logins);
 }
 
 static void
@@ -599,6 +705,13 @@ reading_check(const struct reading *r, const struct fleet *fleet, struct err *er
 	for (i = 0; i < r->census.nstragglers; i++)
 		if (r->census.stragglers[i].link != NONE &&
 		    check_index(r->census.stragglers[i].link, fleet->nlinks, "link", err) == -1)
+			return -1;
+	for (i = 0; i < r->census.logins.nlinks; i++)
+		if (check_index(r->census.logins.links[i].link, fleet->nlinks, "link", err) == -1)
+			return -1;
+	for (i = 0; i < r->census.logins.nwho; i++)
+		if (r->census.logins.who[i].link != NONE &&
+		    check_index(r->census.logins.who[i].link, fleet->nlinks, "link", err) == -1)
 			return -1;
 	for (i = 0; i < r->nfacets; i++)
 		if (check_facet(&r->facets[i], fleet, err) == -1)

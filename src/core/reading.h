@@ -33,6 +33,8 @@ enum outcome {
 #define READING_STRING_MAX	1024
 #define READING_NAMES_MAX	64
 #define READING_STRAGGLERS_MAX	200
+#define READING_LOGINS_MAX	2048	/* links with logins */
+#define READING_WHO_MAX		64	/* names among them */
 #define READING_PAIRS_MAX	256
 #define READING_LINKS_MAX	FLEET_ITEMS_MAX
 #define READING_FACETS_MAX	1024
@@ -92,6 +94,41 @@ struct link_count {
 	uint32_t tls, plain;
 };
 
+/* By the server's own log, where the fleet names it: who comes too shortly for any census. */
+enum logins_seen {
+	LOGINS_NONE,		/* no log is declared, or it tells no logins */
+	LOGINS_BLIND,		/* it cannot be read; `why` */
+	LOGINS_SINCE		/* all of them since from_ms; where `why` is given, but for that */
+};
+
+struct login_count {
+	int	 link;
+	uint32_t tls, plain;		/* logins, not sessions */
+	uint32_t refused;		/* turned away for how they came */
+	int64_t	 tls_first_ms, tls_ms;	/* the first and the last; 0: none */
+	int64_t	 plain_first_ms, plain_ms;
+	int64_t	 refused_ms;		/* the last */
+};
+
+struct login_seen {		/* one that is worth naming: on plaintext, undeclared, or turned away */
+	int	 link;		/* NONE: undeclared */
+	bool	 tls, refused;
+	char	*address, *user, *database, *application;
+	uint32_t count;
+	int64_t	 first_ms, last_ms;
+};
+
+struct logins {
+	enum logins_seen seen;
+	int64_t	 from_ms;
+	char	*why;
+	struct login_count *links;	/* of those that have logged in */
+	size_t	 nlinks;
+	struct login_count undeclared;
+	struct login_seen *who;
+	size_t	 nwho;			/* at most READING_WHO_MAX */
+};
+
 struct census {
 	struct link_count *links;	/* only links with sessions, or that dial here */
 	size_t	 nlinks;
@@ -103,6 +140,7 @@ struct census {
 	bool	 upstream_seen;
 	uint32_t upstream_tls, upstream_plain;
 	int64_t	 connections_total;	/* Redis total_connections_received; -1 */
+	struct logins logins;
 };
 
 struct facet_seen {		/* one facet as written in the files of one host */

@@ -13,6 +13,7 @@
 
 #include "core/buf.h"
 #include "core/census.h"
+#include "core/logins.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -247,6 +248,75 @@ a_crowd_on_tls_does_not_hide_one_on_plaintext(void **state)
 	census_release(&c);
 }
 
+static void
+login(struct login_book *b, const char *address, bool tls, bool refused, int64_t at_ms)
+{
+	const struct login l = { tls, refused, address, "app", "shop", NULL, at_ms };
+
+	login_book_add(b, &l);
+}
+
+static void
+logins_are_counted_by_link_with_their_times(void **state)
+{
+	struct login_book *b = login_book_new();
+	const struct login_count *web;
+	struct logins ret = { .seen = LOGINS_SINCE };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 40; i++)
+		login(b, "10.0.0.2", false, false, 1000 + (int64_t)i);
+	login(b, "10.0.0.2", true, false, 5000);
+	login(b, "10.0.0.2", true, false, 6000);
+	login(b, "10.0.0.2", false, true, 7000);
+	login(b, "203.0.113.1", false, false, 8000);
+	login(b, "203.0.113.2", true, false, 9000);
+	assert_true(login_book_tell(b, &fleet, &learnt, 0, &ret));
+	web = logins_of(&ret, L_WEB);
+	assert_non_null(web);
+	assert_int_equal(web->plain, 40);
+	assert_int_equal(web->plain_first_ms, 1000);
+	assert_int_equal(web->plain_ms, 1039);
+	assert_int_equal(web->tls, 2);
+	assert_int_equal(web->tls_first_ms, 5000);
+	assert_int_equal(web->tls_ms, 6000);
+	assert_int_equal(web->refused, 1);
+	assert_int_equal(web->refused_ms, 7000);
+	assert_null(logins_of(&ret, L_API));
+	assert_int_equal(ret.undeclared.plain, 1);
+	assert_int_equal(ret.undeclared.tls, 1);
+	assert_int_equal(ret.nwho, 4);	/* web on plaintext, web turned away, and two that nobody declared */
+	assert_int_equal(ret.who[0].link, L_WEB);
+	assert_int_equal(ret.who[0].count, 40);
+	logins_release(&ret);
+	login_book_free(b);
+}
+
+static void
+a_crowd_of_logins_on_tls_does_not_hide_one_on_plaintext(void **state)
+{
+	struct login_book *b = login_book_new();
+	struct logins ret = { .seen = LOGINS_SINCE };
+	char address[32];
+	size_t i, plain = 0;
+
+	(void)state;
+	login(b, "10.0.0.2", false, false, 1);
+	for (i = 0; i < 3 * LOGIN_BOOK_MAX; i++) {
+		(void)snprintf(address, sizeof(address), "192.0.%zu.%zu", i / 250, i % 250);
+		login(b, address, true, false, 2 + (int64_t)i);
+	}
+	login(b, "192.0.2.7", false, false, 3);
+	assert_false(login_book_tell(b, &fleet, &learnt, 0, &ret));	/* and that somebody is missing is said */
+	assert_int_equal(ret.nwho, READING_WHO_MAX);
+	for (i = 0; i < ret.nwho; i++)
+		plain += !ret.who[i].tls;
+	assert_int_equal(plain, 2);
+	logins_release(&ret);
+	login_book_free(b);
+}
+
 int
 main(void)
 {
@@ -261,6 +331,8 @@ main(void)
 		cmocka_unit_test(hosts_without_learnt_addresses_match_nothing),
 		cmocka_unit_test(census_counts_by_link_and_names_who_is_left),
 		cmocka_unit_test(a_crowd_on_tls_does_not_hide_one_on_plaintext),
+		cmocka_unit_test(logins_are_counted_by_link_with_their_times),
+		cmocka_unit_test(a_crowd_of_logins_on_tls_does_not_hide_one_on_plaintext),
 	};
 
 	return cmocka_run_group_tests_name("census", tests, NULL, NULL);

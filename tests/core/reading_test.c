@@ -49,6 +49,8 @@ fill_census(struct census *c)
 {
 	struct link_count *row;
 	struct straggler *st;
+	struct login_count *count;
+	struct login_seen *who;
 
 	row = mem_push(&c->links, &c->nlinks, sizeof(*row));
 	row->link = 3;
@@ -65,6 +67,19 @@ fill_census(struct census *c)
 	c->upstream_seen = true;
 	c->upstream_tls = 20;
 	c->connections_total = INT64_C(1) << 40;
+	c->logins.seen = LOGINS_SINCE;
+	c->logins.from_ms = INT64_C(1600000000000);
+	c->logins.why = mem_strdup("somebody is missing");
+	count = mem_push(&c->logins.links, &c->logins.nlinks, sizeof(*count));
+	*count = (struct login_count){ 3, 1, 2, 3, 4, 5, 6, 7, 8 };
+	c->logins.undeclared = (struct login_count){ NONE, 8, 7, 6, 5, 4, 3, 2, 1 };
+	who = mem_push(&c->logins.who, &c->logins.nwho, sizeof(*who));
+	who->link = NONE;
+	who->refused = true;
+	who->address = mem_strdup("10.0.0.9");
+	who->count = 40;
+	who->first_ms = 1;
+	who->last_ms = 2;
 }
 
 static void
@@ -208,11 +223,26 @@ what_is_too_long_is_cut_and_still_decodes(void **state)
 	r.census.links = mem_resize(r.census.links, READING_LINKS_MAX, sizeof(*r.census.links));
 	memset(r.census.links, 0, READING_LINKS_MAX * sizeof(*r.census.links));
 	r.census.nlinks = READING_LINKS_MAX;
+	r.census.logins.seen = LOGINS_SINCE;
+	free(r.census.logins.links);
+	r.census.logins.links = mem_array(READING_LINKS_MAX, sizeof(*r.census.logins.links));
+	r.census.logins.nlinks = READING_LINKS_MAX;
+	for (i = 0; i < 1000; i++) {
+		struct login_seen *who = mem_push(&r.census.logins.who, &r.census.logins.nwho, sizeof(*who));
+
+		who->address = mem_strdup(big);
+		who->user = mem_strdup(big);
+		who->database = mem_strdup(big);
+		who->application = mem_strdup(big);
+	}
 	buf_init(&b, 0);
 	reading_encode(&r, &b);
 	assert_true(b.len <= READING_BLOB_MAX);
 	assert_int_equal(reading_decode(&back, b.data, b.len, &err), 0);
 	assert_int_equal(back.census.nstragglers, READING_STRAGGLERS_MAX);
+	assert_int_equal(back.census.logins.nwho, READING_WHO_MAX);
+	assert_int_equal(back.census.logins.nlinks, READING_LOGINS_MAX);
+	assert_non_null(back.census.logins.why);	/* what was cut is said */
 	reading_release(&r);
 	reading_release(&back);
 	buf_release(&b);
