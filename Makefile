@@ -153,6 +153,7 @@ REMOTE_SRC = \
 	src/remote/resp.c \
 	src/remote/look.c \
 	src/remote/follow.c \
+	src/remote/loginwatch.c \
 	src/remote/probe.c \
 	src/remote/probe_served.c \
 	src/remote/probe_back.c \
@@ -305,6 +306,7 @@ TESTS = \
 	remote/stream \
 	remote/probe \
 	remote/probe_check \
+	remote/logins \
 	remote/probe_hostile \
 	remote/statement \
 	remote/pooler \
@@ -347,6 +349,7 @@ EXTRA_remote/become = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/hostops = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
+EXTRA_remote/logins = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/statement = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c tests/remote/servers.c

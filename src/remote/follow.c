@@ -37,6 +37,10 @@ struct follow {
 	struct stream *stream;
 	uv_timer_t *timer;
 	int64_t	 from_ms;
+	int64_t	 started_ms;
+	bool	 again;		/* nothing has come since it was started once more */
+	follow_heard *heard;
+	void	*arg;
 	struct piece *v;
 	size_t	 n, bytes;
 	char	 why[ERR_MAX];
@@ -60,6 +64,8 @@ on_opened(void *arg)
 
 	stream_deadline(f->stream, 0);
 	f->from_ms = wall_ms() + SETTLE_MS;
+	f->again = f->started_ms != 0;
+	f->started_ms = f->from_ms;
 	f->why[0] = '\0';
 }
 
@@ -80,6 +86,9 @@ on_data(void *arg, const unsigned char *p, size_t len)
 	struct follow *f = arg;
 	struct piece *piece;
 
+	if (f->heard != NULL)
+		f->heard(f->arg, f->again, wall_ms(), (const char *)p, len);
+	f->again = false;
 	if (len > FOLLOW_MAX) {
 		p += len - FOLLOW_MAX;
 		len = FOLLOW_MAX;
@@ -113,7 +122,7 @@ on_closed(void *arg, enum stream_end end, int status, const struct err *why)
 	struct err e;
 
 	f->stream = NULL;
-	f->from_ms = INT64_MAX;
+	f->from_ms = f->started_ms = INT64_MAX;
 	if (why != NULL)
 		(void)err_set(&e, "%s", why->msg);
 	else
@@ -211,6 +220,19 @@ follow_text(const struct follow *f, int64_t since_ms, struct buf *out)
 	for (i = 0; i < f->n; i++)
 		if (f->v[i].at_ms >= since_ms)
 			(void)buf_put(out, f->v[i].bytes, f->v[i].len);
+}
+
+void
+follow_listen(struct follow *f, follow_heard *heard, void *arg)
+{
+	f->heard = heard;
+	f->arg = arg;
+}
+
+int64_t
+follow_started_ms(const struct follow *f)
+{
+	return f->started_ms == 0 ? INT64_MAX : f->started_ms;
 }
 
 const char *

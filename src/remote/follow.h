@@ -10,6 +10,7 @@
 #ifndef BELAY_REMOTE_FOLLOW_H
 #define BELAY_REMOTE_FOLLOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,14 @@ void	follow_free(struct follow *);		/* NULL is fine */
 int64_t	follow_from_ms(const struct follow *);
 /* What came from since_ms on. */
 void	follow_text(const struct follow *, int64_t since_ms, struct buf *out);
+/*
+ * Tells, beside keeping it, everything that comes, as it comes.  gap: the command had ended
+ * and was started again, and this is the first that came since.
+ */
+typedef void follow_heard(void *arg, bool gap, int64_t at_ms, const char *, size_t len_bytes);
+void	follow_listen(struct follow *, follow_heard *, void *arg);
+/* Since when the command runs (ms since 1970); INT64_MAX: it does not. */
+int64_t	follow_started_ms(const struct follow *);
 /* Why it does not run, or NULL. */
 const char *follow_why(const struct follow *);
 

@@ -18,8 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/logins.h"
 #include "core/mem.h"
 #include "remote/follow.h"
+#include "remote/loginwatch.h"
 #include "remote/session.h"
 
 static void fire(uv_timer_t *);
@@ -100,6 +102,7 @@ probes_free(struct probes *set)
 	for (i = 0; i < set->c.fleet->nendpoints; i++) {
 		sql_free(set->spots[i].sql);
 		redis_free(set->spots[i].redis);
+		loginwatch_free(set->spots[i].logins);
 		follow_free(set->spots[i].follow);
 	}
 	for (i = 0; i < set->c.fleet->ncerts; i++)
@@ -298,6 +301,18 @@ spot_doubts(const struct spot *spot, struct probe *p)
 			    (unsigned)(c->undeclared_tls + c->undeclared_plain), fleet->hosts[host].name);
 			return;
 		}
+	}
+}
+
+void
+spot_logins(struct spot *spot, bool logged, struct census *c)
+{
+	logins_release(&c->logins);
+	loginwatch_read(spot->logins, &c->logins);
+	if (c->logins.seen == LOGINS_SINCE && !logged) {
+		c->logins.seen = LOGINS_BLIND;
+		free(c->logins.why);
+		c->logins.why = mem_strdup("log_connections is off: no login is logged");
 	}
 }
 
@@ -516,6 +531,8 @@ follow_log(struct spot *spot)
 	if (spot->follow == NULL && ep->log_run != NULL && ep->log_host != NONE &&
 	    strstr(ep->log_run, "$(since)") == NULL)
 		spot->follow = follow_new(set->c.loop, set->c.session(set->c.arg, ep->log_host), ep->log_run);
+	if (spot->logins == NULL)
+		spot->logins = loginwatch_new(spot);
 }
 
 void

@@ -414,9 +414,8 @@ follow_judge(struct check_probe *p)
 	judge_text(p, "the log since the step", missing[0] == '\0', missing);
 }
 
-/* The command of a log with $(since) in it, in seconds since 1970. */
-static char *
-since_filled(const char *command, int64_t since_ms)
+char *
+log_since(const char *command, int64_t since_ms)
 {
 	const char *at;
 	struct buf b;
@@ -446,7 +445,7 @@ log_now(struct check_probe *p)
 	}
 	if (ep->log_run != NULL) {
 		p->kind = &log_run_kind;
-		command = since_filled(ep->log_run, p->since_ms);
+		command = log_since(ep->log_run, p->since_ms);
 	} else {
 		p->kind = &log_file_kind;
 		buf_init(&b, 0);

@@ -27,6 +27,7 @@
 #include "remote/tls.h"
 
 struct follow;
+struct loginwatch;
 struct pq;
 struct redis;
 struct sql;
@@ -50,6 +51,7 @@ struct spot {
 	struct sql *sql;	/* held sessions: one of the two, or NULL */
 	struct redis *redis;
 	struct follow *follow;	/* its log, where the fleet gives a command that follows it */
+	struct loginwatch *logins;	/* who logs in there, by that log */
 };
 
 struct probe_ops {
@@ -130,6 +132,10 @@ extern const struct probe_ops served_ops;		/* probe_served.c */
 extern const struct probe_ops postgres_census_ops, postgres_settings_ops;
 extern const struct probe_ops pgbouncer_census_ops, pgbouncer_settings_ops;
 extern const struct probe_ops redis_census_ops, redis_settings_ops;
+/* The command of a log with $(since) in it, filled in (seconds since 1970); the caller's. */
+char	*log_since(const char *command, int64_t since_ms);
+/* Puts who has logged in into the census; `logged`: the server says that it logs logins. */
+void	spot_logins(struct spot *, bool logged, struct census *);
 void	sql_free(struct sql *);
 void	redis_free(struct redis *);
 

@@ -23,6 +23,7 @@ struct pgbouncer_probe {
 	unsigned rows;
 	bool	 no_tls_column;
 	bool	 refused;	/* a SHOW was */
+	bool	 logged;	/* log_connections */
 };
 
 static struct pgbouncer_probe *
@@ -112,11 +113,14 @@ census_finish(struct probe *p)
 	if (of(p)->rows > SHOW_ROWS_MAX)
 		probe_say(p, SAW_PART, "more than %d sessions", SHOW_ROWS_MAX);
 	spot_doubts(p->spot, p);
+	spot_logins(p->spot, of(p)->logged, &p->reading.census);
 }
 
 static void
-reuseport_row(struct probe *p, const struct pq_row *row)
+config_of_census(struct probe *p, const struct pq_row *row)
 {
+	if (equal(pq_value(row, "key"), "log_connections"))
+		of(p)->logged = equal(pq_value(row, "value"), "1");
 	if (equal(pq_value(row, "key"), "so_reuseport") && equal(pq_value(row, "value"), "1"))
 		probe_say(p, SAW_PART, "with so_reuseport this is one process out of several, "
 		    "and only its sessions are seen");
@@ -125,7 +129,7 @@ reuseport_row(struct probe *p, const struct pq_row *row)
 static const struct sql_question census_questions[] = {
 	{ "SHOW CLIENTS", NULL, SHOW_BYTES_MAX, client_row, show_refused },
 	{ "SHOW SERVERS", NULL, SHOW_BYTES_MAX, server_row, show_refused },
-	{ "SHOW CONFIG", NULL, SHOW_BYTES_MAX, reuseport_row, show_refused },
+	{ "SHOW CONFIG", NULL, SHOW_BYTES_MAX, config_of_census, show_refused },
 };
 static const struct sql_script census_script = {
 	census_questions, 3, CONSOLE, NULL, census_start_over, census_finish, census_start_over, LOGIN_HINT,

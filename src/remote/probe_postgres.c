@@ -22,6 +22,7 @@
 struct postgres_probe {
 	struct probe base;
 	bool	 may_see;	/* the others' sessions */
+	bool	 logged;	/* log_connections */
 	unsigned rows;
 };
 
@@ -41,10 +42,13 @@ is_true(const char *value)
 
 /*
  * Superusers have every role.  pg_monitor has pg_read_all_stats.  usesysid is
- * NULL until somebody has logged in.
+ * NULL until somebody has logged in.  From 18 on log_connections is a list of what is logged.
  */
 static const char privilege_sql[] =
-	"SELECT pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_see";
+	"SELECT pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_see,"
+	" (pg_catalog.current_setting('log_connections') IN ('on', 'all') OR"
+	" (pg_catalog.strpos(pg_catalog.current_setting('log_connections'), 'receipt') > 0 AND"
+	" pg_catalog.strpos(pg_catalog.current_setting('log_connections'), 'authorization') > 0)) AS logged";
 
 static const char census_sql[] =
 	"SELECT coalesce(s.ssl, false) AS ssl, pg_catalog.host(a.client_addr) AS address, a.usename,"
@@ -68,6 +72,7 @@ static void
 privilege_row(struct probe *p, const struct pq_row *row)
 {
 	of(p)->may_see = is_true(pq_value(row, "may_see"));
+	of(p)->logged = is_true(pq_value(row, "logged"));
 }
 
 static void
@@ -98,6 +103,7 @@ census_finish(struct probe *p)
 	if (of(p)->rows > CENSUS_ROWS_MAX)
 		probe_say(p, SAW_PART, "more than %d sessions", CENSUS_ROWS_MAX);
 	spot_doubts(p->spot, p);
+	spot_logins(p->spot, of(p)->logged, &p->reading.census);
 }
 
 static const struct sql_question census_questions[] = {
