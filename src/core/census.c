@@ -223,7 +223,7 @@ census_begin(struct census *c, const struct fleet *fleet, int endpoint)
 	size_t i;
 
 	memset(c, 0, sizeof(*c));
-	c->connections_total = -1;
+	c->connections_total = c->unaccounted = -1;
 	for (i = 0; i < fleet->nlinks; i++) {
 		if (fleet->links[i].endpoint != endpoint)
 			continue;

@@ -143,8 +143,24 @@ later(int64_t *at, int64_t ms)
 		*at = ms;
 }
 
+/* Was the same person seen on TLS since? */
+static bool
+moved(const struct login_book *b, const struct entry *e)
+{
+	const struct entry *o;
+	size_t i;
+
+	for (i = 0; i < b->n; i++) {
+		o = &b->v[i];
+		if (o->tls && !o->refused && o->last_ms > e->last_ms && same(o->address, e->address) &&
+		    same(o->user, e->user) && same(o->database, e->database) && same(o->application, e->application))
+			return true;
+	}
+	return false;
+}
+
 static void
-put_row(struct login_count *row, const struct entry *e)
+put_row(struct login_count *row, const struct entry *e, bool still)
 {
 	if (e->refused) {
 		add_up(&row->refused, e->count);
@@ -160,6 +176,10 @@ put_row(struct login_count *row, const struct entry *e)
 		if (row->plain_first_ms == 0 || e->first_ms < row->plain_first_ms)
 			row->plain_first_ms = e->first_ms;
 		later(&row->plain_ms, e->last_ms);
+		if (still) {
+			add_up(&row->still, 1);
+			later(&row->still_ms, e->last_ms);
+		}
 	}
 }
 
@@ -193,6 +213,7 @@ login_book_tell(const struct login_book *b, const struct fleet *fleet, const str
 {
 	struct login_seen *s;
 	const struct entry *e;
+	bool still;
 	size_t i;
 	int link;
 
@@ -207,12 +228,14 @@ login_book_tell(const struct login_book *b, const struct fleet *fleet, const str
 		session.application = e->application;
 		session.tls = e->tls;
 		link = census_link(fleet, known, endpoint, &session);
-		put_row(link == NONE ? &ret->undeclared : row_of(ret, link), e);
+		still = !e->tls && !e->refused && !moved(b, e);
+		put_row(link == NONE ? &ret->undeclared : row_of(ret, link), e, still);
 		if ((link != NONE && e->tls) || (s = name_room(ret, e)) == NULL)
 			continue;
 		s->link = link;
 		s->tls = e->tls;
 		s->refused = e->refused;
+		s->still = still;
 		s->address = short_dup(e->address);
 		s->user = short_dup(e->user);
 		s->database = short_dup(e->database);

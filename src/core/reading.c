@@ -181,6 +181,8 @@ put_login_count(struct buf *out, const struct login_count *c)
 	blob_put_int(out, c->plain_first_ms);
 	blob_put_int(out, c->plain_ms);
 	blob_put_int(out, c->refused_ms);
+	blob_put_int(out, c->still);
+	blob_put_int(out, c->still_ms);
 }
 
 static void
@@ -205,6 +207,7 @@ put_logins(struct buf *out, const struct logins *l)
 		blob_put_int(out, s->link);
 		blob_put_int(out, s->tls);
 		blob_put_int(out, s->refused);
+		blob_put_int(out, s->still);
 		put_str(out, s->address, READING_SHORT_MAX);
 		put_str(out, s->user, READING_SHORT_MAX);
 		put_str(out, s->database, READING_SHORT_MAX);
@@ -245,6 +248,8 @@ put_census(struct buf *out, const struct census *c)
 	blob_put_int(out, c->upstream_tls);
 	blob_put_int(out, c->upstream_plain);
 	blob_put_int(out, c->connections_total < -1 ? -1 : c->connections_total);
+	blob_put_int(out, c->unaccounted < -1 ? -1 : c->unaccounted);
+	blob_put_int(out, c->unaccounted_from_ms);
 	put_logins(out, &c->logins);
 }
 
@@ -432,6 +437,8 @@ get_login_count(struct blob_reader *b, struct login_count *c)
 	c->plain_first_ms = blob_int(b, 0, INT64_MAX);
 	c->plain_ms = blob_int(b, 0, INT64_MAX);
 	c->refused_ms = blob_int(b, 0, INT64_MAX);
+	c->still = get_u32(b);
+	c->still_ms = blob_int(b, 0, INT64_MAX);
 }
 
 static void
@@ -447,7 +454,7 @@ get_logins(struct blob_reader *b, struct logins *l)
 	l->why = blob_str(b, READING_STRING_MAX);
 	if (l->seen == LOGINS_BLIND && l->why == NULL)
 		b->bad = true;
-	n = get_count(b, READING_LOGINS_MAX, 72);
+	n = get_count(b, READING_LOGINS_MAX, 88);
 	if (n > 0)
 		l->links = mem_array(n, sizeof(*l->links));
 	for (i = 0; i < n; i++) {
@@ -457,7 +464,7 @@ get_logins(struct blob_reader *b, struct logins *l)
 	}
 	l->nlinks = n;
 	get_login_count(b, &l->undeclared);
-	n = get_count(b, READING_WHO_MAX, 80);
+	n = get_count(b, READING_WHO_MAX, 88);
 	if (n > 0)
 		l->who = mem_array(n, sizeof(*l->who));
 	l->nwho = n;
@@ -466,6 +473,7 @@ get_logins(struct blob_reader *b, struct logins *l)
 		s->link = get_index(b, NONE);
 		s->tls = blob_bool(b);
 		s->refused = blob_bool(b);
+		s->still = blob_bool(b);
 		s->address = blob_str(b, READING_SHORT_MAX);
 		s->user = blob_str(b, READING_SHORT_MAX);
 		s->database = blob_str(b, READING_SHORT_MAX);
@@ -512,6 +520,8 @@ get_census(struct blob_reader *b, struct census *c)
 	c->upstream_tls = get_u32(b);
 	c->upstream_plain = get_u32(b);
 	c->connections_total = blob_int(b, -1, INT64_MAX);
+	c->unaccounted = blob_int(b, -1, INT64_MAX);
+	c->unaccounted_from_ms = blob_int(b, 0, INT64_MAX);
 	get_logins(b, &c->logins);
 }
 

@@ -105,14 +105,17 @@ struct login_count {
 	int	 link;
 	uint32_t tls, plain;		/* logins, not sessions */
 	uint32_t refused;		/* turned away for how they came */
+	uint32_t still;			/* people whose last login was on plaintext */
 	int64_t	 tls_first_ms, tls_ms;	/* the first and the last; 0: none */
 	int64_t	 plain_first_ms, plain_ms;
 	int64_t	 refused_ms;		/* the last */
+	int64_t	 still_ms;		/* the last of those */
 };
 
 struct login_seen {		/* one that is worth naming: on plaintext, undeclared, or turned away */
 	int	 link;		/* NONE: undeclared */
 	bool	 tls, refused;
+	bool	 still;		/* on plaintext, and not seen on TLS since */
 	char	*address, *user, *database, *application;
 	uint32_t count;
 	int64_t	 first_ms, last_ms;
@@ -140,6 +143,8 @@ struct census {
 	bool	 upstream_seen;
 	uint32_t upstream_tls, upstream_plain;
 	int64_t	 connections_total;	/* Redis total_connections_received; -1 */
+	int64_t	 unaccounted;	/* connections since unaccounted_from_ms that nobody saw; -1: not known */
+	int64_t	 unaccounted_from_ms;
 	struct logins logins;
 };
 

@@ -56,6 +56,15 @@ drop(struct look *l)
 	stream_close(st);
 }
 
+/* A connection that reached the server is one of ours, in whatever it counts. */
+static void
+counted(struct look *l)
+{
+	if (l->reached && !l->counted)
+		l->spot->own++;
+	l->counted |= l->reached;
+}
+
 /* Ends the look; it may be freed by its owner from inside. */
 static void
 finish(struct look *l)
@@ -63,6 +72,7 @@ finish(struct look *l)
 	if (l->over)
 		return;
 	l->over = true;
+	counted(l);
 	drop(l);
 	l->done(l->arg, l);
 }
@@ -479,6 +489,7 @@ look_give_up(struct look *l)
 		say(l, l->reached ? LEG_SILENT : LEG_UNKNOWN,
 		    l->reached ? "it takes the connection and does not answer" : "no connection in time");
 	}
+	counted(l);
 	drop(l);
 }
 
@@ -489,6 +500,7 @@ look_free(struct look *l)
 
 	if (l == NULL)
 		return;
+	counted(l);
 	drop(l);
 	memset(&r, 0, sizeof(r));
 	r.served.protocol = l->facts.protocol;

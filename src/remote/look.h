@@ -27,6 +27,7 @@ struct look {
 	enum leg leg;
 	char	 why[ERR_MAX];		/* "" where there is nothing to say */
 	bool	 reached;		/* a connection was opened */
+	bool	 counted;	/* among the spot's own */
 	bool	 welcome;		/* asked to authenticate, or let in */
 	/* Answered in the endpoint's own protocol, or TLS, and does not say that it is still starting. */
 	bool	 answered;

@@ -39,6 +39,18 @@ struct lane {
 	struct probe *first, *last;	/* first is the one that runs */
 };
 
+/*
+ * A Redis numbers its connections and counts them, and keeps no log: between two looks so
+ * many were made, of which so many are listed; what is neither listed nor ours is unaccounted for.
+ */
+struct account {
+	int64_t	 from_ms;	/* 0: not begun */
+	int64_t	 total;		/* total_connections_received at the last look */
+	int64_t	 newest_id;	/* the highest that was ever listed */
+	uint64_t own;		/* of the spot, at the beginning */
+	int64_t	 unlisted;	/* made since the beginning and never listed */
+};
+
 struct spot {
 	struct probes *set;
 	int	 endpoint;
@@ -50,6 +62,8 @@ struct spot {
 	const char *verified_name;	/* the fleet's */
 	struct sql *sql;	/* held sessions: one of the two, or NULL */
 	struct redis *redis;
+	uint64_t own;		/* connections that belay made here and that are in no list any more */
+	struct account account;	/* of a Redis: who came without being seen */
 	struct follow *follow;	/* its log, where the fleet gives a command that follows it */
 	struct loginwatch *logins;	/* who logs in there, by that log */
 };

@@ -56,6 +56,8 @@ struct redis_probe {
 	struct probe base;
 	int	 port, tls_port;	/* the server's own word; -1 not known */
 	unsigned one_port, elsewhere;	/* sessions that cannot be told */
+	int64_t	 newest_id;		/* in the list */
+	int64_t	 listed;		/* that were not there the last time */
 	int	 configs, refused;	/* CONFIG GETs, and those that were refused */
 	char	*refusal;
 };
@@ -456,6 +458,21 @@ is_ours(struct redis *r, const char *line, size_t len, const struct own *own)
 }
 
 static void
+count_line(struct redis *r, const char *line, size_t len)
+{
+	struct redis_probe *p = of(r->probe);
+	int64_t id = field_int(line, len, "id", '=', -1);
+	char *flags = field(line, len, "flags", '=');
+
+	/* The link that it made to its master itself has a number, and is no connection that it received. */
+	if (id > p->newest_id)
+		p->newest_id = id;
+	if (id > r->spot->account.newest_id && (flags == NULL || strchr(flags, 'M') == NULL))
+		p->listed++;
+	free(flags);
+}
+
+static void
 client_line(struct redis *r, const char *line, size_t len, const struct own *own)
 {
 	char *address = field(line, len, "addr", '='), *local = field(line, len, "laddr", '=');
@@ -506,8 +523,10 @@ client_list(struct redis *r, const struct resp_value *v)
 		nl = memchr(p, '\n', (size_t)(end - p));
 		if (nl == NULL)
 			nl = end;
-		if (nl > p)
+		if (nl > p) {
+			count_line(r, p, (size_t)(nl - p));
 			client_line(r, p, (size_t)(nl - p), &own);
+		}
 	}
 	free(own.address);
 	free(own.user);
@@ -520,6 +539,8 @@ census_reset(struct probe *p)
 	census_begin(&p->reading.census, p->set->c.fleet, p->spot->endpoint);
 	of(p)->port = of(p)->tls_port = -1;
 	of(p)->one_port = of(p)->elsewhere = 0;
+	of(p)->newest_id = -1;
+	of(p)->listed = 0;
 }
 
 static void
@@ -527,8 +548,9 @@ census_ask(struct redis *r)
 {
 	put(r, TAG_PORT, RESP_REPLY_MAX, "CONFIG", "GET", "port");
 	put(r, TAG_TLS_PORT, RESP_REPLY_MAX, "CONFIG", "GET", "tls-port");
-	put(r, TAG_STATS, RESP_REPLY_MAX, "INFO", "stats", NULL);
 	put(r, TAG_CLIENTS, CLIENT_LIST_MAX, "CLIENT", "LIST", NULL);
+	/* Counted after they were listed: who comes in between is unaccounted for until the next look, never the other way. */
+	put(r, TAG_STATS, RESP_REPLY_MAX, "INFO", "stats", NULL);
 }
 
 /* "port", "6379": -1 where CONFIG is refused or says something else. */
@@ -572,11 +594,37 @@ census_reply(struct redis *r, int tag, const struct resp_value *v)
 	}
 }
 
+/* What came since the last look and is not there to be seen. */
+static void
+settle_account(struct redis *r)
+{
+	struct redis_probe *p = of(r->probe);
+	struct census *c = &r->probe->reading.census;
+	struct account *a = &r->spot->account;
+	int64_t unseen;
+
+	if (c->connections_total < 0 || p->newest_id < 0)
+		return;
+	if (a->from_ms == 0 || c->connections_total < a->total || p->newest_id < a->newest_id) {
+		/* The first look, or it was started anew. */
+		a->from_ms = r->probe->began_ms;
+		a->own = r->spot->own;
+		a->unlisted = 0;
+	} else
+		a->unlisted += c->connections_total - a->total - p->listed;
+	a->total = c->connections_total;
+	a->newest_id = p->newest_id;
+	unseen = a->unlisted - (int64_t)(r->spot->own - a->own);
+	c->unaccounted = unseen > 0 ? unseen : 0;
+	c->unaccounted_from_ms = a->from_ms;
+}
+
 static void
 census_finish(struct redis *r)
 {
 	struct redis_probe *p = of(r->probe);
 
+	settle_account(r);
 	if (p->one_port > 0)
 		probe_say(r->probe, SAW_PART, "one port for both: which of %u sessions are on TLS cannot be told",
 		    p->one_port);

@@ -285,7 +285,8 @@ static void
 resp_opened(void *arg)
 {
 	struct statement *s = arg;
-	const struct endpoint *ep = spot_endpoint(s->spot);
+
+	s->spot->own++;	const struct endpoint *ep = spot_endpoint(s->spot);
 	const char *argv[3] = { "AUTH", NULL, NULL }, *password = NULL, *why = NULL;
 	int argc = 1;
 

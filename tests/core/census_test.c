@@ -283,8 +283,11 @@ logins_are_counted_by_link_with_their_times(void **state)
 	assert_int_equal(web->tls_ms, 6000);
 	assert_int_equal(web->refused, 1);
 	assert_int_equal(web->refused_ms, 7000);
+	assert_int_equal(web->still, 0);	/* the same person came on TLS later */
 	assert_null(logins_of(&ret, L_API));
 	assert_int_equal(ret.undeclared.plain, 1);
+	assert_int_equal(ret.undeclared.still, 1);
+	assert_int_equal(ret.undeclared.still_ms, 8000);
 	assert_int_equal(ret.undeclared.tls, 1);
 	assert_int_equal(ret.nwho, 4);	/* web on plaintext, web turned away, and two that nobody declared */
 	assert_int_equal(ret.who[0].link, L_WEB);

@@ -67,12 +67,14 @@ fill_census(struct census *c)
 	c->upstream_seen = true;
 	c->upstream_tls = 20;
 	c->connections_total = INT64_C(1) << 40;
+	c->unaccounted = 41;
+	c->unaccounted_from_ms = INT64_C(1600000000000);
 	c->logins.seen = LOGINS_SINCE;
 	c->logins.from_ms = INT64_C(1600000000000);
 	c->logins.why = mem_strdup("somebody is missing");
 	count = mem_push(&c->logins.links, &c->logins.nlinks, sizeof(*count));
-	*count = (struct login_count){ 3, 1, 2, 3, 4, 5, 6, 7, 8 };
-	c->logins.undeclared = (struct login_count){ NONE, 8, 7, 6, 5, 4, 3, 2, 1 };
+	*count = (struct login_count){ 3, 1, 2, 3, 9, 4, 5, 6, 7, 8, 10 };
+	c->logins.undeclared = (struct login_count){ NONE, 8, 7, 6, 9, 5, 4, 3, 2, 1, 10 };
 	who = mem_push(&c->logins.who, &c->logins.nwho, sizeof(*who));
 	who->link = NONE;
 	who->refused = true;

@@ -1,6 +1,7 @@
 /*
- * Who logs in too shortly for any census: forty plaintext logins between two
- * looks, out of the logs of real servers, by each way of reading one.
+ * Who comes too shortly for any census: forty plaintext logins between two looks,
+ * out of the logs of real servers, by each way of reading one; and forty of a
+ * Redis, which has no log.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -272,6 +273,60 @@ without_a_process_in_its_lines_that_is_said(void **state)
 	assert_true(told);
 }
 
+/* A Redis keeps no log: what its own count says, less what was listed, less what is ours. */
+static void
+redis_tells_how_many_nobody_saw(void **state)
+{
+	char port[16];
+	const char *const stays[] = { "/usr/bin/redis-cli", "-a", "probe pw", "-p", port, "subscribe", "x", NULL };
+	time_t end = time(NULL) + 30;
+	uint32_t listed = 0;
+	int64_t unaccounted = -1;
+	pid_t pid;
+	struct reading r;
+	int i;
+
+	(void)state;
+	bench_redis(true, true, "good", NULL, NULL);
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_int_equal(r.outcome, SAW);
+	assert_int_equal(r.census.unaccounted, 0);
+	assert_true(r.census.unaccounted_from_ms > 0);
+	reading_release(&r);
+	/* Our own handshakes are nobody's. */
+	for (i = 0; i < 3; i++) {
+		r = bench_look(&bench, READING_SERVED, EP_REDIS, 10000);
+		assert_int_equal(r.served.tls, LEG_OPEN);
+		reading_release(&r);
+	}
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_int_equal(r.census.unaccounted, 0);
+	reading_release(&r);
+	servers_run("for i in $(seq %d); do REDISCLI_AUTH='probe pw' redis-cli -p %d ping >/dev/null || exit 1; done", LOGINS, sv.redis_port);
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_int_equal(r.census.total, 0);
+	assert_int_equal(r.census.unaccounted, LOGINS);
+	reading_release(&r);
+	/* One that stays is listed, and none of them. */
+	(void)snprintf(port, sizeof(port), "%d", sv.redis_port);
+	pid = servers_spawn(&sv, "cli", stays);
+	while ((listed == 0 || unaccounted != LOGINS) && time(NULL) < end) {
+		r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+		listed = r.census.total;
+		unaccounted = r.census.unaccounted;
+		assert_true(unaccounted == LOGINS || unaccounted == LOGINS + 1);	/* while it comes */
+		reading_release(&r);
+	}
+	assert_int_equal(listed, 1);
+	assert_int_equal(unaccounted, LOGINS);
+	servers_stop(&sv, &pid);
+	/* Started anew, it counts anew. */
+	bench_redis(true, true, "good", NULL, NULL);
+	r = bench_look(&bench, READING_CENSUS, EP_REDIS, 10000);
+	assert_int_equal(r.census.unaccounted, 0);
+	reading_release(&r);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bench_case_up, down)
 
 int
@@ -282,6 +337,7 @@ main(void)
 		CASE(postgres_by_its_file_and_what_was_before),
 		CASE(postgres_by_a_command_that_is_asked_again),
 		CASE(pgbouncer_by_its_file),
+		CASE(redis_tells_how_many_nobody_saw),
 		CASE(who_is_turned_away_is_counted_apart),
 		CASE(a_log_that_tells_nothing_is_no_evidence),
 		CASE(a_log_that_cannot_be_read_is_no_evidence),
