@@ -33,6 +33,7 @@ struct board {
 	struct slot *slots[READING_COUNT];
 	size_t	 nslots[READING_COUNT];
 	struct host_view *hosts;
+	int64_t	*tls_seen_ms;	/* by link */
 };
 
 struct board *
@@ -49,6 +50,7 @@ board_new(const struct fleet *f)
 	for (k = 0; k < READING_COUNT; k++)
 		b->slots[k] = mem_array(b->nslots[k], sizeof(*b->slots[k]));
 	b->hosts = mem_array(f->nhosts, sizeof(*b->hosts));
+	b->tls_seen_ms = mem_array(f->nlinks, sizeof(*b->tls_seen_ms));
 	return b;
 }
 
@@ -77,6 +79,7 @@ board_free(struct board *b)
 		free(b->slots[k]);
 	}
 	free(b->hosts);
+	free(b->tls_seen_ms);
 	free(b);
 }
 
@@ -94,6 +97,7 @@ board_feed(struct board *b, struct reading *r)
 {
 	struct slot *s = slot_of(b, r->kind, r->subject);
 	struct reading **place, *copy;
+	size_t i;
 
 	if (s == NULL) {
 		reading_release(r);
@@ -112,6 +116,16 @@ board_feed(struct board *b, struct reading *r)
 	*place = copy;
 	if (copy->outcome != SAW_NOT)
 		drop(&s->bad);
+	if (copy->kind == READING_CENSUS && copy->outcome != SAW_NOT)
+		for (i = 0; i < copy->census.nlinks; i++)
+			if (copy->census.links[i].tls > 0 && (size_t)copy->census.links[i].link < b->fleet->nlinks)
+				b->tls_seen_ms[copy->census.links[i].link] = copy->at_ms;
+}
+
+int64_t
+board_tls_seen_ms(const struct board *b, int link)
+{
+	return b->tls_seen_ms[link];
 }
 
 void

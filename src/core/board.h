@@ -20,6 +20,9 @@ void	board_free(struct board *);
  */
 void	board_feed(struct board *, struct reading *);
 
+/* When the link was last seen to have a session on TLS, by a census (ms since 1970); 0: never. */
+int64_t	board_tls_seen_ms(const struct board *, int link);
+
 /* What stands between belay and a host, as the workers report it. */
 enum reach { REACH_UNKNOWN, REACH_CONNECTING, REACH_UP, REACH_LOST, REACH_BLOCKED };
 const char *reach_word(enum reach);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "core/hba_step.h"
+#include "core/logins.h"
+#include "core/text.h"
 
 const char *
 judgement_word(enum judgement judgement)
@@ -189,7 +191,178 @@ looked_at_host(const struct judging *j, const struct link *l)
 	    (bad != NULL && bad->at_ms >= j->since_ms);
 }
 
-/* Nobody declared, and nobody undeclared, is on plaintext; and none would be. */
+#define WINDOW_MS	(INT64_C(24) * 3600 * 1000)	/* how long ago a login counts, where its client says nothing */
+
+static int64_t
+window_of(const struct client *c)
+{
+	return c->window_ms > 0 ? c->window_ms : WINDOW_MS;
+}
+
+/* "7 h", "12 s" */
+static const char *
+ago(int64_t ms, char ret[32])
+{
+	static const struct {
+		int64_t ms;
+		const char *word;
+	} units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "min" }, { 1000, "s" } };
+	size_t i = 0;
+
+	while (i < 3 && ms < units[i].ms)
+		i++;
+	(void)snprintf(ret, 32, "%lld %s", (long long)((ms < 0 ? 0 : ms) / units[i].ms), units[i].word);
+	return ret;
+}
+
+struct finding {
+	enum judgement judgement;
+	char	words[384];
+};
+
+static void
+find(struct finding *one, enum judgement judgement, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void
+find(struct finding *one, enum judgement judgement, const char *fmt, ...)
+{
+	va_list ap;
+
+	one->judgement = judgement;
+	va_start(ap, fmt);
+	(void)vsnprintf(one->words, sizeof(one->words), fmt, ap);
+	va_end(ap);
+}
+
+/* The latest of those who were last seen on plaintext, of one link or undeclared. */
+static const struct login_seen *
+still_plain(const struct logins *l, int link)
+{
+	const struct login_seen *s = NULL;
+	size_t i;
+
+	for (i = 0; i < l->nwho; i++)
+		if (l->who[i].link == link && l->who[i].still && (s == NULL || l->who[i].last_ms > s->last_ms))
+			s = &l->who[i];
+	return s;
+}
+
+/* "user@address/database (application)", as far as it is told. */
+static void
+put_person(char *to, size_t size, const struct login_seen *s)
+{
+	if (s == NULL)
+		to[0] = '\0';
+	else
+		(void)snprintf(to, size, " (%.60s from %.60s%s%.60s)", or_words(s->user, "?"), or_words(s->address, "?"),
+		    s->application == NULL || s->application[0] == '\0' ? "" : ", ", or_words(s->application, ""));
+}
+
+/*
+ * Was the client seen on TLS, within its window, by the evidence that it names?  A session that is
+ * there now is as good as any of them.
+ */
+static void
+judge_evidence(struct judging *j, const struct link *l, const struct reading *r, const char *who, struct finding *one)
+{
+	const struct client *c = &j->fleet->clients[l->client];
+	const struct logins *logins = &r->census.logins;
+	const struct login_count *row = logins_of(logins, (int)(l - j->fleet->links));
+	int64_t since_ms = r->at_ms - window_of(c), seen_ms = board_tls_seen_ms(j->board, (int)(l - j->fleet->links));
+	char span[32], from[32];
+
+	if (row != NULL && row->tls_ms > seen_ms && logins->seen == LOGINS_SINCE)
+		seen_ms = row->tls_ms;
+	if (seen_ms > 0 && seen_ms >= since_ms)
+		return;
+	switch (c->evidence) {
+	case EVIDENCE_SESSION:
+		find(one, CHECK_INCONCLUSIVE, "%s: was not seen on tls", who);
+		break;
+	case EVIDENCE_LOG:
+		if (logins->seen != LOGINS_SINCE)
+			find(one, CHECK_INCONCLUSIVE, "%s: its evidence is the log, and %s", who,
+			    logins->seen == LOGINS_NONE ? "no log is read" : or_words(logins->why, "it cannot be read"));
+		else
+			find(one, CHECK_INCONCLUSIVE, "%s: no login on tls within %s; the log is read back %s", who,
+			    ago(window_of(c), span), ago(r->at_ms - logins->from_ms, from));
+		break;
+	case EVIDENCE_REHEARSAL:
+		find(one, CHECK_INCONCLUSIVE, "%s: is to be shown by a rehearsal, which is not built yet", who);
+		break;
+	case EVIDENCE_ATTEST:
+		find(one, CHECK_INCONCLUSIVE, "%s: nothing can see it; somebody has to vouch for it, by waiving this check", who);
+		break;
+	}
+}
+
+/* What one declared client has against it; nothing where one->words stays empty. */
+static void
+judge_client(struct judging *j, int link, const struct reading *r, struct finding *one)
+{
+	const struct fleet *f = j->fleet;
+	const struct link *l = &f->links[link];
+	const struct client *c = &f->clients[l->client];
+	const struct login_count *row = logins_of(&r->census.logins, link);
+	struct link_view v;
+	char who[256], person[256], span[32];
+
+	board_link(j->board, link, r->at_ms, INT64_MAX, &v);
+	(void)snprintf(who, sizeof(who), "%s on %s", c->name, host_of_link(f, l));
+	if (v.plain > 0)
+		find(one, CHECK_FAIL, "%s: %u plaintext session%s", who, v.plain, v.plain == 1 ? "" : "s");
+	else if (v.dial == DIAL_DISABLE || v.dial == DIAL_ALLOW)
+		find(one, CHECK_FAIL, "%s dials %s", who, dial_word(v.dial));
+	else if (row != NULL && row->still > 0 && row->still_ms > r->at_ms - window_of(c)) {
+		put_person(person, sizeof(person), still_plain(&r->census.logins, link));
+		find(one, CHECK_FAIL, "%s: logged in on plaintext %s ago%s, and not on tls since", who,
+		    ago(r->at_ms - row->still_ms, span), person);
+	} else if (v.tls == 0 && v.dial == DIAL_UNKNOWN)
+		find(one, CHECK_INCONCLUSIVE, "%s: no session seen, and how it dials is not known", who);
+	else if (v.tls == 0)
+		judge_evidence(j, l, r, who, one);
+}
+
+/* Sessions and logins that belong to no declared client. */
+static void
+judge_undeclared(const struct reading *r, struct finding *one)
+{
+	const struct census *c = &r->census;
+	const struct login_count *row = &c->logins.undeclared;
+	const struct straggler *who = NULL;
+	char person[256], span[32];
+	size_t i;
+
+	for (i = 0; i < c->nstragglers && who == NULL; i++)
+		if (c->stragglers[i].link == NONE && !c->stragglers[i].tls)
+			who = &c->stragglers[i];
+	if (c->undeclared_plain > 0)
+		find(one, CHECK_FAIL, "%u undeclared plaintext session%s%s%.60s", c->undeclared_plain,
+		    c->undeclared_plain == 1 ? "" : "s", who == NULL ? "" : ", one from ",
+		    who == NULL ? "" : or_words(who->address, "?"));
+	else if (row->still > 0 && row->still_ms > r->at_ms - WINDOW_MS) {
+		put_person(person, sizeof(person), still_plain(&c->logins, NONE));
+		find(one, CHECK_FAIL, "somebody undeclared logged in on plaintext %s ago%s",
+		    ago(r->at_ms - row->still_ms, span), person);
+	}
+}
+
+static void
+add_finding(const struct finding *one, enum judgement *worst, char *why, size_t size)
+{
+	size_t used = strlen(why);
+
+	if (one->words[0] == '\0')
+		return;
+	if (*worst != CHECK_FAIL)
+		*worst = one->judgement;
+	(void)snprintf(why + used, size - used, "%s%s", used > 0 ? "; " : "", one->words);
+}
+
+/*
+ * Nobody declared, and nobody undeclared, is on plaintext; none would be; and everybody
+ * declared was seen on TLS.
+ */
 static void
 judge_census(struct judging *j)
 {
@@ -197,69 +370,57 @@ judge_census(struct judging *j)
 	const struct endpoint *e = &f->endpoints[j->check->endpoint];
 	const struct reading *r = fresh(j, READING_CENSUS, j->check->endpoint, e->name);
 	enum judgement worst = CHECK_PASS;
-	char why[sizeof(j->ret->why)];
-	size_t i, used = 0, named = 0;
+	char why[sizeof(j->ret->why)] = "", span[32];
+	struct finding one;
+	size_t i;
 
 	if (r == NULL)
 		return;
-	why[0] = '\0';
 	for (i = 0; i < f->nlinks; i++) {
-		const struct link *l = &f->links[i];
-		struct link_view v;
-		char one[256];
-
-		if (l->endpoint != j->check->endpoint)
+		if (f->links[i].endpoint != j->check->endpoint)
 			continue;
-		if (!looked_at_host(j, l)) {
-			judge(j, CHECK_PENDING, "%s: its settings were not looked at since", host_of_link(f, l));
+		if (!looked_at_host(j, &f->links[i])) {
+			judge(j, CHECK_PENDING, "%s: its settings were not looked at since", host_of_link(f, &f->links[i]));
 			return;
 		}
-		board_link(j->board, (int)i, r->at_ms, INT64_MAX, &v);
-		one[0] = '\0';
-		if (v.plain > 0) {
-			(void)snprintf(one, sizeof(one), "%s on %s: %u plaintext session%s",
-			    f->clients[l->client].name, host_of_link(f, l), v.plain, v.plain == 1 ? "" : "s");
-			worst = CHECK_FAIL;
-		} else if (v.dial == DIAL_DISABLE || v.dial == DIAL_ALLOW) {
-			(void)snprintf(one, sizeof(one), "%s on %s dials %s",
-			    f->clients[l->client].name, host_of_link(f, l), dial_word(v.dial));
-			worst = CHECK_FAIL;
-		} else if (v.tls == 0 && v.dial == DIAL_UNKNOWN) {
-			(void)snprintf(one, sizeof(one), "%s on %s: no session seen, and how it dials is not known",
-			    f->clients[l->client].name, host_of_link(f, l));
-			if (worst == CHECK_PASS)
-				worst = CHECK_INCONCLUSIVE;
-		}
-		if (one[0] != '\0' && used < sizeof(why) - 1) {
-			int n = snprintf(why + used, sizeof(why) - used, "%s%s",
-			    named++ > 0 ? "; " : "", one);
-
-			used += n < 0 ? 0 : (size_t)n;
-		}
+		one.words[0] = '\0';
+		judge_client(j, (int)i, r, &one);
+		add_finding(&one, &worst, why, sizeof(why));
 	}
-	if (r->census.undeclared_plain > 0) {
-		const struct straggler *who = NULL;
-		char one[256];
-
-		for (i = 0; i < r->census.nstragglers && who == NULL; i++)
-			if (r->census.stragglers[i].link == NONE && !r->census.stragglers[i].tls)
-				who = &r->census.stragglers[i];
-		(void)snprintf(one, sizeof(one), "%u undeclared plaintext session%s%s%s",
-		    r->census.undeclared_plain, r->census.undeclared_plain == 1 ? "" : "s",
-		    who == NULL ? "" : ", one from ", who == NULL ? "" : or_words(who->address, "?"));
-		if (used < sizeof(why) - 1)
-			(void)snprintf(why + used, sizeof(why) - used, "%s%s", named++ > 0 ? "; " : "", one);
-		worst = CHECK_FAIL;
-	}
-	if (worst == CHECK_PASS && r->outcome == SAW_PART) {
+	one.words[0] = '\0';
+	judge_undeclared(r, &one);
+	add_finding(&one, &worst, why, sizeof(why));
+	if (worst != CHECK_PASS)
+		judge(j, worst, "'%s': %s", e->name, why);
+	else if (r->outcome == SAW_PART)
 		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(r->why, "not all sessions can be seen"));
-		return;
-	}
-	if (worst == CHECK_PASS)
+	else if (r->census.logins.seen == LOGINS_SINCE)
+		judge(j, CHECK_PASS, "%u session%s at '%s', none on plaintext; nor any login of the last %s", r->census.total,
+		    r->census.total == 1 ? "" : "s", e->name, ago(r->at_ms - r->census.logins.from_ms, span));
+	else
 		judge(j, CHECK_PASS, "%u session%s at '%s', none on plaintext", r->census.total,
 		    r->census.total == 1 ? "" : "s", e->name);
+}
+
+/* A Redis keeps no log: who came and went between two looks is a number, and nothing else. */
+static void
+judge_unseen(struct judging *j)
+{
+	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
+	const struct reading *r = fresh(j, READING_CENSUS, j->check->endpoint, e->name);
+	char span[32];
+
+	if (r == NULL)
+		return;
+	(void)ago(r->at_ms - r->census.unaccounted_from_ms, span);
+	if (r->census.unaccounted < 0)
+		judge(j, CHECK_INCONCLUSIVE, "'%s' does not say how many connections it has had", e->name);
+	else if (r->census.unaccounted > 0)
+		judge(j, CHECK_INCONCLUSIVE, "%lld connection%s at '%s' within %s unaccounted for: too short to be seen, and a "
+		    "Redis logs none; on plaintext or not, nobody can tell", (long long)r->census.unaccounted,
+		    r->census.unaccounted == 1 ? "" : "s", e->name, span);
 	else
-		judge(j, worst, "'%s': %s", e->name, why);
+		judge(j, CHECK_PASS, "every connection at '%s' within %s was seen", e->name, span);
 }
 
 static void
@@ -455,6 +616,7 @@ static const struct {
 	[CHECK_PROOF] = { NULL, "proof" },	/* judged by who knows the run: engine/prove.c */
 	[CHECK_LINK_NEW] = { judge_link_new, "new" },
 	[CHECK_HBA] = { judge_hba, "hba" },
+	[CHECK_UNSEEN] = { judge_unseen, "nobody unseen" },
 };
 
 void
@@ -481,6 +643,7 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 		ret->served = true;
 		break;
 	case CHECK_CENSUS:
+	case CHECK_UNSEEN:
 		ret->census = true;
 		break;
 	case CHECK_SETTING:

@@ -49,7 +49,8 @@ check_kind_word(enum check_kind kind)
 		[CHECK_STEADY] = "steady", [CHECK_ATTEST] = "attest",
 		[CHECK_REHEARSAL] = "rehearsal", [CHECK_CAN_TLS] = "can-tls",
 		[CHECK_LINK_TLS] = "sessions", [CHECK_LINK_UP] = "up",
-		[CHECK_DIAL_SET] = "written", [CHECK_PROOF] = "proof", [CHECK_LINK_NEW] = "new", [CHECK_HBA] = "hba",
+		[CHECK_DIAL_SET] = "written", [CHECK_PROOF] = "proof", [CHECK_LINK_NEW] = "new",
+		[CHECK_HBA] = "hba", [CHECK_UNSEEN] = "unseen",
 	};
 
 	return (size_t)kind < LENGTH(words) ? words[kind] : "unknown";

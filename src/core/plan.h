@@ -42,9 +42,10 @@ enum check_kind {
 	CHECK_DIAL_SET,	/* implied: the value is what is written on the host */
 	CHECK_PROOF,	/* implied: what is left of the plan strands nobody, from the posture at hand */
 	CHECK_LINK_NEW,	/* implied by drain: new connections of the link are on TLS */
-	CHECK_HBA	/* implied: no session that is seen loses its line of pg_hba.conf */
+	CHECK_HBA,	/* implied: no session that is seen loses its line of pg_hba.conf */
+	CHECK_UNSEEN	/* implied: a Redis has had no connection that nobody saw */
 };
-#define CHECK_COUNT 20
+#define CHECK_COUNT 21
 const char *check_kind_word(enum check_kind);
 
 struct check {

@@ -512,6 +512,8 @@ check_name(const struct fleet *f, const struct check *c)
 		    c->accept == ACCEPT_PLAIN ? "plaintext" : "tls", endpoint);
 	case CHECK_CENSUS:
 		return mem_printf("nobody on plaintext %s", endpoint);
+	case CHECK_UNSEEN:
+		return mem_printf("nobody unseen %s", endpoint);
 	case CHECK_SETTING:
 		return mem_printf("setting %s of %s", c->setting, endpoint);
 	case CHECK_LOG:
@@ -673,6 +675,8 @@ imply_accept(const struct fleet *f, struct step *s, const struct move *m)
 		imply(f, s, &s->requires, &s->nrequires, CHECK_CENSUS, m, m->subject, NONE, ACCEPT_UNKNOWN);
 	if (hba_step_bound(f, m->subject, accept))
 		imply(f, s, &s->requires, &s->nrequires, CHECK_HBA, m, m->subject, NONE, accept);
+	if (forced && f->endpoints[m->subject].kind == KIND_REDIS)
+		imply(f, s, &s->requires, &s->nrequires, CHECK_UNSEEN, m, m->subject, NONE, ACCEPT_UNKNOWN);
 	if (accept != ACCEPT_PLAIN)
 		imply(f, s, &s->gates, &s->ngates, CHECK_SERVED, m, m->subject, NONE, ACCEPT_UNKNOWN);
 	if (forced)

@@ -159,6 +159,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 	case CHECK_PROOF:
 	case CHECK_LINK_NEW:
 	case CHECK_HBA:
+	case CHECK_UNSEEN:
 		break;
 	}
 	put_pair(out, &first, "contains", c->contains, false);
@@ -216,6 +217,7 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_PROOF:
 		case CHECK_LINK_NEW:
 		case CHECK_HBA:
+		case CHECK_UNSEEN:
 			put_check_body(pr, &v[i]);
 			break;
 		}

@@ -18,6 +18,8 @@
 #include "core/mem.h"
 #include "core/posture.h"
 
+#define HOUR	INT64_C(3600000)
+
 static const char fleet_text[] =
     "belay: fleet/1\n"
     "environment: test\n"
@@ -280,6 +282,140 @@ forcing_needs_everybody_off_plaintext_and_names_who_is_not(void **state)
 	assert_int_equal(judged(w, c, 1005, NULL), CHECK_PENDING);
 }
 
+/* A census with nobody in it, and what the log says of the link and of nobody's. */
+static void
+feed_logins(struct world *w, int64_t at_ms, enum logins_seen seen, const struct login_count *web,
+    const struct login_count *undeclared)
+{
+	struct reading r = { .kind = READING_CENSUS, .subject = 0, .at_ms = at_ms, .outcome = SAW };
+	struct logins *l = &r.census.logins;
+	struct login_seen *who;
+
+	r.census.links = mem_array(1, sizeof(*r.census.links));
+	r.census.nlinks = 1;
+	r.census.connections_total = r.census.unaccounted = -1;
+	l->seen = seen;
+	l->from_ms = at_ms - INT64_C(48) * HOUR;
+	l->why = seen == LOGINS_BLIND ? mem_strdup("log_connections is off") : NULL;
+	if (web != NULL) {
+		l->links = mem_array(1, sizeof(*l->links));
+		l->nlinks = 1;
+		l->links[0] = *web;
+	}
+	l->undeclared.link = NONE;
+	if (undeclared != NULL)
+		l->undeclared = *undeclared;
+	who = mem_push(&l->who, &l->nwho, sizeof(*who));
+	who->link = undeclared != NULL ? NONE : 0;
+	who->still = true;
+	who->user = mem_strdup("backup");
+	who->address = mem_strdup("10.0.0.2");
+	who->application = mem_strdup("pg_dump");
+	who->last_ms = 1;
+	board_feed(w->b, &r);
+	feed_host(w, 1, at_ms, FACET_DIAL, 0, DIAL_VERIFY_FULL);
+}
+
+#define AT	(INT64_C(1000) * HOUR)
+
+static void
+forcing_needs_everybody_seen_on_tls_within_the_window(void **state)
+{
+	struct world *w = *state;
+	const struct check *c = check_of(w, "force", false, CHECK_CENSUS);
+
+	feed_census(w, AT, SAW, 0, 0);
+	feed_host(w, 1, AT, FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	assert_int_equal(judged(w, c, AT, "web on web-1: was not seen on tls"), CHECK_INCONCLUSIVE);
+	feed_census(w, AT + 1, SAW, 1, 0);
+	assert_int_equal(judged(w, c, AT, NULL), CHECK_PASS);
+	/* It has gone again, and was there within the day. */
+	feed_census(w, AT + 23 * HOUR, SAW, 0, 0);
+	feed_host(w, 1, AT + 23 * HOUR, FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	assert_int_equal(judged(w, c, AT, NULL), CHECK_PASS);
+	w->f->clients[0].window_ms = 7 * HOUR;
+	assert_int_equal(judged(w, c, AT, "not seen"), CHECK_INCONCLUSIVE);
+	w->f->clients[0].window_ms = 0;
+	feed_census(w, AT + 25 * HOUR, SAW, 0, 0);
+	feed_host(w, 1, AT + 25 * HOUR, FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	assert_int_equal(judged(w, c, AT, "not seen"), CHECK_INCONCLUSIVE);
+	w->f->clients[0].evidence = EVIDENCE_ATTEST;
+	assert_int_equal(judged(w, c, AT, "vouch"), CHECK_INCONCLUSIVE);
+	w->f->clients[0].evidence = EVIDENCE_REHEARSAL;
+	assert_int_equal(judged(w, c, AT, "rehearsal"), CHECK_INCONCLUSIVE);
+}
+
+static void
+a_login_on_plaintext_that_no_census_saw_stops_the_forcing(void **state)
+{
+	struct world *w = *state;
+	const struct check *c = check_of(w, "force", false, CHECK_CENSUS);
+	struct login_count plain = { .link = 0, .plain = 40, .plain_ms = AT - 6 * HOUR, .still = 1, .still_ms = AT - 6 * HOUR };
+
+	feed_logins(w, AT, LOGINS_SINCE, &plain, NULL);
+	assert_int_equal(judged(w, c, AT, "web on web-1: logged in on plaintext 6 h ago (backup from 10.0.0.2, pg_dump), and not on tls since"),
+	    CHECK_FAIL);
+	/* The same people came on TLS since. */
+	plain.still = 0;
+	plain.tls = 1;
+	plain.tls_ms = AT - HOUR;
+	feed_logins(w, AT + 1, LOGINS_SINCE, &plain, NULL);
+	assert_int_equal(judged(w, c, AT, "nor any login of the last 2 d"), CHECK_PASS);
+	/* So long ago that it does not count. */
+	plain.still = 1;
+	plain.still_ms = AT - 30 * HOUR;
+	feed_logins(w, AT + 2, LOGINS_SINCE, &plain, NULL);
+	assert_int_equal(judged(w, c, AT, NULL), CHECK_PASS);
+	/* Nobody's. */
+	plain.still_ms = AT - HOUR;
+	feed_logins(w, AT + 3, LOGINS_SINCE, &(struct login_count){ .tls = 1, .tls_ms = AT }, &plain);
+	assert_int_equal(judged(w, c, AT, "somebody undeclared logged in on plaintext 1 h ago (backup from 10.0.0.2, pg_dump)"), CHECK_FAIL);
+}
+
+static void
+who_is_to_be_shown_by_the_log_is_shown_by_it_alone(void **state)
+{
+	struct world *w = *state;
+	const struct check *c = check_of(w, "force", false, CHECK_CENSUS);
+	struct login_count row = { .link = 0, .tls = 1, .tls_ms = AT - 3 * HOUR };
+
+	w->f->clients[0].evidence = EVIDENCE_LOG;
+	w->f->clients[0].window_ms = 7 * HOUR;
+	feed_logins(w, AT, LOGINS_NONE, NULL, NULL);
+	assert_int_equal(judged(w, c, AT, "no log is read"), CHECK_INCONCLUSIVE);
+	feed_logins(w, AT + 1, LOGINS_BLIND, &row, NULL);
+	assert_int_equal(judged(w, c, AT, "log_connections is off"), CHECK_INCONCLUSIVE);
+	feed_logins(w, AT + 2, LOGINS_SINCE, NULL, NULL);
+	assert_int_equal(judged(w, c, AT, "no login on tls within 7 h; the log is read back 2 d"), CHECK_INCONCLUSIVE);
+	feed_logins(w, AT + 3, LOGINS_SINCE, &row, NULL);
+	assert_int_equal(judged(w, c, AT, NULL), CHECK_PASS);
+	row.tls_ms = AT - 8 * HOUR;
+	feed_logins(w, AT + 4, LOGINS_SINCE, &row, NULL);
+	assert_int_equal(judged(w, c, AT, "no login on tls"), CHECK_INCONCLUSIVE);
+}
+
+static void
+connections_that_nobody_saw_are_never_a_pass(void **state)
+{
+	struct world *w = *state;
+	const struct check c = { .kind = CHECK_UNSEEN, .endpoint = 0, .link = NONE, .host = NONE };
+	struct reading r = { .kind = READING_CENSUS, .subject = 0, .at_ms = AT, .outcome = SAW };
+
+	r.census.unaccounted = -1;
+	board_feed(w->b, &r);
+	assert_int_equal(judged(w, &c, AT, "does not say"), CHECK_INCONCLUSIVE);
+	r = (struct reading){ .kind = READING_CENSUS, .subject = 0, .at_ms = AT + 1, .outcome = SAW };
+	r.census.unaccounted = 41;
+	r.census.unaccounted_from_ms = AT - 7 * HOUR;
+	board_feed(w->b, &r);
+	assert_int_equal(judged(w, &c, AT, "41 connections at 'postgres' within 7 h unaccounted for"), CHECK_INCONCLUSIVE);
+	r = (struct reading){ .kind = READING_CENSUS, .subject = 0, .at_ms = AT + 2, .outcome = SAW };
+	r.census.unaccounted_from_ms = AT - 7 * HOUR;
+	board_feed(w->b, &r);
+	assert_int_equal(judged(w, &c, AT, NULL), CHECK_PASS);
+	assert_int_equal(judged(w, &c, AT + 3, NULL), CHECK_PENDING);
+}
+
 static void
 served_gate_passes_only_when_chain_and_every_name_hold(void **state)
 {
@@ -385,6 +521,10 @@ main(void)
 		T(failure_to_see_keeps_the_last_reading_and_its_age),
 		T(endpoint_is_what_it_serves_not_what_is_written),
 		T(forcing_needs_everybody_off_plaintext_and_names_who_is_not),
+		T(forcing_needs_everybody_seen_on_tls_within_the_window),
+		T(a_login_on_plaintext_that_no_census_saw_stops_the_forcing),
+		T(who_is_to_be_shown_by_the_log_is_shown_by_it_alone),
+		T(connections_that_nobody_saw_are_never_a_pass),
 		T(served_gate_passes_only_when_chain_and_every_name_hold),
 		T(plaintext_is_refused_only_when_it_was_tried_and_refused),
 		T(flipped_link_needs_a_session_on_tls_and_none_on_plaintext),

@@ -240,6 +240,7 @@ the_compose_plan_in_short(void **state)
 	    "redis-tls [9]: redis accepts tls\n"
 	    "   accept redis 2\n"
 	    "   ? nobody on plaintext redis\n"
+	    "   ? nobody unseen redis\n"
 	    "   = served redis\n"
 	    "   = refused plaintext redis\n";
 	struct fleet *f;
