@@ -70,6 +70,73 @@ add_straggler(struct page *p, const struct scene *s, const struct straggler *g)
 	}
 }
 
+/* One that logged in and is worth naming. */
+static void
+add_login(struct page *p, const struct scene *s, const struct login_seen *l)
+{
+	char age[LOOK_MAX], *name;
+
+	page_line(p);
+	page_add(p, l->tls || l->refused ? ROLE_FAIR : l->still ? ROLE_WARN : ROLE_DIM, "    %s %s",
+	    glyph(p->ascii, l->tls ? G_TLS : G_PLAIN), l->tls ? "tls" : "plain");
+	if (l->link == NONE)
+		page_col(p, 14, 24, ROLE_WARN, "undeclared");
+	else {
+		name = look_link_name(s->fleet, l->link, p->ascii);
+		page_col(p, 14, 24, ROLE_TEXT, name);
+		free(name);
+	}
+	page_col(p, 39, 18, ROLE_TEXT, l->address == NULL ? "" : l->address);
+	page_add(p, ROLE_DIM, "  %s%s%s%s%s", l->user == NULL ? "" : l->user, l->database == NULL ? "" : "@",
+	    l->database == NULL ? "" : l->database, l->application == NULL || *l->application == '\0' ? "" : "  ",
+	    l->application == NULL ? "" : l->application);
+	look_age(age, s->now_ms, l->last_ms);
+	page_add(p, ROLE_DIM, "  %u%s, %s ago%s", (unsigned)l->count, l->count == 1 ? " login" : " logins", age,
+	    l->refused ? ", turned away" : l->still ? "" : l->tls ? "" : ", on tls since");
+}
+
+/* Who came and went between two looks, as far as it is known. */
+static void
+add_logins(struct page *p, const struct scene *s, const struct census *c)
+{
+	const struct logins *l = &c->logins;
+	char age[LOOK_MAX], *name, *text;
+	size_t i;
+
+	if (c->unaccounted >= 0) {
+		look_age(age, s->now_ms, c->unaccounted_from_ms);
+		page_line(p);
+		page_at(p, 2, c->unaccounted > 0 ? ROLE_WARN : ROLE_DIM, "unaccounted for");
+		page_at(p, 39, c->unaccounted > 0 ? ROLE_WARN : ROLE_DIM, "%lld connection%s since %s ago",
+		    (long long)c->unaccounted, c->unaccounted == 1 ? "" : "s", age);
+	}
+	if (l->seen == LOGINS_NONE)
+		return;
+	page_line(p);
+	page_at(p, 2, ROLE_STRONG, "logins, by its log");
+	if (l->seen == LOGINS_SINCE) {
+		look_age(age, s->now_ms, l->from_ms);
+		page_at(p, 39, ROLE_DIM, "since %s ago", age);
+	}
+	if (l->why != NULL) {
+		text = mem_printf("%s%s", l->seen == LOGINS_BLIND ? "not known: " : "not all: ", l->why);
+		page_wrap(p, 2, ROLE_WARN, text);
+		free(text);
+	}
+	for (i = 0; i < l->nlinks; i++) {
+		name = look_link_name(s->fleet, l->links[i].link, p->ascii);
+		page_line(p);
+		page_col(p, 2, 36, ROLE_TEXT, name);
+		free(name);
+		page_at(p, 39, l->links[i].still > 0 ? ROLE_WARN : ROLE_DIM, "%u plain", (unsigned)l->links[i].plain);
+		page_at(p, 50, ROLE_DIM, "%u tls", (unsigned)l->links[i].tls);
+		if (l->links[i].refused > 0)
+			page_at(p, 61, ROLE_DIM, "%u turned away", (unsigned)l->links[i].refused);
+	}
+	for (i = 0; i < l->nwho; i++)
+		add_login(p, s, &l->who[i]);
+}
+
 void
 sessions_page(struct page *p, const struct scene *s)
 {
@@ -112,7 +179,7 @@ sessions_page(struct page *p, const struct scene *s)
 		}
 		page_line(p);
 		page_at(p, 2, c->undeclared_plain + c->undeclared_tls > 0 ? ROLE_WARN : ROLE_DIM,
-		    "unaccounted for");
+		    "undeclared");
 		page_at(p, 39, c->undeclared_plain > 0 ? ROLE_WARN : ROLE_DIM, "%u plain",
 		    (unsigned)c->undeclared_plain);
 		page_at(p, 50, c->undeclared_tls > 0 ? ROLE_WARN : ROLE_DIM, "%u tls",
@@ -131,6 +198,7 @@ sessions_page(struct page *p, const struct scene *s)
 			page_add(p, ROLE_DIM, "    and perhaps more: the first %d are named",
 			    READING_STRAGGLERS_MAX);
 		}
+		add_logins(p, s, c);
 	}
 }
 

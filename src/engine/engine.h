@@ -97,6 +97,8 @@ int	engine_ask(struct engine *, enum verb, int step, struct err *);
 int	engine_undo_down(struct engine *, int step, int until, struct err *);
 /* Waives a check of a step by its name, for good; noted in the journal. */
 int	engine_waive(struct engine *, int step, const char *check, const char *reason, struct err *);
+/* Has the step a check of this name?  Those of what it activates are known once its operations are. */
+bool	engine_has_check(const struct engine *, int step, const char *check);
 /* The reason for which a check of a step was waived, or NULL. */
 const char *engine_waiver(const struct engine *, int step, const char *check);
 /*

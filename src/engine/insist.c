@@ -96,6 +96,21 @@ standing_of_step(const struct engine *e, int step, const char *check)
 	return found;
 }
 
+bool
+engine_has_check(const struct engine *e, int step, const char *check)
+{
+	const struct step *s = &e->plan->steps[step];
+	size_t i;
+
+	for (i = 0; i < s->nrequires; i++)
+		if (strcmp(s->requires[i].name, check) == 0)
+			return true;
+	for (i = 0; i < s->ngates; i++)
+		if (strcmp(s->gates[i].name, check) == 0)
+			return true;
+	return standing_of_step(e, step, check);
+}
+
 int
 engine_waive(struct engine *e, int step, const char *check, const char *reason, struct err *err)
 {

@@ -204,14 +204,27 @@ say_doubt(const struct run *r, int step)
 	show_batch(r->engine, step, true);
 }
 
-bool
-drive_waive_all(struct run *r, int step)
+/* What is waived of several steps need not be a check of each. */
+static bool
+of_another(const struct run *r, int step, const char *check)
 {
-	struct err err;
-	size_t i;
+	const struct drive *d = r->arg;
+	int i;
 
-	for (i = 0; r->options->waive != NULL && r->options->waive[i] != NULL; i++)
-		if (engine_waive(r->engine, step, r->options->waive[i], r->options->reason, &err) != 0) {
+	for (i = 0; i <= d->target; i++)
+		if (i != step && engine_has_check(r->engine, i, check))
+			return !engine_has_check(r->engine, step, check);
+	return false;
+}
+
+static bool
+waive_of(struct run *r, int step)
+{
+	const char *const *waive = r->options->waive;
+	struct err err;
+
+	for (; waive != NULL && *waive != NULL; waive++)
+		if (!of_another(r, step, *waive) && engine_waive(r->engine, step, *waive, r->options->reason, &err) != 0) {
 			drive_fail(r, err.msg, "", "", EXIT_ERROR);
 			return false;
 		}
@@ -264,7 +277,7 @@ apply_next(struct run *r)
 			d->step = (int)i;
 			d->stage = STAGE_WORK;
 			d->shown = PHASE_TODO;
-			if (drive_waive_all(r, d->step))
+			if (waive_of(r, d->step))
 				(void)drive_ask(r, VERB_RETRY, d->step);
 			return;
 		}
@@ -375,7 +388,7 @@ apply_turn(struct run *r)
 			return;
 		}
 		d->stage = STAGE_WORK;
-		if (drive_waive_all(r, d->step))
+		if (waive_of(r, d->step))
 			(void)drive_ask(r, VERB_APPLY, d->step);
 		return;
 	}

@@ -47,6 +47,5 @@ bool	drive_turned_away(struct run *);
 /* Asks the engine; false after the run's end. */
 bool	drive_ask(struct run *, enum verb, int step);
 bool	drive_have_plan(struct run *);
-bool	drive_waive_all(struct run *, int step);
 
 #endif

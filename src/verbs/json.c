@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "core/impact.h"
+#include "core/logins.h"
 #include "core/reader.h"
 #include "core/buf.h"
 #include "core/lint.h"
@@ -80,6 +81,36 @@ add(json_t *a, json_t *value)
 	(void)json_array_append_new(a, value);
 }
 
+/* When it was, as an age in seconds; null: never. */
+static json_t *
+last(int64_t now_ms, int64_t at_ms)
+{
+	return at_ms == 0 ? json_null() : age(now_ms, at_ms);
+}
+
+static json_t *
+logins_of_link(const struct engine *e, int link, int64_t now_ms)
+{
+	const struct reading *r = board_reading(engine_board(e), READING_CENSUS, engine_fleet(e)->links[link].endpoint);
+	const struct login_count *row;
+	static const struct login_count nobody;
+	json_t *o;
+
+	if (r == NULL || r->census.logins.seen != LOGINS_SINCE)
+		return json_null();
+	row = logins_of(&r->census.logins, link);
+	if (row == NULL)
+		row = &nobody;
+	o = json_object();
+	put(o, "tls", json_integer(row->tls));
+	put(o, "plaintext", json_integer(row->plain));
+	put(o, "refused", json_integer(row->refused));
+	put(o, "still_plaintext", json_integer(row->still));
+	put(o, "last_tls_s", last(now_ms, row->tls_ms));
+	put(o, "last_plaintext_s", last(now_ms, row->plain_ms));
+	return o;
+}
+
 static json_t *
 link_object(const struct engine *e, int link, int64_t now_ms)
 {
@@ -99,6 +130,7 @@ link_object(const struct engine *e, int link, int64_t now_ms)
 	put(sessions, "tls", v.counted ? json_integer(v.tls) : json_null());
 	put(sessions, "plaintext", v.counted ? json_integer(v.plain) : json_null());
 	put(o, "sessions", sessions);
+	put(o, "logins", logins_of_link(e, link, now_ms));
 	put(o, "state", words(link_state_word(v.state)));
 	put(o, "age_s", age(now_ms, v.at_ms));
 	put(o, "protocol", words(v.protocol));
@@ -122,6 +154,35 @@ certificate_object(const struct certificate *c)
 	put(o, "not_after_s", json_integer((json_int_t)c->not_after_s));
 	put(o, "key", words(c->key));
 	put(o, "sha256", words(c->sha256));
+	return o;
+}
+
+/* Since when all logins are known, by the log. */
+static json_t *
+logins_of_endpoint(const struct census *c, int64_t now_ms)
+{
+	json_t *o;
+
+	if (c == NULL || c->logins.seen == LOGINS_NONE)
+		return json_null();
+	o = json_object();
+	put(o, "since_s", c->logins.seen == LOGINS_SINCE ? age(now_ms, c->logins.from_ms) : json_null());
+	put(o, "why", words(c->logins.why));
+	put(o, "undeclared_tls", json_integer(c->logins.undeclared.tls));
+	put(o, "undeclared_plaintext", json_integer(c->logins.undeclared.plain));
+	return o;
+}
+
+static json_t *
+unaccounted_object(const struct census *c, int64_t now_ms)
+{
+	json_t *o;
+
+	if (c == NULL || c->unaccounted < 0)
+		return json_null();
+	o = json_object();
+	put(o, "connections", json_integer((json_int_t)c->unaccounted));
+	put(o, "since_s", age(now_ms, c->unaccounted_from_ms));
 	return o;
 }
 
@@ -154,7 +215,41 @@ endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
 		put(o, "undeclared", json_null());
 		put(o, "sessions_total", json_null());
 	}
+	put(o, "logins", logins_of_endpoint(census == NULL ? NULL : &census->census, now_ms));
+	put(o, "unaccounted", unaccounted_object(census == NULL ? NULL : &census->census, now_ms));
 	return o;
+}
+
+static json_t *
+logins_array(const struct engine *e, int64_t now_ms)
+{
+	const struct fleet *f = engine_fleet(e);
+	json_t *a = json_array(), *o;
+	size_t i, k;
+
+	for (i = 0; i < f->nendpoints; i++) {
+		const struct reading *r = board_reading(engine_board(e), READING_CENSUS, (int)i);
+
+		for (k = 0; r != NULL && k < r->census.logins.nwho; k++) {
+			const struct login_seen *s = &r->census.logins.who[k];
+
+			o = json_object();
+			put(o, "endpoint", words(f->endpoints[i].name));
+			put(o, "link", s->link == NONE ? json_null() : words(f->links[s->link].name));
+			put(o, "tls", json_boolean(s->tls));
+			put(o, "refused", json_boolean(s->refused));
+			put(o, "still_plaintext", json_boolean(s->still));
+			put(o, "address", words(s->address));
+			put(o, "user", words(s->user));
+			put(o, "database", words(s->database));
+			put(o, "application", words(s->application));
+			put(o, "count", json_integer(s->count));
+			put(o, "first_s", last(now_ms, s->first_ms));
+			put(o, "last_s", last(now_ms, s->last_ms));
+			add(a, o);
+		}
+	}
+	return a;
 }
 
 static json_t *
@@ -257,6 +352,7 @@ json_status(const struct engine *e)
 	put(doc, "endpoints", endpoints);
 	put(doc, "stragglers", undeclared_array(e));
 	put(doc, "strings", strings_array(e));
+	put(doc, "logins", logins_array(e, now_ms));
 	put(doc, "hosts", hosts);
 	put(doc, "steps", steps);
 	print(doc);

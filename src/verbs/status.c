@@ -76,6 +76,33 @@ show_links(const struct engine *e, int64_t now_ms)
 	buf_release(&b);
 }
 
+/* Who came and went between two looks. */
+static void
+show_logins(const struct fleet *f, const struct census *c, int64_t now_ms)
+{
+	const struct login_seen *s;
+	char age[32];
+	size_t i;
+
+	if (c->unaccounted > 0) {
+		text_age(age, sizeof(age), now_ms - c->unaccounted_from_ms);
+		out("  %lld connection%s within %s unaccounted for\n", (long long)c->unaccounted,
+		    c->unaccounted == 1 ? "" : "s", age);
+	}
+	if (c->logins.why != NULL)
+		out("  its logins are not %s: %s\n", c->logins.seen == LOGINS_BLIND ? "known" : "all known", c->logins.why);
+	for (i = 0; i < c->logins.nwho; i++) {
+		s = &c->logins.who[i];
+		if (!s->still)
+			continue;
+		text_age(age, sizeof(age), now_ms - s->last_ms);
+		out("  last logged in on plaintext %s ago: %s: %s from %s%s%s\n", age,
+		    s->link == NONE ? "undeclared" : f->links[s->link].name, s->user == NULL ? "?" : s->user,
+		    s->address == NULL ? "?" : s->address, s->application == NULL || *s->application == '\0' ? "" : ", ",
+		    s->application == NULL ? "" : s->application);
+	}
+}
+
 static void
 show_endpoints(const struct engine *e, int64_t now_ms)
 {
@@ -94,6 +121,8 @@ show_endpoints(const struct engine *e, int64_t now_ms)
 		if (c != NULL && c->census.undeclared_tls + c->census.undeclared_plain > 0)
 			out("  undeclared: %u on tls, %u on plaintext\n",
 			    c->census.undeclared_tls, c->census.undeclared_plain);
+		if (c != NULL)
+			show_logins(f, &c->census, now_ms);
 	}
 	for (i = 0; i < f->nhosts; i++) {
 		const struct host_view *h = board_host_view(engine_board(e), (int)i);

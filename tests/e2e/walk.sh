@@ -8,7 +8,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
 apply_one() {
-	belay apply "$1" --yes
+	case $1 in
+	# Its clients connect for a moment, too, and a Redis logs nobody.
+	redis-tls) belay apply "$1" --yes --waive "nobody unseen redis" --reason "all of them are flipped" ;;
+	*) belay apply "$1" --yes ;;
+	esac
 }
 
 set_in_place() {
