@@ -86,13 +86,17 @@ add_login(struct page *p, const struct scene *s, const struct login_seen *l)
 		page_col(p, 14, 24, ROLE_TEXT, name);
 		free(name);
 	}
-	page_col(p, 39, 18, ROLE_TEXT, l->address == NULL ? "" : l->address);
+	look_age(age, s->now_ms, l->last_ms);
+	if (l->refused)
+		page_at(p, 39, ROLE_DIM, "turned away %s ago", age);
+	else if (l->tls || l->still)
+		page_at(p, 39, ROLE_DIM, "%u, last %s ago", (unsigned)l->count, age);
+	else
+		page_at(p, 39, ROLE_DIM, "%u, on tls since", (unsigned)l->count);
+	page_at(p, 61, ROLE_TEXT, "%s", l->address == NULL ? "" : l->address);
 	page_add(p, ROLE_DIM, "  %s%s%s%s%s", l->user == NULL ? "" : l->user, l->database == NULL ? "" : "@",
 	    l->database == NULL ? "" : l->database, l->application == NULL || *l->application == '\0' ? "" : "  ",
 	    l->application == NULL ? "" : l->application);
-	look_age(age, s->now_ms, l->last_ms);
-	page_add(p, ROLE_DIM, "  %u%s, %s ago%s", (unsigned)l->count, l->count == 1 ? " login" : " logins", age,
-	    l->refused ? ", turned away" : l->still ? "" : l->tls ? "" : ", on tls since");
 }
 
 /* Who came and went between two looks, as far as it is known. */

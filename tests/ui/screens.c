@@ -289,6 +289,55 @@ sessions(struct fixture *f, struct view *v)
 }
 
 static void
+add_person(struct logins *l, int link, bool still, bool refused, const char *user, const char *application, int64_t ago_ms)
+{
+	struct login_seen *who = mem_push(&l->who, &l->nwho, sizeof(*who));
+
+	who->link = link;
+	who->still = still;
+	who->refused = refused;
+	who->address = mem_strdup(link == NONE ? "10.0.0.77" : "10.0.0.30");
+	who->user = mem_strdup(user);
+	who->database = mem_strdup("app");
+	who->application = mem_strdup(application);
+	who->count = still ? 40 : 1;
+	who->last_ms = FIXTURE_NOW_MS - ago_ms;
+}
+
+/* What no census sees: a job of the night, somebody whom nobody declared, one who was turned away. */
+static void
+logins(struct fixture *f, struct view *v)
+{
+	struct reading pg = { .kind = READING_CENSUS, .outcome = SAW, .at_ms = FIXTURE_NOW_MS - 200 };
+	struct reading pool = pg, redis = pg;
+	struct logins *l = &pg.census.logins;
+	int link;
+
+	fixture_halfway(f);
+	pg.subject = fleet_endpoint(f->fleet, "postgres");
+	pool.subject = fleet_endpoint(f->fleet, "pgbouncer");
+	redis.subject = fleet_endpoint(f->fleet, "redis");
+	link = fleet_link(f->fleet, "pgbouncer -> postgres");
+	pg.census.unaccounted = pool.census.unaccounted = -1;
+	redis.census.unaccounted = 41;
+	redis.census.unaccounted_from_ms = FIXTURE_NOW_MS - INT64_C(7) * 3600 * 1000;
+	pool.census.logins.seen = LOGINS_BLIND;
+	pool.census.logins.why = mem_strdup("log_connections is off: no login is logged");
+	l->seen = LOGINS_SINCE;
+	l->from_ms = FIXTURE_NOW_MS - INT64_C(26) * 3600 * 1000;
+	*(struct login_count *)mem_push(&l->links, &l->nlinks, sizeof(*l->links)) = (struct login_count){
+		.link = link, .tls = 212, .plain = 41, .refused = 1, .still = 1 };
+	add_person(l, link, true, false, "backup", "pg_dump", INT64_C(6) * 3600 * 1000);
+	add_person(l, link, false, false, "app", "pgbouncer", INT64_C(8) * 3600 * 1000);
+	add_person(l, NONE, false, true, "kim", "psql", 90000);
+	board_feed(f->board, &pg);
+	board_feed(f->board, &pool);
+	board_feed(f->board, &redis);
+	settle(f, v);
+	press(f, v, "s");
+}
+
+static void
 certs(struct fixture *f, struct view *v)
 {
 	fixture_halfway(f);
@@ -652,6 +701,7 @@ static const struct {
 	{ "undo", undo_question, false, NULL },
 	{ "gate", gate, false, NULL },
 	{ "sessions", sessions, false, NULL },
+	{ "logins", logins, false, NULL },
 	{ "certs", certs, false, NULL },
 	{ "hosts", hosts, false, NULL },
 	{ "history", history, false, NULL },
