@@ -76,7 +76,7 @@ const char *section_word(enum section);
 	X(ACT_PROGRESS, 'p', 0, 0, IN_PANES, KEYS_LOOK, "progress", 13, \
 	    "the selected step's operations: state, time, deadline, output") \
 	X(ACT_SESSIONS, 's', 0, 0, IN_PANES, KEYS_LOOK, "sessions", 8, \
-	    "who is connected: stragglers on plaintext, and sessions unaccounted for") \
+	    "who is connected, who logged in, and who went by unseen") \
 	X(ACT_CERTS, 'c', 0, 0, IN_PANES, KEYS_LOOK, "certs", 9, \
 	    "the certificate that each endpoint serves, and who would refuse it") \
 	X(ACT_HOSTS, 'o', 0, 0, IN_PANES, KEYS_LOOK, "hosts", 11, \

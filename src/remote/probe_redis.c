@@ -605,15 +605,17 @@ settle_account(struct redis *r)
 
 	if (c->connections_total < 0 || p->newest_id < 0)
 		return;
-	if (a->from_ms == 0 || c->connections_total < a->total || p->newest_id < a->newest_id) {
+	if (a->from_ms == 0 || c->connections_total < a->total) {
 		/* The first look, or it was started anew. */
 		a->from_ms = r->probe->began_ms;
 		a->own = r->spot->own;
 		a->unlisted = 0;
+		a->newest_id = p->newest_id;
 	} else
 		a->unlisted += c->connections_total - a->total - p->listed;
 	a->total = c->connections_total;
-	a->newest_id = p->newest_id;
+	if (p->newest_id > a->newest_id)	/* who had the highest may have gone meanwhile */
+		a->newest_id = p->newest_id;
 	unseen = a->unlisted - (int64_t)(r->spot->own - a->own);
 	c->unaccounted = unseen > 0 ? unseen : 0;
 	c->unaccounted_from_ms = a->from_ms;
