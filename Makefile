@@ -331,6 +331,7 @@ TESTS = \
 	core/proof_sim \
 	remote/hostproto \
 	truth/hba \
+	truth/causes \
 	truth/truth \
 	$(END)
 
@@ -358,6 +359,7 @@ EXTRA_truth/truth = tests/truth/posts.c tests/truth/bouncers.c tests/truth/diall
 	tests/truth/drivers.c tests/remote/servers.c
 
 EXTRA_truth/hba = tests/remote/servers.c
+EXTRA_truth/causes = tests/remote/servers.c
 
 FUZZ_TARGETS = tests/fuzz/targets.c tests/fuzz/targets_core.c tests/fuzz/targets_wire.c \
 	tests/fuzz/targets_remote.c

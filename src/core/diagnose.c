@@ -650,7 +650,7 @@ stored_hash(struct looking *l)
 static enum fit
 wrong_password(struct looking *l)
 {
-	if (!l->by_words)
+	if (!l->by_words || says(l, "without any password configured") || says(l, "no password is set"))
 		return FIT_NO;
 	if (password_words(l) && l->e->hba != NULL && l->e->hba->outcome == HBA_USELESS)
 		return FIT_NO;

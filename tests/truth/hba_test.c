@@ -812,6 +812,7 @@ main(int argc, char **argv)
 	struct buf text = { 0 };
 	size_t i, files = 200;
 	struct timespec a, b;
+	bool all;
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -836,13 +837,12 @@ main(int argc, char **argv)
 	printf("%sok 1 - the evaluator says what the server does, %zu times of %zu\n", nwrong == 0 ? "" : "not ",
 	    ncases > nwrong ? ncases - nwrong : 0, ncases);
 	/* A test that never met one of them has not tried it. */
-	printf("%sok 2 - every outcome was met, and files that are refused, and lines that are shadowed\n",
-	    seen_of[HBA_NO_LINE] > 0 && seen_of[HBA_REJECTED] > 0 && seen_of[HBA_USELESS] > 0 &&
-	    seen_of[HBA_LETS_IN] > 0 && seen_of[HBA_ASKS] > 0 && nrefused > 0 && nshadowed > 0 && nlines * 3 > ncases ?
-	    "" : "not ");
+	all = seen_of[HBA_NO_LINE] > 0 && seen_of[HBA_REJECTED] > 0 && seen_of[HBA_USELESS] > 0 &&
+	    seen_of[HBA_LETS_IN] > 0 && seen_of[HBA_ASKS] > 0 && nrefused > 0 && nshadowed > 0 && nlines * 3 > ncases;
+	printf("%sok 2 - every outcome was met, and files that are refused, and lines that are shadowed\n", all ? "" : "not ");
 	printf("1..2\n");
 	hba_rules_release(&inforce);
 	hba_rules_release(&redacted);
 	buf_release(&text);
-	return nwrong > 0;
+	return nwrong > 0 || !all;
 }
