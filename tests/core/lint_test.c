@@ -552,7 +552,7 @@ what_the_reader_refuses_is_its_own(void **state)
 
 	(void)state;
 	refused(fleet, with(plan, "accept: { pg: both } }", "run: { on: db, run: do } }"),
-	    "plan:6:22: a command without a way back, expected 'undo: …', 'touches: [FILE]' or 'read-only: yes'");
+	    "plan:6:22: a command without a way back, expected 'undo: …', 'touches: [FILE]', 'read-only: yes' or 'observe: …' with 'value: …'");
 	refused(follows, with(plan, "dial: { \"web -> pg\": verify-full }", "dial: { \"job -> pg\": verify-full }"),
 	    "plan:7:55: 'job -> pg' follows 'web -> pg', expected a move of that one");
 	refused(follows, with(plan, "dial: { \"web -> pg\": verify-full }", "dial: { \"probe -> pg\": verify-full }"),
