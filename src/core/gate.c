@@ -578,6 +578,8 @@ judge_hba(struct judging *j)
 	case HBA_STEP_KEEPS:
 		if (census->outcome == SAW_PART)
 			judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(census->why, "not all sessions can be seen"));
+		else if (why[0] != '\0')
+			judge(j, CHECK_PASS, "%s", why);
 		else
 			judge(j, CHECK_PASS, "every session that is named at '%s' keeps a line", e->name);
 		break;

@@ -230,15 +230,18 @@ judge_file(struct judging *j, enum accept accept, const struct hba_seen *seen)
 
 	buf_init(&text, 0);
 	(void)buf_puts(&text, seen->text);
-	if ((rc = read_rules(j, &before, seen, &text, "")) == 0) {
-		if ((rc = put_blocks(j, accept, seen->file, &text)) == 0)
-			rc = read_rules(j, &after, seen, &text, " (with the block)");
-		if (rc != 0)
-			hba_rules_release(&before);
+	if (read_rules(j, &before, seen, &text, "") != 0) {
+		/* Not this step's doing: nothing of it is taken over, which the activation refuses by a check of its own. */
+		buf_release(&text);
+		return say(j, HBA_STEP_KEEPS, j->doubt);
 	}
+	if ((rc = put_blocks(j, accept, seen->file, &text)) == 0)
+		rc = read_rules(j, &after, seen, &text, " (with the block)");
 	buf_release(&text);
-	if (rc != 0)
+	if (rc != 0) {
+		hba_rules_release(&before);
 		return say(j, HBA_STEP_UNSURE, j->doubt);
+	}
 	for (i = 0; i < j->census->census.nstragglers; i++)
 		judge_session(j, &j->census->census.stragglers[i], &before, &after);
 	hba_rules_release(&before);

@@ -22,7 +22,8 @@ bool	hba_step_bound(const struct fleet *, int endpoint, enum accept);
 void	hba_step_seen(struct reading *, const struct fleet *, int host, op_lookup *, void *arg);
 
 enum hba_step_says {
-	HBA_STEP_KEEPS,		/* every session that is named would be let in again */
+	/* Every session that is named would be let in again; or, with a `why`, the server takes nothing of the file. */
+	HBA_STEP_KEEPS,
 	HBA_STEP_LOSES,		/* `why` says whom, and by which line */
 	HBA_STEP_UNSURE		/* `why` says what is not known */
 };
