@@ -274,6 +274,8 @@ texts_read(void *arg, enum hostcall_end end, const struct host_answer *answer, c
 		a->texts[i].why = NULL;
 	for (k = 0; (item = host_item(answer, "file", k)) != NULL; k++)
 		if ((i = strtoul(item->rest, NULL, 10)) < a->ntexts && item->len <= HOST_FILE_MAX) {
+			if (a->texts[i].bytes != NULL)	/* twice: a host that lies */
+				mem_wipe_free(a->texts[i].bytes, a->texts[i].len);
 			a->texts[i].bytes = mem_strndup(item->data, item->len);
 			a->texts[i].len = item->len;
 		}

@@ -28,6 +28,7 @@
 #include "remote/probe.h"
 #include "remote/settings.h"
 
+#define HOLD_MAX_S	9000	/* what the host-side program takes */
 #define HOLD_MORE_S	2	/* longer than we wait ourselves: it is we who say what became of it */
 
 struct setting_run {
@@ -552,9 +553,9 @@ hold(struct setting_run *r)
 	struct buf *q = hostop_request(h);
 	struct err err;
 	char seconds[32];
+	int64_t left = (h->due - (int64_t)uv_now(h->set->c.loop)) / 1000;
 
-	(void)snprintf(seconds, sizeof(seconds), "%lld",
-	    (long long)((h->due - (int64_t)uv_now(h->set->c.loop)) / 1000 % 9000 + HOLD_MORE_S));
+	(void)snprintf(seconds, sizeof(seconds), "%lld", (long long)((left > HOLD_MAX_S ? HOLD_MAX_S : left) + HOLD_MORE_S));
 	if (hostop_write_headers(h, q, &err) != 0 ||
 	    host_header(q, "phase", h->verb == OPV_UNDO ? "undo" : "do", &err) != 0 ||
 	    host_header(q, "ttl", seconds, &err) != 0 || host_header(q, "images", "1", &err) != 0 ||

@@ -76,6 +76,8 @@ carried_out(struct hostop *h, const struct statement_reply *r)
 	case STATEMENT_DONE:
 		return true;
 	case STATEMENT_LOST:
+		if (!h->wrote)
+			break;
 		hostop_say(h, "the server did not say whether it reloads: %s", r->why);
 		hostop_finish(h, OP_CUT);
 		return false;
@@ -136,7 +138,7 @@ loaded(void *arg, const struct statement_reply *r)
 	if (!carried_out(h, r))
 		return;
 	if (x->loaded[0] == '\0') {
-		(void)snprintf(x->loaded, sizeof(x->loaded), "%s", at == NULL ? "?" : at);
+		(void)snprintf(x->loaded, sizeof(x->loaded), "%s", at == NULL || at[0] == '\0' ? "?" : at);
 		h->wrote = true;
 		statement_sql(x->statement, "SELECT pg_catalog.pg_reload_conf() AS ok", told_postgres, h);
 	} else if (at != NULL && strcmp(at, x->loaded) != 0)

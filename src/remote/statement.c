@@ -50,7 +50,7 @@ struct statement {
 	struct strings columns;
 	char	**cells;
 	size_t	 ncells, nrows;
-	bool	 flood;
+	bool	 flood, mixed;
 };
 
 static void proceed(struct statement *);
@@ -88,7 +88,7 @@ forget_answer(struct statement *s)
 	memset(&s->columns, 0, sizeof(s->columns));
 	s->cells = NULL;
 	s->ncells = s->nrows = 0;
-	s->flood = false;
+	s->flood = s->mixed = false;
 }
 
 static void
@@ -100,11 +100,11 @@ answer(struct statement *s, enum statement_end end, const char *sqlstate, const 
 	size_t ncells = s->ncells, i;
 	statement_done *done = s->done;
 
-	if (s->flood && end == STATEMENT_DONE) {
+	if ((s->flood || s->mixed) && end == STATEMENT_DONE) {
 		/* It was carried out, but what it said is not all there. */
 		end = STATEMENT_LOST;
 		free(words);
-		words = mem_strdup("an answer larger than any can be");
+		words = mem_strdup(s->flood ? "an answer larger than any can be" : "an answer of several kinds of rows");
 	}
 	reply.end = end;
 	if (sqlstate != NULL)
@@ -116,7 +116,7 @@ answer(struct statement *s, enum statement_end end, const char *sqlstate, const 
 	memset(&s->columns, 0, sizeof(s->columns));
 	s->cells = NULL;
 	s->ncells = s->nrows = 0;
-	s->flood = false;
+	s->flood = s->mixed = false;
 	s->done = NULL;
 	forget_question(s);
 	if (done != NULL)
@@ -218,7 +218,12 @@ sql_row(void *arg, const struct pq_row *row)
 	struct statement *s = arg;
 	int i, n = pq_columns(row);
 
-	for (i = 0; s->columns.n < (size_t)n; i++)
+	/* One question has one answer: rows of another shape are no part of it. */
+	if (s->nrows > 0 && s->columns.n != (size_t)n)
+		s->mixed = true;
+	if (s->mixed)
+		return;
+	for (i = 0; s->nrows == 0 && i < n; i++)
 		put_column(s, pq_column(row, i));
 	if (s->ncells + (size_t)n > STATEMENT_CELLS_MAX) {
 		s->flood = true;

@@ -276,6 +276,12 @@ an_answer_without_end_is_cut(void **state)
 	statement_free(s);
 	s = admin_of(EP_POSTGRES);
 	assert_begins(sql(s, "SELECT x FROM generate_series(1, 20000) AS x"), "lost : an answer larger");
+	/* Rows of several shapes, as a server that lies can send them for any question. */
+	assert_string_equal(sql(s, "SELECT 1 AS a UNION SELECT 2; SELECT 1 AS a, 2 AS b, 3 AS c"),
+	    "lost : an answer of several kinds of rows");
+	assert_string_equal(sql(s, "SELECT 1 AS a, 2 AS b, 3 AS c; SELECT 1 AS a"),
+	    "lost : an answer of several kinds of rows");
+	assert_string_equal(sql(s, "SELECT 1 AS a; SELECT 2 AS a"), "done; a=1; a=2");
 	statement_free(s);
 }
 
