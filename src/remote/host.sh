@@ -384,6 +384,42 @@ torn()
 	size=$(wc -c <"$path") && head -c "$((size))" "$1" 2>/dev/null | cmp -s - "$path"
 }
 
+# Whoever owns a directory can put something else under a name while we work as root. So
+# a file is opened once, as 8, and what is done to it is done to that: by this name.
+fd8=/proc/self/fd/8
+
+# on_file SOURCE SHA OWNER MODE: the file at path, as long as it has that content: written
+# over by SOURCE, if there is one, and given these, if they are any.
+on_file()
+{
+	[ "$1$3$4" ] || return 0
+	why=$( (
+		exec 8<"$path" || exit 3
+		[ -e "$fd8" ] || fd8=$path
+		now=$(sha256sum <&8) || exit 3
+		[ "${now%% *}" = "$2" ] || exit 7
+		[ -z "$1" ] || cat "$1" 2>/dev/null >"$fd8" || exit 6
+		[ -z "$3" ] || chown "$3" "$fd8" || exit 4
+		[ -z "$4" ] || [ "$4" = "$mode_is" ] || chmod "$4" "$fd8" || exit 3
+		[ -z "$1" ] || sync "$fd8" || exit 3
+	) 2>&1)
+	case $? in
+	0) ;;
+	4) fail "cannot give it to $3: $why" ;;
+	6) fail "$path: cannot be written" ;;
+	7) finish "drift ?" ;;
+	*) fail "$path: $why" ;;
+	esac
+}
+
+# Onto a name, and never into a directory that has it. An old busybox knows no -T.
+rename()
+{
+	why=$(mv -fT "$1" "$2" 2>&1) && return 0
+	case $why in *[Oo]ption*) ;; *) return 1 ;; esac
+	[ ! -d "$2" ] && why=$(mv -f "$1" "$2" 2>&1)
+}
+
 # write_file SOURCE EXPECT MODE OWNER: onto path, as inspected.  Empty MODE
 # or OWNER: as it is, or 600 and ours for a new file.
 write_file()
@@ -404,14 +440,21 @@ write_file()
 		[1357]???) ;;
 		*[2367]) fail "$dir: everyone may write there; a file is not safe in it" ;;
 		esac
-		why=$( (set -C && cat "$1" >"$temp") 2>&1) || { rm -f "$temp"; fail "cannot write in $dir: $why"; }
 		to_owner=${4:-${uid:+$uid:$gid}}
-		if [ "$to_owner" ]; then
-			why=$(chown -h "$to_owner" "$temp" 2>&1) ||
-			{ rm -f "$temp"; fail "cannot give it to $to_owner: $why"; }
-		fi
-		why=$(chmod "${3:-${mode_is:-600}}" "$temp" 2>&1 && sync "$temp" 2>&1) ||
-		{ rm -f "$temp"; fail "$temp: $why"; }
+		why=$( (
+			set -C
+			exec 8>"$temp" || exit 3
+			[ -e "$fd8" ] || fd8=$temp
+			cat "$1" >&8 || exit 3
+			[ -z "$to_owner" ] || chown "$to_owner" "$fd8" || exit 4
+			chmod "${3:-${mode_is:-600}}" "$fd8" && sync "$fd8" || exit 5
+		) 2>&1)
+		case $? in
+		0) ;;
+		4) rm -f "$temp"; fail "cannot give it to $to_owner: $why" ;;
+		5) rm -f "$temp"; fail "$temp: $why" ;;
+		*) rm -f "$temp"; fail "cannot write in $dir: $why" ;;
+		esac
 		# The last look before the rename.
 		if [ "$2" = - ]; then
 			[ ! -e "$path" ] || { rm -f "$temp"; finish "drift ?"; }
@@ -419,7 +462,7 @@ write_file()
 			sha_of "$path"
 			[ "$sha" = "$2" ] || { rm -f "$temp"; finish "drift $sha"; }
 		fi
-		if why=$(mv -f "$temp" "$path" 2>&1); then
+		if rename "$temp" "$path"; then
 			sync "$dir" 2>/dev/null
 			return 0
 		fi
@@ -429,10 +472,7 @@ write_file()
 	fi
 	how_file=${how_file:-$rec/how}
 	echo in-place >"$how_file" && sync "$how_file" "$rec" || fail "the record cannot be kept in $rec"
-	(cat "$1" >"$path") 2>/dev/null || fail "$path: cannot be written"
-	[ -z "$4" ] || try "cannot give it to $4" chown "$4" "$path"
-	[ -z "$3" ] || [ "$3" = "$mode_is" ] || try "$path" chmod "$3" "$path"
-	try "$path" sync "$path"
+	on_file "$1" "$2" "$4" "$3"
 }
 
 remove_file()
@@ -664,8 +704,7 @@ verb_put()
 				inplace=1
 				write_file "$rec/after" "$sha" "$mode" "$owner"
 			elif [ "$kind" = file ]; then
-				[ -z "$owner" ] || try "cannot give it to $owner" chown "$owner" "$path"
-				[ -z "$mode" ] || try "$path" chmod "$mode" "$path"
+				on_file "" "$sha" "$owner" "$mode"
 			fi
 			temp_name
 			no_temp
@@ -781,8 +820,7 @@ verb_restore()
 	elif [ "$after" = "$expect" ]; then
 		temp_name
 		no_temp
-		[ -z "$to_owner" ] || try "cannot give it to $to_owner" chown "$to_owner" "$path"
-		[ "$to_mode" = "$mode_is" ] || try "$path" chmod "$to_mode" "$path"
+		on_file "" "$expect" "$to_owner" "$to_mode"
 	else
 		write_file "$source" "$expect" "$to_mode" "$to_owner"
 	fi
@@ -1096,8 +1134,7 @@ put_back()
 		elif [ "$sha" = "$b_sha" ]; then
 			temp_name
 			no_temp
-			[ -z "$to_owner" ] || try "cannot give it to $to_owner" chown "$to_owner" "$path"
-			[ -z "$to_mode" ] || try "$path" chmod "$to_mode" "$path"
+			on_file "" "$sha" "$to_owner" "$to_mode"
 		else
 			if [ ! -d "$dir" ]; then
 				(umask 022 && mkdir -p "$dir") 2>/dev/null || fail "$dir: cannot be made"

@@ -667,6 +667,61 @@ a_password_is_the_same_whoever_is_to_be_become_on_a_host(void **state)
 	ourselves();
 }
 
+/* ------------------------------------------------------------------ a directory of somebody else's */
+
+/* Whatever belay writes there as root: its owner puts a link to root's file in its place in between. */
+static void
+root_gives_no_file_of_its_own_away_in_a_directory_of_others(void **state)
+{
+	static const char *const tools[] = { "chown", "chmod" };
+	char path[300], victim[300], *script, *name;
+	struct stat st;
+	size_t i;
+
+	(void)state;
+	as(0);
+	(void)snprintf(path, sizeof(path), "%s/other/trap/file", base);
+	(void)snprintf(victim, sizeof(victim), "%s/private/victim", base);
+	shell(mem_printf("mkdir '%s/traps' '%s/other/trap' && chown 7006 '%s/other/trap'", base, base, base));
+	for (i = 0; i < 2; i++) {
+		name = mem_printf("%s/traps/%s", base, tools[i]);
+		script = mem_printf("#!/bin/sh\nfor f in '%s/other/trap/'.belay-* '%s'; do\n"
+		    "[ -f \"$f\" ] && [ ! -L \"$f\" ] && rm -f \"$f\" && ln -s '%s' \"$f\" && echo >>'%s/traps/sprung'\n"
+		    "done\nexec /bin/%s \"$@\"\n", base, path, victim, base, tools[i]);
+		write_text(name, script, 0755);
+		free(script);
+		free(name);
+	}
+	name = mem_printf("%s/traps:%s", base, paths);
+	for (i = 0; i < 3; i++) {
+		as(0);
+		(void)unlink(path);
+		write_text(victim, "root's own\n", 0600);
+		write_text(path, "before\n", 0600);
+		assert_int_equal(chown(path, ANOTHER, 7000), 0);
+		as(FREELY);
+		/* A new content, a mode alone, and back from that. */
+		script = mem_printf("run-1/trap/%d", i == 2 ? 2 : (int)i + 1);
+		file_op(0, path, i == 0 ? "after\n" : "before\n", script);
+		free(script);
+		password(0, NULL);
+		w.order.op.mode = 0666;
+		w.order.token = 2;
+		if (i == 2)
+			check(OPV_APPLY, OP_APPLIED);
+		(void)setenv("PATH", name, 1);
+		(void)ops_ask(i == 2 ? OPV_UNDO : OPV_APPLY, DEADLINE_MS);
+		(void)setenv("PATH", paths, 1);
+		ourselves();
+		assert_int_equal(stat(victim, &st), 0);
+		assert_int_equal(st.st_uid, 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+		assert_text(victim, "root's own\n");
+	}
+	free(name);
+	shell(mem_printf("[ $(wc -l <'%s/traps/sprung') -ge 3 ]", base));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -680,6 +735,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_dd_that_knows_no_fullblock_reads_the_program_too),
 		cmocka_unit_test(another_user_than_root_has_records_of_its_own),
 		cmocka_unit_test(an_edit_as_another_user_is_locked_and_recorded_as_his),
+		cmocka_unit_test(root_gives_no_file_of_its_own_away_in_a_directory_of_others),
 		cmocka_unit_test(a_password_is_the_same_whoever_is_to_be_become_on_a_host),
 	};
 	int status;
