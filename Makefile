@@ -79,6 +79,7 @@ CORE_SRC = \
 	src/core/rollout_replay.c \
 	src/core/wayback.c \
 	src/core/diagnose.c \
+	src/core/explain.c \
 	src/core/diff.c \
 	src/core/keyfile.c \
 	src/core/envfile.c \
@@ -213,6 +214,7 @@ VERBS_SRC = \
 	src/verbs/run.c \
 	src/verbs/json.c \
 	src/verbs/status.c \
+	src/verbs/explain.c \
 	src/verbs/check.c \
 	src/verbs/lint.c \
 	src/verbs/drive.c \
@@ -295,6 +297,7 @@ TESTS = \
 	core/blockfile \
 	core/hba \
 	core/diagnose \
+	core/explain \
 	core/connurl \
 	core/connstring \
 	core/setting \

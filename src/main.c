@@ -33,21 +33,22 @@
 static const struct {
 	const char *word;
 	int	 (*verb)(const struct verb_options *);
-	bool	 takes_step;
+	const char *takes;	/* what stands behind it, or NULL */
 	const char *help;
 } verbs[] = {
-	{ "status", verb_status, false, "live TLS status of every link (no plan needed)" },
-	{ "check", verb_check, false, "read both files and prove the plan's order" },
-	{ "diff", verb_diff, true, "what a step would change, on which host" },
-	{ "apply", verb_apply, true, "apply the next step, a step, or all" },
-	{ "undo", verb_undo, true, "take the last step back, or several" },
-	{ "verify", verb_verify, true, "run the gates of what is in place, change nothing" },
-	{ "history", verb_history, false, "the journal" },
-	{ "adopt", verb_adopt, false, "take a run over that another bastion began" },
-	{ "unlock", verb_unlock, false, "who else holds hosts; take them over by the owner's name" },
+	{ "status", verb_status, NULL, "live TLS status of every link (no plan needed)" },
+	{ "check", verb_check, NULL, "read both files and prove the plan's order" },
+	{ "diff", verb_diff, "STEP", "what a step would change, on which host" },
+	{ "apply", verb_apply, "STEP", "apply the next step, a step, or all" },
+	{ "undo", verb_undo, "STEP", "take the last step back, or several" },
+	{ "verify", verb_verify, "STEP", "run the gates of what is in place, change nothing" },
+	{ "explain", verb_explain, "NAME", "what is wrong, why, and what to do" },
+	{ "history", verb_history, NULL, "the journal" },
+	{ "adopt", verb_adopt, NULL, "take a run over that another bastion began" },
+	{ "unlock", verb_unlock, NULL, "who else holds hosts; take them over by the owner's name" },
 };
 
-static const char *const not_yet[] = { "certs", "explain", "doctor", NULL };
+static const char *const not_yet[] = { "certs", "doctor", NULL };
 
 enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_WATCH, OPT_CHECK, OPT_EXPANDED, OPT_PRINT,
 	OPT_REASON, OPT_WAIVE, OPT_KEEP, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL };
@@ -82,8 +83,8 @@ usage(FILE *to)
 	(void)fputs("usage: belay [-f FLEET] [-p PLAN] [VERB] [options]\n"
 	    "without a verb: the console\n", to);
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		(void)fprintf(to, "  %-8s %s %s\n", verbs[i].word,
-		    verbs[i].takes_step ? "[STEP]" : "      ", verbs[i].help);
+		(void)fprintf(to, "  %-8s %s%s%s %s\n", verbs[i].word, verbs[i].takes == NULL ? " " : "[",
+		    verbs[i].takes == NULL ? "    " : verbs[i].takes, verbs[i].takes == NULL ? " " : "]", verbs[i].help);
 	(void)fputs("options:\n"
 	    "  -f, --fleet FILE     the fleet (default: fleet.yaml)\n"
 	    "  -p, --plan FILE      the plan (default: plan.yaml where there is one)\n"
@@ -94,7 +95,7 @@ usage(FILE *to)
 	    "      --skip-optional  apply: pass over optional steps\n"
 	    "      --waive CHECK --reason TEXT   apply, undo STEP: go on without a check\n"
 	    "      --keep HOST:PATH|ENDPOINT --reason TEXT   undo: leave what somebody else made of it\n"
-	    "      --json           status, check, diff, verify, history: as data\n"
+	    "      --json           status, check, diff, verify, explain, history: as data\n"
 	    "      --watch          status: again and again\n"
 	    "      --check          status: exit 2 where not every link is on TLS\n"
 	    "      --print          undo: as plain sh for each host, and do nothing\n"
@@ -129,7 +130,7 @@ run_verb(const char *word, const struct verb_options *o)
 
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(verbs[i].word, word) == 0) {
-			if (o->step != NULL && !verbs[i].takes_step)
+			if (o->step != NULL && verbs[i].takes == NULL)
 				return wrong("this verb takes no step:", o->step);
 			return verbs[i].verb(o);
 		}

@@ -81,8 +81,8 @@ help_options()
 # Verbs, with the step that they take.
 verbs()
 {
-	part "$1" DESCRIPTION Verbs | sed -n 's/^\.It Cm //p' | sed 's/ Op Ar step$/ [STEP]/' >"$tmp/manual"
-	"$belay" --help | sed '/^options:/,$d' | sed -n 's/^  \([a-z][a-z]*\) *\(\[STEP\]\)*.*/\1 \2/p' |
+	part "$1" DESCRIPTION Verbs | sed -n 's/^\.It Cm //p' | sed -e 's/ Op Ar step$/ [STEP]/' -e 's/ Op Ar name$/ [NAME]/' >"$tmp/manual"
+	"$belay" --help | sed '/^options:/,$d' | sed -n 's/^  \([a-z][a-z]*\) *\(\[[A-Z]*\]\)*.*/\1 \2/p' |
 	    sed 's/ $//' >"$tmp/source"
 	differ "$tmp/manual" "$tmp/source"
 }
@@ -223,7 +223,7 @@ clients:
 END
 	printf '%s\n' 'belay: plan/1' 'name: p' 'steps: [{ id: s, accept: { r: both } }]' >"$tmp/fleet/plan.yaml"
 	: >"$tmp/fleet/env"
-	for verb in status check diff verify history; do
+	for verb in status check diff verify explain history; do
 		rc=0
 		XDG_STATE_HOME=$tmp/fleet "$belay" -f "$tmp/fleet/fleet.yaml" -p "$tmp/fleet/plan.yaml" \
 		    "$verb" --json </dev/null >"$tmp/document" 2>"$tmp/why" || rc=$?
@@ -232,7 +232,7 @@ END
 		jq -r '.belay as $doc | paths | map(if type == "number" then "[]" else "." + . end) | join("")
 		    | $doc + " " + .[1:]' "$tmp/document"
 	done | sort -u >"$tmp/source"
-	for doc in status/1 check/1 diff/1 verify/1 history/1; do
+	for doc in status/1 check/1 diff/1 verify/1 explain/1 history/1; do
 		grep -q "^$doc " "$tmp/source" || echo "no $doc was printed"
 	done
 	comm -13 "$tmp/manual" "$tmp/source" | sed 's/^/only in the source: /'

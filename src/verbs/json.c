@@ -359,6 +359,32 @@ json_status(const struct engine *e)
 }
 
 void
+json_explain(const struct engine *e, const struct explanations *all)
+{
+	json_t *doc = json_object(), *a = json_array(), *o;
+	size_t i;
+
+	for (i = 0; i < all->n; i++) {
+		const struct explained *x = &all->v[i];
+		const struct cause_row *row = x->cause == NO_CAUSE ? NULL : cause_row((enum cause)x->cause);
+
+		o = json_object();
+		put(o, "of", words(x->link != NONE ? "link" : x->endpoint != NONE ? "endpoint" : "host"));
+		put(o, "name", words(explained_of(engine_fleet(e), x)));
+		put(o, "cause", words(row == NULL ? NULL : row->name));
+		put(o, "sure", json_boolean(x->sure));
+		put(o, "what", words(row == NULL ? NULL : row->what));
+		put(o, "because", words(x->because));
+		put(o, "fix", words(row == NULL ? NULL : row->fix));
+		add(a, o);
+	}
+	put(doc, "belay", json_string("explain/1"));
+	put(doc, "at_ms", json_integer((json_int_t)engine_now_ms(e)));
+	put(doc, "causes", a);
+	print(doc);
+}
+
+void
 json_history(const struct engine *e)
 {
 	json_t *doc = json_object(), *a = json_array(), *o;

@@ -7,10 +7,12 @@
 #define BELAY_VERBS_JSON_H
 
 #include "core/err.h"
+#include "core/explain.h"
 #include "core/proof.h"
 #include "engine/engine.h"
 
 void	json_status(const struct engine *);
+void	json_explain(const struct engine *, const struct explanations *);
 void	json_history(const struct engine *);
 void	json_diff(const struct engine *, int step);
 void	json_results(const struct engine *, const int *steps, size_t n);

@@ -38,6 +38,7 @@ int	verb_apply(const struct verb_options *);
 int	verb_undo(const struct verb_options *);
 int	verb_verify(const struct verb_options *);
 int	verb_history(const struct verb_options *);
+int	verb_explain(const struct verb_options *);	/* step: what is to be explained */
 int	verb_adopt(const struct verb_options *);
 int	verb_unlock(const struct verb_options *);
 

@@ -1,0 +1,316 @@
+/*
+ * explain: see explain.h.
+ *
+ * A certificate is wrong for who looks at it: a link's clues hold of the
+ * certificate what that link verifies, an endpoint's all of it.
+ */
+#include "core/explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "core/mem.h"
+
+#define FOREVER INT64_MAX
+
+struct explaining {
+	const struct fleet *f;
+	const struct board *b;
+	int64_t	 now_ms;
+	struct explanations *ret;
+};
+
+static struct explained *
+push(struct explaining *x, int host, int endpoint, int link, int cause, bool sure, const char *because)
+{
+	struct explained *e = mem_push(&x->ret->v, &x->ret->n, sizeof(*e));
+
+	e->host = host;
+	e->endpoint = endpoint;
+	e->link = link;
+	e->cause = cause;
+	e->sure = sure;
+	e->because = because == NULL || *because == '\0' ? NULL : mem_strdup(because);
+	return e;
+}
+
+static void
+explain_host(struct explaining *x, int host)
+{
+	const struct host_view *v = board_host_view(x->b, host);
+	char words[640];
+
+	if (v->reach != REACH_LOST && v->reach != REACH_BLOCKED)
+		return;
+	(void)snprintf(words, sizeof(words), "%s%s%s", reach_word(v->reach), v->why[0] == '\0' ? "" : ": ", v->why);
+	(void)push(x, host, NONE, NONE, NO_CAUSE, true, words);
+}
+
+static const char *
+listens(const struct explaining *x, int endpoint)
+{
+	static const char *const names[KIND_COUNT] = { "listen_addresses", "listen_addr", "bind" };
+	const struct reading *r = board_reading(x->b, READING_SETTINGS, endpoint);
+	size_t i;
+
+	for (i = 0; r != NULL && i < r->settings.n; i++)
+		if (strcmp(r->settings.v[i].key, names[x->f->endpoints[endpoint].kind]) == 0)
+			return r->settings.v[i].value;
+	return NULL;
+}
+
+/* What is known of the endpoint, whoever dials it. */
+static bool
+clues_of_endpoint(const struct explaining *x, int endpoint, struct clues *c)
+{
+	const struct endpoint *e = &x->f->endpoints[endpoint];
+	const struct reading *r = board_reading(x->b, READING_SERVED, endpoint);
+	struct endpoint_view v;
+
+	clues_init(c, e->kind);
+	c->now_s = x->now_ms / 1000;
+	if (r == NULL)
+		return false;
+	clues_served(c, &r->served);
+	c->one_port = e->port_plain == e->port_tls && e->port_plain != 0 ? KNOWN_YES : KNOWN_NO;
+	c->listens = listens(x, endpoint);
+	c->dials = e->names.n > 0 ? e->names.v[0] : NULL;
+	board_endpoint(x->b, endpoint, x->now_ms, FOREVER, &v);
+	c->configured = v.configured;
+	return true;
+}
+
+static void
+explain_endpoint(struct explaining *x, int endpoint)
+{
+	const struct reading *bad = board_failure(x->b, READING_SERVED, endpoint);
+	struct diagnosis d[DIAGNOSES_MAX];
+	struct clues c;
+	size_t i, n;
+
+	if (!clues_of_endpoint(x, endpoint, &c)) {
+		if (bad != NULL)
+			(void)push(x, NONE, endpoint, NONE, NO_CAUSE, true, bad->why);
+		return;
+	}
+	n = diagnose(&c, d);
+	for (i = 0; i < n; i++)
+		/* That it has no TLS is where a cutover begins. */
+		if (d[i].cause != CAUSE_NO_TLS)
+			(void)push(x, NONE, endpoint, NONE, (int)d[i].cause, d[i].sure, d[i].because);
+}
+
+/* Only what this link looks at. */
+static void
+narrow(struct clues *c)
+{
+	if (c->dial == DIAL_VERIFY_FULL)
+		return;
+	c->name = VERIFIED_NOT_TRIED;
+	if (c->dial == DIAL_VERIFY_CA)
+		return;
+	c->cert = NULL;
+	c->chain = VERIFIED_NOT_TRIED;
+	c->chain_why = NULL;
+}
+
+/* pg_hba.conf's answer to the link's role from its address, where the fleet names one of each. */
+static bool
+ask_hba(const struct explaining *x, const struct link *l, bool tls, struct hba_answer *ret)
+{
+	const struct endpoint *e = &x->f->endpoints[l->endpoint];
+	int host = e->host != NONE ? e->host : e->unit != NONE ? x->f->units[e->unit].host : NONE;
+	const struct reading *r = host == NONE ? NULL : board_reading(x->b, READING_HOST, host);
+	struct hba_reading how = { 0, NULL, NULL, NULL };
+	struct hba_connection hc;
+	struct hba_rules rules;
+	struct err ignored;
+	size_t i;
+	bool asked = false;
+
+	if (r == NULL || l->match.users.n != 1 || l->match.addresses.n != 1 || strchr(l->match.addresses.v[0], '/') != NULL)
+		return false;
+	memset(&hc, 0, sizeof(hc));
+	hc.address = l->match.addresses.v[0];
+	hc.user = l->match.users.v[0];
+	hc.database = l->match.databases.n == 1 ? l->match.databases.v[0] : NULL;
+	hc.tls = tls;
+	hc.stored = l->stored;
+	for (i = 0; i < r->nhba && !asked; i++)
+		if (r->hba[i].endpoint == l->endpoint && r->hba[i].text != NULL &&
+		    hba_read(&rules, &how, r->hba[i].text, strlen(r->hba[i].text), &ignored) == 0) {
+			asked = rules.broken == NONE;
+			if (asked)
+				hba_match(&rules, &hc, ret);
+			hba_rules_release(&rules);
+		}
+	return asked;
+}
+
+/* A word of another driver's in one of its strings. */
+static void
+explain_strings(struct explaining *x, int link)
+{
+	int host = link_host(x->f, &x->f->links[link]);
+	const struct reading *r = host == NONE ? NULL : board_reading(x->b, READING_HOST, host);
+	char words[1024];
+	size_t i;
+
+	for (i = 0; r != NULL && i < r->nstrings; i++) {
+		const struct string_seen *s = &r->strings[i];
+
+		if (s->link != link || strcmp(s->name, "dialect") != 0)
+			continue;
+		(void)snprintf(words, sizeof(words), "%.300s:%d: %.100s: %.400s", s->file, s->line, s->variable, s->text);
+		(void)push(x, NONE, NONE, link, CAUSE_DRIVER_WORD, true, words);
+	}
+}
+
+/* The first sure cause of the pooler's own links: what its clients wait for. */
+static const struct explained *
+leg_of(const struct explaining *x, int endpoint)
+{
+	size_t i;
+
+	for (i = 0; i < x->ret->n; i++) {
+		const struct explained *e = &x->ret->v[i];
+
+		if (e->link != NONE && e->sure && e->cause != NO_CAUSE && x->f->clients[x->f->links[e->link].client].pools == endpoint)
+			return e;
+	}
+	return NULL;
+}
+
+static void
+explain_link(struct explaining *x, int link)
+{
+	const struct link *l = &x->f->links[link];
+	const struct endpoint *e = &x->f->endpoints[l->endpoint];
+	struct diagnosis d[DIAGNOSES_MAX];
+	struct hba_answer now, by_tls;
+	struct link_view v;
+	struct clues c;
+	size_t i, n;
+	int port;
+
+	explain_strings(x, link);
+	board_link(x->b, link, x->now_ms, FOREVER, &v);
+	if (v.dial == DIAL_UNKNOWN || !clues_of_endpoint(x, l->endpoint, &c))
+		return;
+	c.dialect = l->dialect;
+	c.dial = v.dial;
+	c.dials = link_dials_name(x->f, l);
+	c.shows = l->stray ? KNOWN_YES : NOT_KNOWN;
+	c.demands = c.configured == ACCEPT_MUTUAL ? KNOWN_YES : NOT_KNOWN;
+	port = link_dials_port(x->f, l, v.dial);
+	c.dials_tls_port = port == 0 || c.one_port == KNOWN_YES ? NOT_KNOWN : port == e->port_tls ? KNOWN_YES : KNOWN_NO;
+	if (e->kind == KIND_POSTGRES && ask_hba(x, l, v.dial >= DIAL_PREFER, &now)) {
+		c.hba = &now;
+		if (ask_hba(x, l, true, &by_tls))
+			c.hba_by_tls = &by_tls;
+	}
+	narrow(&c);
+	n = diagnose(&c, d);
+	for (i = 0; i < n; i++)
+		/* What an endpoint lacks is the link's trouble where the link wants it. */
+		if ((d[i].cause != CAUSE_NO_TLS && d[i].cause != CAUSE_TLS_NOT_LOADED) || v.dial >= DIAL_REQUIRE)
+			(void)push(x, NONE, NONE, link, (int)d[i].cause, d[i].sure, d[i].because);
+}
+
+static bool
+wanted_link(const struct fleet *f, int link, const char *name, const struct indices *links)
+{
+	size_t i;
+
+	for (i = 0; i < links->n; i++)
+		if (links->v[i] == link)
+			return true;
+	return strcmp(f->clients[f->links[link].client].name, name) == 0 ||
+	    (f->clients[f->links[link].client].of != NULL && strcmp(f->clients[f->links[link].client].of, name) == 0);
+}
+
+/* Its clients, once its own links are known. */
+static void
+explain_pooled(struct explaining *x, int link)
+{
+	const struct explained *leg = leg_of(x, x->f->links[link].endpoint);
+	char words[512];
+
+	if (leg == NULL)
+		return;
+	(void)snprintf(words, sizeof(words), "%.160s: %s%s%.250s", x->f->links[leg->link].name,
+	    cause_row((enum cause)leg->cause)->name, leg->because == NULL ? "" : ", ", leg->because == NULL ? "" : leg->because);
+	(void)push(x, NONE, NONE, link, CAUSE_POOLER_LEG, true, words);
+}
+
+/* Drops what the name does not stand for. */
+static void
+keep_named(struct explaining *x, const char *name, const struct indices *links)
+{
+	const struct fleet *f = x->f;
+	size_t i, n = 0;
+
+	for (i = 0; i < x->ret->n; i++) {
+		struct explained *e = &x->ret->v[i];
+
+		if ((e->host != NONE && strcmp(f->hosts[e->host].name, name) == 0) ||
+		    (e->endpoint != NONE && strcmp(f->endpoints[e->endpoint].name, name) == 0) ||
+		    (e->link != NONE && (wanted_link(f, e->link, name, links) ||
+		    strcmp(f->endpoints[f->links[e->link].endpoint].name, name) == 0 ||
+		    (link_host(f, &f->links[e->link]) != NONE &&
+		    strcmp(f->hosts[link_host(f, &f->links[e->link])].name, name) == 0))))
+			x->ret->v[n++] = *e;
+		else
+			free(e->because);
+	}
+	x->ret->n = n;
+}
+
+int
+explain_board(struct explanations *ret, const struct fleet *f, const struct board *b, int64_t now_ms, const char *name,
+    struct err *err)
+{
+	struct explaining x = { f, b, now_ms, ret };
+	struct indices links = { NULL, 0 };
+	size_t i, n;
+	int first;
+
+	memset(ret, 0, sizeof(*ret));
+	if (name != NULL && fleet_links(f, name, &links) == 0 && fleet_host(f, name) == NONE &&
+	    fleet_endpoint(f, name) == NONE && fleet_clients(f, name, &first) == 0)
+		return err_set(err, "there is no host, endpoint, client or link '%s' in '%s'", name, f->path);
+	for (i = 0; i < f->nhosts; i++)
+		explain_host(&x, (int)i);
+	for (i = 0; i < f->nendpoints; i++)
+		explain_endpoint(&x, (int)i);
+	for (i = 0; i < f->nlinks; i++)
+		explain_link(&x, (int)i);
+	n = f->nlinks;
+	for (i = 0; i < n; i++)
+		if (f->endpoints[f->links[i].endpoint].kind == KIND_PGBOUNCER)
+			explain_pooled(&x, (int)i);
+	if (name != NULL)
+		keep_named(&x, name, &links);
+	free(links.v);
+	return 0;
+}
+
+void
+explanations_release(struct explanations *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->n; i++)
+		free(e->v[i].because);
+	free(e->v);
+	memset(e, 0, sizeof(*e));
+}
+
+const char *
+explained_of(const struct fleet *f, const struct explained *e)
+{
+	return e->link != NONE ? f->links[e->link].name : e->endpoint != NONE ? f->endpoints[e->endpoint].name :
+	    f->hosts[e->host].name;
+}
