@@ -72,9 +72,10 @@ waive_unseen() {
 	keys a
 	until_ 20 shows 'y or Enter applies' || { screen; return 1; }
 	keys y
-	until_ 30 shows 'unaccounted for' || { screen; return 1; }
+	until_ 60 shows 'unaccounted for' || { screen; return 1; }
 	keys : "waive nobody unseen redis all of them are flipped" Enter
-	until_ 60 status_phase redis-tls done || { screen; return 1; }
+	until_ 10 shows "is waived" || { screen; return 1; }
+	apply_by_key redis-tls
 }
 
 undo_by_key() {
