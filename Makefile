@@ -161,6 +161,7 @@ REMOTE_SRC = \
 	src/remote/probe_sql.c \
 	src/remote/probe_postgres.c \
 	src/remote/probe_pgbouncer.c \
+	src/remote/persisted.c \
 	src/remote/probe_redis.c \
 	src/remote/probe_check.c \
 	src/remote/statement.c \

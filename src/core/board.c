@@ -20,8 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "core/setting.h"
 
 struct slot {
 	struct reading *good;	/* SAW or SAW_PART */
@@ -349,6 +351,17 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 	}
 }
 
+static void
+not_lasting(enum kind kind, const struct reading *settings, struct endpoint_view *v)
+{
+	struct buf words;
+
+	buf_init(&words, 4096);
+	if (setting_drift(kind, settings, &words) > 0)
+		(void)snprintf(v->lasting, sizeof(v->lasting), "%s", buf_str(&words));
+	buf_release(&words);
+}
+
 void
 board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stale_ms, struct endpoint_view *v)
 {
@@ -366,6 +379,8 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 			v->configured = (enum accept)host->facets[i].value;
 	if (v->configured == ACCEPT_UNKNOWN && settings != NULL)
 		v->configured = accept_by_settings(b->fleet, endpoint, settings);
+	if (settings != NULL)
+		not_lasting(e->kind, settings, v);
 	if (served == NULL) {
 		say(v->why, sizeof(v->why), failed == NULL ? "not looked yet" : "cannot see",
 		    failed == NULL ? NULL : failed->why);

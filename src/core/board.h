@@ -77,6 +77,7 @@ struct endpoint_view {
 	bool	 verified;	/* chain and every name */
 	int64_t	 at_ms;
 	char	 why[256];
+	char	 lasting[256];	/* what runs and will not be so after a restart, or ""; may hold remote bytes */
 };
 void	board_endpoint(const struct board *, int endpoint, int64_t now_ms, int64_t stale_ms, struct endpoint_view *ret);
 

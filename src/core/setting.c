@@ -11,6 +11,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/reading.h"
 #include "core/op.h"
 #include "core/reader.h"
 
@@ -215,4 +216,50 @@ setting_parse_text(struct pairs *ret, const char *text, size_t len_bytes, struct
 	}
 	*ret = pairs;
 	return 0;
+}
+
+static const char *
+value_words(const char *value)
+{
+	return value == NULL || *value == '\0' ? "nothing" : value;
+}
+
+/* "ssl@persisted" is of "ssl"; false: the key is about something else. */
+static bool
+about(const char *key, const char *what, char *name, size_t size)
+{
+	const char *at = strrchr(key, '@');
+
+	if (at == NULL || strcmp(at + 1, what) != 0 || (size_t)(at - key) >= size)
+		return false;
+	memcpy(name, key, (size_t)(at - key));
+	name[at - key] = '\0';
+	return true;
+}
+
+size_t
+setting_drift(enum kind kind, const struct reading *r, struct buf *out)
+{
+	char name[SETTING_NAME_MAX + 1];
+	const char *runs;
+	size_t i, n = 0;
+
+	for (i = 0; i < r->settings.n; i++) {
+		const struct pair *p = &r->settings.v[i];
+
+		if (about(p->key, "persisted", name, sizeof(name))) {
+			runs = reading_setting(r, name);
+			if (runs == NULL || setting_same(kind, runs, p->value))
+				continue;
+			(void)buf_printf(out, kind == KIND_REDIS ? "%s%s is %s, and %s in its file: after a restart that counts, "
+			    "unless its command line says so" : "%s%s is %s, and %s after a reload or a restart", n++ > 0 ? "; " : "",
+			    name, value_words(runs), value_words(p->value));
+		} else if (about(p->key, "pending", name, sizeof(name)))
+			(void)buf_printf(out, "%s%s waits for a restart", n++ > 0 ? "; " : "", name);
+		else if (about(p->key, "source", name, sizeof(name)) && strncmp(name, "ssl", 3) == 0 &&
+		    strcmp(p->value, "command line") == 0)
+			(void)buf_printf(out, "%s%s is %s by the command line: no reload and no ALTER SYSTEM takes it back",
+			    n++ > 0 ? "; " : "", name, value_words(reading_setting(r, name)));
+	}
+	return n;
 }

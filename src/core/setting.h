@@ -38,6 +38,13 @@ bool	setting_same(enum kind, const char *a, const char *b);
 int	setting_truth(const char *);	/* 0, 1, in any case; -1: it is no boolean */
 bool	setting_name_same(const char *a, const char *b);	/* in any case */
 
+/*
+ * Where what runs is not what the server's own file says (KEY@persisted of READING_SETTINGS), or
+ * waits for a restart: words for each, parted by "; ".  Returns how many.
+ */
+struct reading;
+size_t	setting_drift(enum kind, const struct reading *, struct buf *out);
+
 /* value NULL: "unset". */
 void	setting_put_text(struct buf *out, const struct pairs *);
 /* -1 where it is none; what was read is released then.  pairs_release() of reader.h is for the caller. */

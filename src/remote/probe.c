@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "core/logins.h"
+#include "core/buf.h"
 #include "core/mem.h"
+#include "core/text.h"
 #include "remote/follow.h"
 #include "remote/loginwatch.h"
 #include "remote/session.h"
@@ -402,10 +404,114 @@ leave_lane(struct probe *p)
 		lane->last = q;
 }
 
+/* --- what is read before the end ------------------------------------------- */
+
+struct tail {
+	struct stream *stream;
+	struct buf out, errors;
+	char	*command;
+	int	 host;
+	bool	 started;
+	void	(*done)(struct probe *, const char *, size_t, const char *);
+};
+
+void
+probe_then(struct probe *p, int host, const char *command,
+    void (*done)(struct probe *, const char *, size_t, const char *))
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	(void)buf_puts(&b, "sh -c ");
+	text_shell_quote(&b, command);
+	p->tail = mem_alloc(sizeof(*p->tail));
+	p->tail->command = buf_take(&b, NULL);
+	p->tail->host = host;
+	p->tail->done = done;
+	buf_init(&p->tail->out, PROBE_TAIL_MAX);
+	buf_init(&p->tail->errors, 1024);
+}
+
+static void
+tail_free(struct probe *p)
+{
+	struct tail *t = p->tail;
+
+	p->tail = NULL;
+	if (t == NULL)
+		return;
+	stream_close(t->stream);
+	buf_release(&t->out);
+	buf_release(&t->errors);
+	free(t->command);
+	free(t);
+}
+
+static void
+tail_ended(struct probe *p, const char *why)
+{
+	struct tail *t = p->tail;
+
+	t->done(p, why == NULL ? buf_str(&t->out) : NULL, why == NULL ? t->out.len : 0, why);
+	tail_free(p);
+	probe_finish(p);
+}
+
+static void
+tail_data(void *arg, const unsigned char *bytes, size_t len)
+{
+	(void)buf_put(&((struct probe *)arg)->tail->out, bytes, len);
+}
+
+static void
+tail_errdata(void *arg, const unsigned char *bytes, size_t len)
+{
+	(void)buf_put(&((struct probe *)arg)->tail->errors, bytes, len);
+}
+
+static void
+tail_opened(void *arg)
+{
+	stream_write_eof(((struct probe *)arg)->tail->stream);
+}
+
+static void
+tail_closed(void *arg, enum stream_end end, int status, const struct err *why)
+{
+	struct probe *p = arg;
+	struct tail *t = p->tail;
+	char line[256];
+
+	t->stream = NULL;
+	(void)snprintf(line, sizeof(line), "%.200s", end != STREAM_EXITED ?
+	    why != NULL ? why->msg : "its end is not known" : t->out.over ? "it is too long" : buf_str(&t->errors));
+	line[strcspn(line, "\r\n")] = '\0';
+	tail_ended(p, end == STREAM_EXITED && status == 0 && !t->out.over ? NULL : line);
+}
+
+static const struct stream_events tail_events = {
+	.opened = tail_opened, .data = tail_data, .errdata = tail_errdata, .closed = tail_closed,
+};
+
+/* True: there is something to be read first, and the probe goes on. */
+static bool
+tail_begun(struct probe *p)
+{
+	struct tail *t = p->tail;
+
+	if (t == NULL || t->started || p->reading.outcome == SAW_NOT)
+		return false;
+	t->started = true;
+	t->stream = session_exec(p->set->c.session(p->set->c.arg, t->host), t->command, &tail_events, p);
+	stream_deadline(t->stream, probe_left_ms(p));
+	return true;
+}
+
 /* Takes the probe out of everything; the struct is still there. */
 static void
 detach(struct probe *p)
 {
+	tail_free(p);
 	if (p->started)
 		p->ops->stop(p);
 	p->timer->data = NULL;
@@ -427,6 +533,8 @@ probe_finish(struct probe *p)
 	probe_done *done = p->done;
 	void *arg = p->arg;
 
+	if (tail_begun(p))
+		return;
 	/*
 	 * When it began to look: what it met along the way may be that old, and who asks
 	 * for something newer than a change must not be given it.
@@ -512,6 +620,10 @@ fire(uv_timer_t *timer)
 	if (!p->started) {
 		probe_end(p, SAW_NOT, "an earlier question to '%s' is still without an answer",
 		    spot_endpoint(p->spot)->name);
+		return;
+	}
+	if (p->tail != NULL && p->tail->started) {
+		tail_ended(p, "it was not read in time");
 		return;
 	}
 	if (p->ops->late != NULL) {

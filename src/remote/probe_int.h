@@ -89,6 +89,7 @@ struct probe {
 	int64_t	 began_ms;			/* since 1970; 0: not yet */
 	bool	 started;
 	char	*wants;				/* see probe_wants() */
+	struct tail *tail;			/* see probe_then() */
 	probe_done *done;
 	void	*arg;
 };
@@ -121,6 +122,13 @@ void	probe_end(struct probe *, enum outcome, const char *fmt, ...)
 /* Sets outcome and reason without ending; a worse outcome is never bettered. */
 void	probe_say(struct probe *, enum outcome, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
+/*
+ * Before the probe ends well: a command on a host, at most PROBE_TAIL_MAX of whose output is
+ * given to done(), or why it could not be had.  Within the probe's deadline, and its turn.
+ */
+#define PROBE_TAIL_MAX	((size_t)256 << 10)
+void	probe_then(struct probe *, int host, const char *command,
+	    void (*done)(struct probe *, const char *text, size_t len_bytes, const char *why));
 int64_t	probe_left_ms(const struct probe *);	/* until its deadline, at least 1 */
 /* Brings the deadline nearer: late() comes then. */
 void	probe_hurry(struct probe *, int64_t from_now_ms);
@@ -152,6 +160,13 @@ char	*log_since(const char *command, int64_t since_ms);
 void	spot_logins(struct spot *, bool logged, struct census *);
 void	sql_free(struct sql *);
 void	redis_free(struct redis *);
+
+/*
+ * What will be after a restart, beside what runs: KEY@persisted, as the server's own file
+ * has it, or persisted@unseen with why it cannot be told.  persisted.c
+ */
+void	persisted_redis(struct probe *);
+void	persisted_pgbouncer(struct probe *);
 
 /* One more setting that a check asks the settings probe for, or "". */
 const char *probe_wants(const struct probe *);

@@ -177,6 +177,7 @@ settings_finish(struct probe *p)
 {
 	if (equal(setting_get(&p->reading, "so_reuseport"), "1"))
 		probe_say(p, SAW_PART, "with so_reuseport this is the word of one process out of several");
+	persisted_pgbouncer(p);
 }
 
 static const struct sql_question settings_questions[] = {

@@ -143,6 +143,11 @@ static const char hba_sql[] =
 	" FROM pg_catalog.pg_hba_file_rules WHERE type IS NULL OR type <> 'local'"
 	" ORDER BY line_number LIMIT 64";
 
+/* What the files say, the last of each name; for who may see it. */
+static const char file_sql[] =
+	"SELECT DISTINCT ON (name) name, setting FROM pg_catalog.pg_file_settings"
+	" WHERE name LIKE 'ssl%' AND error IS NULL ORDER BY name, seqno DESC";
+
 static void
 put_about(struct probe *p, const char *name, const char *what, const char *value)
 {
@@ -202,12 +207,28 @@ hba_refused(struct probe *p, const char *sqlstate, const char *why)
 	return true;
 }
 
+static void
+file_row(struct probe *p, const struct pq_row *row)
+{
+	if (pq_value(row, "name") != NULL)
+		put_about(p, pq_value(row, "name"), "persisted", pq_value(row, "setting"));
+}
+
+static bool
+file_refused(struct probe *p, const char *sqlstate, const char *why)
+{
+	(void)sqlstate;
+	put_about(p, "persisted", "unseen", why);
+	return true;
+}
+
 static const struct sql_question settings_questions[] = {
 	{ settings_sql, probe_wants, SETTINGS_BYTES_MAX, settings_row, NULL },
 	{ hba_sql, NULL, SETTINGS_BYTES_MAX, hba_row, hba_refused },
+	{ file_sql, NULL, SETTINGS_BYTES_MAX, file_row, file_refused },
 };
 static const struct sql_script settings_script = {
-	settings_questions, 2, NULL, OPTIONS, setting_forget, NULL, setting_forget, NULL,
+	settings_questions, 3, NULL, OPTIONS, setting_forget, NULL, setting_forget, NULL,
 };
 
 static void

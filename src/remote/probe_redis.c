@@ -723,6 +723,7 @@ settings_finish(struct redis *r)
 		probe_say(r->probe, SAW_PART, "CONFIG GET: %s", p->refusal);
 	free(p->refusal);
 	p->refusal = NULL;
+	persisted_redis(r->probe);
 }
 
 static void

@@ -203,6 +203,7 @@ endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
 	put(o, "path_proven", json_boolean(v.verified));
 	put(o, "age_s", age(now_ms, v.at_ms));
 	put(o, "why", v.why[0] == '\0' ? json_null() : words(v.why));
+	put(o, "after_restart", v.lasting[0] == '\0' ? json_null() : words(v.lasting));
 	put(o, "certificate", served != NULL && served->served.tls == LEG_OPEN ?
 	    certificate_object(&served->served.cert) : json_null());
 	if (census != NULL) {

@@ -15,7 +15,9 @@
 #include <cmocka.h>
 #include <libpq-fe.h>
 
+#include "core/buf.h"
 #include "core/mem.h"
+#include "core/setting.h"
 #include "probe_fixture.h"
 
 #define HBA_BOTH	BENCH_HBA_BOTH
@@ -329,6 +331,104 @@ postgres_settings_are_read_with_their_source(void **state)
 	r = bench_look(&bench, READING_SETTINGS, EP_POSTGRES, 10000);
 	assert_int_equal(r.outcome, SAW);
 	assert_string_equal(bench_setting(&r, "pg_hba:2"), "host {all} {all} 127.0.0.1 255.255.255.255 scram-sha-256");
+	reading_release(&r);
+}
+
+/* --- what will be after a restart ------------------------------------------ */
+
+static const char *
+drift(enum kind kind, const struct reading *r)
+{
+	static char said[1024];
+	struct buf words;
+
+	buf_init(&words, 0);
+	(void)setting_drift(kind, r, &words);
+	(void)snprintf(said, sizeof(said), "%s", buf_str(&words));
+	buf_release(&words);
+	return said;
+}
+
+static void
+postgres_says_what_its_files_will_make_of_it(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	servers_postgres(&sv, "good", HBA_BOTH, "");
+	r = bench_look(&bench, READING_SETTINGS, EP_POSTGRES, 10000);
+	assert_non_null(strstr(bench_setting(&r, "persisted@unseen"), "permission denied"));	/* not for everybody to see */
+	assert_string_equal(drift(KIND_POSTGRES, &r), "");
+	reading_release(&r);
+	servers_sql(&sv, "GRANT SELECT ON pg_file_settings TO belay_probe; GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO belay_probe");
+	r = bench_look(&bench, READING_SETTINGS, EP_POSTGRES, 10000);
+	assert_string_equal(bench_setting(&r, "ssl@persisted"), "on");
+	assert_string_equal(drift(KIND_POSTGRES, &r), "");
+	reading_release(&r);
+	/* Edited, and not reloaded; then by ALTER SYSTEM, which counts more. */
+	servers_run("echo 'ssl = off' >>%s/data/postgresql.conf", sv.dir);
+	r = bench_look(&bench, READING_SETTINGS, EP_POSTGRES, 10000);
+	assert_string_equal(drift(KIND_POSTGRES, &r), "ssl is on, and off after a reload or a restart");
+	reading_release(&r);
+	servers_sql(&sv, "ALTER SYSTEM SET ssl = on");
+	r = bench_look(&bench, READING_SETTINGS, EP_POSTGRES, 10000);
+	assert_string_equal(drift(KIND_POSTGRES, &r), "");
+	reading_release(&r);
+	servers_sql(&sv, "ALTER SYSTEM RESET ssl");
+	servers_sql(&sv, "REVOKE SELECT ON pg_file_settings FROM belay_probe");
+}
+
+static void
+pgbouncer_says_what_its_file_will_make_of_it(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	bench_pgbouncer("allow", "good", "");
+	r = bench_look(&bench, READING_SETTINGS, EP_PGBOUNCER, 10000);
+	assert_string_equal(bench_setting(&r, "client_tls_sslmode@persisted"), "allow");
+	assert_string_equal(drift(KIND_PGBOUNCER, &r), "");
+	reading_release(&r);
+	servers_run("f=$(ls %s/*.ini) && sed -i 's/^client_tls_sslmode.*/client_tls_sslmode = require/' $f", sv.dir);
+	r = bench_look(&bench, READING_SETTINGS, EP_PGBOUNCER, 10000);
+	assert_string_equal(drift(KIND_PGBOUNCER, &r), "client_tls_sslmode is allow, and require after a reload or a restart");
+	reading_release(&r);
+}
+
+/* CONFIG SET, and no CONFIG REWRITE. */
+static void
+redis_says_what_its_file_will_make_of_it(void **state)
+{
+	char text[1000], port[16], expected[200];
+	const char *const argv[] = { servers_path(&sv, "redis.conf"), "--port", port, NULL };
+	struct reading r;
+
+	(void)state;
+	(void)snprintf(port, sizeof(port), "%d", sv.redis_port);
+	(void)snprintf(text, sizeof(text), "port %s\nrequirepass \"probe pw\"\ntls-cert-file %s/good.crt\ntls-key-file %s/good.key\n"
+	    "tls-ca-cert-file %s/ca.crt\ntls-auth-clients no\n", port, sv.dir, sv.dir, sv.dir);
+	servers_write(&sv, "redis.conf", text);
+	servers_run("chmod 666 %s/redis.conf", sv.dir);
+	servers_redis(&sv, argv);
+	r = bench_look(&bench, READING_SETTINGS, EP_REDIS, 10000);
+	assert_string_equal(bench_setting(&r, "tls-port@persisted"), "0");
+	assert_string_equal(drift(KIND_REDIS, &r), "");
+	reading_release(&r);
+	servers_run("REDISCLI_AUTH='probe pw' redis-cli -p %s config set tls-port %d", port, sv.redis_tls_port);
+	r = bench_look(&bench, READING_SETTINGS, EP_REDIS, 10000);
+	(void)snprintf(expected, sizeof(expected), "tls-port is %d, and 0 in its file: after a restart that counts, unless its command line says so",
+	    sv.redis_tls_port);
+	assert_string_equal(drift(KIND_REDIS, &r), expected);
+	reading_release(&r);
+	servers_run("cd %s && REDISCLI_AUTH='probe pw' redis-cli -p %s config set dir %s && printf '%%s\\n' 'tls-port %d' >>redis.conf",
+	    sv.dir, port, sv.dir, sv.redis_tls_port);
+	r = bench_look(&bench, READING_SETTINGS, EP_REDIS, 10000);
+	assert_string_equal(drift(KIND_REDIS, &r), "");
+	reading_release(&r);
+	/* Without a file nothing can be told. */
+	bench_redis(true, true, "good", NULL, NULL);
+	r = bench_look(&bench, READING_SETTINGS, EP_REDIS, 10000);
+	assert_non_null(strstr(bench_setting(&r, "persisted@unseen"), "without a configuration file"));
 	reading_release(&r);
 }
 
@@ -646,6 +746,9 @@ main(void)
 		BENCH_CASE(wrong_password_is_told_and_the_right_one_works_later),
 		BENCH_CASE(inherited_habits_do_not_reach_libpq),
 		BENCH_CASE(postgres_settings_are_read_with_their_source),
+		BENCH_CASE(postgres_says_what_its_files_will_make_of_it),
+		BENCH_CASE(pgbouncer_says_what_its_file_will_make_of_it),
+		BENCH_CASE(redis_says_what_its_file_will_make_of_it),
 		BENCH_CASE(pgbouncer_modes_are_seen_for_what_they_do),
 		BENCH_CASE(pgbouncer_never_passes_a_bad_certificate),
 		BENCH_CASE(pgbouncer_console_counts_clients_and_its_own_servers),

@@ -370,6 +370,11 @@ servers_redis(struct servers *s, const char *const more[])
 	int n = 7, i, port = 0;
 
 	servers_stop(s, &s->redis);
+	if (more[0] != NULL && more[0][0] == '/') {	/* a configuration file comes first */
+		memmove(argv + 2, argv + 1, 6 * sizeof(*argv));
+		argv[1] = *more++;
+		n++;
+	}
 	for (i = 0; more[i] != NULL && n < 63; i++) {
 		argv[n++] = more[i];
 		if (i > 0 && (strcmp(more[i - 1], "--port") == 0 || strcmp(more[i - 1], "--tls-port") == 0) &&

@@ -42,7 +42,7 @@ void	servers_sql(const struct servers *, const char *sql);		/* as superuser, by 
 char	*servers_ask(const struct servers *, const char *sql);		/* the caller frees */
 /* lines of its [pgbouncer] section; postgres on 127.0.0.1 behind it */
 void	servers_pgbouncer(struct servers *, const char *lines);
-/* more command line, NULL-terminated; port and tls-port are given by the caller's words */
+/* more command line, NULL-terminated, a configuration file first; port and tls-port are given by the caller's words */
 void	servers_redis(struct servers *, const char *const more[]);
 void	servers_stop(struct servers *, pid_t *);	/* one of its pids; 0 is fine */
 
