@@ -315,6 +315,8 @@ certs_page(struct page *p, const struct scene *s)
 		add_seen(p, s, READING_SERVED, (int)i);
 		if (ev.why[0] != '\0')
 			page_wrap(p, 2, ROLE_WARN, ev.why);
+		if (ev.lasting[0] != '\0')
+			page_wrap(p, 2, ROLE_WARN, ev.lasting);
 		if (r == NULL)
 			continue;
 		page_line(p);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/setting.h"
 #include "tests/ui/fixture.h"
 #include "ui/render.h"
 
@@ -335,6 +336,21 @@ logins(struct fixture *f, struct view *v)
 	board_feed(f->board, &redis);
 	settle(f, v);
 	press(f, v, "s");
+}
+
+static void
+lasting(struct fixture *f, struct view *v)
+{
+	struct reading r = { .kind = READING_SETTINGS, .outcome = SAW, .at_ms = FIXTURE_NOW_MS - 200 };
+	struct pairs *s = &r.settings;
+
+	fixture_halfway(f);
+	r.subject = fleet_endpoint(f->fleet, "redis");
+	setting_push(s, "tls-port", "6380");
+	setting_push(s, "tls-port@persisted", "0");
+	board_feed(f->board, &r);
+	settle(f, v);
+	press(f, v, "c");
 }
 
 static void
@@ -702,6 +718,7 @@ static const struct {
 	{ "gate", gate, false, NULL },
 	{ "sessions", sessions, false, NULL },
 	{ "logins", logins, false, NULL },
+	{ "lasting", lasting, false, NULL },
 	{ "certs", certs, false, NULL },
 	{ "hosts", hosts, false, NULL },
 	{ "history", history, false, NULL },
