@@ -404,6 +404,7 @@ E2E = \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
 	tests/e2e/command.sh \
+	tests/e2e/container.sh \
 	tests/e2e/two.sh \
 	tests/e2e/adopt.sh \
 	tests/e2e/canary.sh \
@@ -620,16 +621,20 @@ $(BUILD)/gen/version.h: Makefile
 # The host-side program as bytes (a string literal may not be that long in
 # ISO C), ending in a NUL, and the SHA-256 of its text for the journal. Comments
 # and indentation stay here: the program travels with every request.
-$(BUILD)/gen/host_sh.h: src/remote/host.sh
+$(BUILD)/gen/host_sh.h: src/remote/host.sh src/remote/box.sh src/remote/value.sh
 	@mkdir -p $(@D)
-	@if LC_ALL=C grep -n '[^	-~]' $<; then echo '$<: only ASCII, please' >&2; exit 1; fi
+	@if LC_ALL=C grep -n '[^	-~]' $^; then echo '$^: only ASCII, please' >&2; exit 1; fi
 	$(call say,GEN,$@)
-	$(Q)sed -e '/^[[:space:]]*#/d' -e '/^$$/d' -e 's/^[[:space:]]*//' $< >$(@D)/host.sh
-	$(Q){ echo '/* made from $<: do not edit */'; \
-	  echo "#define HOST_SH_SHA256 \"$$(sha256sum <$(@D)/host.sh | cut -d' ' -f1)\""; \
-	  echo 'static const char host_sh[] = {'; \
-	  od -An -v -tu1 $(@D)/host.sh | sed 's/[0-9][0-9]*/&,/g'; \
-	  echo '0 };'; } >$@
+	$(Q)for f in host box value; do \
+	  sed -e '/^[[:space:]]*#/d' -e '/^$$/d' -e 's/^[[:space:]]*//' src/remote/$$f.sh >$(@D)/$$f.sh; \
+	done
+	$(Q){ echo '/* made from $^: do not edit */'; \
+	  echo "#define HOST_SH_SHA256 \"$$(cat $(@D)/host.sh $(@D)/box.sh $(@D)/value.sh | sha256sum | cut -d' ' -f1)\""; \
+	  for f in host box value; do \
+	    echo "static const char $${f}_sh[] = {"; \
+	    od -An -v -tu1 $(@D)/$$f.sh | sed 's/[0-9][0-9]*/&,/g'; \
+	    echo '0 };'; \
+	  done; } >$@
 
 # ---------------------------------------------------------------------------
 # Targets that do the whole set-up themselves: packages, configure, build.

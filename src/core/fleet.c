@@ -136,6 +136,17 @@ evidence_word(enum evidence evidence)
 }
 
 const char *
+path_in_container(const char *file)
+{
+	const char *name;
+
+	if (strncmp(file, "docker:", 7) != 0 && strncmp(file, "podman:", 7) != 0)
+		return NULL;
+	name = file + 7;
+	return strchr(name, ':') == NULL || strchr(name, ':')[1] != '/' ? NULL : strchr(name, ':') + 1;
+}
+
+const char *
 edit_kind_word(enum edit_kind kind)
 {
 	return word_of(edit_kind_words, LENGTH(edit_kind_words), (size_t)kind);

@@ -182,6 +182,8 @@ enum edit_kind {
 			/* reserved: parsed, not yet */
 };
 const char *edit_kind_word(enum edit_kind);
+/* The path of a file in a container, behind its name; NULL: the file is the host's own. */
+const char *path_in_container(const char *file);
 
 /* What a text is that is edited by name; see edittext.h. */
 enum text_syntax {
@@ -193,7 +195,7 @@ struct bedit {			/* a bound edit, still with $(…) of run time in it */
 	enum edit_kind kind;
 	struct pos pos;
 	struct indices on;	/* hosts; empty: the host of the owner's unit */
-	char	*file;
+	char	*file;		/* CONF, BLOCK: also "docker:NAME:/PATH", "podman:NAME:/PATH", in a container there */
 	enum text_syntax syntax;	/* ENV, CONF, BLOCK, URL: what the names and values below are */
 	struct pairs set;	/* EDIT_RUN: what it reads, as an object in JSON */
 	struct strings unset;

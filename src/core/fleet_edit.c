@@ -9,7 +9,7 @@
  * What a setting may be hangs on the kind of its server, which is known when
  * all of the file is read: fleet_check.c.
  *
- * What is read and not built: in-container, a setting of `hba`, and a url that stands in a secret
+ * What is read and not built: a setting of `hba`, and a url that stands in a secret
  * or in Helm's values.
  */
 #include "core/fleet_read.h"
@@ -103,6 +103,36 @@ check_names(struct bind *b, const struct node *node, const struct bedit *e)
 	return rc;
 }
 
+/* "NAME", of docker, or "docker:NAME", "podman:NAME": before the path, see fleet.h. */
+static int
+read_container(struct bind *b, const struct node *node, struct bedit *e)
+{
+	static const char *const runtimes[] = { "docker:", "podman:" };
+	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	const char *runtime = "docker:", *name;
+	char *s, *inside;
+	size_t i;
+
+	if (reader_string(&b->fr->r, b->scope, node, "the name of a container", &s) == -1)
+		return -1;
+	name = s;
+	for (i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
+		if (strncmp(s, runtimes[i], strlen(runtimes[i])) == 0) {
+			runtime = runtimes[i];
+			name = s + strlen(runtimes[i]);
+		}
+	if (*name == '\0' || *name == '-' || *name == '.' || strspn(name, first) != strlen(name)) {
+		(void)reader_fail(&b->fr->r, node, "'%s', expected the name of a container: NAME, docker:NAME or podman:NAME", s);
+		free(s);
+		return -1;
+	}
+	inside = mem_printf("%s%s:%s", runtime, name, e->file);
+	free(e->file);
+	e->file = inside;
+	free(s);
+	return 0;
+}
+
 static int
 read_path(struct bind *b, const struct node *node, struct bedit *e)
 {
@@ -116,11 +146,7 @@ read_path(struct bind *b, const struct node *node, struct bedit *e)
 	else
 		return reader_fail_at(&b->fr->r, e->pos.line, e->pos.col,
 		    "'%s' without a file, expected 'file: /path'", edit_kind_word(e->kind));
-	if (inside != NULL) {
-		e->not_yet = "in-container";
-		reader_not_yet(&b->fr->r, inside->line, inside->col, "in-container");
-	}
-	return 0;
+	return inside == NULL ? 0 : read_container(b, inside, e);
 }
 
 static int

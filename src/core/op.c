@@ -437,7 +437,7 @@ edit_on(struct maker *m, const struct bedit *e, int host, int unit, struct err *
 	}
 	if (e->not_yet != NULL)
 		return err_set(err, "%s: not yet", e->not_yet);
-	if (kind != OP_RUN && (e->file == NULL || e->file[0] != '/'))
+	if (kind != OP_RUN && (e->file == NULL || (e->file[0] != '/' && path_in_container(e->file) == NULL)))
 		return err_set(err, "'%s': an absolute path was expected",
 		    e->file == NULL ? "" : e->file);
 	op = kind == OP_RUN ? NULL : same_file(m, host, e->file);

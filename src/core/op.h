@@ -47,7 +47,7 @@ struct op {
 	int	 unit;		/* ACTIVATE: which; an edit: where it takes effect, or NONE */
 	bool	 mixed;		/* an edit: some of what it writes takes effect elsewhere */
 	int	 endpoint;	/* who carries it out, of what is done by statement; or NONE */
-	char	*path;
+	char	*path;		/* or "docker:NAME:/PATH"; see struct bedit */
 	enum text_syntax syntax;	/* by name: what the text is; of the op's kind */
 	/* By name: real values, may be secret (SETTING's never are); RUN: what it reads, see op_input(). */
 	struct pairs set;

@@ -409,6 +409,11 @@ standing_files(struct standing_files *ret, const struct fleet *f, int endpoint, 
 
 	memset(ret, 0, sizeof(*ret));
 	for (i = 0; i < n; i++)
+		if (path_in_container(texts[i].path) != NULL) {
+			strings_push(notes, mem_printf("the files that '%s' names are in its container: not looked at", texts[i].path));
+			return;
+		}
+	for (i = 0; i < n; i++)
 		if (lookup(arg, texts[i].path, &text, &len, &why) != 0) {
 			strings_push(notes, mem_printf("'%s': %s: not looked at", texts[i].path, why));
 			all_read = false;

@@ -96,6 +96,25 @@ static const char head[] =
     "    [ \"$before\" != - ] || gone \"$r/$n.dirs\"\n"
     "}\n";
 
+static const char box_head[] =
+    "# box_back RUNTIME CONTAINER FILE RECORD: likewise in a container, written in place\n"
+    "in_box() { $rt exec -i \"$name\" \"$@\"; }\n"
+    "box_back() {\n"
+    "    has \"$4\" && [ \"$(cat \"$r/state\")\" != undone ] || return 0\n"
+    "    rt=$1 name=$2 path=$3 before=$(of \"$r/meta\" before)\n"
+    "    now=$(in_box sh -c 'if [ -e \"$1\" ]; then sha256sum <\"$1\" | cut -d\" \" -f1; else echo -; fi' sh \"$path\" </dev/null) || {\n"
+    "        say \"$2: cannot be looked into\"\n"
+    "        return\n"
+    "    }\n"
+    "    case $now in\n"
+    "    \"$before\") return ;;\n"
+    "    \"$(of \"$r/meta\" after)\") ;;\n"
+    "    *) say \"$2:$path: changed since, not touched; before: $r/before, ours: $r/after\"; return ;;\n"
+    "    esac\n"
+    "    if [ \"$before\" = - ]; then in_box rm -f \"$path\" </dev/null; else in_box sh -c 'cat >\"$1\"' sh \"$path\" <\"$r/before\"; fi ||\n"
+    "        failed=1\n"
+    "}\n";
+
 static const char value_head[] =
     "# like WHAT: does `observe` say that?\n"
     "like() { [ \"$(observe </dev/null 2>/dev/null)\" = \"$1\" ]; }\n"
@@ -274,7 +293,13 @@ op_back(struct buf *out, const struct fleet *fleet, const char *run, const struc
 
 	if (tail == NULL)
 		tail = "";
-	if (op_kind_of_file(op->kind)) {
+	if (op->path != NULL && path_in_container(op->path) != NULL) {
+		const char *inside = path_in_container(op->path), *name = strchr(op->path, ':') + 1;
+
+		(void)buf_printf(out, "box_back %.*s %.*s ", (int)(name - 1 - op->path), op->path, (int)(inside - 1 - name), name);
+		text_shell_quote(out, inside);
+		(void)buf_printf(out, " '%s%s'\n", run, tail);
+	} else if (op_kind_of_file(op->kind)) {
 		(void)buf_puts(out, "back ");
 		text_shell_quote(out, op->path == NULL ? "" : op->path);
 		(void)buf_printf(out, " '%s%s'\n", run, tail);
@@ -378,6 +403,8 @@ script(struct buf *out, const struct wayback *w, int host, int from, int until, 
 			(void)buf_puts(out, settings_head);
 		if (strstr(buf_str(&steps), "\nset_back() ") != NULL)
 			(void)buf_puts(out, value_head);
+		if (strstr(buf_str(&steps), "\nbox_back ") != NULL)
+			(void)buf_puts(out, box_head);
 		(void)buf_put(out, steps.data, steps.len);
 		(void)buf_puts(out, "exit $failed\n");
 	}
@@ -417,6 +444,7 @@ wayback_of_ops(struct buf *out, const struct fleet *fleet, int host, const char 
 	(void)buf_puts(out, head);
 	(void)buf_puts(out, settings_head);
 	(void)buf_puts(out, value_head);
+	(void)buf_puts(out, box_head);
 	for (i = n; i > 0; i--)
 		op_back(out, fleet, run_id, &ops[i - 1]);
 	(void)buf_puts(out, "exit $failed\n");

@@ -312,7 +312,7 @@ read_texts(struct activation *a)
 	}
 	q = hostop_request(h);
 	for (i = 0; i < a->ntexts; i++)
-		if (host_header(q, "path", a->texts[i].path, &err) != 0) {
+		if (hostop_path(h, q, a->texts[i].path, &err) != 0) {
 			hostop_failed(h, &err);
 			return;
 		}

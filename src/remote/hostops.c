@@ -150,6 +150,37 @@ hostop_request(struct hostop *h)
 	return q;
 }
 
+static int
+bring(struct hostop *h, struct buf *q, const char *more, struct err *err)
+{
+	char number[32];
+	const char *p;
+	size_t lines = 0;
+
+	if (h->brings == more)
+		return 0;
+	for (p = more; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	(void)snprintf(number, sizeof(number), "%zu", lines);
+	h->brings = more;
+	return host_header(q, "more-lines", number, err);
+}
+
+int
+hostop_path(struct hostop *h, struct buf *q, const char *path, struct err *err)
+{
+	if (path_in_container(path) != NULL && bring(h, q, host_box(), err) != 0)
+		return -1;
+	return host_header(q, "path", path, err);
+}
+
+int
+hostop_by_value(struct hostop *h, struct buf *q, struct err *err)
+{
+	return !h->op->by_value || (bring(h, q, host_value(), err) == 0 &&
+	    host_header(q, "by-value", "1", err) == 0 && host_header(q, "wanted", h->op->value, err) == 0) ? 0 : -1;
+}
+
 void
 hostop_call(struct hostop *h, const char *verb, const char *op_id, const void *payload,
     size_t payload_len, const struct hostcall_events *events)
@@ -158,6 +189,9 @@ hostop_call(struct hostop *h, const char *verb, const char *op_id, const void *p
 
 	buf_init(&p->payload, 0);
 	p->payload.secret = true;
+	if (h->brings != NULL)
+		(void)buf_puts(&p->payload, h->brings);
+	h->brings = NULL;
 	if (h->lays_script)
 		(void)buf_puts(&p->payload, h->order->wayback);
 	h->lays_script = false;

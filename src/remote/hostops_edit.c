@@ -66,7 +66,7 @@ put(struct hostop *h, const struct looked *l, const char *after, size_t after_le
 	if (there)
 		digest_sha256_hex(after, after_len, sha);
 	(void)snprintf(mode, sizeof(mode), "%o", op->mode < 0 ? 0u : (unsigned)op->mode & 07777u);
-	if (hostop_write_headers(h, q, &err) != 0 || host_header(q, "path", op->path, &err) != 0 ||
+	if (hostop_write_headers(h, q, &err) != 0 || hostop_path(h, q, op->path, &err) != 0 ||
 	    host_header(q, "expect", l->sha, &err) != 0 || host_header(q, "after", sha, &err) != 0 ||
 	    host_header(q, "mode", op->kind == OP_FILE && op->mode >= 0 ? mode : NULL, &err) != 0 ||
 	    host_header(q, "owner", op->kind == OP_FILE ? op->owner : NULL, &err) != 0 ||
@@ -112,7 +112,7 @@ restore(struct hostop *h, const struct looked *l, const char *to, size_t to_len,
 	if (to != NULL && there)
 		digest_sha256_hex(to, to_len, sha);
 	hostop_shas(h, l->sha, to == NULL ? l->m_before : sha);
-	if (hostop_write_headers(h, q, &err) != 0 || host_header(q, "path", h->op->path, &err) != 0 ||
+	if (hostop_write_headers(h, q, &err) != 0 || hostop_path(h, q, h->op->path, &err) != 0 ||
 	    host_header(q, "expect", l->sha, &err) != 0 ||
 	    host_header(q, "after", to == NULL ? NULL : sha, &err) != 0 ||
 	    host_header(q, "as-is", to == l->content ? "1" : NULL, &err) != 0) {
@@ -402,7 +402,7 @@ look(struct hostop *h)
 	struct buf *q = hostop_request(h);
 	struct err err;
 
-	if (host_header(q, "path", h->op->path, &err) != 0 ||
+	if (hostop_path(h, q, h->op->path, &err) != 0 ||
 	    host_header(q, "images", h->verb == OPV_UNDO ? "1" : NULL, &err) != 0) {
 		hostop_failed(h, &err);
 		return;

@@ -89,6 +89,7 @@ struct hostop {
 	bool	 anew;			/* a command: although its record says that it was run */
 	int	 rounds;
 	struct activation *activation;	/* ACTIVATE; see activate.h */
+	const char *brings;		/* what the next call begins its payload with: more of the program; or NULL */
 	bool	 lays_script;		/* the next call begins its payload with the way back */
 	struct setting_run *setting;	/* of an OP_SETTING under way */
 	struct held *held;		/* see held.h */
@@ -112,6 +113,9 @@ void	hostop_drop(struct hostop *);
 struct buf *hostop_request(struct hostop *);
 void	hostop_call(struct hostop *, const char *verb, const char *op_id, const void *payload,
 	    size_t payload_len, const struct hostcall_events *);
+/* A "path" header; and what a command that is undone by value needs. */
+int	hostop_path(struct hostop *, struct buf *q, const char *path, struct err *);
+int	hostop_by_value(struct hostop *, struct buf *q, struct err *);
 /* Runs `later` from the loop. */
 void	hostop_later(struct hostop *, uv_timer_cb later);
 /* Of every request that may change something: by whose right, for whom, when. */

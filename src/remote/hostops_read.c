@@ -173,7 +173,7 @@ read_next(struct hostop *h)
 		h->host = place->host;
 		q = hostop_request(h);
 		for (i = 0; i < place->paths.n && rc == 0; i++)
-			rc = host_header(q, "path", place->paths.v[i], &err);
+			rc = hostop_path(h, q, place->paths.v[i], &err);
 		if (rc == 0) {
 			hostop_call(h, "read", NULL, NULL, 0, &events);
 			return;

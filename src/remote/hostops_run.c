@@ -218,8 +218,7 @@ run(struct hostop *h)
 	    host_header(q, "idempotent", op->idempotent ? "1" : NULL, &err) != 0 ||
 	    host_header(q, "always", op->kind == OP_ACTIVATE ? "1" : NULL, &err) != 0 ||
 	    host_header(q, "anew", h->anew ? "1" : NULL, &err) != 0 ||
-	    host_header(q, "by-value", op->by_value ? "1" : NULL, &err) != 0 ||
-	    host_header(q, "wanted", op->value, &err) != 0 ||
+	    hostop_by_value(h, q, &err) != 0 ||
 	    host_header(q, "live", h->text != NULL ? seconds : NULL, &err) != 0 ? -1 : 0;
 	for (i = 0; rc == 0 && i < op->touches.n && h->verb == OPV_APPLY; i++)
 		rc = host_header(q, "touch", op->touches.v[i], &err);
@@ -391,7 +390,7 @@ try_observe(struct hostop *h, struct buf *q, const struct hostcall_events *event
 	struct err err;
 
 	if (host_header(q, "in", h->op->in, &err) != 0 ||
-	    host_header(q, "by-value", h->op->by_value ? "1" : NULL, &err) != 0)
+	    hostop_by_value(h, q, &err) != 0)
 		hostop_failed(h, &err);
 	else
 		hostop_call(h, "try", NULL, h->op->observe, strlen(h->op->observe), events);

@@ -122,6 +122,18 @@ host_program_sha256(void)
 	return HOST_SH_SHA256;
 }
 
+const char *
+host_box(void)
+{
+	return box_sh;
+}
+
+const char *
+host_value(void)
+{
+	return value_sh;
+}
+
 void
 host_begin(struct buf *out, const char *nonce)
 {

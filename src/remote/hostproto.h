@@ -44,6 +44,12 @@ enum sudo_trouble host_sudo_trouble(const char *said);
 /* That in a sentence, and what to do next.  -1. */
 int	host_sudo_why(struct err *, enum sudo_trouble, const char *as);
 const char *host_program_sha256(void);
+/*
+ * What the program needs besides, before the payload, where a path is in a container, and for
+ * a command that is undone by value; the header "more-lines" says how many lines that are.
+ */
+const char *host_box(void);
+const char *host_value(void);
 
 /* The request, in this order: begin, headers, end, payload (by buf_put()). */
 void	host_begin(struct buf *out, const char *nonce);
