@@ -458,6 +458,21 @@ board_each_seen(const struct board *b, int64_t since_ms, board_seen_fn *each, vo
 }
 
 void
+board_each_odd(const struct board *b, int64_t since_ms, board_odd_fn *each, void *arg)
+{
+	const struct reading *r;
+	size_t h, i;
+
+	for (h = 0; h < b->fleet->nhosts; h++) {
+		if ((r = board_reading(b, READING_HOST, (int)h)) == NULL || r->at_ms <= since_ms)
+			continue;
+		for (i = 0; i < r->nfacets; i++)
+			if (r->facets[i].odd && (r->facets[i].facet == FACET_ACCEPT || r->facets[i].facet == FACET_DIAL))
+				each(arg, (int)h, &r->facets[i]);
+	}
+}
+
+void
 board_posture(const struct board *b, struct posture *p)
 {
 	struct endpoint_view ev;

@@ -89,6 +89,13 @@ void	board_endpoint(const struct board *, int endpoint, int64_t now_ms, int64_t 
 typedef void board_seen_fn(void *arg, const struct change *seen);
 void	board_each_seen(const struct board *, int64_t since_ms, board_seen_fn *, void *arg);
 
+/*
+ * Likewise every accept and dial that is bound to files of the host and was seen to be none
+ * of its values: somebody else's, where this run has written one.
+ */
+typedef void board_odd_fn(void *arg, int host, const struct facet_seen *seen);
+void	board_each_odd(const struct board *, int64_t since_ms, board_odd_fn *, void *arg);
+
 /* The posture as read from the hosts' files (configured), UNKNOWN where it was not read. */
 void	board_posture(const struct board *, struct posture *ret);
 /* Is every move of the step what is configured, and the endpoints serve it? (MET) */

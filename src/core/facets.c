@@ -37,6 +37,7 @@ struct match_state {
 	bool	 all;		/* and all of them hold */
 	bool	 commands;	/* the binding also (or only) runs commands */
 	bool	 statements;	/* likewise, of settings */
+	bool	 blank;		/* something of it cannot be known here, and was not compared */
 	struct buf detail;
 };
 
@@ -191,8 +192,10 @@ compare_names(struct match_state *m, const struct bedit *e, const struct fill *f
 		buf_init(&value, OP_VALUE_MAX);
 		/* What cannot be filled in here (a key, say) cannot be compared, and so never matches. */
 		if (fill_text(&want, fill, e->set.v[i].value, 0, &flags, &ignored) != 0 || flags != 0 ||
-		    text_value(e->syntax, e->set.v[i].key, buf_str(&want), &value, &ignored) != 0)
+		    text_value(e->syntax, e->set.v[i].key, buf_str(&want), &value, &ignored) != 0) {
 			m->all = false;
+			m->blank = true;
+		}
 		else
 			compare_key(m, e->syntax, text, len, e->set.v[i].key, buf_str(&value));
 		buf_release(&want);
@@ -217,10 +220,12 @@ compare_file(struct match_state *m, const struct bedit *e, const struct fill *fi
 	else if (e->content == NULL)
 		same = text != NULL;	/* mode and owner only: not looked at here */
 	else {
+		bool filled;
+
 		buf_init(&want, OP_CONTENT_MAX);
-		same = fill_text(&want, fill, e->content, 0, &flags, &ignored) == 0 &&
-		    flags == 0 && text != NULL && want.len == len &&
-		    memcmp(buf_str(&want), text, len) == 0;
+		filled = fill_text(&want, fill, e->content, 0, &flags, &ignored) == 0 && flags == 0;
+		m->blank = m->blank || !filled;
+		same = filled && text != NULL && want.len == len && memcmp(buf_str(&want), text, len) == 0;
 		buf_release(&want);
 	}
 	if (!same)
@@ -288,6 +293,7 @@ struct best {
 	bool	 here;		/* some value has a file on this host */
 	bool	 commands;	/* some value has a command */
 	bool	 statements;	/* some value has a setting */
+	bool	 blank;		/* some value could not be compared whole */
 	char	*detail;	/* of the best, or of the first that was looked at */
 	char	*why;		/* a file that could not be read */
 	bool	 matched;
@@ -301,6 +307,7 @@ consider(struct best *best, int value, struct match_state *m)
 
 	best->commands = best->commands || m->commands;
 	best->statements = best->statements || m->statements;
+	best->blank = best->blank || m->blank;
 	if (m->named > 0)
 		best->here = true;
 	if (m->named > 0 && m->all && (!best->matched || m->named > best->named)) {
@@ -344,8 +351,10 @@ conclude(struct seeing *s, enum facet facet, int subject, int unknown, struct be
 		free(best->detail);
 		saw(s, facet, subject, unknown,
 		    mem_strdup("two values of the binding match what is written"));
-	} else
+	} else {
 		saw(s, facet, subject, best->matched ? best->value : unknown, best->detail);
+		s->r->facets[s->r->nfacets - 1].odd = !best->matched && !best->blank;
+	}
 }
 
 static void

@@ -339,6 +339,7 @@ reading_encode(const struct reading *r, struct buf *out)
 			blob_put_int(out, r->facets[i].subject);
 			blob_put_int(out, r->facets[i].value);
 			put_str(out, r->facets[i].detail, READING_SHORT_MAX);
+			blob_put_int(out, r->facets[i].odd);
 		}
 		put_strings_seen(out, r);
 		put_hba_seen(out, r);
@@ -542,7 +543,7 @@ get_settings(struct blob_reader *b, struct pairs *p)
 static void
 get_facets(struct blob_reader *b, struct reading *r)
 {
-	size_t i, n = get_count(b, READING_FACETS_MAX, 32);
+	size_t i, n = get_count(b, READING_FACETS_MAX, 40);
 
 	if (n > 0)
 		r->facets = mem_array(n, sizeof(*r->facets));
@@ -552,6 +553,7 @@ get_facets(struct blob_reader *b, struct reading *r)
 		r->facets[i].subject = get_index(b, 0);
 		r->facets[i].value = get_index(b, NONE);
 		r->facets[i].detail = blob_str(b, READING_SHORT_MAX);
+		r->facets[i].odd = blob_bool(b);
 	}
 }
 

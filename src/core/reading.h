@@ -153,6 +153,7 @@ struct facet_seen {		/* one facet as written in the files of one host */
 	int	 subject;
 	int	 value;		/* enum accept, enum dial or a cert; UNKNOWN: matches none */
 	char	*detail;	/* the lines that decided, secrets left out; or why UNKNOWN */
+	bool	 odd;		/* UNKNOWN, though all of it was read and could be compared: it is none of the binding's values */
 };
 
 struct string_seen {		/* a finding of connstring.h, in a file of a link's client */

@@ -421,6 +421,38 @@ list_one(void *arg, const struct change *seen)
 	l->n++;
 }
 
+/* The last step in place that wrote it, whole; or NONE. */
+static int
+written_by(const struct engine *e, const struct change *seen)
+{
+	size_t i;
+
+	for (i = e->plan->nsteps; i-- > 0;) {
+		enum phase phase = rollout_step(e->rollout, (int)i)->phase;
+
+		if (stands(e, (int)i) && moves(e, &e->plan->steps[i], seen))
+			return phase == PHASE_DONE || phase == PHASE_SOAKING || phase == PHASE_PROVING ? (int)i : NONE;
+	}
+	return NONE;
+}
+
+/* What a step wrote, and is no value of its binding any more, was changed by somebody. */
+static void
+list_odd(void *arg, int host, const struct facet_seen *seen)
+{
+	struct listing *l = arg;
+	const struct fleet *f = l->e->fleet;
+	struct change c = { (enum facet)seen->facet, seen->subject, seen->value };
+	int step = written_by(l->e, &c);
+
+	if (step == NONE)
+		return;
+	(void)buf_printf(l->out, "%s: somebody changed on %s what step '%s' wrote: %s\n",
+	    c.facet == FACET_ACCEPT ? f->endpoints[c.subject].name : f->links[c.subject].name, f->hosts[host].name,
+	    l->e->plan->steps[step].id, seen->detail == NULL ? "it is none of the values that it is bound to" : seen->detail);
+	l->n++;
+}
+
 size_t
 engine_contradictions(const struct engine *e, struct buf *out)
 {
@@ -436,6 +468,7 @@ engine_contradictions(const struct engine *e, struct buf *out)
 			posture_step(&p, e->fleet, &e->plan->steps[i]);
 	l.believed = &p;
 	board_each_seen(e->board, last_change_ms(e), list_one, &l);
+	board_each_odd(e->board, last_change_ms(e), list_odd, &l);
 	posture_release(&p);
 	return l.n;
 }

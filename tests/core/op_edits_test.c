@@ -210,8 +210,8 @@ lookup(void *arg, const char *path, const char **ret, size_t *ret_len, const cha
 }
 
 static void
-check_seen(const char *host, enum facet facet, int subject, const struct file *files, int value,
-    const char *detail)
+check_odd(const char *host, enum facet facet, int subject, const struct file *files, int value,
+    const char *detail, bool odd)
 {
 	struct reading r;
 	size_t i;
@@ -223,9 +223,16 @@ check_seen(const char *host, enum facet facet, int subject, const struct file *f
 			break;
 	assert_true(i < r.nfacets);
 	assert_int_equal(r.facets[i].value, value);
+	assert_int_equal(r.facets[i].odd, odd);
 	if (detail != NULL)
 		assert_string_equal(r.facets[i].detail, detail);
 	reading_release(&r);
+}
+
+static void
+check_seen(const char *host, enum facet facet, int subject, const struct file *files, int value, const char *detail)
+{
+	check_odd(host, facet, subject, files, value, detail, false);
 }
 
 #define FILES(...) ((const struct file []){ __VA_ARGS__, { NULL, NULL } })
@@ -244,19 +251,19 @@ facets_are_read_back_from_conf_block_and_url(void **state)
 	check_seen("db", FACET_ACCEPT, PG, FILES({ "/pg/conf.d/tls.conf", "ssl = on\n" },
 	    { "/pg/pg_hba.conf", "# BEGIN belay pg\n" HARDEN "# END belay pg\n" }), ACCEPT_TLS, NULL);
 	/* Somebody's own lines, or half a block, are no value. */
-	check_seen("db", FACET_ACCEPT, PG, FILES({ "/pg/conf.d/tls.conf", "ssl = on\n" },
-	    { "/pg/pg_hba.conf", "# BEGIN belay pg\nhost all all all md5\n# END belay pg\n" }), ACCEPT_UNKNOWN, NULL);
-	check_seen("db", FACET_ACCEPT, PG, FILES({ "/pg/conf.d/tls.conf", "ssl = on\n" },
-	    { "/pg/pg_hba.conf", "# BEGIN belay pg\n" HARDEN }), ACCEPT_UNKNOWN, NULL);
+	check_odd("db", FACET_ACCEPT, PG, FILES({ "/pg/conf.d/tls.conf", "ssl = on\n" },
+	    { "/pg/pg_hba.conf", "# BEGIN belay pg\nhost all all all md5\n# END belay pg\n" }), ACCEPT_UNKNOWN, NULL, true);
+	check_odd("db", FACET_ACCEPT, PG, FILES({ "/pg/conf.d/tls.conf", "ssl = on\n" },
+	    { "/pg/pg_hba.conf", "# BEGIN belay pg\n" HARDEN }), ACCEPT_UNKNOWN, NULL, true);
 	check_seen("db", FACET_ACCEPT, REDIS, FILES({ "/etc/redis/redis.conf", "port 6379\ntls-port \"6380\"\n" }),
 	    ACCEPT_BOTH, "port=6379, tls-port=6380");
 	check_seen("db", FACET_ACCEPT, REDIS, FILES({ "/etc/redis/redis.conf", "port 6379\n" }), ACCEPT_PLAIN, NULL);
 	check_seen("web", FACET_DIAL, fleet_link(fleet, "web -> pg"),
 	    FILES({ "/srv/.env", "DATABASE_URL='postgres://u:hunter2@h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fssl%2Fca.crt'\n" }),
 	    DIAL_VERIFY_FULL, "DATABASE_URL?sslmode=verify-full, DATABASE_URL?sslrootcert=/etc/ssl/ca.crt");
-	check_seen("web", FACET_DIAL, fleet_link(fleet, "web -> pg"),
+	check_odd("web", FACET_DIAL, fleet_link(fleet, "web -> pg"),
 	    FILES({ "/srv/.env", "DATABASE_URL=hunter2\n" }), DIAL_UNKNOWN,
-	    "DATABASE_URL?sslmode is not set, DATABASE_URL?sslrootcert is not set");
+	    "DATABASE_URL?sslmode is not set, DATABASE_URL?sslrootcert is not set", true);
 	check_seen("web", FACET_DIAL, fleet_link(fleet, "web -> redis"),
 	    FILES({ "/srv/.env", "REDIS_URL=rediss://:hunter2@h:6380/0?ssl_cert_reqs=required\n" }), DIAL_VERIFY_FULL, NULL);
 }

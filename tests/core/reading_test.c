@@ -120,6 +120,7 @@ fill(struct reading *r, enum reading_kind kind)
 		f->subject = 2;
 		f->value = DIAL_VERIFY_FULL;
 		f->detail = mem_strdup("DATABASE_SSL_MODE=verify-full");
+		f->odd = true;
 		s = mem_push(&r->strings, &r->nstrings, sizeof(*s));
 		s->link = 2;
 		s->line = 7;

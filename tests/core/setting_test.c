@@ -295,7 +295,7 @@ feed_accept(struct board *b, const char *endpoint, int64_t at_ms, enum accept va
 
 	r.facets = mem_array(1, sizeof(*r.facets));
 	r.nfacets = 1;
-	r.facets[0] = (struct facet_seen){ FACET_ACCEPT, fleet_endpoint(fleet, endpoint), (int)value, NULL };
+	r.facets[0] = (struct facet_seen){ .facet = FACET_ACCEPT, .subject = fleet_endpoint(fleet, endpoint), .value = (int)value };
 	board_feed(b, &r);
 }
 

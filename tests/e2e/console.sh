@@ -74,8 +74,18 @@ waive_unseen() {
 	keys y
 	until_ 60 shows 'unaccounted for' || { screen; return 1; }
 	keys : "waive nobody unseen redis all of them are flipped" Enter
-	until_ 10 shows "is waived" || { screen; return 1; }
-	apply_by_key redis-tls
+	until_ 90 goes_on redis-tls || { screen; return 1; }
+}
+
+# Where it was refused before that could be typed, it is asked for once more.
+goes_on() {
+	! status_phase "$1" done || return 0
+	if shows 'y or Enter applies'; then
+		keys y
+	elif shows 'refused:'; then
+		keys a
+	fi
+	return 1
 }
 
 undo_by_key() {
@@ -128,6 +138,35 @@ is_refused() {
 	until_ 5 shows 'nothing to undo'
 }
 
+db_env=hosts/db/srv/voiceai/.env
+
+spoilt() {
+	cp -p "$dir/$db_env" "$tmp/env.kept" && sed -i 's/^POSTGRES_TLS_ENABLED=.*/POSTGRES_TLS_ENABLED=maybe/' "$dir/$db_env" &&
+		! cmp -s "$tmp/env.kept" "$dir/$db_env"
+}
+
+put_right() {
+	cat "$tmp/env.kept" >"$dir/$db_env"
+}
+
+# Probes everything at each look.
+told_otherwise() {
+	keys r
+	shows '1 otherwise'
+}
+
+told_otherwise_no_more() {
+	keys r
+	shows_not 'otherwise'
+}
+
+proof_names_it() {
+	keys P
+	until_ 5 shows "somebody changed on db what step 'pg-tls' wrote" || return 1
+	keys q
+	until_ 5 shows LINK
+}
+
 plain_screen() {		# no colour at all in what is drawn; 39 and 49 are the terminal's own
 	! tm capture-pane -p -e -t con | grep -q "$(printf '\033')\[[0-9;]*\([34][0-7]\|[34]8;5;[0-9]*\)m"
 }
@@ -164,6 +203,11 @@ done
 ok "what was applied agrees with the servers" agreement
 keys q
 until_ 5 shows LINK
+ok "a line that a step wrote is spoilt" spoilt
+ok "which is told, before anybody goes back" until_ 60 told_otherwise || screen
+ok "with the step that wrote it" proof_names_it || screen
+ok "it is put right" put_right
+ok "and told no more" until_ 60 told_otherwise_no_more || screen
 ok "a host's sshd is stopped" "$lab" stop-sshd "$dir" db
 ok "its links show as stale" until_ 40 shows 'stale'
 ok "keys are answered meanwhile" answers_keys
