@@ -403,6 +403,7 @@ E2E = \
 	tests/e2e/silent.sh \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
+	tests/e2e/explain.sh \
 	tests/e2e/command.sh \
 	tests/e2e/container.sh \
 	tests/e2e/two.sh \

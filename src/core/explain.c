@@ -71,7 +71,8 @@ clues_of_endpoint(const struct explaining *x, int endpoint, struct clues *c)
 
 	clues_init(c, e->kind);
 	c->now_s = x->now_ms / 1000;
-	if (r == NULL)
+	/* What was seen before the last look failed is not so any more. */
+	if (r == NULL || board_failure(x->b, READING_SERVED, endpoint) != NULL)
 		return false;
 	clues_served(c, &r->served);
 	c->one_port = e->port_plain == e->port_tls && e->port_plain != 0 ? KNOWN_YES : KNOWN_NO;
@@ -91,11 +92,17 @@ explain_endpoint(struct explaining *x, int endpoint)
 	size_t i, n;
 
 	if (!clues_of_endpoint(x, endpoint, &c)) {
-		if (bad != NULL)
-			(void)push(x, NONE, endpoint, NONE, NO_CAUSE, true, bad->why);
-		return;
+		if (bad == NULL)
+			return;
+		c.said = bad->why;
+		/* The look was taken from the endpoint's own host. */
+		if (bad->why != NULL && strstr(bad->why, "connection refused") != NULL)
+			c.plain = c.tls = LEG_CLOSED;
+		c.listens = listens(x, endpoint);
 	}
 	n = diagnose(&c, d);
+	if (n == 0 && bad != NULL)
+		(void)push(x, NONE, endpoint, NONE, NO_CAUSE, true, bad->why);
 	for (i = 0; i < n; i++)
 		/* That it has no TLS is where a cutover begins. */
 		if (d[i].cause != CAUSE_NO_TLS)
