@@ -288,7 +288,7 @@ unanswered(struct hostop *h, enum hostcall_end end, const struct err *why)
 	hostop_say(h, "%s", why == NULL ? "the host did not answer" : why->msg);
 	if (end == HOSTCALL_LATE && h->wrote && h->op->path == NULL && h->op->kind != OP_SETTING)
 		hostop_finish(h, OP_CUT);
-	else if (h->verb == OPV_APPLY && (!h->wrote || end == HOSTCALL_NOT_SENT))
+	else if (h->verb == OPV_APPLY && !h->runs && (!h->wrote || end == HOSTCALL_NOT_SENT))
 		hostop_finish(h, OP_FAILED);
 	else
 		hostop_finish(h, OP_UNREACHED);

@@ -86,6 +86,7 @@ struct hostop {
 	hostop_text *text;
 	struct op_result result;
 	bool	 wrote;			/* a call that may change something was sent */
+	bool	 runs;			/* a command that the host said still runs: that it is not reached now is no end of it */
 	bool	 anew;			/* a command: although its record says that it was run */
 	int	 rounds;
 	struct activation *activation;	/* ACTIVATE; see activate.h */

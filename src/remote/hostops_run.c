@@ -139,6 +139,7 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 	} else if (host_outcome_is(a, "none", NULL)) {
 		hostop_finish(h, OP_RESTORED);
 	} else if (host_outcome_is(a, "running", &rest)) {
+		h->runs = true;
 		/* Whoever began it is gone (a worker that died, a session that broke): its end is waited for. */
 		if (h->due - (int64_t)uv_now(h->set->c.loop) > 2 * RUNS_STILL_MS) {
 			(void)uv_timer_start(&h->timer, run_again, RUNS_STILL_MS, 0);

@@ -667,6 +667,65 @@ a_password_is_the_same_whoever_is_to_be_become_on_a_host(void **state)
 	ourselves();
 }
 
+/* ------------------------------------------------------------------ a command that runs, and a way that is lost */
+
+/* What is started meanwhile is still started by the other. */
+static bool
+root_reads(const char *path, const char *want)
+{
+	bool same;
+
+	ourselves();
+	same = strcmp(read_text(path), want) == 0;
+	as(BY_PASSWORD);
+	return same;
+}
+
+static void
+a_command_that_runs_did_not_fail_where_the_host_is_not_reached_then(void **state)
+{
+	struct one first = { .outcome = OP_FRESH };
+	char record[400], gate[300];
+
+	(void)state;
+	as(BY_PASSWORD);
+	file_op(0, NULL, "", "run-1/runs/1");
+	free(w.order.op.content);
+	w.order.op.content = NULL;
+	w.order.op.kind = OP_RUN;
+	w.order.op.run = mem_printf("until [ -f '%s/state/go-on' ]; do sleep 0.1; done", base);
+	w.order.op.undo = mem_strdup("true");
+	w.order.token = 2;
+	password(0, PASSWORD);
+	answered = 0;
+	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, one_done, NULL, &first);
+	(void)snprintf(record, sizeof(record), "%s/state/runs/run-1/runs/1/state", base);
+	w.answers = 0;
+	while (!root_reads(record, "started\n")) {
+		(void)uv_run(&w.loop, UV_RUN_NOWAIT);
+		(void)usleep(10000);
+		assert_int_equal(answered, 0);
+	}
+	/* Asked once more it says that it runs; then sudo lets nobody in any more. */
+	w.trouble = SUDO_SILENT;
+	w.answers = 0;
+	(void)hostops_op(w.set, OPV_APPLY, &w.order, DEADLINE_MS, ops_done, NULL, &w);
+	while (w.trouble != SUDO_FINE)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	password(0, "not this one");
+	while (w.answers == 0)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	assert_string_equal(op_outcome_word(w.result.outcome), op_outcome_word(OP_UNREACHED));
+	ourselves();
+	(void)snprintf(gate, sizeof(gate), "%s/state/go-on", base);
+	write_text(gate, "", 0600);
+	as(BY_PASSWORD);
+	while (answered == 0)
+		(void)uv_run(&w.loop, UV_RUN_ONCE);
+	assert_int_equal(first.outcome, OP_APPLIED);
+	ourselves();
+}
+
 /* ------------------------------------------------------------------ a directory of somebody else's */
 
 /* Whatever belay writes there as root: its owner puts a link to root's file in its place in between. */
@@ -735,6 +794,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_dd_that_knows_no_fullblock_reads_the_program_too),
 		cmocka_unit_test(another_user_than_root_has_records_of_its_own),
 		cmocka_unit_test(an_edit_as_another_user_is_locked_and_recorded_as_his),
+		cmocka_unit_test(a_command_that_runs_did_not_fail_where_the_host_is_not_reached_then),
 		cmocka_unit_test(root_gives_no_file_of_its_own_away_in_a_directory_of_others),
 		cmocka_unit_test(a_password_is_the_same_whoever_is_to_be_become_on_a_host),
 	};
