@@ -140,6 +140,12 @@ torn()
 	size=$(wc -c <"$rec/torn") && head -c "$((size))" "$1" 2>/dev/null | cmp -s - "$rec/torn"
 }
 
+# A write keeps both, so there is nothing of them to be put right.
+on_file()
+{
+	[ -z "$3" ] && [ "${4:-$mode_is}" = "$mode_is" ] || fail "$path: mode and owner in a container are not ours to change"
+}
+
 remove_file()
 {
 	temp_name
