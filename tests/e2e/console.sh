@@ -39,7 +39,8 @@ begin() {
 	w=$1 h=$2
 	shift 2
 	tm kill-session -t con >/dev/null 2>&1
-	tm new-session -d -s con -x "$w" -y "$h" "exec sh" || return 1
+	# Else the server ends with its last session, while the next one is asked of it.
+	tm new-session -d -s con -x "$w" -y "$h" "exec sh" \; set-option -g exit-empty off || return 1
 	tm send-keys -t con "PS1='shell> '; rm -f $tmp/stty.after; stty -a >$tmp/stty.before; env $* $lab exec $dir -- $BELAY -f $fleet -p $plan; echo left with \$?; stty -a >$tmp/stty.after" Enter
 }
 
