@@ -55,6 +55,12 @@ static const char schema[] =
 #define COLUMNS "run, at_ms, is_record, kind, step_id, op_id, op, phase, outcome," \
     " before_sha, after_sha, why, text"
 
+/* An entry's place in the chain. */
+struct link_of {
+	int64_t	 seq;
+	char	 before[CHAIN_HASH_SIZE], hash[CHAIN_HASH_SIZE];
+};
+
 struct journal {
 	sqlite3	*db;		/* NULL: read-only, and there is none yet */
 	struct lock *lock;	/* NULL: read-only */
@@ -62,6 +68,7 @@ struct journal {
 	char	 run[32];	/* in progress, or "" */
 	bool	 ails;		/* see journal_ails() */
 	bool	 adopting;	/* a transaction is open, which all of an adoption goes into */
+	struct link_of doubt;	/* an entry whose COMMIT failed; seq 0: none */
 };
 
 /* One row of `entry`.  Strings are borrowed, or owned by row_read()'s caller. */
@@ -343,20 +350,44 @@ insert_row(struct journal *j, const struct row *row, struct err *err)
 	return rc;
 }
 
+/*
+ * A COMMIT may fail when all is done but the last sync, of the directory that the rollback
+ * journal was removed from: then the entry is there, and to write it again would be to
+ * say twice what happened once.  Is what is to be written now that entry?
+ */
+static bool
+is_there(const struct journal *j, struct row *row, int64_t last, const char *last_hash)
+{
+	char hash[CHAIN_HASH_SIZE];
+	struct err none;
+
+	if (j->doubt.seq == 0 || j->doubt.seq != last || strcmp(j->doubt.hash, last_hash) != 0)
+		return false;
+	row->seq = last;
+	return row_hash(row, NULL, j->doubt.before, hash, &none) == 0 && strcmp(hash, last_hash) == 0;
+}
+
 /* One entry (and the run that it begins) into the transaction that is open. */
 static int
-put(struct journal *j, struct row *row, const struct journal_run *run, struct err *err)
+put(struct journal *j, struct row *row, const struct journal_run *run, struct link_of *ret, struct err *err)
 {
-	char before[CHAIN_HASH_SIZE], hash[CHAIN_HASH_SIZE];
+	char again[64];
 	int64_t last;
 
-	if (last_link(j, &last, before, err) == -1)
+	if (last_link(j, &last, ret->before, err) == -1)
 		return -1;
+	if (run == NULL && is_there(j, row, last, ret->before)) {
+		/* What makes it last is a COMMIT that does not fail; it has to have something to write. */
+		*ret = j->doubt;
+		(void)snprintf(again, sizeof(again), "PRAGMA user_version = %d", SCHEMA_VERSION);
+		return run_sql(j, again, "write", err);
+	}
 	row->seq = last + 1;
-	row->hash = hash;
-	if (row_hash(row, run, before, hash, err) == -1 ||
+	row->hash = ret->hash;
+	if (row_hash(row, run, ret->before, ret->hash, err) == -1 ||
 	    (run != NULL && insert_run(j, run, err) == -1))
 		return -1;
+	ret->seq = row->seq;
 	return insert_row(j, row, err);
 }
 
@@ -364,14 +395,21 @@ put(struct journal *j, struct row *row, const struct journal_run *run, struct er
 static int
 add(struct journal *j, struct row *row, const struct journal_run *run, struct err *err)
 {
+	struct link_of link = { 0 };
+
 	if (j->lock == NULL)
 		return err_set(err, "the journal '%s' is open for reading only", j->path);
 	if (j->adopting)
-		return put(j, row, run, err);
+		return put(j, row, run, &link, err);
 	if (run_sql(j, "BEGIN IMMEDIATE", "write", err) == -1)
 		return -1;
-	if (put(j, row, run, err) == 0 && run_sql(j, "COMMIT", "write", err) == 0)
-		return 0;
+	if (put(j, row, run, &link, err) == 0) {
+		if (run_sql(j, "COMMIT", "write", err) == 0) {
+			j->doubt.seq = 0;
+			return 0;
+		}
+		j->doubt = link;
+	}
 	give_up(j);
 	return -1;
 }
