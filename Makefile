@@ -153,6 +153,7 @@ REMOTE_SRC = \
 	src/remote/pq.c \
 	src/remote/resp.c \
 	src/remote/look.c \
+	src/remote/errand.c \
 	src/remote/follow.c \
 	src/remote/loginwatch.c \
 	src/remote/probe.c \

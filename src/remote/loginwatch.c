@@ -18,6 +18,7 @@
 #include "core/logtime.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "remote/errand.h"
 #include "remote/follow.h"
 #include "remote/pq.h"
 #include "remote/probe_int.h"
@@ -38,8 +39,7 @@ struct loginwatch {
 	char	*why;		/* what keeps it from reading, or NULL */
 	struct follow *file;	/* what is written to a file from now on */
 	bool	 again;		/* that follow was started anew: the file has to be looked at again */
-	struct stream *stream;
-	struct buf out, errors;
+	struct errand *errand;	/* that looks at the file, or asks the command */
 	int64_t	 due_ms;	/* when to look at the file, or ask the command, again */
 	int64_t	 asked_ms, since_ms;
 	uint64_t *known;	/* hashes of lines that were read */
@@ -104,53 +104,29 @@ heard(void *arg, bool gap, int64_t at_ms, const char *text, size_t len)
 	loginlog_feed(w->log, text, len, at_ms);
 }
 
-/* ---- streams that end ---- */
+/* ---- errands ---- */
+
+static void	look_ended(struct loginwatch *, struct buf *);
 
 static void
-on_data(void *arg, const unsigned char *bytes, size_t len)
-{
-	(void)buf_put(&((struct loginwatch *)arg)->out, bytes, len);
-}
-
-static void
-on_errdata(void *arg, const unsigned char *bytes, size_t len)
-{
-	(void)buf_put(&((struct loginwatch *)arg)->errors, bytes, len);
-}
-
-static void
-on_opened(void *arg)
-{
-	stream_write_eof(((struct loginwatch *)arg)->stream);
-}
-
-static void	look_ended(struct loginwatch *);
-
-static void
-on_closed(void *arg, enum stream_end end, int status, const struct err *why)
+came_back(void *arg, struct errand_result *r)
 {
 	struct loginwatch *w = arg;
-	char line[256];
+	char line[256], *why;
 
-	w->stream = NULL;
+	w->errand = NULL;
 	w->due_ms = wall_ms() + AGAIN_MS;
-	if (end != STREAM_EXITED)
-		say_why(w, why != NULL ? why->msg : "the end of reading the log is not known");
-	else if (status != 0) {
-		(void)snprintf(line, sizeof(line), "the log cannot be read: %.200s", buf_str(&w->errors));
-		line[strcspn(line, "\r\n")] = '\0';
-		say_why(w, line);
+	if (!r->ended)
+		say_why(w, r->why);
+	else if (r->status != 0) {
+		why = mem_printf("the log cannot be read: %s", errand_first_line(r, line, sizeof(line)));
+		say_why(w, why);
+		free(why);
 	} else {
 		say_why(w, NULL);
-		look_ended(w);
+		look_ended(w, r->out);
 	}
-	buf_release(&w->out);
-	buf_release(&w->errors);
 }
-
-static const struct stream_events events = {
-	.opened = on_opened, .data = on_data, .errdata = on_errdata, .closed = on_closed,
-};
 
 static struct session *
 session_of(const struct loginwatch *w)
@@ -163,17 +139,8 @@ session_of(const struct loginwatch *w)
 static void
 run(struct loginwatch *w, const char *command)
 {
-	struct buf b;
-
-	buf_init(&w->out, 2 * LOGINWATCH_BACK);
-	buf_init(&w->errors, 1024);
-	buf_init(&b, 0);
-	(void)buf_puts(&b, "sh -c ");
-	text_shell_quote(&b, command);
 	w->asked_ms = wall_ms();
-	w->stream = session_exec(session_of(w), buf_str(&b), &events, w);
-	buf_release(&b);
-	stream_deadline(w->stream, LOOK_DEADLINE_MS);
+	w->errand = errand_run(session_of(w), command, 2 * LOGINWATCH_BACK, LOOK_DEADLINE_MS, came_back, w);
 }
 
 static const char *
@@ -218,10 +185,10 @@ take_number(struct buf *b)
 }
 
 static void
-file_read(struct loginwatch *w)
+file_read(struct loginwatch *w, struct buf *out)
 {
-	int64_t changed = take_number(&w->out) * 1000, now = take_number(&w->out) * 1000;
-	int64_t size = take_number(&w->out), from = take_number(&w->out);
+	int64_t changed = take_number(out) * 1000, now = take_number(out) * 1000;
+	int64_t size = take_number(out), from = take_number(out);
 	int64_t t, last = -1, first = -1, zone = 0, skew, at;
 	const char *s, *end, *next;
 	char *command;
@@ -235,8 +202,8 @@ file_read(struct loginwatch *w)
 	skew = now - w->asked_ms;
 	if (skew > -3000 && skew < 3000)
 		skew = 0;
-	end = w->out.data + w->out.len;
-	for (s = w->out.data; s != NULL && s < end; s = line_end(s, end))
+	end = out->data + out->len;
+	for (s = out->data; s != NULL && s < end; s = line_end(s, end))
 		if ((t = logtime_line(s, (size_t)(line_end(s, end) - s))) != -1) {
 			first = first == -1 ? t : first;
 			last = t;
@@ -250,7 +217,7 @@ file_read(struct loginwatch *w)
 		w->from_ms = first + zone - skew;
 		if (from > 0)
 			loginlog_gap(w->log);
-		for (s = w->out.data, at = w->from_ms; s < end; s = next) {
+		for (s = out->data, at = w->from_ms; s < end; s = next) {
 			next = line_end(s, end);
 			if ((t = logtime_line(s, (size_t)(next - s))) != -1)
 				at = t + zone - skew;
@@ -325,9 +292,9 @@ known_line(struct loginwatch *w, const char *s, size_t len, size_t nbefore)
 }
 
 static void
-since_read(struct loginwatch *w)
+since_read(struct loginwatch *w, struct buf *out)
 {
-	const char *s = w->out.data, *end = s + w->out.len, *next;
+	const char *s = out->data, *end = s + out->len, *next;
 	size_t nbefore = w->nknown;
 	int64_t t, at;
 
@@ -335,7 +302,7 @@ since_read(struct loginwatch *w)
 		w->known = mem_array(LINES_KNOWN, sizeof(*w->known));
 	if (w->from_ms == INT64_MAX)
 		w->from_ms = w->since_ms;
-	if (w->out.over) {
+	if (out->over) {
 		loginlog_gap(w->log);
 		w->from_ms = w->asked_ms;
 	}
@@ -352,12 +319,12 @@ since_read(struct loginwatch *w)
 }
 
 static void
-look_ended(struct loginwatch *w)
+look_ended(struct loginwatch *w, struct buf *out)
 {
 	if (spot_endpoint(w->spot)->log_file != NULL)
-		file_read(w);
+		file_read(w, out);
 	else
-		since_read(w);
+		since_read(w, out);
 }
 
 /* ---- all ---- */
@@ -391,12 +358,10 @@ loginwatch_free(struct loginwatch *w)
 {
 	if (w == NULL)
 		return;
-	stream_close(w->stream);
+	errand_cancel(w->errand);
 	follow_free(w->file);
 	loginlog_free(w->log);
 	login_book_free(w->book);
-	buf_release(&w->out);
-	buf_release(&w->errors);
 	free(w->known);
 	free(w->why);
 	free(w);
@@ -410,7 +375,7 @@ go_on(struct loginwatch *w, int64_t now_ms)
 	struct follow *f = ep->log_file != NULL ? w->file : w->spot->follow;
 
 	if (asks_since(ep)) {
-		if (w->stream == NULL && now_ms >= w->due_ms)
+		if (w->errand == NULL && now_ms >= w->due_ms)
 			ask_since(w);
 		return;
 	}
@@ -420,7 +385,7 @@ go_on(struct loginwatch *w, int64_t now_ms)
 	} else if (f == NULL || w->again || (follow_started_ms(f) == INT64_MAX && follow_why(f) != NULL)) {
 		if (f != NULL)
 			say_why(w, follow_why(f) != NULL ? follow_why(f) : "the log is read once more");
-		if (w->stream == NULL && now_ms >= w->due_ms)
+		if (w->errand == NULL && now_ms >= w->due_ms)
 			look_at_file(w);
 	}
 }

@@ -22,6 +22,7 @@
 #include "core/buf.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "remote/errand.h"
 #include "remote/follow.h"
 #include "remote/loginwatch.h"
 #include "remote/session.h"
@@ -407,8 +408,7 @@ leave_lane(struct probe *p)
 /* --- what is read before the end ------------------------------------------- */
 
 struct tail {
-	struct stream *stream;
-	struct buf out, errors;
+	struct errand *errand;
 	char	*command;
 	int	 host;
 	bool	 started;
@@ -419,17 +419,10 @@ void
 probe_then(struct probe *p, int host, const char *command,
     void (*done)(struct probe *, const char *, size_t, const char *))
 {
-	struct buf b;
-
-	buf_init(&b, 0);
-	(void)buf_puts(&b, "sh -c ");
-	text_shell_quote(&b, command);
 	p->tail = mem_alloc(sizeof(*p->tail));
-	p->tail->command = buf_take(&b, NULL);
+	p->tail->command = mem_strdup(command);
 	p->tail->host = host;
 	p->tail->done = done;
-	buf_init(&p->tail->out, PROBE_TAIL_MAX);
-	buf_init(&p->tail->errors, 1024);
 }
 
 static void
@@ -440,58 +433,35 @@ tail_free(struct probe *p)
 	p->tail = NULL;
 	if (t == NULL)
 		return;
-	stream_close(t->stream);
-	buf_release(&t->out);
-	buf_release(&t->errors);
+	errand_cancel(t->errand);
 	free(t->command);
 	free(t);
 }
 
 static void
-tail_ended(struct probe *p, const char *why)
+tail_ended(struct probe *p, const struct buf *out, const char *why)
 {
-	struct tail *t = p->tail;
-
-	t->done(p, why == NULL ? buf_str(&t->out) : NULL, why == NULL ? t->out.len : 0, why);
+	p->tail->done(p, out == NULL ? NULL : buf_str(out), out == NULL ? 0 : out->len, why);
 	tail_free(p);
 	probe_finish(p);
 }
 
 static void
-tail_data(void *arg, const unsigned char *bytes, size_t len)
-{
-	(void)buf_put(&((struct probe *)arg)->tail->out, bytes, len);
-}
-
-static void
-tail_errdata(void *arg, const unsigned char *bytes, size_t len)
-{
-	(void)buf_put(&((struct probe *)arg)->tail->errors, bytes, len);
-}
-
-static void
-tail_opened(void *arg)
-{
-	stream_write_eof(((struct probe *)arg)->tail->stream);
-}
-
-static void
-tail_closed(void *arg, enum stream_end end, int status, const struct err *why)
+tail_came(void *arg, struct errand_result *r)
 {
 	struct probe *p = arg;
-	struct tail *t = p->tail;
 	char line[256];
 
-	t->stream = NULL;
-	(void)snprintf(line, sizeof(line), "%.200s", end != STREAM_EXITED ?
-	    why != NULL ? why->msg : "its end is not known" : t->out.over ? "it is too long" : buf_str(&t->errors));
-	line[strcspn(line, "\r\n")] = '\0';
-	tail_ended(p, end == STREAM_EXITED && status == 0 && !t->out.over ? NULL : line);
+	p->tail->errand = NULL;
+	if (!r->ended)
+		tail_ended(p, NULL, r->why);
+	else if (r->out->over)
+		tail_ended(p, NULL, "it is too long");
+	else if (r->status != 0)
+		tail_ended(p, NULL, errand_first_line(r, line, sizeof(line)));
+	else
+		tail_ended(p, r->out, NULL);
 }
-
-static const struct stream_events tail_events = {
-	.opened = tail_opened, .data = tail_data, .errdata = tail_errdata, .closed = tail_closed,
-};
 
 /* True: there is something to be read first, and the probe goes on. */
 static bool
@@ -502,8 +472,8 @@ tail_begun(struct probe *p)
 	if (t == NULL || t->started || p->reading.outcome == SAW_NOT)
 		return false;
 	t->started = true;
-	t->stream = session_exec(p->set->c.session(p->set->c.arg, t->host), t->command, &tail_events, p);
-	stream_deadline(t->stream, probe_left_ms(p));
+	t->errand = errand_run(p->set->c.session(p->set->c.arg, t->host), t->command, PROBE_TAIL_MAX, probe_left_ms(p),
+	    tail_came, p);
 	return true;
 }
 
@@ -623,7 +593,7 @@ fire(uv_timer_t *timer)
 		return;
 	}
 	if (p->tail != NULL && p->tail->started) {
-		tail_ended(p, "it was not read in time");
+		tail_ended(p, NULL, "it was not read in time");
 		return;
 	}
 	if (p->ops->late != NULL) {

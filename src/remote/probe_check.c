@@ -20,6 +20,7 @@
 #include "core/logtime.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "remote/errand.h"
 #include "remote/follow.h"
 #include "remote/probe_int.h"
 #include "remote/session.h"
@@ -35,7 +36,8 @@ struct check_probe {
 	const struct check *check;
 	int64_t	 since_ms;
 	const struct check_kind_ops *kind;
-	struct stream *stream;
+	struct errand *errand;		/* a command */
+	struct stream *stream;		/* HTTP */
 	struct buf out, errors;
 	struct probe *inner;		/* the settings probe */
 	uv_timer_t *timer;		/* until a log has settled */
@@ -134,20 +136,11 @@ on_data(void *arg, const unsigned char *bytes, size_t len)
 }
 
 static void
-on_errdata(void *arg, const unsigned char *bytes, size_t len)
-{
-	(void)buf_put(&((struct check_probe *)arg)->errors, bytes, len);
-}
-
-static void
 on_opened(void *arg)
 {
 	struct check_probe *p = arg;
 
-	if (p->request != NULL)
-		(void)stream_write(p->stream, p->request, strlen(p->request));
-	else
-		stream_write_eof(p->stream);
+	(void)stream_write(p->stream, p->request, strlen(p->request));
 }
 
 static void
@@ -160,7 +153,7 @@ on_closed(void *arg, enum stream_end end, int status, const struct err *why)
 }
 
 static const struct stream_events events = {
-	.opened = on_opened, .data = on_data, .errdata = on_errdata, .closed = on_closed,
+	.opened = on_opened, .data = on_data, .closed = on_closed,
 };
 
 static struct session *
@@ -169,18 +162,26 @@ session_on(struct check_probe *p, int host)
 	return p->base.set->c.session(p->base.set->c.arg, host);
 }
 
-/* Whatever the user's login shell is, the command is read by sh. */
+static void
+came_back(void *arg, struct errand_result *r)
+{
+	struct check_probe *p = arg;
+	struct err err;
+
+	p->errand = NULL;
+	p->out = *r->out;
+	p->errors = *r->errors;
+	memset(r->out, 0, sizeof(*r->out));
+	memset(r->errors, 0, sizeof(*r->errors));
+	(void)err_set(&err, "%s", r->why == NULL ? "" : r->why);
+	p->kind->ended(p, r->ended ? STREAM_EXITED : STREAM_LOST, r->status, r->ended ? NULL : &err);
+}
+
 static void
 run(struct check_probe *p, int host, const char *command)
 {
-	struct buf b;
-
-	buf_init(&b, 0);
-	buf_puts(&b, "sh -c ");
-	text_shell_quote(&b, command);
-	p->stream = session_exec(session_on(p, host), buf_str(&b), &events, p);
-	buf_release(&b);
-	stream_deadline(p->stream, probe_left_ms(&p->base) + 1000);
+	p->errand = errand_run(session_on(p, host), command, OUTPUT_MAX + 64, probe_left_ms(&p->base) + 1000,
+	    came_back, p);
 }
 
 /* Did the command run to its end?  Ends the probe where it did not. */
@@ -638,6 +639,8 @@ check_stop(struct probe *base)
 {
 	struct check_probe *p = of(base);
 
+	errand_cancel(p->errand);
+	p->errand = NULL;
 	stream_close(p->stream);
 	p->stream = NULL;
 	if (p->inner != NULL)
