@@ -55,6 +55,33 @@ free_port() {
 	echo "$p"
 }
 
+# A certificate of its own for localhost, and its key, which are the servers' to read.
+make_pair() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 9 \
+		-addext subjectAltName=DNS:localhost -keyout "$box/key" -out "$box/crt" 2>/dev/null &&
+		chown "$user" "$box/key" "$box/crt" && chmod 600 "$box/key"
+}
+
+# A Redis on $rport and, with TLS, on $rtls; its password is pw.
+start_redis() {
+	rport=$(free_port) rtls=$(free_port)
+	redis-server --bind 127.0.0.1 --port "$rport" --tls-port "$rtls" --tls-cert-file "$box/crt" --tls-key-file "$box/key" \
+		--tls-ca-cert-file "$box/crt" --tls-auth-clients no --save '' --requirepass pw --dir "$tmp" >"$tmp/redis.log" 2>&1 &
+	pids="$pids $!"
+	(umask 077; echo pw >"$tmp/pw")
+}
+
+# start_pooler CONNINFO: a PgBouncer by $box/pgbouncer.ini, until that gets an answer.
+start_pooler() {
+	$as pgbouncer "$box/pgbouncer.ini" >"$tmp/pgbouncer.log" 2>&1 &
+	pids="$pids $!"
+	until_ 10 sh -c "psql '$1' -qAtc 'SELECT 1' >/dev/null 2>&1" || { cat "$tmp/pgbouncer.log"; return 1; }
+}
+
+redis_is_there() {
+	until_ 10 sh -c "REDISCLI_AUTH=pw redis-cli -p $rport PING >/dev/null 2>&1" || { cat "$tmp/redis.log"; return 1; }
+}
+
 init_postgres() {
 	$as "$pg_bin/initdb" -D "$box/data" -U admin -A trust -N --no-instructions --locale=C >"$tmp/initdb.log" 2>&1 ||
 		{ tail -n 5 "$tmp/initdb.log"; return 1; }

@@ -6,10 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/boxlib.sh"
 
 make_box() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 9 \
-		-addext subjectAltName=DNS:localhost -keyout "$box/key" -out "$box/crt" 2>/dev/null || return 1
-	chown "$user" "$box/key" "$box/crt"
-	chmod 600 "$box/key"
+	make_pair || return 1
 	init_postgres || return 1
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "ssl_cert_file = '$box/crt'" "ssl_key_file = '$box/key'" \
 		'shared_buffers = 8MB' "log_line_prefix = 'it''s \$(id) '" >>"$box/data/postgresql.conf"

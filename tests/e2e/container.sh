@@ -20,10 +20,8 @@ trap end_container EXIT
 
 make_box() {
 	mkdir -p "$box/pg/conf.d" "$tmp/boxes" || return 1
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 9 \
-		-addext subjectAltName=DNS:localhost -keyout "$box/key" -out "$box/crt" 2>/dev/null || return 1
-	chmod 600 "$box/key"
-	chown -R "$user" "$box/pg" "$box/key" "$box/crt"
+	make_pair || return 1
+	chown -R "$user" "$box/pg"
 	init_postgres || return 1
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "hba_file = '$hba'" "include_dir = '$box/pg/conf.d'" \
 		"shared_buffers = 8MB" >>"$box/data/postgresql.conf"

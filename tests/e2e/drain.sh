@@ -7,30 +7,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/boxlib.sh"
 
 make_box() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 9 \
-		-addext subjectAltName=DNS:localhost -keyout "$box/key" -out "$box/crt" 2>/dev/null || return 1
-	chown "$user" "$box/key" "$box/crt"
-	chmod 600 "$box/key"
+	make_pair || return 1
 	init_postgres || return 1
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "ssl = on" "ssl_cert_file = '$box/crt'" \
 		"ssl_key_file = '$box/key'" "shared_buffers = 8MB" >>"$box/data/postgresql.conf"
 	start_postgres || return 1
 	sql "CREATE ROLE app LOGIN" && sql "CREATE ROLE pool LOGIN" && sql 'CREATE ROLE stranger LOGIN' && sql 'CREATE ROLE belay_probe LOGIN IN ROLE pg_monitor' || return 1
-	rport=$(free_port) rtls=$(free_port) bport=$(free_port)
-	redis-server --bind 127.0.0.1 --port "$rport" --tls-port "$rtls" --tls-cert-file "$box/crt" --tls-key-file "$box/key" \
-		--tls-ca-cert-file "$box/crt" --tls-auth-clients no --save '' --requirepass pw --dir "$tmp" >"$tmp/redis.log" 2>&1 &
-	pids="$pids $!"
+	bport=$(free_port)
+	start_redis
 	printf '%s\n' '[databases]' "* = host=127.0.0.1 port=$port" '[pgbouncer]' 'listen_addr = 127.0.0.1' \
 		"listen_port = $bport" 'auth_type = any' 'admin_users = admin' 'stats_users = belay_probe' \
 		'unix_socket_dir =' 'client_tls_sslmode = allow' "client_tls_key_file = $box/key" \
 		"client_tls_cert_file = $box/crt" 'server_tls_sslmode = require' >"$box/pgbouncer.ini"
 	sed -i "s/port=$port/port=$port user=pool/" "$box/pgbouncer.ini"
-	$as pgbouncer "$box/pgbouncer.ini" >"$tmp/pgbouncer.log" 2>&1 &
-	pids="$pids $!"
-	until_ 10 sh -c "psql 'host=localhost hostaddr=127.0.0.1 port=$bport user=app dbname=postgres sslmode=require' -qAtc 'SELECT 1' >/dev/null 2>&1" &&
-		until_ 10 sh -c "REDISCLI_AUTH=pw redis-cli -p $rport PING >/dev/null 2>&1" || { cat "$tmp/pgbouncer.log" "$tmp/redis.log"; return 1; }
+	start_pooler "host=localhost hostaddr=127.0.0.1 port=$bport user=app dbname=postgres sslmode=require" && redis_is_there || return 1
 	echo MODE=require >"$box/env"
-	(umask 077; echo pw >"$tmp/pw")
 	cat >"$fleet" <<END
 belay: fleet/1
 environment: box

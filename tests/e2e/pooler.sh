@@ -9,10 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 client=${BUILD:-$top/build}/tests/lab/labclient
 
 make_box() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 9 \
-		-addext subjectAltName=DNS:localhost -keyout "$box/key" -out "$box/crt" 2>/dev/null || return 1
-	chown "$user" "$box/key" "$box/crt"
-	chmod 600 "$box/key"
+	make_pair || return 1
 	init_postgres || return 1
 	printf '%s\n' "listen_addresses = '127.0.0.1'" "ssl_cert_file = '$box/crt'" "ssl_key_file = '$box/key'" \
 		'shared_buffers = 8MB' >>"$box/data/postgresql.conf"
@@ -21,21 +18,15 @@ make_box() {
 		CREATE TABLE canary (who text PRIMARY KEY, seq bigint NOT NULL) WITH (fillfactor = 10);
 		INSERT INTO canary SELECT 'web:' || i, 0 FROM unnest(string_to_array('0 1 2 3 4 5 6 7 new', ' ')) i;
 		GRANT SELECT, UPDATE ON canary TO pool" || return 1
-	rport=$(free_port) rtls=$(free_port) bport=$(free_port)
-	redis-server --bind 127.0.0.1 --port "$rport" --tls-port "$rtls" --tls-cert-file "$box/crt" --tls-key-file "$box/key" \
-		--tls-ca-cert-file "$box/crt" --tls-auth-clients no --save '' --requirepass pw --dir "$tmp" >"$tmp/redis.log" 2>&1 &
-	pids="$pids $!"
+	bport=$(free_port)
+	start_redis
 	to="host=127.0.0.1 port=$port dbname=postgres user=pool"
 	printf '%s\n' '[databases]' "postgres = $to min_pool_size=6" "held = $to pool_mode=session" "later = $to" '[pgbouncer]' \
 		'listen_addr = 127.0.0.1' "listen_port = $bport" 'auth_type = any' 'admin_users = admin' \
 		'stats_users = belay_probe' 'unix_socket_dir =' 'pool_mode = transaction' 'default_pool_size = 6' \
 		'server_tls_sslmode = prefer' >"$box/pgbouncer.ini"
-	$as pgbouncer "$box/pgbouncer.ini" >"$tmp/pgbouncer.log" 2>&1 &
-	pids="$pids $!"
-	until_ 10 sh -c "psql 'host=127.0.0.1 port=$bport user=app dbname=postgres' -qAtc 'SELECT 1' >/dev/null 2>&1" &&
-		until_ 10 sh -c "REDISCLI_AUTH=pw redis-cli -p $rport PING >/dev/null 2>&1" || { cat "$tmp/pgbouncer.log" "$tmp/redis.log"; return 1; }
+	start_pooler "host=127.0.0.1 port=$bport user=app dbname=postgres" && redis_is_there || return 1
 	echo MODE=require >"$box/env"
-	(umask 077; echo pw >"$tmp/pw")
 	cat >"$fleet" <<END
 belay: fleet/1
 environment: box
