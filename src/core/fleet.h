@@ -274,6 +274,8 @@ struct endpoint {
 	bool	 asks;		/* asks for a client certificate without demanding one */
 	enum auth auth[ACCEPT_COUNT];	/* by what is accepted then */
 	char	*managed;
+	bool	 runs_as;	/* who it runs as is declared: uid, and gid (or -1) */
+	int64_t	 run_uid, run_gid;
 	char	*log_run;	/* command printing the log from now on, on log_host */
 	char	*log_file;
 	int	 log_host;

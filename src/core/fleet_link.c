@@ -199,13 +199,33 @@ read_auth(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	return 0;
 }
 
+/* "UID" or "UID:GID", in numbers: names are the container's own. */
+static int
+read_runs_as(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct endpoint *e)
+{
+	char *text, *end;
+	int rc = 0;
+
+	if (reader_string(&fr->r, scope, node, "a user in numbers", &text) == -1)
+		return -1;
+	e->runs_as = true;
+	e->run_gid = -1;
+	e->run_uid = text[0] >= '0' && text[0] <= '9' ? strtoll(text, &end, 10) : -1;
+	if (e->run_uid >= 0 && *end == ':' && end[1] >= '0' && end[1] <= '9')
+		e->run_gid = strtoll(end + 1, &end, 10);
+	if (e->run_uid < 0 || *end != '\0' || e->run_uid > UINT32_MAX || e->run_gid > UINT32_MAX)
+		rc = reader_fail(&fr->r, node, "'%s', expected a user in numbers, as 70 or 70:70", text);
+	free(text);
+	return rc;
+}
+
 int
 read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
 		"kind", "unit", "managed", "tags", "listen", "names", "probe", "admin",
 		"protocol", "auth", "client-certificates", "log", "cannot-see", "accept",
-		"for", NULL
+		"runs-as", "for", NULL
 	};
 	static const char *const asks[] = { "asked", NULL };
 	struct endpoint *e = &fr->f->endpoints[i];
@@ -256,6 +276,8 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 			return -1;
 		e->asks = true;
 	}
+	if ((v = node_get(node, "runs-as")) != NULL && read_runs_as(fr, scope, v, e) == -1)
+		return -1;
 	if ((v = node_get(node, "log")) != NULL && read_log(fr, scope, v, e) == -1)
 		return -1;
 	if ((v = node_get(node, "cannot-see")) != NULL && read_cannot_see(fr, scope, v, e) == -1)

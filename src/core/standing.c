@@ -556,7 +556,7 @@ judge_unjudged(struct judging_files *j)
 	if (j->nunjudged == 0)
 		return;
 	(void)snprintf(more, sizeof(more), " and %zu more", j->nunjudged - 1);
-	say(j, CHECK_INCONCLUSIVE, "who runs the server is not known here (nobody listens on its port, or root does, as for "
+	say(j, CHECK_INCONCLUSIVE, "who runs the server is not known here (the fleet's 'runs-as' would say) (nobody listens on its port, or root does, as for "
 	    "a container), so neither is whether '%s'%s can be read", j->unjudged, j->nunjudged > 1 ? more : "");
 }
 
@@ -613,7 +613,7 @@ standing_judge(enum kind kind, const struct standing_file *v, const struct stand
 		if (!x[i].there) {
 			/* A server in a container sees other files; then nobody of this host listens. */
 			if (v[i].named)
-				say(&j, u->known ? CHECK_FAIL : CHECK_INCONCLUSIVE, "'%s' is not there", v[i].path);
+				say(&j, u->known && !u->declared ? CHECK_FAIL : CHECK_INCONCLUSIVE, "'%s' is not there", v[i].path);
 			continue;
 		}
 		if (kind == KIND_POSTGRES && v[i].role == STANDING_KEY && x[i].nways > 0)

@@ -88,6 +88,7 @@ void	standing_facts_release(struct standing_facts *);
 
 struct standing_user {		/* who runs the server, by its listening socket */
 	bool	 known;
+	bool	 declared;		/* by the fleet file alone: a container may see other files */
 	unsigned uid;
 	char	 name[64];		/* for words; may hold remote bytes */
 	unsigned groups[STANDING_GROUPS_MAX];

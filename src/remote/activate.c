@@ -375,6 +375,20 @@ look_into(struct standing_facts *x, const struct standing_file *file, const stru
 		x->not_understood = mem_strdup(err.msg);
 }
 
+/* Who is not seen to listen, as behind a container's proxy, may be declared. */
+static void
+declared_user(struct standing_user *u, const struct endpoint *ep)
+{
+	if (u->known || !ep->runs_as)
+		return;
+	memset(u, 0, sizeof(*u));
+	u->known = u->declared = true;
+	u->uid = (unsigned)ep->run_uid;
+	(void)snprintf(u->name, sizeof(u->name), "uid %u", u->uid);
+	if (ep->run_gid >= 0)
+		u->groups[u->ngroups++] = (unsigned)ep->run_gid;
+}
+
 static enum judgement
 judge_files(struct activation *a, const struct host_answer *answer, struct buf *why)
 {
@@ -404,6 +418,7 @@ judge_files(struct activation *a, const struct host_answer *answer, struct buf *
 		}
 	if ((item = host_item(answer, "user", 0)) != NULL)
 		take_user(&user, item->rest);
+	declared_user(&user, &a->fleet->endpoints[a->endpoints.v[a->at]]);
 	judgement = standing_judge(a->fleet->endpoints[a->endpoints.v[a->at]].kind, a->files.v, facts, a->files.n,
 	    &user, (int64_t)time(NULL), why);
 	for (i = 0; i < a->files.n; i++)

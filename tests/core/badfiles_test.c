@@ -210,6 +210,12 @@ static const struct {
 	    "f:6:78: unknown key in auth: 'tsl', did you mean 'tls'?" },
 	{ GROUND "endpoints: { r: { kind: redis, unit: db, listen: { plain: 6379 }, auth: md5 } }\n",
 	    "f:6:73: 'md5' of a redis, expected one of: trust, password" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, runs-as: postgres } }\n",
+	    "f:6:79: 'postgres', expected a user in numbers, as 70 or 70:70" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, runs-as: 70:x } }\n",
+	    "f:6:79: '70:x', expected a user in numbers, as 70 or 70:70" },
+	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, runs-as: 4294967296 } }\n",
+	    "f:6:79: '4294967296', expected a user in numbers, as 70 or 70:70" },
 	{ GROUND "endpoints: { pg: { kind: postgres, unit: db, listen: { both: 5432 }, client-certificates: wanted } }\n",
 	    "f:6:91: unknown way to treat client certificates: 'wanted', expected asked" },
 

@@ -611,7 +611,7 @@ facts_that_no_step_moves(void **state)
 	    "units: { u: { host: h, run: x } }\n"
 	    "endpoints:\n"
 	    "  pg: { kind: postgres, unit: u, listen: { both: 5432 }, protocol: { min: TLSv1.2, max: TLSv1.2 },\n"
-	    "        auth: { plain: md5, both: md5, tls: scram-sha-256 }, client-certificates: asked }\n"
+	    "        auth: { plain: md5, both: md5, tls: scram-sha-256 }, client-certificates: asked, runs-as: 70:71 }\n"
 	    "  pool: { kind: pgbouncer, unit: u, listen: { both: 6432 }, auth: trust }\n"
 	    "clients:\n"
 	    "  a: { unit: u, speaks: TLSv1.2, links: { pg: { stored: md5, shows: stray, dial: fixed } } }\n"
@@ -623,6 +623,9 @@ facts_that_no_step_moves(void **state)
 	assert_int_equal(pg->proto_min, PROTO_TLS1_2);
 	assert_int_equal(pg->proto_max, PROTO_TLS1_2);
 	assert_true(pg->asks);
+	assert_true(f->endpoints[0].runs_as);
+	assert_int_equal(f->endpoints[0].run_uid, 70);
+	assert_int_equal(f->endpoints[0].run_gid, 71);
 	assert_int_equal(pg->auth[ACCEPT_PLAIN], AUTH_MD5);
 	assert_int_equal(pg->auth[ACCEPT_TLS], AUTH_SCRAM);
 	assert_int_equal(pg->auth[ACCEPT_MUTUAL], AUTH_UNKNOWN);

@@ -344,7 +344,7 @@ a_key_is_as_postgres_takes_it(void **state)
 	good(&w);
 	w.user.known = false;
 	w.facts[0].ways[0].uid = 71;
-	assert_judged(KIND_POSTGRES, &w, CHECK_INCONCLUSIVE, "who runs the server is not known here");
+	assert_judged(KIND_POSTGRES, &w, CHECK_INCONCLUSIVE, "who runs the server is not known here (");
 	w.facts[0].ways[0].mode = 0644;
 	assert_judged(KIND_POSTGRES, &w, CHECK_FAIL, "0600 or less");
 }
@@ -372,6 +372,10 @@ what_the_server_cannot_reach_fails(void **state)
 	assert_judged(KIND_REDIS, &w, CHECK_FAIL, "'/t/cert' is not there");
 	w.user.known = false;
 	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "'/t/cert' is not there");
+	/* Declared, where nobody sees it: that decides who may read, and nothing of what is there. */
+	w.user.known = w.user.declared = true;
+	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "'/t/cert' is not there");
+	w.user.known = w.user.declared = false;
 	w.files[1].named = false;
 	assert_judged(KIND_REDIS, &w, CHECK_INCONCLUSIVE, "whether '/t/key' can be read");
 	w.facts[0].ways[0].mode = 0640;
