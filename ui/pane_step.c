@@ -215,12 +215,12 @@ add_activation(struct page *p, const struct scene *s, int step, const struct op 
 	page_line(p);
 	page_add(p, ROLE_TEXT, "     ");
 	buf_release(&b);
-	if (u->kind == UNIT_RELOAD) {
+	sessions = scene_unit_sessions(s, op->unit, &uncounted);
+	if (u->kind == UNIT_RELOAD && sessions == 0 && !uncounted) {
 		page_add(p, ROLE_DIM, "ends no session by itself");
 		add_besides(p, s, step, op->unit);
 		return;
 	}
-	sessions = scene_unit_sessions(s, op->unit, &uncounted);
 	cut_words(cut, sessions, uncounted);
 	page_add(p, sessions > 0 || uncounted ? ROLE_WARN : ROLE_DIM, "%s", cut);
 	if (!u->idempotent)

@@ -38,20 +38,25 @@ hits_client(const struct fleet *f, int unit, const struct indices *endpoints, co
 	    (c->pools != NONE && indices_has(endpoints, c->pools));
 }
 
-/* The links that have an end in what the unit restarts; a reload ends no session. */
+/*
+ * The links that have an end in what the unit restarts.  A reload ends no session at a server; but
+ * clients that it names are restarted, or it would not name them.
+ */
 static void
 mark_hits(const struct fleet *f, int unit, bool *marks)
 {
+	bool reload = f->units[unit].kind == UNIT_RELOAD;
+	const struct client *c;
 	struct indices endpoints;
 	size_t i;
 
-	if (f->units[unit].kind == UNIT_RELOAD)
-		return;
 	standing_endpoints(&endpoints, f, unit);
-	for (i = 0; i < f->nlinks; i++)
-		if (indices_has(&endpoints, f->links[i].endpoint) ||
-		    hits_client(f, unit, &endpoints, &f->clients[f->links[i].client]))
+	for (i = 0; i < f->nlinks; i++) {
+		c = &f->clients[f->links[i].client];
+		if (reload ? c->pools == NONE && c->unit != unit && hits_client(f, unit, &endpoints, c) :
+		    indices_has(&endpoints, f->links[i].endpoint) || hits_client(f, unit, &endpoints, c))
 			marks[i] = true;
+	}
 	free(endpoints.v);
 }
 

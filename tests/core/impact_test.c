@@ -27,6 +27,7 @@ static const char fleet_text[] =
     "units:\n"
     "  pg: { host: db, run: ./pg }\n"
     "  pg-reload: { host: db, run: ./reload, kind: reload, restarts: [pg, redis, pool] }\n"
+    "  with-job: { host: db, run: ./reload, kind: reload, restarts: [pg, pool, job] }\n"
     "  redis: { host: db, run: ./redis }\n"
     "  stack: { host: db, run: ./stack, restarts: [pg, pool, redis] }\n"
     "  u1: { host: h1, run: ./restart, restarts: [web] }\n"
@@ -154,7 +155,7 @@ a_restart_cuts_the_sessions_of_all_that_is_of_its_unit(void **state)
 }
 
 static void
-a_reload_cuts_nobody(void **state)
+a_reload_cuts_only_whom_it_restarts(void **state)
 {
 	struct world *w = *state;
 	struct op op = { .kind = OP_ACTIVATE, .host = 0 };
@@ -175,6 +176,9 @@ a_reload_cuts_nobody(void **state)
 	assert_int_equal(im.sessions, 3);
 	assert_true(im.uncounted);
 	assert_true(im.may_lose_data);
+	/* But a client that it takes along is restarted. */
+	feed_sessions(w, "job -> redis", 2);
+	assert_cuts(w, "with-job", 2, true);
 }
 
 static void
@@ -210,7 +214,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_restart_cuts_the_sessions_of_all_that_is_of_its_unit, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_reload_cuts_nobody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reload_cuts_only_whom_it_restarts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_redis_keeps_is_not_guessed, set_up, tear_down),
 	};
 
