@@ -209,6 +209,12 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 		return;
 	}
 	op = &m->ops.v[fx->op];
+	if (fx->verb == OPV_UNDO && (ev.why = lease_refusal(e, op->host)) != NULL) {
+		ev.now_ms = engine_now_ms(e);
+		ev.outcome = OP_FAILED;
+		engine_feed(e, &ev);
+		return;
+	}
 	errand = mem_push(&e->errands, &e->nerrands, sizeof(*e->errands));
 	errand->step = fx->step;
 	errand->op = fx->op;

@@ -105,6 +105,7 @@ struct lease_state {		/* of one host */
 	int	 phase;		/* enum lease_phase of the last question */
 	unsigned asked_for;	/* lease_round */
 	bool	 answered, held;	/* held: by somebody else */
+	bool	 refused;		/* it answered that it cannot give one */
 	char	 by[128];	/* held: who, the first word of what the host says */
 	char	 why[256];	/* may hold remote bytes */
 };
@@ -260,6 +261,8 @@ int	lease_need(struct engine *, int step, enum verb, struct err *);
 bool	lease_answer(struct engine *, uint64_t id, const struct op_result *);	/* was it one of ours? */
 bool	lease_lost(struct engine *, uint64_t id);
 int64_t	lease_token(const struct engine *, int host);	/* 0: none */
+/* Why the host, which answered, gave us no lease when it was asked last; NULL: it did, or was silent. */
+const char *lease_refusal(const struct engine *, int host);
 int64_t	lease_run(struct engine *, int64_t now_ms);	/* renews; when next */
 void	lease_give_back(struct engine *);	/* at the end; waits at most 1.5 s */
 

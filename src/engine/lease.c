@@ -9,7 +9,8 @@
  *
  * An undo asks for its leases, too, but a host that does not answer keeps
  * nobody from the way back on the others: it is left to its operation, which
- * says for itself that the host is silent, or that it was taken over.
+ * says for itself that the host is silent, or that it was taken over.  Where
+ * the host answered that it can give none, that is what the operation says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,7 @@ lease_answer(struct engine *e, uint64_t id, const struct op_result *res)
 	l->id = 0;
 	l->answered = true;
 	l->held = res->outcome == OP_DRIFTED;
+	l->refused = res->outcome == OP_FAILED;
 	(void)snprintf(l->why, sizeof(l->why), "%s", res->why == NULL ? "" : res->why);
 	(void)snprintf(l->by, sizeof(l->by), "%.*s", res->text == NULL || !l->held ? 0 : (int)strcspn(res->text, " "),
 	    res->text == NULL ? "" : res->text);
@@ -206,6 +208,14 @@ int64_t
 lease_token(const struct engine *e, int host)
 {
 	return e->leases[host].token;
+}
+
+const char *
+lease_refusal(const struct engine *e, int host)
+{
+	const struct lease_state *l = &e->leases[host];
+
+	return l->token == 0 && l->refused && l->why[0] != '\0' ? l->why : NULL;
 }
 
 int64_t

@@ -1247,8 +1247,9 @@ verb_run()
 	printf "%s\n" "$$" >"$rec/pid" && : >"$rec/out" || fail "no room for the record"
 	sync "$rec/meta" "$rec/pid" 2>/dev/null
 	printf "%s\n" "$op" >"$state/busy.new" && mv -f "$state/busy.new" "$state/busy" || fail "no room for the record"
-	set_state "${tag}started"
+	# Before the record says started: from then on nobody can tell that it did not run.
 	[ "$phase" = undo ] || keep_script || fail "no room for the way back"
+	set_state "${tag}started"
 	[ "$phase" = undo ] || rm -f "$rec/left" "$rec/left-undo"
 	sync "${rec%/*}" 2>/dev/null
 	unlock

@@ -307,6 +307,8 @@ refused(struct hostop *h, const struct host_answer *a)
 		hostop_say(h, "%s", rest);
 	else if (host_outcome_is(a, "busy", NULL))
 		hostop_say(h, "another belay holds this host's lock; try again when it is done");
+	else if (host_outcome_is(a, "fenced", &rest) && h->order != NULL && h->order->token == 0)
+		hostop_say(h, "it gave no lease in time, and takes nothing without one (the last was number %s)", rest);
 	else if (host_outcome_is(a, "fenced", &rest))
 		hostop_say(h, "somebody took this run over: the host has seen token %s", rest);
 	else
