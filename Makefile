@@ -239,6 +239,7 @@ UI_SRC = \
 	ui/look.c \
 	ui/page.c \
 	ui/pane_dashboard.c \
+	ui/pane_explain.c \
 	ui/pane_fleet.c \
 	ui/pane_proof.c \
 	ui/pane_step.c \

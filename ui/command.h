@@ -30,6 +30,7 @@ struct err;
 	X(CMD_CERTS, "certs", "", "the certificates that are served") \
 	X(CMD_HOSTS, "hosts", "", "how each host is reached") \
 	X(CMD_PROOF, "proof", "", "what belay check says of the plan") \
+	X(CMD_EXPLAIN, "explain", "", "why what is under the cursor fails, and what mends it") \
 	X(CMD_HISTORY, "history", "", "the journal") \
 	X(CMD_MESSAGES, "messages", "", "what was said so far") \
 	X(CMD_HELP, "help", "", "keys and commands") \

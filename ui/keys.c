@@ -27,7 +27,7 @@ place_word(enum place place)
 		[PANE_DASHBOARD] = "dashboard", [PANE_PREVIEW] = "diff", [PANE_PROGRESS] = "progress",
 		[PANE_GATE] = "gate", [PANE_SESSIONS] = "sessions", [PANE_CERTS] = "certs",
 		[PANE_HOSTS] = "hosts", [PANE_HISTORY] = "history", [PANE_NOTES] = "messages",
-		[PANE_PROOF] = "proof", [PANE_HELP] = "help", [PLACE_APPLY] = "apply?", [PLACE_UNDO] = "undo",
+		[PANE_PROOF] = "proof", [PANE_EXPLAIN] = "explain", [PANE_HELP] = "help", [PLACE_APPLY] = "apply?", [PLACE_UNDO] = "undo",
 		[PLACE_TURN] = "undo?", [PLACE_REFUSED] = "not now",
 		[PLACE_LEAVE] = "leave?", [PLACE_FIELD] = "typing",
 	};

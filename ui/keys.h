@@ -35,6 +35,7 @@ enum place {
 	PANE_HISTORY,
 	PANE_NOTES,		/* what was said on the message line */
 	PANE_PROOF,		/* what `belay check` says */
+	PANE_EXPLAIN,		/* why something is as it is, and what mends it */
 	PANE_HELP,
 	PLACE_APPLY,		/* "apply?" */
 	PLACE_UNDO,		/* the countdown */
@@ -43,8 +44,8 @@ enum place {
 	PLACE_LEAVE,		/* "leave in the middle?" */
 	PLACE_FIELD		/* something is being typed */
 };
-#define PANE_COUNT 11
-#define PLACE_COUNT 17
+#define PANE_COUNT 12
+#define PLACE_COUNT 18
 const char *place_word(enum place);
 
 #define IN(place)	(1u << (place))
@@ -73,25 +74,27 @@ const char *section_word(enum section);
 	    "what the selected step changes, line by line, and what it restarts") \
 	X(ACT_VERIFY, 'v', 0, 0, IN_PANES, KEYS_LOOK, "verify", 5, \
 	    "judge the selected step's guards and gate now; changes nothing") \
-	X(ACT_PROGRESS, 'p', 0, 0, IN_PANES, KEYS_LOOK, "progress", 13, \
+	X(ACT_EXPLAIN, 'e', 0, 0, IN_PANES, KEYS_LOOK, "explain", 6, \
+	    "why what is under the cursor fails: cause, what was seen of it, what to do") \
+	X(ACT_PROGRESS, 'p', 0, 0, IN_PANES, KEYS_LOOK, "progress", 14, \
 	    "the selected step's operations: state, time, deadline, output") \
-	X(ACT_SESSIONS, 's', 0, 0, IN_PANES, KEYS_LOOK, "sessions", 8, \
+	X(ACT_SESSIONS, 's', 0, 0, IN_PANES, KEYS_LOOK, "sessions", 9, \
 	    "who is connected, who logged in, and who went by unseen") \
-	X(ACT_CERTS, 'c', 0, 0, IN_PANES, KEYS_LOOK, "certs", 9, \
+	X(ACT_CERTS, 'c', 0, 0, IN_PANES, KEYS_LOOK, "certs", 10, \
 	    "the certificate that each endpoint serves, and who would refuse it") \
-	X(ACT_HOSTS, 'o', 0, 0, IN_PANES, KEYS_LOOK, "hosts", 11, \
+	X(ACT_HOSTS, 'o', 0, 0, IN_PANES, KEYS_LOOK, "hosts", 12, \
 	    "how each host is reached, and why not") \
-	X(ACT_HISTORY, 'H', 0, 0, IN_PANES, KEYS_LOOK, "history", 10, \
+	X(ACT_HISTORY, 'H', 0, 0, IN_PANES, KEYS_LOOK, "history", 11, \
 	    "the journal: what was intended, and what happened") \
-	X(ACT_PROOF, 'P', 0, 0, IN_PANES, KEYS_LOOK, "proof", 6, \
+	X(ACT_PROOF, 'P', 0, 0, IN_PANES, KEYS_LOOK, "proof", 7, \
 	    "what belay check says: whom the plan strands and how it comes to that, and the lint") \
 	X(ACT_NOTES, 'm', 0, 0, IN_PANES, KEYS_LOOK, "", 0, \
 	    "messages so far") \
 	X(ACT_REFRESH, 'r', 0, 0, IN_PANES, KEYS_LOOK, "", 0, \
 	    "probe everything now") \
-	X(ACT_FILTER, '/', 0, 0, IN_PANES, KEYS_LOOK, "filter", 12, \
+	X(ACT_FILTER, '/', 0, 0, IN_PANES, KEYS_LOOK, "filter", 13, \
 	    "show only the rows that contain a text; empty shows all again") \
-	X(ACT_COMMAND, ':', 0, 0, IN_PANES | IN(PLACE_REFUSED), KEYS_LOOK, "command", 7, \
+	X(ACT_COMMAND, ':', 0, 0, IN_PANES | IN(PLACE_REFUSED), KEYS_LOOK, "command", 8, \
 	    "type a command by name") \
 	X(ACT_HELP, '?', 0, 0, IN_PANES, KEYS_LOOK, "help", 1, \
 	    "this table") \
@@ -111,7 +114,7 @@ const char *section_word(enum section);
 	X(ACT_IN, K_ENTER, 0, 0, IN_PANES, KEYS_MOVE, "", 0, \
 	    "into the selected row; changes nothing") \
 	X(ACT_NEXT, K_TAB, 0, 0, IN_PANES, KEYS_MOVE, "", 0, \
-	    "the next pane: steps and links; diff, progress and gate of a step; the next counter-example") \
+	    "the next pane: steps and links; diff, progress and gate of a step; the next counter-example, endpoint or host") \
 	X(ACT_BACK, K_ESC, K_BACKSPACE, 0, IN_PANES, KEYS_MOVE, "", 0, "back") \
 	X(ACT_QUIT, 'q', 0, 0, IN_PANES, KEYS_MOVE, "quit", 1, "back; quit from the dashboard") \
 	X(ACT_YES, 'y', K_ENTER, 0, IN(PLACE_APPLY), KEYS_QUESTION, "apply", 1, \

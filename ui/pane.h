@@ -35,6 +35,8 @@ void	hosts_page(struct page *, const struct scene *);
 void	history_page(struct page *, const struct scene *);
 void	notes_page(struct page *, const struct view *);
 void	help_page(struct page *);
+/* Why it is as it is, and what mends it. */
+void	explain_page(struct page *, const struct scene *, const struct about *);
 /* chosen: the counter-example that is told whole, whatever its number. */
 void	proof_page(struct page *, const struct scene *, int chosen);
 /* What the check `proof` stands for, and what is known of it so far: goes on where the line stands. */

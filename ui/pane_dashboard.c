@@ -239,20 +239,6 @@ struct columns {
 	int	 w;
 };
 
-static size_t
-link_rows(const struct view *v, const struct scene *s, int **ret)
-{
-	size_t i, n = 0;
-	int *rows = mem_array(s->fleet->nlinks + 1, sizeof(*rows));
-
-	for (i = 0; i < s->fleet->nlinks; i++)
-		/* The filter is for what has the keys; the other half stays as it is. */
-		if (!v->on_links || text_has(s->fleet->links[i].name, v->filter))
-			rows[n++] = (int)i;
-	*ret = rows;
-	return n;
-}
-
 static void
 columns_fit(struct columns *c, const struct scene *s, int w)
 {
@@ -340,7 +326,7 @@ draw_links(struct area a, struct view *v, const struct scene *s)
 {
 	struct columns c;
 	int *rows, y;
-	size_t n = link_rows(v, s, &rows);
+	size_t n = view_links(v, s, &rows);
 	struct area list = area_part(a, 1, 0, a.h - 1, a.w);
 
 	columns_fit(&c, s, a.w);
@@ -680,7 +666,7 @@ draw_detail(struct area a, struct view *v, const struct scene *s)
 
 	page_init(&p, a.w, v->ascii);
 	if (v->on_links) {
-		if ((n = link_rows(v, s, &rows)) > 0)
+		if ((n = view_links(v, s, &rows)) > 0)
 			detail_link(&p, s, rows[(size_t)v->links.sel < n ? (size_t)v->links.sel : n - 1]);
 		free(rows);
 	} else if ((step = view_step(v, s)) != NONE)

@@ -156,6 +156,7 @@ sessions_page(struct page *p, const struct scene *s)
 		r = board_reading(s->board, READING_CENSUS, (int)i);
 		page_line(p);
 		p->v[p->n - 1].heading = true;
+		p->v[p->n - 1].item = (int)i + 1;
 		page_add(p, ROLE_STRONG, " %s", e->name);
 		if (strcmp(e->name, kind_word(e->kind)) != 0)
 			page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
@@ -306,6 +307,7 @@ certs_page(struct page *p, const struct scene *s)
 		scene_endpoint(s, (int)i, &ev);
 		page_line(p);
 		p->v[p->n - 1].heading = true;
+		p->v[p->n - 1].item = (int)i + 1;
 		page_add(p, ROLE_STRONG, " %s", e->name);
 		if (strcmp(e->name, kind_word(e->kind)) != 0)
 			page_add(p, ROLE_DIM, "  %s", kind_word(e->kind));
@@ -360,6 +362,7 @@ hosts_page(struct page *p, const struct scene *s)
 		hv = board_host_view(s->board, (int)i);
 		look = look_reach(hv == NULL ? REACH_UNKNOWN : hv->reach);
 		page_line(p);
+		p->v[p->n - 1].item = (int)i + 1;
 		page_col(p, 1, 18, ROLE_STRONG, h->name);
 		page_col(p, 20, 19, ROLE_TEXT, h->local ? "this machine" : h->ssh != NULL ? h->ssh :
 		    h->address != NULL ? h->address : "");

@@ -136,6 +136,31 @@ item_line(const struct page *p, int item)
 	return -1;
 }
 
+/* What is picked is to be seen: where it was scrolled away, the first that is. */
+static void
+pick(struct view *v, const struct page *p, struct scroll *l, int h)
+{
+	int at, i, max = l->rows > h ? l->rows - h : 0, *picked = &v->picked[v->pane];
+	size_t line;
+
+	if ((IN(v->pane) & PICKED_FROM) == 0)
+		return;
+	at = item_line(p, *picked + 1);
+	if (v->to_picked && at >= 0 && (at < l->top || at >= l->top + h))
+		l->top = at > max ? max : at;
+	v->to_picked = false;
+	if (at >= l->top && at < l->top + h)
+		return;
+	for (i = 0, line = 0; line < p->n && (int)line < l->top + h; line++)
+		if (p->v[line].item > 0) {
+			i = p->v[line].item;
+			if ((int)line >= l->top)
+				break;
+		}
+	if (i > 0)
+		*picked = i - 1;
+}
+
 static void
 draw_page(struct area a, struct view *v, const struct scene *s)
 {
@@ -172,6 +197,9 @@ draw_page(struct area a, struct view *v, const struct scene *s)
 	case PANE_PROOF:
 		proof_page(&p, s, v->counter);
 		break;
+	case PANE_EXPLAIN:
+		explain_page(&p, s, &v->about);
+		break;
 	case PANE_HELP:
 		help_page(&p);
 		break;
@@ -193,12 +221,15 @@ draw_page(struct area a, struct view *v, const struct scene *s)
 	    (at < l->top || at + STORY_LINES > l->top + a.h))
 		l->top = at;
 	v->to_counter = false;
+	pick(v, &p, l, a.h);
 	if (l->top > max)
 		l->top = max;
 	if (l->top < 0)
 		l->top = 0;
 	l->sel = l->top;
 	page_draw(&p, a, l->top);
+	if ((IN(v->pane) & PICKED_FROM) != 0 && (at = item_line(&p, v->picked[v->pane] + 1)) >= l->top && at < l->top + a.h)
+		grid_select(a, at - l->top, 0, a.w);
 	if (v->pane == PANE_PROOF && (at = item_line(&p, v->counter + 1)) >= l->top && at < l->top + a.h)
 		grid_select(a, at - l->top, 0, a.w);
 	page_release(&p);

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "ui/page.h"
 #include "ui/steps.h"
 
 void
@@ -68,6 +69,7 @@ view_init(struct view *v, bool ascii, bool read_only)
 	v->step = NONE;
 	v->subject = NONE;
 	v->refused_step = NONE;
+	v->about = (struct about){ NONE, NONE, NONE, NONE };
 	v->apply_step = NONE;
 	v->follow = true;
 	v->message_role = ROLE_DIM;
@@ -169,6 +171,20 @@ view_steps_filter(const struct view *v)
 	return v->on_links || v->pane != PANE_DASHBOARD ? "" : v->filter;
 }
 
+size_t
+view_links(const struct view *v, const struct scene *s, int **ret)
+{
+	size_t i, n = 0;
+	int *rows = mem_array(s->fleet->nlinks + 1, sizeof(*rows));
+
+	for (i = 0; i < s->fleet->nlinks; i++)
+		/* The filter is for what has the keys; the other half stays as it is. */
+		if (!v->on_links || text_has(s->fleet->links[i].name, v->filter))
+			rows[n++] = (int)i;
+	*ret = rows;
+	return n;
+}
+
 int
 view_step(const struct view *v, const struct scene *s)
 {
@@ -236,6 +252,44 @@ go_to_step(struct view *v, const struct scene *s, int step)
 		if (rows[i].step == step && !(rows[i].head && rows[i].group == v->open_group))
 			v->lists[PANE_DASHBOARD].sel = (int)i;
 	free(rows);
+}
+
+void
+view_explain(struct view *v, const struct scene *s)
+{
+	struct about about = { NONE, NONE, NONE, NONE };
+	int *rows;
+	size_t n;
+
+	switch (v->pane) {
+	case PANE_DASHBOARD:
+		if (!v->on_links && (about.step = view_step(v, s)) != NONE)
+			break;
+		if ((n = view_links(v, s, &rows)) > 0)
+			about.link = rows[v->links.sel >= 0 && (size_t)v->links.sel < n ? (size_t)v->links.sel : n - 1];
+		free(rows);
+		break;
+	case PANE_PREVIEW:
+	case PANE_PROGRESS:
+	case PANE_GATE:
+		about.step = v->step;
+		break;
+	case PANE_SESSIONS:
+	case PANE_CERTS:
+		if ((size_t)v->picked[v->pane] < s->fleet->nendpoints)
+			about.endpoint = v->picked[v->pane];
+		break;
+	case PANE_HOSTS:
+		if ((size_t)v->picked[v->pane] < s->fleet->nhosts)
+			about.host = v->picked[v->pane];
+		break;
+	default:	/* the others are about the fleet */
+		break;
+	}
+	if (v->pane == PANE_EXPLAIN)
+		return;
+	v->about = about;
+	view_open(v, PANE_EXPLAIN);
 }
 
 static bool
@@ -401,6 +455,8 @@ go_sideways(struct view *v, const struct scene *s, bool right)
 static void
 next_pane(struct view *v, const struct scene *s)
 {
+	size_t n;
+
 	switch (v->pane) {
 	case PANE_DASHBOARD:
 		if (s->plan != NULL)
@@ -419,6 +475,13 @@ next_pane(struct view *v, const struct scene *s)
 		if (proven_counters(s->proven) > 0)
 			v->counter = (int)((size_t)(v->counter + 1) % proven_counters(s->proven));
 		v->to_counter = proven_counters(s->proven) > 0;
+		break;
+	case PANE_SESSIONS:
+	case PANE_CERTS:
+	case PANE_HOSTS:
+		n = v->pane == PANE_HOSTS ? s->fleet->nhosts : s->fleet->nendpoints;
+		v->picked[v->pane] = n == 0 ? 0 : (int)((size_t)(v->picked[v->pane] + 1) % n);
+		v->to_picked = n > 0;
 		break;
 	default:	/* the others stand alone */
 		break;
@@ -498,6 +561,9 @@ act_in_pane(struct view *v, const struct scene *s, enum act act, struct wishes *
 		break;
 	case ACT_NOTES:
 		view_open(v, PANE_NOTES);
+		break;
+	case ACT_EXPLAIN:
+		view_explain(v, s);
 		break;
 	case ACT_PROOF:
 		view_open(v, PANE_PROOF);

@@ -40,6 +40,11 @@ struct scroll {
 	int	 rows, page;
 };
 
+/* What is explained: one of them, the others NONE; none: the fleet. */
+struct about {
+	int	 host, endpoint, link, step;
+};
+
 struct note {
 	int64_t	 at_ms;
 	enum tell tell;
@@ -84,6 +89,9 @@ struct view {
 	enum proof_state told_proof;
 	int	 counter;		/* PANE_PROOF: the counter-example that is picked */
 	bool	 to_counter;		/* scroll there */
+	int	 picked[PANE_COUNT];	/* of PICKED_FROM: which of its items, from 0 */
+	bool	 to_picked;		/* scroll there */
+	struct about about;		/* PANE_EXPLAIN */
 	char	 said[512], reason[512];	/* what the texts of wishes point to */
 };
 
@@ -134,6 +142,10 @@ void	view_refused(struct view *, const char *why);
 enum place view_place(const struct view *);
 /* The filter is for the half of the dashboard that has the keys. */
 const char *view_steps_filter(const struct view *);
+/* Panes in which Tab picks an endpoint or a host: items in the fleet's order. */
+#define PICKED_FROM	(IN(PANE_SESSIONS) | IN(PANE_CERTS) | IN(PANE_HOSTS))
+/* The links that the dashboard shows; the caller frees *ret. */
+size_t	view_links(const struct view *, const struct scene *, int **ret);
 /* The step that is looked at, or NONE. */
 int	view_step(const struct view *, const struct scene *);
 /* Could the act be done now?  *ret_why_not as for rollout_may(); may be NULL. */

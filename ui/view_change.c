@@ -404,6 +404,9 @@ run_command(struct view *v, const struct scene *s, const char *line, struct wish
 	case CMD_HOSTS:
 		view_open(v, PANE_HOSTS);
 		break;
+	case CMD_EXPLAIN:
+		view_explain(v, s);
+		break;
 	case CMD_PROOF:
 		view_open(v, PANE_PROOF);
 		break;

@@ -11,6 +11,8 @@ void	view_say(struct view *, enum role, const char *fmt, ...) __attribute__((for
 struct wish *view_wish(struct wishes *, enum wish_kind);
 void	view_wish_verb(struct wishes *, enum verb, int step);
 void	view_open(struct view *, enum place pane);
+/* Of what is under the cursor. */
+void	view_explain(struct view *, const struct scene *);
 void	view_open_step(struct view *, enum place pane, int step);
 /* Asks; what was typed before is thrown away (WISH_FLUSH). */
 void	view_put_question(struct view *, enum question, int subject, struct wishes *);

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/text.h"
 
 #define FOREVER INT64_MAX
 
@@ -21,6 +23,54 @@ struct explaining {
 	int64_t	 now_ms;
 	struct explanations *ret;
 };
+
+void
+explanations_release(struct explanations *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->n; i++) {
+		free(e->v[i].because);
+		free(e->v[i].rests);
+	}
+	free(e->v);
+	memset(e, 0, sizeof(*e));
+}
+
+/* "the handshakes 9 s ago" */
+static void
+put_look(const struct explaining *x, struct buf *b, const char *what, const char *of, const struct reading *r)
+{
+	char age[32];
+
+	if (r == NULL)
+		return;
+	text_age(age, sizeof(age), x->now_ms > r->at_ms ? x->now_ms - r->at_ms : 0);
+	(void)buf_printf(b, "%s%s%s%s %s ago", b->len > 0 ? ", " : "", what, of == NULL ? "" : " of ", of == NULL ? "" : of, age);
+}
+
+static char *
+rests_on(const struct explaining *x, int endpoint, int link)
+{
+	const struct fleet *f = x->f;
+	int host = link == NONE ? NONE : link_host(f, &f->links[link]);
+	struct buf b;
+
+	buf_init(&b, 0);
+	if (link != NONE)
+		endpoint = f->links[link].endpoint;
+	if (endpoint != NONE) {
+		put_look(x, &b, "handshakes", NULL, board_reading(x->b, READING_SERVED, endpoint));
+		put_look(x, &b, "sessions", NULL, board_reading(x->b, READING_CENSUS, endpoint));
+		put_look(x, &b, "settings", NULL, board_reading(x->b, READING_SETTINGS, endpoint));
+		if (f->endpoints[endpoint].host != NONE)
+			put_look(x, &b, "files", f->hosts[f->endpoints[endpoint].host].name,
+			    board_reading(x->b, READING_HOST, f->endpoints[endpoint].host));
+	}
+	if (host != NONE && (endpoint == NONE || f->endpoints[endpoint].host != host))
+		put_look(x, &b, "files", f->hosts[host].name, board_reading(x->b, READING_HOST, host));
+	return buf_take(&b, NULL);
+}
 
 static struct explained *
 push(struct explaining *x, int host, int endpoint, int link, int cause, bool sure, const char *because)
@@ -33,6 +83,11 @@ push(struct explaining *x, int host, int endpoint, int link, int cause, bool sur
 	e->cause = cause;
 	e->sure = sure;
 	e->because = because == NULL || *because == '\0' ? NULL : mem_strdup(because);
+	e->rests = rests_on(x, endpoint, link);
+	if (*e->rests == '\0') {
+		free(e->rests);
+		e->rests = NULL;
+	}
 	return e;
 }
 
@@ -177,12 +232,12 @@ explain_strings(struct explaining *x, int link)
 
 /* The first sure cause of the pooler's own links: what its clients wait for. */
 static const struct explained *
-leg_of(const struct explaining *x, int endpoint)
+leg_of(const struct explaining *x, int endpoint, const struct explanations *in)
 {
 	size_t i;
 
-	for (i = 0; i < x->ret->n; i++) {
-		const struct explained *e = &x->ret->v[i];
+	for (i = 0; i < in->n; i++) {
+		const struct explained *e = &in->v[i];
 
 		if (e->link != NONE && e->sure && e->cause != NO_CAUSE && x->f->clients[x->f->links[e->link].client].pools == endpoint)
 			return e;
@@ -190,39 +245,50 @@ leg_of(const struct explaining *x, int endpoint)
 	return NULL;
 }
 
-static void
-explain_link(struct explaining *x, int link)
+/* What is known of how the link dials, beside what is known of its endpoint. */
+static bool
+clues_of_link(const struct explaining *x, int link, struct clues *c, struct hba_answer *now, struct hba_answer *by_tls)
 {
 	const struct link *l = &x->f->links[link];
 	const struct endpoint *e = &x->f->endpoints[l->endpoint];
-	struct diagnosis d[DIAGNOSES_MAX];
-	struct hba_answer now, by_tls;
+	bool seen = clues_of_endpoint(x, l->endpoint, c);
 	struct link_view v;
-	struct clues c;
-	size_t i, n;
 	int port;
 
-	explain_strings(x, link);
 	board_link(x->b, link, x->now_ms, FOREVER, &v);
-	if (v.dial == DIAL_UNKNOWN || !clues_of_endpoint(x, l->endpoint, &c))
-		return;
-	c.dialect = l->dialect;
-	c.dial = v.dial;
-	c.dials = link_dials_name(x->f, l);
-	c.shows = l->stray ? KNOWN_YES : NOT_KNOWN;
-	c.demands = c.configured == ACCEPT_MUTUAL ? KNOWN_YES : NOT_KNOWN;
+	c->dialect = l->dialect;
+	c->dial = v.dial;
+	c->dials = link_dials_name(x->f, l);
+	c->shows = l->stray ? KNOWN_YES : NOT_KNOWN;
+	c->demands = c->configured == ACCEPT_MUTUAL ? KNOWN_YES : NOT_KNOWN;
+	if (v.dial == DIAL_UNKNOWN)
+		return seen;
 	port = link_dials_port(x->f, l, v.dial);
-	c.dials_tls_port = port == 0 || c.one_port == KNOWN_YES ? NOT_KNOWN : port == e->port_tls ? KNOWN_YES : KNOWN_NO;
-	if (e->kind == KIND_POSTGRES && ask_hba(x, l, v.dial >= DIAL_PREFER, &now)) {
-		c.hba = &now;
-		if (ask_hba(x, l, true, &by_tls))
-			c.hba_by_tls = &by_tls;
+	c->dials_tls_port = port == 0 || c->one_port == KNOWN_YES ? NOT_KNOWN : port == e->port_tls ? KNOWN_YES : KNOWN_NO;
+	if (e->kind == KIND_POSTGRES && ask_hba(x, l, v.dial >= DIAL_PREFER, now)) {
+		c->hba = now;
+		if (ask_hba(x, l, true, by_tls))
+			c->hba_by_tls = by_tls;
 	}
+	return seen;
+}
+
+static void
+explain_link(struct explaining *x, int link)
+{
+	struct diagnosis d[DIAGNOSES_MAX];
+	struct hba_answer now, by_tls;
+	struct clues c;
+	size_t i, n;
+
+	explain_strings(x, link);
+	if (!clues_of_link(x, link, &c, &now, &by_tls) || c.dial == DIAL_UNKNOWN)
+		return;
 	narrow(&c);
 	n = diagnose(&c, d);
 	for (i = 0; i < n; i++)
 		/* What an endpoint lacks is the link's trouble where the link wants it. */
-		if ((d[i].cause != CAUSE_NO_TLS && d[i].cause != CAUSE_TLS_NOT_LOADED) || v.dial >= DIAL_REQUIRE)
+		if ((d[i].cause != CAUSE_NO_TLS && d[i].cause != CAUSE_TLS_NOT_LOADED) || c.dial >= DIAL_REQUIRE)
 			(void)push(x, NONE, NONE, link, (int)d[i].cause, d[i].sure, d[i].because);
 }
 
@@ -240,9 +306,9 @@ wanted_link(const struct fleet *f, int link, const char *name, const struct indi
 
 /* Its clients, once its own links are known. */
 static void
-explain_pooled(struct explaining *x, int link)
+explain_pooled(struct explaining *x, int link, const struct explanations *legs)
 {
-	const struct explained *leg = leg_of(x, x->f->links[link].endpoint);
+	const struct explained *leg = leg_of(x, x->f->links[link].endpoint, legs);
 	char words[512];
 
 	if (leg == NULL)
@@ -269,8 +335,10 @@ keep_named(struct explaining *x, const char *name, const struct indices *links)
 		    (link_host(f, &f->links[e->link]) != NONE &&
 		    strcmp(f->hosts[link_host(f, &f->links[e->link])].name, name) == 0))))
 			x->ret->v[n++] = *e;
-		else
+		else {
 			free(e->because);
+			free(e->rests);
+		}
 	}
 	x->ret->n = n;
 }
@@ -297,22 +365,139 @@ explain_board(struct explanations *ret, const struct fleet *f, const struct boar
 	n = f->nlinks;
 	for (i = 0; i < n; i++)
 		if (f->endpoints[f->links[i].endpoint].kind == KIND_PGBOUNCER)
-			explain_pooled(&x, (int)i);
+			explain_pooled(&x, (int)i, ret);
 	if (name != NULL)
 		keep_named(&x, name, &links);
 	free(links.v);
 	return 0;
 }
 
-void
-explanations_release(struct explanations *e)
+/* A host of it, once. */
+static void
+about_host(struct explaining *x, int host, int told)
+{
+	if (host != NONE && host != told)
+		explain_host(x, host);
+}
+
+static int
+host_of_endpoint(const struct fleet *f, int endpoint)
+{
+	return f->endpoints[endpoint].host != NONE ? f->endpoints[endpoint].host : f->endpoints[endpoint].via;
+}
+
+/* The links by which a pooler dials on. */
+static void
+explain_legs(struct explaining *x, int pooler)
 {
 	size_t i;
 
-	for (i = 0; i < e->n; i++)
-		free(e->v[i].because);
-	free(e->v);
-	memset(e, 0, sizeof(*e));
+	for (i = 0; i < x->f->nlinks; i++)
+		if (x->f->clients[x->f->links[i].client].pools == pooler)
+			explain_link(x, (int)i);
+}
+
+static void
+about_link(struct explaining *x, int link, bool legs_too)
+{
+	int endpoint = x->f->links[link].endpoint;
+	struct explanations legs = { NULL, 0 }, *all = x->ret;
+	size_t i;
+
+	explain_link(x, link);
+	if (x->f->endpoints[endpoint].kind != KIND_PGBOUNCER)
+		return;
+	x->ret = &legs;
+	explain_legs(x, endpoint);
+	x->ret = all;
+	explain_pooled(x, link, &legs);
+	for (i = 0; i < legs.n && legs_too; i++)
+		*(struct explained *)mem_push(&all->v, &all->n, sizeof(*all->v)) = legs.v[i];
+	if (legs_too)
+		free(legs.v);
+	else
+		explanations_release(&legs);
+}
+
+static bool
+told(const struct explanations *all, int cause)
+{
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->v[i].cause == cause && cause != NO_CAUSE)
+			return true;
+	return false;
+}
+
+void
+explain_about(struct explanations *ret, const struct fleet *f, const struct board *b, int64_t now_ms, int host, int endpoint,
+    int link)
+{
+	struct explaining x = { f, b, now_ms, ret };
+	struct explanations of_endpoint = { NULL, 0 };
+	int at;
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	if (link != NONE) {
+		x.ret = &of_endpoint;
+		explain_endpoint(&x, f->links[link].endpoint);
+		x.ret = ret;
+		at = host_of_endpoint(f, f->links[link].endpoint);
+		about_link(&x, link, true);
+		/* What the link meets is the endpoint's, told once. */
+		for (i = 0; i < of_endpoint.n; i++)
+			if (told(ret, of_endpoint.v[i].cause)) {
+				free(of_endpoint.v[i].because);
+				free(of_endpoint.v[i].rests);
+			} else
+				*(struct explained *)mem_push(&ret->v, &ret->n, sizeof(*ret->v)) = of_endpoint.v[i];
+		free(of_endpoint.v);
+		about_host(&x, link_host(f, &f->links[link]), NONE);
+		about_host(&x, at, link_host(f, &f->links[link]));
+	} else if (endpoint != NONE) {
+		explain_endpoint(&x, endpoint);
+		about_host(&x, host_of_endpoint(f, endpoint), NONE);
+		explain_legs(&x, endpoint);
+		for (i = 0; i < f->nlinks; i++)
+			if (f->links[i].endpoint == endpoint)
+				about_link(&x, (int)i, false);
+	} else if (host != NONE) {
+		explain_host(&x, host);
+		for (i = 0; i < f->nendpoints; i++)
+			if (host_of_endpoint(f, (int)i) == host)
+				explain_endpoint(&x, (int)i);
+		for (i = 0; i < f->nlinks; i++)
+			if (link_host(f, &f->links[i]) == host)
+				about_link(&x, (int)i, false);
+	}
+}
+
+void
+explain_said(struct explanations *ret, const struct fleet *f, const struct board *b, int64_t now_ms, int endpoint, int link,
+    enum speaker by, const char *said)
+{
+	struct explaining x = { f, b, now_ms, ret };
+	struct diagnosis d[DIAGNOSES_MAX];
+	struct hba_answer now, by_tls;
+	struct clues c;
+	size_t i, n;
+
+	memset(ret, 0, sizeof(*ret));
+	if (link != NONE) {
+		(void)clues_of_link(&x, link, &c, &now, &by_tls);
+		narrow(&c);
+		endpoint = f->links[link].endpoint;
+	} else if (endpoint != NONE)
+		(void)clues_of_endpoint(&x, endpoint, &c);
+	else
+		clues_init(&c, KIND_POSTGRES);
+	c.said = said;
+	c.by = by;
+	n = diagnose(&c, d);
+	for (i = 0; i < n; i++)
+		(void)push(&x, NONE, link == NONE ? endpoint : NONE, link, (int)d[i].cause, d[i].sure, d[i].because);
 }
 
 const char *

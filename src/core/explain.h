@@ -16,6 +16,7 @@ struct explained {
 	int	 cause;			/* enum cause, or NO_CAUSE: `because` says all there is */
 	bool	 sure;
 	char	*because;		/* or NULL; may hold remote bytes */
+	char	*rests;			/* which looks it rests on, and how old they are; or NULL */
 };
 
 struct explanations {
@@ -29,6 +30,19 @@ struct explanations {
  */
 int	explain_board(struct explanations *ret, const struct fleet *, const struct board *, int64_t now_ms,
 	    const char *name /* may be NULL */, struct err *);
+/*
+ * What concerns one of them (the others NONE): of a link itself, its endpoint, the hosts of
+ * both, and where it goes through a pooler the pooler's own links; of an endpoint its hosts
+ * and who dials it; of a host its endpoints and who dials from it.  The thing itself first.
+ */
+void	explain_about(struct explanations *ret, const struct fleet *, const struct board *, int64_t now_ms, int host,
+	    int endpoint, int link);
+/*
+ * Somebody said something of a failure: a check, an operation, a log.  The words decide with
+ * what is seen of the endpoint and the link (NONE where it is about none); nothing: no row of the table fits.
+ */
+void	explain_said(struct explanations *ret, const struct fleet *, const struct board *, int64_t now_ms, int endpoint,
+	    int link, enum speaker, const char *said);
 void	explanations_release(struct explanations *);
 /* What it is about, in words: "host db", "redis", "web -> redis". */
 const char *explained_of(const struct fleet *, const struct explained *);

@@ -29,6 +29,8 @@ show(const struct fleet *f, const struct explanations *all)
 			out("  %s\n", row->what);
 		if (e->because != NULL)
 			out("  seen: %s\n", e->because);
+		if (e->rests != NULL)
+			out("  rests on: %s\n", e->rests);
 		if (row != NULL)
 			out("  to do: %s\n", row->fix);
 	}

@@ -376,6 +376,7 @@ json_explain(const struct engine *e, const struct explanations *all)
 		put(o, "sure", json_boolean(x->sure));
 		put(o, "what", words(row == NULL ? NULL : row->what));
 		put(o, "because", words(x->because));
+		put(o, "rests_on", words(x->rests));
 		put(o, "fix", words(row == NULL ? NULL : row->fix));
 		add(a, o);
 	}

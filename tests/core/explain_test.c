@@ -205,6 +205,68 @@ a_string_in_another_drivers_words_is_told_with_its_place(void **state)
 }
 
 static void
+words_of(const struct explanations *all, const char *want)
+{
+	struct buf out = { 0 };
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		(void)buf_printf(&out, "%s: %s%s; ", explained_of(f, &all->v[i]), all->v[i].sure ? "" : "?",
+		    cause_row((enum cause)all->v[i].cause)->name);
+	assert_string_equal(buf_str(&out), want);
+	buf_release(&out);
+}
+
+static void
+what_is_asked_about_is_told_first_and_each_cause_once(void **state)
+{
+	struct explanations all;
+
+	(void)state;
+	served("postgres", LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_BAD, 80);
+	served("pool", LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK, 80);
+	written("db", FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	/* Its certificate's name is the pooler's link's trouble and the endpoint's: one. */
+	explain_about(&all, f, b, NOW_S * 1000, NONE, NONE, 0);
+	words_of(&all, "pool -> postgres: name; ");
+	assert_non_null(strstr(all.v[0].rests, "handshakes 0 s ago"));
+	explanations_release(&all);
+	/* Of a pooler's client: what it comes to, then why. */
+	explain_about(&all, f, b, NOW_S * 1000, NONE, NONE, 1);
+	words_of(&all, "web -> pool: pooler-leg; pool -> postgres: name; ");
+	explanations_release(&all);
+	explain_about(&all, f, b, NOW_S * 1000, NONE, fleet_endpoint(f, "postgres"), NONE);
+	words_of(&all, "postgres: name; pool -> postgres: name; ");
+	explanations_release(&all);
+	explain_about(&all, f, b, NOW_S * 1000, NONE, fleet_endpoint(f, "pool"), NONE);
+	words_of(&all, "pool -> postgres: name; web -> pool: pooler-leg; ");
+	explanations_release(&all);
+	explain_about(&all, f, b, NOW_S * 1000, fleet_host(f, "web-1"), NONE, NONE);
+	words_of(&all, "web -> pool: pooler-leg; ");
+	explanations_release(&all);
+}
+
+static void
+words_are_judged_with_what_is_seen(void **state)
+{
+	struct explanations all;
+
+	(void)state;
+	served("postgres", LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK, -1);
+	written("db", FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	explain_said(&all, f, b, NOW_S * 1000, NONE, 0, SAID_BY_CLIENT, "SSL error: certificate verify failed");
+	words_of(&all, "pool -> postgres: expired; ");
+	explanations_release(&all);
+	explain_said(&all, f, b, NOW_S * 1000, fleet_endpoint(f, "postgres"), NONE, SAID_BY_SERVER,
+	    "private key file \"/tls/key\" has group or world access");
+	words_of(&all, "postgres: key-permissions; ");
+	explanations_release(&all);
+	explain_said(&all, f, b, NOW_S * 1000, NONE, NONE, SAID_BY_CLIENT, "it is a nice day");
+	words_of(&all, "");
+	explanations_release(&all);
+}
+
+static void
 a_name_that_is_none_is_refused(void **state)
 {
 	struct explanations all;
@@ -225,6 +287,8 @@ main(void)
 		TEST(a_certificate_is_a_links_trouble_as_far_as_it_verifies),
 		TEST(a_poolers_clients_are_told_of_its_own_link),
 		TEST(a_string_in_another_drivers_words_is_told_with_its_place),
+		TEST(what_is_asked_about_is_told_first_and_each_cause_once),
+		TEST(words_are_judged_with_what_is_seen),
 		TEST(a_name_that_is_none_is_refused),
 	};
 

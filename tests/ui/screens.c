@@ -363,6 +363,52 @@ certs(struct fixture *f, struct view *v)
 }
 
 static void
+explain_link(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	/* Its certificate is of a CA that nobody was given. */
+	fixture_served(f, "pgbouncer", 500, true, true, false);
+	v->on_links = true;
+	v->links.sel = 1;
+	settle(f, v);
+	press(f, v, "e");
+}
+
+/* A TLS port behind a firewall and one that is only slow look alike. */
+static void
+explain_endpoint(struct fixture *f, struct view *v)
+{
+	struct reading r = { .kind = READING_SERVED, .outcome = SAW_NOT, .at_ms = FIXTURE_NOW_MS - 300,
+	    .why = mem_strdup("connection timed out") };
+
+	fixture_halfway(f);
+	r.subject = fleet_endpoint(f->fleet, "redis");
+	board_feed(f->board, &r);
+	settle(f, v);
+	press(f, v, "c\t\te");
+}
+
+static void
+explain_step(struct fixture *f, struct view *v)
+{
+	faulted(f, v);
+	fixture_op(f, "flip-web-pg", 1, REC_OUTCOME, OP_FAILED, "'./update.sh --restart-only' ended with 1");
+	f->texts[fixture_step(f, "flip-web-pg")][1] = "starting web\nweb: SSL error: certificate verify failed\n";
+	fixture_served(f, "pgbouncer", 500, true, true, false);
+	settle(f, v);
+	press(f, v, "e");
+}
+
+static void
+explain_nothing(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	v->on_links = true;
+	settle(f, v);
+	press(f, v, "e");
+}
+
+static void
 hosts(struct fixture *f, struct view *v)
 {
 	struct host_view lost = { .reach = REACH_LOST, .transport = "libssh2",
@@ -719,6 +765,10 @@ static const struct {
 	{ "sessions", sessions, false, NULL },
 	{ "logins", logins, false, NULL },
 	{ "lasting", lasting, false, NULL },
+	{ "explain-link", explain_link, false, NULL },
+	{ "explain-endpoint", explain_endpoint, false, NULL },
+	{ "explain-step", explain_step, false, NULL },
+	{ "explain-nothing", explain_nothing, false, NULL },
 	{ "certs", certs, false, NULL },
 	{ "hosts", hosts, false, NULL },
 	{ "history", history, false, NULL },

@@ -517,6 +517,69 @@ the_last_step_has_its_turn(void **state)
 	assert_int_equal(v.question, Q_NONE);
 }
 
+/* ---- why ---- */
+
+static void
+expect_about(int host, int endpoint, int link, int step)
+{
+	assert_int_equal(v.pane, PANE_EXPLAIN);
+	assert_int_equal(v.about.host, host);
+	assert_int_equal(v.about.endpoint, endpoint);
+	assert_int_equal(v.about.link, link);
+	assert_int_equal(v.about.step, step);
+	expect("");
+}
+
+static void
+what_is_under_the_cursor_is_explained(void **state)
+{
+	(void)state;
+	fixture_halfway(&f);
+	update();
+	paint();
+	keys("e");
+	expect_about(NONE, NONE, NONE, fixture_step(&f, "flip-web-pg"));
+	/* Once more is no other pane, and back is where it came from. */
+	keys("e\033");
+	assert_int_equal(v.pane, PANE_DASHBOARD);
+	keys("\tj");
+	paint();
+	keys("e");
+	expect_about(NONE, NONE, 1, NONE);
+	keys("\033c");
+	paint();
+	keys("\te");
+	expect_about(NONE, 1, NONE, NONE);
+	keys("\033\033o");
+	paint();
+	keys("\t\t:explain\n");
+	expect_about(2, NONE, NONE, NONE);
+	keys("\033\033\tv");
+	buf_clear(&trace);
+	keys("e");
+	expect_about(NONE, NONE, NONE, v.step);
+	keys("\033\033?e");
+	expect_about(NONE, NONE, NONE, NONE);
+}
+
+static void
+what_was_scrolled_away_is_not_picked(void **state)
+{
+	(void)state;
+	fixture_halfway(&f);
+	keys("s");
+	paint();
+	assert_int_equal(v.picked[PANE_SESSIONS], 0);
+	keys("G");
+	paint();
+	assert_true(v.picked[PANE_SESSIONS] > 0);
+	/* What is picked comes to be seen. */
+	keys("\t");
+	paint();
+	assert_int_equal(v.picked[PANE_SESSIONS], 0);
+	assert_int_equal(v.lists[PANE_SESSIONS].top, 0);
+}
+
 /* ---- the proof ---- */
 
 static void
@@ -1006,6 +1069,8 @@ main(void)
 		T(whom_it_would_strand_is_said_in_full),
 		T(what_turned_up_while_it_was_asked_is_heeded),
 		T(the_last_step_has_its_turn),
+		T(what_is_under_the_cursor_is_explained),
+		T(what_was_scrolled_away_is_not_picked),
 		T(a_step_on_several_hosts_goes_by_its_name),
 		T(a_refuted_plan_is_shown_by_itself_once),
 		T(tab_picks_a_counter_example_and_enter_goes_to_its_step),
