@@ -11,7 +11,9 @@
  *   plaintext and TLS sessions                          MIXED
  *   plaintext only                                      PLAINTEXT
  *   TLS only, census partial                            UNKNOWN (others may hide)
- *   TLS only; a fresh handshake verified chain and names PROVEN
+ *   TLS only; a fresh handshake was let in and verified chain and names, nothing of it
+ *   is weak or has ended since, none has failed after it, and the client's own CA file,
+ *   where it was read, is the one that this was verified by  PROVEN
  *   TLS only                                            TLS
  */
 #include "core/board.h"
@@ -201,20 +203,6 @@ link_state_word(enum link_state state)
 	return words[state];
 }
 
-/* Did belay's own handshake verify the chain and every name that clients dial? */
-static bool
-path_proven(const struct served *s)
-{
-	size_t i;
-
-	if (s->tls != LEG_OPEN || s->chain != VERIFIED_OK || s->nnames == 0)
-		return false;
-	for (i = 0; i < s->nnames; i++)
-		if (s->name[i] != VERIFIED_OK)
-			return false;
-	return true;
-}
-
 static void
 say(char *to, size_t size, const char *word, const char *detail)
 {
@@ -222,6 +210,98 @@ say(char *to, size_t size, const char *word, const char *detail)
 		(void)snprintf(to, size, "%s: %s", word, detail);
 	else
 		(void)snprintf(to, size, "%s", word);
+}
+
+/* The name that is not shown to be covered, and why. */
+static bool
+names_covered(const struct board *b, int endpoint, const struct served *s, char *why, size_t size)
+{
+	const char *names[READING_NAMES_MAX];
+	size_t i, n = served_names(b->fleet, endpoint, names);
+
+	if (s->nnames == 0 || s->nnames != n) {
+		say(why, size, "the fleet names nothing that clients dial", NULL);
+		return false;
+	}
+	for (i = 0; i < n && s->name[i] == VERIFIED_OK; i++)
+		continue;
+	if (i == n)
+		return true;
+	if (s->cert.nnames == 0)
+		(void)snprintf(why, size, "the certificate does not cover '%.100s', which clients dial: it has no alternative name",
+		    names[i]);
+	else
+		(void)snprintf(why, size, "the certificate does not cover '%.100s', which clients dial", names[i]);
+	return false;
+}
+
+/* Did belay's own handshake verify the chain and every name that clients dial? Else why not. */
+static bool
+path_proven(const struct board *b, int endpoint, int64_t now_ms, char *why, size_t size)
+{
+	const struct reading *r = board_reading(b, READING_SERVED, endpoint), *failed = board_failure(b, READING_SERVED, endpoint);
+	const struct served *s = r == NULL ? NULL : &r->served;
+
+	if (s == NULL)
+		say(why, size, "the path was not tried by belay itself", NULL);
+	else if (failed != NULL)
+		say(why, size, "belay's own last handshake", failed->why);
+	else if (s->tls != LEG_OPEN)
+		say(why, size, "belay's own handshake", s->tls_why);
+	else if (s->chain == VERIFIED_NOT_TRIED)
+		say(why, size, "no CA known to verify against", NULL);
+	else if (s->chain == VERIFIED_BAD)
+		say(why, size, "chain not verified", s->chain_why);
+	else if (s->cert.ends_s != 0 && s->cert.ends_s <= now_ms / 1000)
+		say(why, size, "chain not verified: it has expired", s->cert.ends_who);
+	else if (!names_covered(b, endpoint, s, why, size))
+		return false;
+	else if (s->cert.weak != NULL)
+		say(why, size, "the certificate is weak", s->cert.weak);
+	else if (s->turned_away)
+		say(why, size, "belay was turned away after the handshake", s->tls_why);
+	else
+		return true;
+	return false;
+}
+
+/* The cert of the fleet by whose CA belay verifies the endpoint, or NONE. */
+static int
+cert_serving(const struct fleet *f, int endpoint)
+{
+	size_t i;
+
+	for (i = 0; i < f->ncerts; i++)
+		if (indices_has(&f->certs[i].serves, endpoint))
+			return (int)i;
+	return NONE;
+}
+
+/*
+ * A client that verifies does so by its own CA file.  False, with words, where that is known to be
+ * another than the one that belay verified by.
+ */
+static bool
+client_would_verify(const struct board *b, int link, const struct link_view *v, char *why, size_t size)
+{
+	const struct link *l = &b->fleet->links[link];
+	int serving = cert_serving(b->fleet, l->endpoint), host = link_host(b->fleet, l);
+	const struct reading *r = host == NONE ? NULL : board_reading(b, READING_HOST, host);
+	size_t i;
+
+	if (v->dial != DIAL_VERIFY_CA && v->dial != DIAL_VERIFY_FULL)
+		return true;
+	if (l->trust_cert != NONE && serving != NONE && l->trust_cert != serving) {
+		(void)snprintf(why, size, "it trusts the CA of '%.80s', and the path was verified by that of '%.80s'",
+		    b->fleet->certs[l->trust_cert].name, b->fleet->certs[serving].name);
+		return false;
+	}
+	for (i = 0; r != NULL && i < r->nfacets; i++)
+		if (r->facets[i].facet == FACET_TRUST && r->facets[i].subject == link && r->facets[i].odd) {
+			say(why, size, "its next connection would not verify", r->facets[i].detail);
+			return false;
+		}
+	return true;
 }
 
 /* What the pooler that dials says of its settings, or NULL. */
@@ -333,22 +413,12 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 		say(v->why, sizeof(v->why), "no session", NULL);
 	} else if (v->plain > 0) {
 		v->state = v->tls > 0 ? LINK_MIXED : LINK_PLAINTEXT;
-	} else if (served != NULL && (now_ms - served->at_ms) / 20 <= stale_ms &&
-	    path_proven(&served->served)) {
-		v->state = LINK_PROVEN;
-	} else {
+	} else if (served != NULL && (now_ms - served->at_ms) / 20 > stale_ms) {
 		v->state = LINK_TLS;
-		if (served == NULL)
-			say(v->why, sizeof(v->why), "the path was not tried by belay itself", NULL);
-		else if (served->served.tls != LEG_OPEN)
-			say(v->why, sizeof(v->why), "belay's own handshake", served->served.tls_why);
-		else if (served->served.chain == VERIFIED_NOT_TRIED)
-			say(v->why, sizeof(v->why), "no CA known to verify against", NULL);
-		else if (served->served.chain == VERIFIED_BAD)
-			say(v->why, sizeof(v->why), "chain not verified", served->served.chain_why);
-		else
-			say(v->why, sizeof(v->why), "the certificate does not cover every name that clients dial", NULL);
-	}
+		say(v->why, sizeof(v->why), "belay's own handshake is too long ago", NULL);
+	} else
+		v->state = path_proven(b, l->endpoint, now_ms, v->why, sizeof(v->why)) &&
+		    client_would_verify(b, link, v, v->why, sizeof(v->why)) ? LINK_PROVEN : LINK_TLS;
 }
 
 static void
@@ -391,7 +461,9 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);
 		return;
 	}
-	v->verified = path_proven(&served->served);
+	v->verified = path_proven(b, endpoint, now_ms, v->unproven, sizeof(v->unproven));
+	if (served->served.protocol == NULL)
+		v->unproven[0] = '\0';
 	if (served->served.tls == LEG_OPEN) {
 		if (served->served.plain == LEG_OPEN)
 			v->served = ACCEPT_BOTH;

@@ -75,6 +75,7 @@ struct endpoint_view {
 	enum accept configured;	/* as written on its host, ACCEPT_UNKNOWN */
 	enum accept served;	/* as the handshakes show it, ACCEPT_UNKNOWN */
 	bool	 verified;	/* chain and every name */
+	char	 unproven[256];	/* why not, where TLS is served, or ""; may hold remote bytes */
 	int64_t	 at_ms;
 	char	 why[256];
 	char	 lasting[256];	/* what runs and will not be so after a restart, or ""; may hold remote bytes */

@@ -527,6 +527,14 @@ holds(const char *text, size_t len, const char *pem, size_t pem_len)
 	return i > 0 && found == i;
 }
 
+/* It was looked at, and is not what the link is to trust. */
+static void
+saw_odd(struct seeing *s, int subject, char *detail)
+{
+	saw(s, FACET_TRUST, subject, NONE, detail);
+	s->r->facets[s->r->nfacets - 1].odd = true;
+}
+
 static void
 see_trust(struct seeing *s, int subject)
 {
@@ -544,8 +552,7 @@ see_trust(struct seeing *s, int subject)
 	if (s->ca != NULL)
 		pem = s->ca(s->arg, l->trust_cert, &pem_len);
 	if (text == NULL)
-		saw(s, FACET_TRUST, subject, NONE,
-		    mem_printf("%s does not exist", l->trust_file));
+		saw_odd(s, subject, mem_printf("%s does not exist", l->trust_file));
 	else if (pem == NULL)
 		saw(s, FACET_TRUST, subject, NONE,
 		    mem_printf("%s is there; which CA it holds was not compared", l->trust_file));
@@ -553,7 +560,7 @@ see_trust(struct seeing *s, int subject)
 		saw(s, FACET_TRUST, subject, l->trust_cert, mem_printf("%s holds the CA of %s",
 		    l->trust_file, s->fleet->certs[l->trust_cert].name));
 	else
-		saw(s, FACET_TRUST, subject, NONE, mem_printf("%s does not hold the CA of %s",
+		saw_odd(s, subject, mem_printf("%s does not hold the CA of %s",
 		    l->trust_file, s->fleet->certs[l->trust_cert].name));
 }
 

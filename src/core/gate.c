@@ -78,12 +78,14 @@ judge_served(struct judging *j)
 {
 	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
 	const struct reading *r = fresh(j, READING_SERVED, j->check->endpoint, e->name);
+	const char *names[READING_NAMES_MAX];
 	const struct served *s;
-	size_t i;
+	size_t i, n;
 
 	if (r == NULL)
 		return;
 	s = &r->served;
+	n = served_names(j->fleet, j->check->endpoint, names);
 	switch (s->tls) {
 	case LEG_OPEN:
 		break;
@@ -114,9 +116,18 @@ judge_served(struct judging *j)
 		if (s->name[i] != VERIFIED_OK) {
 			judge(j, s->name[i] == VERIFIED_BAD ? CHECK_FAIL : CHECK_INCONCLUSIVE,
 			    "'%s': the certificate does not cover '%s'", e->name,
-			    i < e->names.n ? e->names.v[i] : "?");
+			    i < n ? names[i] : "?");
 			return;
 		}
+	if (s->cert.weak != NULL) {
+		judge(j, CHECK_FAIL, "'%s': the certificate is weak: %s", e->name, s->cert.weak);
+		return;
+	}
+	if (s->turned_away) {
+		judge(j, CHECK_INCONCLUSIVE, "'%s' turned belay away after the handshake: %s", e->name,
+		    or_words(s->tls_why, "no reason given"));
+		return;
+	}
 	if (j->check->proto_min != PROTO_ANY &&
 	    proto_parse(or_words(s->protocol, "")) < (int)j->check->proto_min) {
 		judge(j, CHECK_FAIL, "'%s' negotiated %s, less than %s", e->name,

@@ -20,7 +20,7 @@
 #include "core/setting.h"
 
 /* The first integer of a blob: what it is, and the version of its letter. */
-#define READING_MAGIC	INT64_C(0x62656c6179520002)
+#define READING_MAGIC	INT64_C(0x62656c6179520003)
 
 #define TOOK_MAX_MS	((int64_t)7 * 24 * 3600 * 1000)
 
@@ -66,6 +66,9 @@ certificate_release(struct certificate *c)
 	for (i = 0; i < c->nnames; i++)
 		free(c->names[i]);
 	free(c->key);
+	free(c->signature);
+	free(c->weak);
+	free(c->ends_who);
 }
 
 void
@@ -159,6 +162,11 @@ put_served(struct buf *out, const struct served *s)
 	blob_put_int(out, c->not_before_s);
 	blob_put_int(out, c->not_after_s);
 	put_str(out, c->key, READING_STRING_MAX);
+	put_str(out, c->signature, READING_STRING_MAX);
+	put_str(out, c->weak, READING_STRING_MAX);
+	blob_put_int(out, c->sent);
+	blob_put_int(out, c->ends_s);
+	put_str(out, c->ends_who, READING_STRING_MAX);
 	put_str(out, c->sha256, sizeof(c->sha256) - 1);
 	blob_put_int(out, c->self_signed);
 	blob_put_int(out, s->chain);
@@ -167,6 +175,7 @@ put_served(struct buf *out, const struct served *s)
 	for (i = 0; i < n; i++)
 		blob_put_int(out, s->name[i]);
 	blob_put_int(out, s->client_cert_asked);
+	blob_put_int(out, s->turned_away);
 }
 
 static void
@@ -414,6 +423,11 @@ get_served(struct blob_reader *b, struct served *s)
 	c->not_before_s = blob_int(b, INT64_MIN, INT64_MAX);
 	c->not_after_s = blob_int(b, INT64_MIN, INT64_MAX);
 	c->key = blob_str(b, READING_STRING_MAX);
+	c->signature = blob_str(b, READING_STRING_MAX);
+	c->weak = blob_str(b, READING_STRING_MAX);
+	c->sent = get_u32(b);
+	c->ends_s = blob_int(b, INT64_MIN, INT64_MAX);
+	c->ends_who = blob_str(b, READING_STRING_MAX);
 	blob_fixed(b, c->sha256, sizeof(c->sha256));
 	if (c->sha256[strspn(c->sha256, "0123456789abcdef")] != '\0')
 		b->bad = true;
@@ -424,6 +438,7 @@ get_served(struct blob_reader *b, struct served *s)
 	for (i = 0; i < s->nnames; i++)
 		s->name[i] = (enum verified)get_enum(b, VERIFIED_BAD + 1);
 	s->client_cert_asked = blob_bool(b);
+	s->turned_away = blob_bool(b);
 }
 
 static void

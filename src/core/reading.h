@@ -61,6 +61,15 @@ struct certificate {		/* as presented in a handshake */
 	size_t	 nnames;
 	int64_t	 not_before_s, not_after_s;	/* since 1970 */
 	char	*key;		/* "ECDSA P-256", "RSA 4096" */
+	char	*signature;	/* "ecdsa-with-SHA256" */
+	char	*weak;		/* what of it, or of what was sent with it, nobody should rely on any more; NULL: nothing */
+	uint32_t sent;		/* how many certificates were presented, this one among them */
+	/*
+	 * When the first of those it rests on ends (the chain as verified, the CA with it; else as
+	 * presented), and whose that is: NULL, its own.
+	 */
+	int64_t	 ends_s;
+	char	*ends_who;
 	char	 sha256[65];
 	bool	 self_signed;
 };
@@ -80,6 +89,11 @@ struct served {
 	enum verified name[READING_NAMES_MAX];
 	size_t	 nnames;
 	bool	 client_cert_asked;
+	/*
+	 * The handshake went through, and then belay was not let in as it would have been over
+	 * plaintext, or nobody would have been: tls_why.  The way is not proven.
+	 */
+	bool	 turned_away;
 };
 
 struct straggler {		/* a session worth naming: plaintext, or undeclared */

@@ -177,6 +177,14 @@ postgres_error(struct look *l, const unsigned char *fields, size_t len)
 	l->policy = pooler ? strstr(words, "login rejected") != NULL ||
 	    strstr(words, "no pg_hba.conf entry") != NULL :
 	    strcmp(code, "28000") == 0 && strcmp(routine, "ClientAuthentication") == 0;
+	/* pg_hba.conf's clientcert, which it asks for only now. */
+	if (l->tls && l->facts.client_cert_asked && l->policy && strstr(words, "certificate") != NULL) {
+		struct err e;
+
+		(void)err_set(&e, "it needs a client certificate: %s", words);
+		finish_with(l, LEG_OPEN, e.msg);
+		return;
+	}
 	/* An error in TLS is still an answer in TLS; in plaintext it shows nothing. */
 	finish_with(l, l->tls ? LEG_OPEN : LEG_UNKNOWN, words[0] != '\0' ? words : "an error without words");
 }
@@ -239,8 +247,9 @@ redis_answer(struct look *l)
 		return;
 	}
 	l->answered = l->len < 8 || memcmp(l->answer, "-LOADING", 8) != 0;
-	/* PONG, or an error such as NOAUTH: both are Redis, spoken this way. */
-	l->welcome = true;
+	/* PONG, or an error such as NOAUTH: both are Redis, spoken this way; by DENIED nobody from here is let in. */
+	l->policy = l->len >= 7 && memcmp(l->answer, "-DENIED", 7) == 0;
+	l->welcome = !l->policy;
 	*nl = '\0';
 	if (nl > l->answer && nl[-1] == '\r')
 		nl[-1] = '\0';
@@ -417,7 +426,8 @@ tls_closed(void *arg, enum stream_end end, int status, const struct err *why)
 
 		l->answered = true;
 		/* Under TLS 1.3 the refusal of a client without a certificate comes late. */
-		(void)err_set(&e, "%s%s", l->facts.client_cert_asked ? "it needs a client certificate: " : "",
+		(void)err_set(&e, "%s%s", l->facts.client_cert_asked ? "it needs a client certificate: " :
+		    why != NULL && strstr(why->msg, "protocol version") != NULL ? "it does not speak TLS 1.2 or later: " : "",
 		    why == NULL ? "alert" : why->msg);
 		l->stream = NULL;
 		finish_with(l, LEG_REFUSED, e.msg);

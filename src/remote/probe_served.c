@@ -5,8 +5,9 @@
  * Owns the judgement that takes both.  What one look calls a refusal may be
  * about the probe's own role or address, and a port that cannot be dialled
  * may be the host's doing: plaintext counts as refused or closed only where
- * the same probe was welcome over TLS.  In doubt the leg is UNKNOWN, and
- * the reading says why.
+ * the same probe was welcome over TLS, and TLS that was agreed on counts as refused
+ * where it was then turned away, and welcome over plaintext (a pg_hba.conf without a
+ * hostssl line).  In doubt the leg is UNKNOWN, and the reading says why.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,9 @@ judge_tls(struct served *s, struct look *tls, const struct look *plain)
 	s->tls = tls->leg;
 	if (tls->leg == LEG_CLOSED && (plain == NULL || !plain->reached))
 		s->tls = LEG_UNKNOWN;
+	s->turned_away = tls->leg == LEG_OPEN && tls->policy;
+	if (s->turned_away && plain != NULL && plain->welcome)
+		s->tls = LEG_REFUSED;
 	s->tls_why = reason(tls, NULL);
 	s->protocol = tls->facts.protocol;
 	s->cipher = tls->facts.cipher;

@@ -29,6 +29,14 @@
 /* A handshake that brings more than this is a bomb; OpenSSL's own cap on the chain is 100 KiB. */
 #define HANDSHAKE_MAX	((size_t)256 << 10)
 #define SUBJECT_MAX	READING_STRING_MAX
+/*
+ * What is taken for strong enough, in bits, whatever the system's OpenSSL is set to: RSA
+ * from 2048, SHA-2, P-224 (NIST SP 800-57; OpenSSL's level 2).  The connection itself may be
+ * of level 1, so that what is weaker is seen, and said.
+ */
+#define STRONG_LEVEL	2
+#define STRONG_BITS	112
+#define SEEN_LEVEL	1
 
 struct tls_trust {
 	SSL_CTX	*ctx;
@@ -44,6 +52,8 @@ struct tls {
 	struct tls_facts facts;
 	enum tls_fault fault;
 	size_t	 fed;		/* bytes of the handshake so far */
+	int64_t	 ends_s;	/* of the chain as verified: when the first of it ends */
+	char	*ends_who;	/* NULL: the server's own certificate does */
 	bool	 trust_known;
 	bool	 reached;
 	bool	 ready;
@@ -70,6 +80,29 @@ openssl_says(char *ret, size_t size_bytes)
 	return ret;
 }
 
+static char *name_text(const X509_NAME *);
+static int64_t seconds_since_1970(const ASN1_TIME *);
+
+/* The first of them that ends; *ret_who stays NULL where that is the server's own. */
+static void
+first_to_end(STACK_OF(X509) *chain, int64_t *ret_s, char **ret_who)
+{
+	int i, n = chain == NULL ? 0 : sk_X509_num(chain);
+
+	free(*ret_who);
+	*ret_who = NULL;
+	for (i = 0; i < n; i++) {
+		X509 *x = sk_X509_value(chain, i);
+		int64_t s = seconds_since_1970(X509_get0_notAfter(x));
+
+		if (i > 0 && s >= *ret_s)
+			continue;
+		*ret_s = s;
+		free(*ret_who);
+		*ret_who = i == 0 ? NULL : name_text(X509_get_subject_name(x));
+	}
+}
+
 /*
  * Called instead of OpenSSL's own verification.  Asks it, writes the answer
  * down, and lets the handshake go on: the certificate is to be shown.
@@ -89,11 +122,13 @@ verify_and_go_on(X509_STORE_CTX *store, void *arg)
 		tls->facts.chain_why = mem_strdup("no CA is known for it");
 		return 1;
 	}
+	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(store), STRONG_LEVEL);
 	rc = X509_verify_cert(store);
 	code = X509_STORE_CTX_get_error(store);
-	if (rc == 1 && code == X509_V_OK)
+	if (rc == 1 && code == X509_V_OK) {
 		tls->facts.chain = VERIFIED_OK;
-	else {
+		first_to_end(X509_STORE_CTX_get0_chain(store), &tls->ends_s, &tls->ends_who);
+	} else {
 		tls->facts.chain = VERIFIED_BAD;
 		tls->facts.chain_why = mem_strdup(X509_verify_cert_error_string(
 		    code == X509_V_OK ? X509_V_ERR_UNSPECIFIED : code));
@@ -155,6 +190,7 @@ tls_trust_new(const char *pem, size_t len_bytes, struct err *err)
 		tls_trust_free(trust);
 		return NULL;
 	}
+	SSL_CTX_set_security_level(trust->ctx, SEEN_LEVEL);
 	SSL_CTX_set_session_cache_mode(trust->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_options(trust->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
 	SSL_CTX_set_verify(trust->ctx, SSL_VERIFY_PEER, NULL);
@@ -283,6 +319,63 @@ key_text(X509 *x)
 	}
 }
 
+/* "ecdsa-with-SHA256" */
+static char *
+signature_text(const X509 *x)
+{
+	const char *name = OBJ_nid2ln(X509_get_signature_nid(x));
+
+	return mem_strdup(name == NULL ? "?" : name);
+}
+
+/* What of one certificate is too weak; its signature counts where somebody else made it. */
+static void
+weak_of_one(struct buf *to, X509 *x)
+{
+	EVP_PKEY *key = X509_get0_pubkey(x);
+	int bits = key == NULL ? 0 : EVP_PKEY_get_security_bits(key), sign = 0;
+	char *text;
+
+	if (bits > 0 && bits < STRONG_BITS) {
+		text = key_text(x);
+		buf_printf(to, "%sits key is %s", to->len > 0 ? ", " : "", text);
+		free(text);
+	}
+	if ((X509_get_extension_flags(x) & EXFLAG_SS) == 0 && X509_get_signature_info(x, NULL, NULL, &sign, NULL) == 1 &&
+	    sign < STRONG_BITS) {
+		text = signature_text(x);
+		buf_printf(to, "%sit is signed by %s", to->len > 0 ? ", " : "", text);
+		free(text);
+	}
+}
+
+/* …of all that was presented, the server's own first. */
+static char *
+weak_text(STACK_OF(X509) *sent)
+{
+	struct buf all, one;
+	char	*who, *ret = NULL;
+	int i, n = sent == NULL ? 0 : sk_X509_num(sent);
+
+	buf_init(&all, SUBJECT_MAX);
+	for (i = 0; i < n; i++) {
+		buf_init(&one, SUBJECT_MAX);
+		weak_of_one(&one, sk_X509_value(sent, i));
+		if (one.len > 0 && i > 0) {
+			who = name_text(X509_get_subject_name(sk_X509_value(sent, i)));
+			buf_printf(&all, "%sof '%s', sent with it: %s", all.len > 0 ? "; " : "", who, buf_str(&one));
+			free(who);
+		} else if (one.len > 0)
+			buf_puts(&all, buf_str(&one));
+		buf_release(&one);
+	}
+	if (all.len > 0)
+		ret = mem_strdup(buf_str(&all));
+	buf_release(&all);
+	ERR_clear_error();
+	return ret;
+}
+
 static void
 certificate_read(struct certificate *c, X509 *x)
 {
@@ -297,6 +390,7 @@ certificate_read(struct certificate *c, X509 *x)
 	c->not_before_s = seconds_since_1970(X509_get0_notBefore(x));
 	c->not_after_s = seconds_since_1970(X509_get0_notAfter(x));
 	c->key = key_text(x);
+	c->signature = signature_text(x);
 	c->self_signed = (X509_get_extension_flags(x) & EXFLAG_SS) != 0;
 	if (X509_digest(x, EVP_sha256(), digest, &len) == 1 && len == 32) {
 		buf_init(&hex, 64);
@@ -320,9 +414,21 @@ facts_read(struct tls *tls)
 	tls->facts.protocol = mem_strdup(SSL_get_version(tls->ssl));
 	tls->facts.cipher = mem_strdup(cipher == NULL ? "?" : cipher);
 	tls->peer = SSL_get1_peer_certificate(tls->ssl);
-	if (tls->peer != NULL)
-		certificate_read(&tls->facts.cert, tls->peer);
-	else
+	if (tls->peer != NULL) {
+		STACK_OF(X509) *sent = SSL_get_peer_cert_chain(tls->ssl);
+		struct certificate *c = &tls->facts.cert;
+
+		certificate_read(c, tls->peer);
+		c->weak = weak_text(sent);
+		c->sent = sent == NULL ? 0 : (uint32_t)sk_X509_num(sent);
+		if (tls->facts.chain != VERIFIED_OK) {
+			tls->ends_s = c->not_after_s;
+			first_to_end(sent, &tls->ends_s, &tls->ends_who);
+		}
+		c->ends_s = tls->ends_s;
+		c->ends_who = tls->ends_who;
+		tls->ends_who = NULL;
+	} else
 		/* An anonymous suite: nothing was proven, whatever the callback saw. */
 		tls->facts.chain = VERIFIED_BAD;
 }
@@ -387,6 +493,7 @@ tls_free(struct tls *tls)
 	stream_close(tls->inner);
 	SSL_free(tls->ssl);
 	X509_free(tls->peer);
+	free(tls->ends_who);
 	/* The facts are members of a reading; its release knows them all. */
 	memset(&r, 0, sizeof(r));
 	r.served.protocol = tls->facts.protocol;

@@ -139,8 +139,30 @@ link_object(const struct engine *e, int link, int64_t now_ms)
 	return o;
 }
 
+/* Whole days until the first of what it rests on ends; below nought when it has. */
+static int64_t
+days_left(const struct certificate *c, int64_t now_ms)
+{
+	int64_t s = c->ends_s - now_ms / 1000;
+
+	return s < 0 ? -1 - (-1 - s) / 86400 : s / 86400;
+}
+
+/* What the endpoint wants of clients: "none", "asked", "needed", or null where it is not known. */
 static json_t *
-certificate_object(const struct certificate *c)
+client_certificate(const struct reading *served)
+{
+	const struct served *s = served == NULL ? NULL : &served->served;
+
+	if (s == NULL || (s->protocol == NULL && !s->client_cert_asked))
+		return json_null();
+	if (!s->client_cert_asked)
+		return json_string("none");
+	return json_string(s->tls != LEG_OPEN || s->turned_away ? "needed" : "asked");
+}
+
+static json_t *
+certificate_object(const struct certificate *c, int64_t now_ms)
 {
 	json_t *o = json_object(), *names = json_array();
 	size_t i;
@@ -153,6 +175,13 @@ certificate_object(const struct certificate *c)
 	put(o, "not_before_s", json_integer((json_int_t)c->not_before_s));
 	put(o, "not_after_s", json_integer((json_int_t)c->not_after_s));
 	put(o, "key", words(c->key));
+	put(o, "signature", words(c->signature));
+	put(o, "weak", words(c->weak));
+	put(o, "self_signed", json_boolean(c->self_signed));
+	put(o, "sent", json_integer((json_int_t)c->sent));
+	put(o, "ends_s", json_integer((json_int_t)c->ends_s));
+	put(o, "ends_who", words(c->ends_who));
+	put(o, "days_left", json_integer((json_int_t)days_left(c, now_ms)));
 	put(o, "sha256", words(c->sha256));
 	return o;
 }
@@ -201,11 +230,14 @@ endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
 	put(o, "configured", v.configured == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.configured)));
 	put(o, "served", v.served == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.served)));
 	put(o, "path_proven", json_boolean(v.verified));
+	put(o, "unproven", v.unproven[0] == '\0' ? json_null() : words(v.unproven));
+	put(o, "client_certificate", client_certificate(served));
 	put(o, "age_s", age(now_ms, v.at_ms));
 	put(o, "why", v.why[0] == '\0' ? json_null() : words(v.why));
 	put(o, "after_restart", v.lasting[0] == '\0' ? json_null() : words(v.lasting));
-	put(o, "certificate", served != NULL && served->served.tls == LEG_OPEN ?
-	    certificate_object(&served->served.cert) : json_null());
+	/* Also where it was met, and the server then refused. */
+	put(o, "certificate", served != NULL && served->served.protocol != NULL ?
+	    certificate_object(&served->served.cert, now_ms) : json_null());
 	if (census != NULL) {
 		put(u, "tls", json_integer(census->census.undeclared_tls));
 		put(u, "plaintext", json_integer(census->census.undeclared_plain));

@@ -118,6 +118,8 @@ show_endpoints(const struct engine *e, int64_t now_ms)
 		out("%s: serves %s%s%s%s\n", f->endpoints[i].name,
 		    v.served == ACCEPT_UNKNOWN ? "?" : accept_word(v.served),
 		    v.verified ? ", path proven" : "", v.why[0] == '\0' ? "" : ": ", v.why);
+		if (v.unproven[0] != '\0')
+			out("  path not proven: %s\n", v.unproven);
 		if (v.lasting[0] != '\0')
 			out("  %s\n", v.lasting);
 		if (c != NULL && c->census.undeclared_tls + c->census.undeclared_plain > 0)

@@ -192,6 +192,98 @@ unknown_is_never_green(void **state)
 	assert_int_equal(state_at(w, 9003), LINK_TLS);
 }
 
+/* What the last handshake met, changed in one thing that makes it no proof. */
+static void
+feed_flawed(struct world *w, int64_t at_ms, const char *weak, bool turned_away, int64_t ends_s)
+{
+	struct reading r = { .kind = READING_SERVED, .subject = 0, .at_ms = at_ms, .outcome = SAW };
+
+	r.served.plain = r.served.tls = LEG_OPEN;
+	r.served.chain = VERIFIED_OK;
+	r.served.nnames = 1;
+	r.served.name[0] = VERIFIED_OK;
+	r.served.protocol = mem_strdup("TLSv1.3");
+	r.served.cert.weak = weak == NULL ? NULL : mem_strdup(weak);
+	r.served.cert.ends_s = ends_s;
+	r.served.turned_away = turned_away;
+	if (turned_away)
+		r.served.tls_why = mem_strdup("no pg_hba.conf entry");
+	board_feed(w->b, &r);
+}
+
+static void
+expect_unproven(struct world *w, int64_t now_ms, const char *words)
+{
+	struct check check = { .kind = CHECK_SERVED, .endpoint = 0, .link = NONE, .host = NONE };
+	struct check_result result = { .judgement = CHECK_PENDING };
+	struct endpoint_view ev;
+	struct link_view v;
+
+	board_link(w->b, 0, now_ms, 5000, &v);
+	assert_int_equal(v.state, LINK_TLS);
+	if (strstr(v.why, words) == NULL)
+		fail_msg("'%s' does not say '%s'", v.why, words);
+	board_endpoint(w->b, 0, now_ms, 5000, &ev);
+	assert_false(ev.verified);
+	if (strstr(ev.unproven, words) == NULL)
+		fail_msg("'%s' does not say '%s'", ev.unproven, words);
+	check_judge(&check, w->f, w->b, NULL, 0, &result);
+	if (strstr(words, "expired") == NULL && strstr(words, "last handshake") == NULL)
+		assert_int_not_equal(result.judgement, CHECK_PASS);
+}
+
+static void
+a_path_with_a_flaw_is_not_proven(void **state)
+{
+	struct reading bad = { .kind = READING_SERVED, .subject = 0, .at_ms = 1010, .outcome = SAW_NOT };
+	struct world *w = *state;
+
+	feed_census(w, 1000, SAW, 4, 0);
+	feed_flawed(w, 1000, NULL, false, 2000);
+	assert_int_equal(state_at(w, 1000), LINK_PROVEN);
+	feed_flawed(w, 1001, "its key is RSA 1024", false, 2000);
+	expect_unproven(w, 1001, "weak: its key is RSA 1024");
+	feed_flawed(w, 1002, NULL, true, 2000);
+	expect_unproven(w, 1002, "turned away after the handshake: no pg_hba.conf entry");
+	/* It was good when it was looked at, and has ended since. */
+	feed_census(w, 1999500, SAW, 4, 0);
+	feed_flawed(w, 1999500, NULL, false, 2000);
+	assert_int_equal(state_at(w, 1999999), LINK_PROVEN);
+	expect_unproven(w, 2000000, "it has expired");
+	/* And the one after it failed. */
+	feed_census(w, 3000000, SAW, 4, 0);
+	feed_flawed(w, 3000000, NULL, false, 9000);
+	assert_int_equal(state_at(w, 3000000), LINK_PROVEN);
+	bad.at_ms = 3000001;
+	bad.why = mem_strdup("it takes the connection and does not answer");
+	board_feed(w->b, &bad);
+	expect_unproven(w, 3000001, "last handshake: it takes the connection");
+}
+
+/* Sessions that are there verified long ago; the file is what the next one verifies by. */
+static void
+a_client_whose_ca_file_is_another_is_not_proven(void **state)
+{
+	struct reading r = { .kind = READING_HOST, .subject = 1, .at_ms = 1000, .outcome = SAW };
+	struct world *w = *state;
+	struct link_view v;
+
+	feed_census(w, 1000, SAW, 4, 0);
+	feed_served(w, 1000, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	r.facets = mem_array(2, sizeof(*r.facets));
+	r.nfacets = 2;
+	r.facets[0] = (struct facet_seen){ .facet = FACET_DIAL, .subject = 0, .value = DIAL_VERIFY_FULL };
+	r.facets[1] = (struct facet_seen){ .facet = FACET_TRUST, .subject = 0, .value = NONE, .odd = true };
+	r.facets[1].detail = mem_strdup("/etc/ca.crt does not hold the CA of internal");
+	board_feed(w->b, &r);
+	board_link(w->b, 0, 1000, 5000, &v);
+	assert_int_equal(v.state, LINK_TLS);
+	assert_string_equal(v.why, "its next connection would not verify: /etc/ca.crt does not hold the CA of internal");
+	/* Where it does not verify it does not matter. */
+	feed_host(w, 1, 1001, FACET_DIAL, 0, DIAL_DISABLE);
+	assert_int_equal(state_at(w, 1001), LINK_PROVEN);
+}
+
 static void
 failure_to_see_keeps_the_last_reading_and_its_age(void **state)
 {
@@ -518,6 +610,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(link_states_follow_the_census), T(unknown_is_never_green),
+		T(a_path_with_a_flaw_is_not_proven),
+		T(a_client_whose_ca_file_is_another_is_not_proven),
 		T(failure_to_see_keeps_the_last_reading_and_its_age),
 		T(endpoint_is_what_it_serves_not_what_is_written),
 		T(forcing_needs_everybody_off_plaintext_and_names_who_is_not),

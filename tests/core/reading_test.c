@@ -34,6 +34,12 @@ fill_served(struct served *s)
 	s->cert.not_before_s = -5;
 	s->cert.not_after_s = INT64_C(4000000000);
 	s->cert.key = mem_strdup("ECDSA P-256");
+	s->cert.signature = mem_strdup("ecdsa-with-SHA256");
+	s->cert.weak = mem_strdup("its key is RSA 1024");
+	s->cert.sent = 3;
+	s->cert.ends_s = INT64_C(3000000000);
+	s->cert.ends_who = mem_strdup("CN=ca");
+	s->turned_away = true;
 	memset(s->cert.sha256, 'a', 64);
 	s->cert.self_signed = true;
 	s->chain = VERIFIED_BAD;
@@ -175,6 +181,11 @@ every_kind_comes_back_as_it_was(void **state)
 	assert_null(back.served.tls_why);
 	assert_string_equal(back.served.cert.names[1], "IP:10.0.0.1");
 	assert_int_equal(back.served.cert.not_before_s, -5);
+	assert_string_equal(back.served.cert.weak, "its key is RSA 1024");
+	assert_int_equal(back.served.cert.sent, 3);
+	assert_true(back.served.cert.ends_s == INT64_C(3000000000));
+	assert_string_equal(back.served.cert.ends_who, "CN=ca");
+	assert_true(back.served.turned_away);
 	assert_int_equal(back.served.chain, VERIFIED_BAD);
 	assert_int_equal(back.served.name[1], VERIFIED_BAD);
 	assert_true(back.served.client_cert_asked);
