@@ -45,6 +45,8 @@ CORE_SRC = \
 	src/core/fleet_edit.c \
 	src/core/fleet_check.c \
 	src/core/fleet_overlap.c \
+	src/core/canary.c \
+	src/core/canary_read.c \
 	src/core/batch.c \
 	src/core/plan.c \
 	src/core/plan_batch.c \
@@ -282,6 +284,7 @@ TESTS = \
 	core/lint_restarts \
 	core/standing \
 	core/impact \
+	core/canary \
 	core/badfiles \
 	core/blob \
 	core/census \

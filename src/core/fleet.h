@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/canary.h"
+
 struct err;
 struct names;
 
@@ -325,6 +327,7 @@ struct link {
 	enum stored stored;	/* how the endpoint has stored its role's password */
 	bool	 stray;		/* shows a client certificate that is not of this fleet where it is asked */
 	char	*at;		/* name dialled where it differs from names[0] */
+	struct canary_terms canary;	/* through every step that it may feel */
 };
 
 struct client {

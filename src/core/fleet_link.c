@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/canary_read.h"
 #include "core/mem.h"
 
 static int
@@ -512,7 +513,7 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 {
 	static const char *const keys[] = {
 		"match", "dial", "trust", "can-tls", "driver", "stored", "shows", "at",
-		"for", NULL
+		"canary", "for", NULL
 	};
 	static const char *const shows[] = { "none", "stray", NULL };
 	struct link *link = &fr->f->links[i];
@@ -547,6 +548,14 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 		if (reader_word(&fr->r, scope, v, "client certificate:", shows, &word) == -1)
 			return -1;
 		link->stray = word == 1;
+	}
+	if ((v = node_get(node, "canary")) != NULL) {
+		canary_terms_default(&link->canary);
+		if (canary_read_terms(&fr->r, scope, v, &link->canary) == -1)
+			return -1;
+		if (link->canary.given && host == NONE)
+			return reader_fail(&fr->r, v, "a canary of '%s', which has no host to be dialled from, expected "
+			    "'unit' or 'host' at its client", link->name);
 	}
 	/* Before dial, which may speak of $(ca_file). */
 	if ((v = node_get(node, "trust")) != NULL && read_trust(fr, scope, v, link, host) == -1)

@@ -630,6 +630,7 @@ static const struct {
 	[CHECK_LINK_NEW] = { judge_link_new, "new" },
 	[CHECK_HBA] = { judge_hba, "hba" },
 	[CHECK_UNSEEN] = { judge_unseen, "nobody unseen" },
+	[CHECK_CANARY] = { NULL, "canary" },	/* likewise: engine/canaries.c */
 };
 
 void
@@ -692,6 +693,7 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 	case CHECK_ATTEST:
 	case CHECK_REHEARSAL:
 	case CHECK_PROOF:
+	case CHECK_CANARY:
 		break;
 	}
 }

@@ -51,6 +51,7 @@ check_kind_word(enum check_kind kind)
 		[CHECK_LINK_TLS] = "sessions", [CHECK_LINK_UP] = "up",
 		[CHECK_DIAL_SET] = "written", [CHECK_PROOF] = "proof", [CHECK_LINK_NEW] = "new",
 		[CHECK_HBA] = "hba", [CHECK_UNSEEN] = "unseen",
+		[CHECK_CANARY] = "canary",
 	};
 
 	return (size_t)kind < LENGTH(words) ? words[kind] : "unknown";
@@ -193,6 +194,7 @@ step_release(struct step *s)
 		bedit_release(&s->runs[i]);
 	free(s->runs);
 	free(s->drains);
+	free(s->canaries);
 	for (i = 0; i < s->nrequires; i++)
 		check_release(&s->requires[i]);
 	free(s->requires);

@@ -10,6 +10,7 @@
 #ifndef BELAY_CORE_PLAN_H
 #define BELAY_CORE_PLAN_H
 
+#include "core/canary.h"
 #include "core/fleet.h"
 
 struct buf;
@@ -43,9 +44,10 @@ enum check_kind {
 	CHECK_PROOF,	/* implied: what is left of the plan strands nobody, from the posture at hand */
 	CHECK_LINK_NEW,	/* implied by drain: new connections of the link are on TLS */
 	CHECK_HBA,	/* implied: no session that is seen loses its line of pg_hba.conf */
-	CHECK_UNSEEN	/* implied: a Redis has had no connection that nobody saw */
+	CHECK_UNSEEN,	/* implied: a Redis has had no connection that nobody saw */
+	CHECK_CANARY	/* implied by canary: new connections of the link come through */
 };
-#define CHECK_COUNT 21
+#define CHECK_COUNT 22
 const char *check_kind_word(enum check_kind);
 
 struct check {
@@ -86,6 +88,13 @@ struct drain {			/* ends the sessions at an endpoint that are still on plaintext
 #define DRAIN_PACE_MS	200	/* where nothing else is said */
 #define DRAIN_PACE_MAX_MS 60000
 
+/* New connections that are made on purpose while the step is under way; see canary.h. */
+struct step_canary {
+	int	 link;
+	struct pos pos;
+	struct canary_terms terms;	/* not given: the step leaves out what the link declares */
+};
+
 struct step {
 	char	*id;		/* unique after expansion */
 	char	*of;		/* "flip-web" of "flip-web@web-1", one batch of it; or NULL */
@@ -98,6 +107,7 @@ struct step {
 	struct check *requires;	size_t nrequires;	/* implied ones included */
 	struct check *gates;	size_t ngates;		/* implied ones included, in the order they are shown */
 	int64_t	 soak_ms;
+	struct step_canary *canaries;	size_t ncanaries;	/* of each link at most one */
 	enum on_fault on_fault;	/* its own word, else the plan's */
 	bool	 optional;
 	struct excuse *excuses;	size_t nexcuses;

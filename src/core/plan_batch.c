@@ -147,6 +147,25 @@ batch_links(struct plan_reader *pr, int line, int col, const char *name, struct 
 }
 
 int
+batch_links_beside(struct plan_reader *pr, int line, int col, const char *name, struct indices *ret)
+{
+	const struct batch *b = &pr->batch;
+	struct indices all = { 0 };
+	size_t i, from = 0, to;
+	int rc = links_find(&pr->fr.r, pr->f, NONE, line, col, name, &all);
+
+	to = all.n;
+	if (rc == 0 && b->first != NONE && all.n > 1 && on_its_hosts(pr, b, pr->f->links[all.v[0]].client, all.n)) {
+		from = b->from;
+		to = b->from + b->n;
+	}
+	for (i = from; rc == 0 && i < to; i++)
+		*(int *)mem_push(&ret->v, &ret->n, sizeof(int)) = all.v[i];
+	free(all.v);
+	return rc;
+}
+
+int
 batch_hosts(struct plan_reader *pr, const struct scope *scope, const struct node *node, bool own,
     struct indices *ret)
 {

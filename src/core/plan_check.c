@@ -534,6 +534,8 @@ check_name(const struct fleet *f, const struct check *c)
 		return mem_printf("written %s", link);
 	case CHECK_LINK_NEW:
 		return mem_printf("new connections of %s", link);
+	case CHECK_CANARY:
+		return mem_printf("canary %s", link);
 	case CHECK_HBA:
 		return mem_printf("pg_hba.conf of %s", endpoint);
 	case CHECK_REHEARSAL:
@@ -733,6 +735,13 @@ imply_checks(const struct fleet *f, struct step *s)
 	}
 	for (i = 0; i < s->ndrains; i++)
 		imply_drain(f, s, &s->drains[i]);
+	for (i = 0; i < s->ncanaries; i++) {
+		const struct move at = { .pos = s->canaries[i].pos };
+
+		if (s->canaries[i].terms.given)
+			imply(f, s, &s->gates, &s->ngates, CHECK_CANARY, &at, f->links[s->canaries[i].link].endpoint,
+			    s->canaries[i].link, ACCEPT_UNKNOWN);
+	}
 	/* The last of all: it says what the others leave open. */
 	if (s->nmoves > 0)
 		imply(f, s, &s->requires, &s->nrequires, CHECK_PROOF, &s->moves[0], NONE, NONE, ACCEPT_UNKNOWN);

@@ -160,6 +160,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 	case CHECK_LINK_NEW:
 	case CHECK_HBA:
 	case CHECK_UNSEEN:
+	case CHECK_CANARY:
 		break;
 	}
 	put_pair(out, &first, "contains", c->contains, false);
@@ -218,6 +219,7 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_LINK_NEW:
 		case CHECK_HBA:
 		case CHECK_UNSEEN:
+		case CHECK_CANARY:
 			put_check_body(pr, &v[i]);
 			break;
 		}
@@ -263,8 +265,37 @@ put_moves(const struct printer *pr, const struct step *s)
 	}
 }
 
+/* All of them: what a link declares is the step's too, and says no more than stands here. */
 static void
-put_step(const struct printer *pr, const struct step *s)
+put_canaries(const struct printer *pr, const struct step *s)
+{
+	const struct canary_terms *t;
+	struct buf *out = pr->out;
+	size_t i;
+
+	if (s->ncanaries > 0)
+		buf_puts(out, "    canary:\n");
+	for (i = 0; i < s->ncanaries; i++) {
+		t = &s->canaries[i].terms;
+		buf_puts(out, "      ");
+		put_quoted(out, pr->f->links[s->canaries[i].link].name, false);
+		if (!t->given) {
+			buf_puts(out, ": no\n");
+			continue;
+		}
+		buf_puts(out, ": { every: ");
+		put_duration(out, t->every_ms);
+		buf_puts(out, ", hang: ");
+		put_duration(out, t->hang_ms);
+		buf_puts(out, ", breach: ");
+		put_duration(out, t->breach_ms);
+		buf_printf(out, ", held: %s }\n", t->held ? "yes" : "no");
+	}
+}
+
+static void
+put_step(
+const struct printer *pr, const struct step *s)
 {
 	const struct group *g = &pr->p->groups[s->group];
 	struct buf *out = pr->out;
@@ -322,6 +353,7 @@ put_step(const struct printer *pr, const struct step *s)
 		put_duration(out, s->soak_ms);
 		buf_puts(out, "\n");
 	}
+	put_canaries(pr, s);
 	if (s->on_fault != pr->p->on_fault)
 		buf_printf(out, "    on-fault: %s\n", s->on_fault == ON_FAULT_UNDO ? "undo" : "pause");
 	if (s->optional)

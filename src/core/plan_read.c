@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/canary_read.h"
 #include "core/mem.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
@@ -561,7 +562,7 @@ read_id(struct plan_reader *pr, const struct scope *scope, const struct node *no
 
 static const char *const step_keys[] = {
 	"id", "title", "row", "for", "certs", "trust", "dial", "accept", "present",
-	"drain", "run", "batch", "requires", "gate", "soak", "on-fault", "optional",
+	"drain", "run", "batch", "requires", "gate", "soak", "canary", "on-fault", "optional",
 	"may-refuse", "reason", NULL
 };
 
@@ -610,6 +611,8 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 			return -1;
 	} else
 		s->title = step_title(pr->f, s);
+	if (canary_read_step(pr, scope, node, s) == -1)
+		return -1;
 	imply_checks(pr->f, s);
 	if ((v = node_get(node, "requires")) != NULL &&
 	    read_checks(pr, scope, v, "requires", s, &s->requires, &s->nrequires) == -1)

@@ -42,6 +42,8 @@ bool	batch_go_on(struct batch *);
 char	*batch_id(const struct plan_reader *, const char *id);
 /* The links that a step's move of this name moves. */
 int	batch_links(struct plan_reader *, int line, int col, const char *name, struct indices *ret);
+/* Those that something of the step that moves nothing means: of a client on the batch's very hosts, the batch's; else all. */
+int	batch_links_beside(struct plan_reader *, int line, int col, const char *name, struct indices *ret);
 /*
  * A host, or a client for the hosts that it runs on, of these the batch's.
  * own: it has to be these.

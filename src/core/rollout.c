@@ -59,6 +59,7 @@ static const char *const event_words[EVENT_COUNT] = {
 	[EV_JOURNALLED] = "journalled", [EV_JOURNAL_FAILED] = "journal-failed",
 	[EV_LOST] = "lost", [EV_MET] = "met", [EV_TICK] = "tick",
 	[EV_RETRY] = "retry", [EV_SETTLE] = "settle",
+	[EV_BREACH] = "breach",
 };
 
 static const char *const record_words[RECORD_COUNT] = {
@@ -246,7 +247,7 @@ fault(struct rollout *r, const struct event *ev, struct effects *out)
 	bool back = r->plan->steps[ev->step].on_fault == ON_FAULT_UNDO && s->asked &&
 	    !s->view.park_wanted;
 
-	s->view.park_wanted = false;
+	s->view.park_wanted = s->view.breached = false;
 	rollout_enter(r, ev->step, PHASE_FAULTED, ev, out);
 	rollout_emit(out, EFFECT_REST, ev->step, NONE);
 	if (!back)
@@ -288,7 +289,7 @@ apply_begin(struct rollout *r, const struct event *ev, struct effects *out)
 	struct step_state *s = &r->steps[ev->step];
 
 	s->view.why[0] = '\0';
-	s->view.undo_wanted = s->view.park_wanted = s->view.by_itself = false;
+	s->view.undo_wanted = s->view.park_wanted = s->view.by_itself = s->view.breached = false;
 	rollout_set_phase(s, PHASE_APPLYING, ev->now_ms);
 	(void)rollout_emit_record(out, REC_APPLY, ev->step, NONE, ev->now_ms);
 	apply_next(r, ev, out);
@@ -303,6 +304,11 @@ after_op(struct rollout *r, const struct event *ev, struct effects *out)
 
 	if (s->view.undo_wanted) {
 		rollout_undo_begin(r, ev, out);
+		return;
+	}
+	if (s->view.breached) {
+		rollout_set_why(s, "%s", s->breach);
+		fault(r, ev, out);
 		return;
 	}
 	if (s->view.park_wanted) {
@@ -427,8 +433,40 @@ on_want_park(struct rollout *r, const struct event *ev, struct effects *out)
 	r->steps[ev->step].view.park_wanted = true;
 }
 
+/* Nothing was changed yet, and nothing will be. */
 static void
-on_undo(struct rollout *r, const struct event *ev, struct effects *out)
+on_guard_breach(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+
+	rollout_emit(out, EFFECT_REST, ev->step, NONE);
+	rollout_set_why(s, "refused: %s", ev->why == NULL ? "clients fail" : ev->why);
+	rollout_enter(r, ev->step, PHASE_READY, ev, out);
+}
+
+/* The op that runs has to end first: it may be half done. */
+static void
+on_want_fault(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	struct step_state *s = &r->steps[ev->step];
+
+	(void)out;
+	if (s->view.breached)
+		return;
+	s->view.breached = true;
+	rollout_copy(s->breach, sizeof(s->breach), ev->why == NULL ? "clients fail" : ev->why);
+}
+
+static void
+on_breach(struct rollout *r, const struct event *ev, struct effects *out)
+{
+	rollout_set_why(&r->steps[ev->step], "%s", ev->why == NULL ? "clients fail" : ev->why);
+	fault(r, ev, out);
+}
+
+static void
+on_undo(
+struct rollout *r, const struct event *ev, struct effects *out)
 {
 	if (!rollout_may(r, VERB_UNDO, ev->step, NULL))
 		return;
@@ -451,7 +489,7 @@ intent_on_disk(struct rollout *r, const struct event *ev, struct effects *out)
 		emit_op(out, ev->step, ev->op, OPV_UNDO);
 		return;
 	}
-	if (s->view.undo_wanted || s->view.park_wanted) {
+	if (s->view.undo_wanted || s->view.park_wanted || s->view.breached) {
 		/* It was asked to stop before this one began. */
 		o->state = OPS_WAITING;
 		rollout_copy(o->why, sizeof(o->why), "not begun");
@@ -521,8 +559,11 @@ on_applied(struct rollout *r, const struct event *ev, struct effects *out)
 	case OP_FAILED:
 		set_op(s, ev->op, OPS_FAILED, ev);
 		rollout_record_outcome(s, REC_OUTCOME, ev, ev->op, outcome, out);
-		rollout_set_why(s, "operation %d: %s", ev->op + 1,
-		    o->why[0] == '\0' ? op_outcome_word(outcome) : o->why);
+		if (s->view.breached)
+			rollout_set_why(s, "%s", s->breach);
+		else
+			rollout_set_why(s, "operation %d: %s", ev->op + 1,
+			    o->why[0] == '\0' ? op_outcome_word(outcome) : o->why);
 		if (s->view.undo_wanted)
 			rollout_undo_begin(r, ev, out);
 		else
@@ -717,12 +758,14 @@ static handler *const table[PHASE_COUNT][EVENT_COUNT] = {
 	},
 	[PHASE_GUARDING] = {
 		[EV_GUARD] = on_guard,
+		[EV_BREACH] = on_guard_breach,
 		[EV_UNDO] = on_guard_left,
 		[EV_PARK] = on_guard_left,
 	},
 	[PHASE_APPLYING] = {
 		[EV_UNDO] = on_want_undo,
 		[EV_PARK] = on_want_park,
+		[EV_BREACH] = on_want_fault,
 		[EV_OP] = on_applied,
 		[EV_LOST] = on_applied,
 		[EV_JOURNALLED] = intent_on_disk,
@@ -730,10 +773,12 @@ static handler *const table[PHASE_COUNT][EVENT_COUNT] = {
 	},
 	[PHASE_PROVING] = {
 		[EV_UNDO] = on_undo,
+		[EV_BREACH] = on_breach,
 		[EV_GATE] = on_gate,
 	},
 	[PHASE_SOAKING] = {
 		[EV_UNDO] = on_undo,
+		[EV_BREACH] = on_breach,
 		[EV_GATE] = on_gate,
 		[EV_TICK] = on_soak_tick,
 	},

@@ -53,9 +53,10 @@ enum event_kind {
 	EV_MET,			/* the step was found in place, and its gate holds */
 	EV_TICK,		/* time goes on (soak) */
 	EV_RETRY,		/* judge a faulted step's gate again */
-	EV_SETTLE		/* look at the hosts to end a DOUBT */
+	EV_SETTLE,		/* look at the hosts to end a DOUBT */
+	EV_BREACH		/* clients fail while the step is under way: why */
 };
-#define EVENT_COUNT 15
+#define EVENT_COUNT 16
 const char *event_word(enum event_kind);
 
 struct event {
@@ -159,6 +160,7 @@ struct step_view {
 	int64_t	 soak_until_ms;	/* SOAKING */
 	bool	 undo_wanted;	/* undo will start as soon as the op that runs has ended */
 	bool	 park_wanted;	/* it will stop there */
+	bool	 breached;	/* it will fault there */
 	bool	 by_itself;	/* UNDOING, RESTORED: after a fault, as the plan says, and nobody's wish; `why` is the cause */
 	bool	 left;		/* UNDOING, RESTORED: its activation was left to the undo of a step before it */
 	const struct op_shape *shapes;

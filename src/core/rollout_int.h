@@ -16,6 +16,7 @@ struct step_state {
 	struct op_shape *shapes;
 	struct op_view *ops;
 	int64_t	 seen_ms;	/* SOAKING: when the gate last held */
+	char	 breach[512];	/* what was breached, while an op runs that has to end first */
 	bool	 asked;		/* somebody asked to apply or retry it, since this process began */
 };
 

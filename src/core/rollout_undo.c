@@ -245,7 +245,7 @@ rollout_undo_begin(struct rollout *r, const struct event *ev, struct effects *ou
 	size_t i;
 
 	s->view.undo_wanted = false;
-	s->view.park_wanted = false;
+	s->view.park_wanted = s->view.breached = false;
 	s->view.left = false;
 	rollout_emit(out, EFFECT_REST, ev->step, NONE);
 	for (i = 0; i < s->view.nops; i++)

@@ -246,7 +246,7 @@ op_never_leaves_before_its_intent_is_on_disk(void **state)
 	buf_clear(&s.out);
 	/* Everything but the right ticket. */
 	for (i = 0; i < EVENT_COUNT; i++) {
-		if (i == EV_UNDO || i == EV_PARK)
+		if (i == EV_UNDO || i == EV_PARK || i == EV_BREACH)
 			continue;
 		feed(&s, (struct event){ .kind = (enum event_kind)i, .ticket = s.ticket + 1,
 		    .verb = OPV_APPLY, .outcome = OP_APPLIED });
@@ -503,7 +503,30 @@ a_step_that_faulted_before_its_first_edit_wrote_nothing(void **state)
 	end(&s);
 }
 
-/* The policy is about faults: an op or the gate that failed.  Not about doubt, nor about what a person wanted. */
+static void
+clients_fail(struct story *s)
+{
+	feed(s, (struct event){ .kind = EV_BREACH, .why = "canary web: nothing came through" });
+}
+
+static void
+clients_fail_under_an_op(struct story *s)
+{
+	clients_fail(s);
+	assert_int_equal(rollout_step(s->r, 0)->phase, PHASE_APPLYING);
+	answer(s, 0, OPV_APPLY, OP_APPLIED);
+}
+
+static void
+clients_fail_and_parked(struct story *s)
+{
+	clients_fail(s);
+	ask(s, EV_PARK);
+	answer(s, 0, OPV_APPLY, OP_APPLIED);
+}
+
+/* The policy is about faults:
+ an op or the gate that failed.  Not about doubt, nor about what a person wanted. */
 static void
 on_fault_undo_goes_back_by_itself_from_faults_only(void **state)
 {
@@ -524,6 +547,11 @@ on_fault_undo_goes_back_by_itself_from_faults_only(void **state)
 		{ "journal is full", PHASE_APPLYING, journal_full, PHASE_FAULTED, PHASE_FAULTED },
 		{ "doubt: not done", PHASE_DOUBT, settles_as_waiting, PHASE_FAULTED, PHASE_FAULTED },
 		{ "doubt: failed", PHASE_DOUBT, settles_as_failed, PHASE_FAULTED, PHASE_FAULTED },
+		{ "clients fail in soak", PHASE_SOAKING, clients_fail, PHASE_FAULTED, PHASE_UNDOING },
+		{ "clients fail while it is proven", PHASE_PROVING, clients_fail, PHASE_FAULTED, PHASE_UNDOING },
+		{ "clients fail before it", PHASE_GUARDING, clients_fail, PHASE_READY, PHASE_READY },
+		{ "clients fail under an op", PHASE_APPLYING, clients_fail_under_an_op, PHASE_FAULTED, PHASE_UNDOING },
+		{ "clients fail, and it is parked", PHASE_APPLYING, clients_fail_and_parked, PHASE_FAULTED, PHASE_FAULTED },
 		{ "guard refuses", PHASE_GUARDING, guard_refuses, PHASE_READY, PHASE_READY },
 	};
 	enum phase wanted, got;
@@ -613,7 +641,45 @@ an_undo_by_itself_that_cannot_finish_waits_for_a_person(void **state)
 	end(&s);
 }
 
+static void
+a_breach_lets_the_op_that_runs_end_and_begins_no_other(void **state)
+{
+	struct story s;
+
+	(void)state;
+	steps[0].on_fault = ON_FAULT_UNDO;
+	reach(&s, PHASE_APPLYING);
+	buf_clear(&s.out);
+	clients_fail(&s);
+	check_story(&s, "");
+	assert_true(rollout_step(s.r, 0)->breached);
+	answer(&s, 0, OPV_APPLY, OP_APPLIED);
+	check_story(&s, "outcome#0=2 phase=faulted REST REST undo undo-intent#0!");
+	assert_string_equal(rollout_step(s.r, 0)->why, "canary web: nothing came through");
+	assert_true(rollout_step(s.r, 0)->by_itself);
+	assert_false(rollout_step(s.r, 0)->breached);
+	end(&s);
+	/* Its intent was on its way to disk: it is not begun. */
+	reach(&s, PHASE_GUARDING);
+	judged(&s, EV_GUARD, true);
+	clients_fail(&s);
+	buf_clear(&s.out);
+	disk(&s);
+	check_story(&s, "outcome#0=0 phase=faulted REST REST undo phase=restored");
+	end(&s);
+	steps[0].on_fault = ON_FAULT_PAUSE;
+	/* Where a person goes on all the same, what was breached is forgotten. */
+	reach(&s, PHASE_APPLYING);
+	clients_fail_under_an_op(&s);
+	ask(&s, EV_RETRY);
+	disk(&s);
+	answer(&s, 1, OPV_APPLY, OP_APPLIED);
+	assert_int_equal(rollout_step(s.r, 0)->phase, PHASE_APPLYING);
+	end(&s);
+}
+
 /* Nobody asked for it in this process, and nobody keeps its hosts. */
+
 static void
 a_run_taken_up_again_pauses_whatever_the_policy(void **state)
 {
@@ -939,15 +1005,19 @@ static const char *const pairs =
     "guarding undo -> ready: REST\n"
     "guarding park -> ready: REST\n"
     "guarding guard -> ready: REST phase=ready\n"
+    "guarding breach -> ready: REST phase=ready\n"
     "applying undo -> applying: \n"
     "applying park -> applying: \n"
     "applying op -> faulted: outcome#0=5 phase=faulted REST\n"
     "applying lost -> doubt: outcome#0=7 phase=doubt RECORD#0\n"
+    "applying breach -> applying: \n"
     "proving undo -> undoing: REST undo undo-intent#1!\n"
     "proving gate -> faulted: phase=faulted REST\n"
+    "proving breach -> faulted: phase=faulted REST\n"
     "soaking undo -> undoing: REST undo undo-intent#1!\n"
     "soaking gate -> faulted: phase=faulted REST\n"
     "soaking tick -> soaking: \n"
+    "soaking breach -> faulted: phase=faulted REST\n"
     "done undo -> undoing: REST undo undo-intent#1!\n"
     "skipped preview -> previewing: OBSERVE#0 OBSERVE#1\n"
     "faulted undo -> undoing: REST undo undo-intent#0!\n"
@@ -1056,6 +1126,7 @@ main(void)
 		cmocka_unit_test(soak_ends_only_when_the_gate_is_seen_to_hold),
 		cmocka_unit_test(a_step_that_faulted_before_its_first_edit_wrote_nothing),
 		cmocka_unit_test(on_fault_undo_goes_back_by_itself_from_faults_only),
+		cmocka_unit_test(a_breach_lets_the_op_that_runs_end_and_begins_no_other),
 		cmocka_unit_test(an_undo_by_itself_keeps_its_cause_to_the_end),
 		cmocka_unit_test(an_undo_by_itself_that_cannot_finish_waits_for_a_person),
 		cmocka_unit_test(a_run_taken_up_again_pauses_whatever_the_policy),
