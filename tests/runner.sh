@@ -93,7 +93,25 @@ echo not ok 1 - a
 exit 0
 END
 
-echo 1..13
+# Two that wait for each other.
+for me in left:right right:left; do
+	script "${me%:*}" <<END
+touch here.${me%:*}
+n=0
+until [ -f here.${me#*:} ]; do
+	n=\$((n + 1))
+	[ \$n -lt 200 ] || { echo not ok 1 - alone; exit 1; }
+	sleep 0.05
+done
+echo ok 1 - met
+END
+done
+script stays <<'END'
+echo $$ >stays.pid
+exec sleep 600
+END
+
+echo 1..16
 counts passes_what_passes 0 '2 passed, 0 failed' two
 counts fails_on_one_bad_case 1 '3 passed, 1 failed' two one_bad
 says names_the_bad_case 'one_bad: b'
@@ -107,5 +125,29 @@ counts fails_what_outlives_its_limit 1 '1 passed, 1 failed' hangs
 counts fails_a_bad_case_whatever_the_status 1 '0 passed, 1 failed' liar
 counts fails_without_a_program 1 '0 passed, 1 failed'
 counts fails_a_program_that_is_not_there 1 '0 passed, 1 failed' nowhere
+counts runs_several_at_a_time 0 '4 passed, 0 failed' -j 2 left right two
+
+# Whoever interrupts it leaves nothing running.
+n=$((n + 1))
+rm -f "$tmp/stays.pid"
+(cd "$tmp" && exec "$run" -b b -j 2 stays two) >"$tmp/out" 2>&1 &
+runner=$!
+tries=0
+until [ -s "$tmp/stays.pid" ] || [ $tries -ge 200 ]; do
+	tries=$((tries + 1))
+	sleep 0.05
+done
+kill -TERM "$runner"
+rc=0
+wait "$runner" || rc=$?
+if [ "$rc" -eq 130 ] && ! kill -0 "$(cat "$tmp/stays.pid")" 2>/dev/null; then
+	echo "ok $n - ends_what_it_started_when_it_is_interrupted"
+else
+	bad=1
+	echo "not ok $n - ends_what_it_started_when_it_is_interrupted"
+	echo "# exit $rc"
+	sed 's/^/# /' "$tmp/out"
+fi
+says says_that_it_was_interrupted 'interrupted'
 
 exit "$bad"
