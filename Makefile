@@ -65,6 +65,7 @@ CORE_SRC = \
 	src/core/setting.c \
 	src/core/op.c \
 	src/core/op_codec.c \
+	src/core/op_edit.c \
 	src/core/attempt.c \
 	src/core/posture.c \
 	src/core/proof.c \
