@@ -124,6 +124,8 @@ PKI_SRC = \
 # store: journal and local lock
 STORE_SRC = \
 	src/store/journal.c \
+	src/store/journal_db.c \
+	src/store/journal_read.c \
 	src/store/chain.c \
 	src/store/lock.c \
 	src/store/state_dir.c \
