@@ -340,7 +340,7 @@ notices catches_a_code_that_was_forgotten '/^\.It 5$/d' exits 'only in the sourc
 notices catches_a_key_that_means_something_else 's/^this table$/this list/' keys 'the table of keys is not'
 notices catches_a_command_that_was_renamed 's/^\.It Ic :park/.It Ic :halt/' commands 'the table of commands is not'
 notices catches_a_cause_that_was_forgotten '/^\.It Cm expired$/d' causes 'the table of causes is not' doc/belay-explain.7
-notices catches_a_member_that_was_forgotten '/^.It Li endpoints.*path_proven/d' json 'only in the source: status/1 path_proven'
+notices catches_a_member_that_was_forgotten '/^.It Li endpoints.*handshake_verified/d' json 'only in the source: status/1 handshake_verified'
 notices catches_a_member_in_another_place '/^\.It Li operations.*unit/d' printed 'only in the source: diff/1 operations[].unit'
 notices catches_a_variable_that_was_forgotten '/^\.It Ev TERM/d' environment 'only in the source: TERM'
 notices catches_a_phase_that_was_forgotten '/^\.It Li soaking/d' words 'only in the source: soaking'

@@ -278,8 +278,8 @@ seen_as(const struct link_view *lv)
 {
 	if (lv->state == LINK_UNKNOWN || lv->state == LINK_STALE)
 		return mem_strdup(lv->why);
-	if (lv->protocol != NULL && lv->tls > 0)
-		return mem_printf("%s %s", lv->protocol, lv->cipher == NULL ? "" : lv->cipher);
+	if (lv->state == LINK_PROVEN && lv->protocol != NULL)
+		return mem_printf("path proven, %s %s", lv->protocol, lv->cipher == NULL ? "" : lv->cipher);
 	return mem_strdup(lv->why);
 }
 
@@ -365,6 +365,7 @@ draw_endpoint(struct area a, int y, const struct view *v, const struct scene *s,
 
 	scene_endpoint(s, endpoint, &ev);
 	grid_put(a, y, 1, x_accept - 2, ROLE_TEXT, e->name);
+	/* What is written is not what runs, or what the server says of itself. */
 	if (ev.served == ACCEPT_UNKNOWN && ev.configured == ACCEPT_UNKNOWN) {
 		role = ROLE_DIM;
 		snprintf(words, sizeof(words), "?");
@@ -386,14 +387,16 @@ draw_endpoint(struct area a, int y, const struct view *v, const struct scene *s,
 	for (i = 0; i < r->served.nnames; i++)
 		covered += r->served.name[i] == VERIFIED_OK;
 	text_age(age, sizeof(age), r->served.cert.not_after_s * 1000 - s->now_ms);
-	role = ev.verified ? ROLE_GOOD : ROLE_WARN;
-	grid_put(a, y, x_cert, 1, role, glyph(v->ascii, ev.verified ? G_DONE : G_DOUBT));
+	role = ev.path_proven ? ROLE_GOOD : ROLE_WARN;
+	grid_put(a, y, x_cert, 1, role, glyph(v->ascii, ev.path_proven ? G_DONE : G_DOUBT));
 	x = x_cert + 2;
-	x += grid_put(a, y, x, -1, role, ev.verified ? "verified" : "unproven") + 1;
-	x += grid_printf(a, y, x, -1, ROLE_DIM, "%s, names %zu/%zu", age, covered,
-	    r->served.nnames) + 1;
+	x += grid_put(a, y, x, -1, role, ev.path_proven ? "path proven" : ev.verified ? "verified" : "unproven") + 1;
+	x += grid_printf(a, y, x, -1, ROLE_DIM, "%s", age);
+	/* Where the path is proven every name is covered. */
+	if (!ev.path_proven)
+		x += grid_printf(a, y, x, -1, ROLE_DIM, ", names %zu/%zu", covered, r->served.nnames);
 	if (x + 12 < a.w)
-		grid_put(a, y, x + 1, -1, ROLE_DIM, ev.verified && r->served.cert.key != NULL ?
+		grid_put(a, y, x + 2, -1, ROLE_DIM, ev.path_proven && r->served.cert.key != NULL ?
 		    r->served.cert.key : ev.why);
 }
 
@@ -639,7 +642,7 @@ detail_link(struct page *p, const struct scene *s, int link)
 	page_add(p, look.role, "  %s %s", glyph(p->ascii, look.glyph), words);
 	look_age(age, s->now_ms, lv.at_ms);
 	if (age[0] != '\0')
-		page_add(p, ROLE_DIM, "  seen %s ago", age);
+		page_add(p, ROLE_DIM, "  %s, %s ago", client_seen_words(lv.client), age);
 	page_line(p);
 	dial_words(words, &lv);
 	page_add(p, ROLE_TEXT, "  dials %s:%d as %s", link_dials_name(s->fleet, l),
@@ -648,13 +651,19 @@ detail_link(struct page *p, const struct scene *s, int link)
 		page_add(p, ROLE_DIM, "  from %s", s->fleet->hosts[host].name);
 	page_add(p, ROLE_DIM, lv.dial_declared ? "  (declared, not seen)" :
 	    lv.dial == DIAL_UNKNOWN ? "  (not read)" : "  (as written there)");
-	if (lv.protocol != NULL) {
+	if (lv.verifies != NULL) {
 		page_line(p);
-		page_add(p, ROLE_TEXT, "  belay's own handshake there: %s %s", lv.protocol,
-		    lv.cipher == NULL ? "" : lv.cipher);
+		page_add(p, ROLE_TEXT, "  verifies %s (declared)", lv.verifies);
+		page_add(p, ROLE_DIM, "  no server can see that");
 	}
 	if (lv.why[0] != '\0')
 		page_wrap(p, 2, look.role, lv.why);
+	if (lv.path_proven || lv.protocol != NULL) {
+		page_line(p);
+		page_add(p, lv.path_proven ? ROLE_GOOD : ROLE_TEXT, "  %s", lv.path_proven ? "path proven" : "path not proven");
+		page_add(p, ROLE_DIM, "  belay's own handshake: %s %s", lv.protocol == NULL ? "" : lv.protocol,
+		    lv.cipher == NULL ? "" : lv.cipher);
+	}
 }
 
 static void

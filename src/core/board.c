@@ -11,10 +11,13 @@
  *   plaintext and TLS sessions                          MIXED
  *   plaintext only                                      PLAINTEXT
  *   TLS only, census partial                            UNKNOWN (others may hide)
- *   TLS only; a fresh handshake was let in and verified chain and names, nothing of it
- *   is weak or has ended since, none has failed after it, and the client's own CA file,
- *   where it was read, is the one that this was verified by  PROVEN
+ *   TLS only, the path is proven, and the client's own CA file, where it was read, is
+ *   the one that this was verified by                   PROVEN
  *   TLS only                                            TLS
+ *
+ * The path is proven where a fresh handshake of belay's own was let in and verified chain
+ * and names, nothing of it is weak or has ended since, none has failed after it, and the
+ * server's row for the session over which belay asks says TLS.
  */
 #include "core/board.h"
 
@@ -22,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/attempt.h"
 #include "core/buf.h"
 #include "core/mem.h"
 #include "core/op.h"
@@ -203,6 +207,18 @@ link_state_word(enum link_state state)
 	return words[state];
 }
 
+const char *
+client_seen_words(enum client_seen seen)
+{
+	static const char *const words[] = {
+		[CLIENT_NOT_SEEN] = "client not seen", [CLIENT_AWAY] = "client not connected",
+		[CLIENT_ON_PLAINTEXT] = "client seen on plaintext", [CLIENT_ON_BOTH] = "client seen on both",
+		[CLIENT_ON_TLS] = "client seen on TLS",
+	};
+
+	return words[seen];
+}
+
 static void
 say(char *to, size_t size, const char *word, const char *detail)
 {
@@ -237,7 +253,7 @@ names_covered(const struct board *b, int endpoint, const struct served *s, char 
 
 /* Did belay's own handshake verify the chain and every name that clients dial? Else why not. */
 static bool
-path_proven(const struct board *b, int endpoint, int64_t now_ms, char *why, size_t size)
+handshake_verified(const struct board *b, int endpoint, int64_t now_ms, char *why, size_t size)
 {
 	const struct reading *r = board_reading(b, READING_SERVED, endpoint), *failed = board_failure(b, READING_SERVED, endpoint);
 	const struct served *s = r == NULL ? NULL : &r->served;
@@ -275,6 +291,28 @@ cert_serving(const struct fleet *f, int endpoint)
 		if (indices_has(&f->certs[i].serves, endpoint))
 			return (int)i;
 	return NONE;
+}
+
+#define SERVED_PER_STALE 20	/* handshakes are made so much seldomer than a census */
+
+/* And is that fresh, and does the server say of belay's own session what belay says of it? */
+static bool
+path_proven(const struct board *b, int endpoint, int64_t now_ms, int64_t stale_ms, char *why, size_t size)
+{
+	const struct reading *served = board_reading(b, READING_SERVED, endpoint);
+	const struct reading *census = board_reading(b, READING_CENSUS, endpoint);
+
+	if (!handshake_verified(b, endpoint, now_ms, why, size))
+		return false;
+	if ((now_ms - served->at_ms) / SERVED_PER_STALE > stale_ms)
+		say(why, size, "belay's own handshake is too long ago", NULL);
+	else if (census == NULL || census->census.own_tls < 0)
+		say(why, size, "the server's row for belay's own session was not seen", NULL);
+	else if (census->census.own_tls == 0)
+		say(why, size, "by the server's row belay's own session is on plaintext", NULL);
+	else
+		return true;
+	return false;
 }
 
 /*
@@ -362,6 +400,40 @@ configured_dial(const struct board *b, int link, struct link_view *v)
 		v->dial = dial_by_settings(b->fleet, link, r);
 }
 
+/* What a client that dials so checks of a certificate that is good: the truth table's own answer. */
+static const char *
+verifies(enum kind kind, const struct link *l, enum dial dial)
+{
+	enum verdict verdict;
+	struct attempt a;
+
+	if (dial == DIAL_UNKNOWN)
+		return NULL;
+	memset(&a, 0, sizeof(a));
+	a.kind = kind;
+	a.accept = ACCEPT_BOTH;
+	a.served = SERVED_GOOD;
+	a.dialect = l->dialect;
+	a.dial = dial;
+	a.anchor = ANCHOR_NONE;
+	verdict = attempt_verdict(&a, NULL);
+	if (verdict == VERDICT_REFUSED) {
+		/* It does not go on without a CA: then it verifies. */
+		a.anchor = ANCHOR_ISSUER;
+		verdict = attempt_verdict(&a, NULL);
+	}
+	switch (verdict) {
+	case VERDICT_NAME:
+		return "chain and name";
+	case VERDICT_CHAIN:
+		return "the chain";
+	case VERDICT_UNKNOWN:
+		return NULL;
+	default:
+		return "nothing";
+	}
+}
+
 void
 board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, struct link_view *v)
 {
@@ -370,10 +442,13 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 	const struct reading *census = board_reading(b, READING_CENSUS, l->endpoint);
 	const struct reading *served = board_reading(b, READING_SERVED, l->endpoint);
 	const struct reading *failed = board_failure(b, READING_CENSUS, l->endpoint);
+	char not_proven[sizeof(v->why)];
 	size_t i;
 
 	memset(v, 0, sizeof(*v));
 	configured_dial(b, link, v);
+	v->verifies = verifies(e->kind, l, v->dial);
+	v->path_proven = path_proven(b, l->endpoint, now_ms, stale_ms, not_proven, sizeof(not_proven));
 	if (served != NULL && served->served.tls == LEG_OPEN) {
 		v->protocol = served->served.protocol;
 		v->cipher = served->served.cipher;
@@ -395,6 +470,9 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 			v->tls += census->census.links[i].tls;
 			v->plain += census->census.links[i].plain;
 		}
+	if (v->counted)
+		v->client = v->plain == 0 && v->tls == 0 ? CLIENT_AWAY : v->plain == 0 ? CLIENT_ON_TLS :
+		    v->tls == 0 ? CLIENT_ON_PLAINTEXT : CLIENT_ON_BOTH;
 	if (now_ms - census->at_ms > stale_ms) {
 		v->state = LINK_STALE;
 		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);
@@ -413,12 +491,11 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 		say(v->why, sizeof(v->why), "no session", NULL);
 	} else if (v->plain > 0) {
 		v->state = v->tls > 0 ? LINK_MIXED : LINK_PLAINTEXT;
-	} else if (served != NULL && (now_ms - served->at_ms) / 20 > stale_ms) {
+	} else if (!v->path_proven) {
 		v->state = LINK_TLS;
-		say(v->why, sizeof(v->why), "belay's own handshake is too long ago", NULL);
+		(void)snprintf(v->why, sizeof(v->why), "%s", not_proven);
 	} else
-		v->state = path_proven(b, l->endpoint, now_ms, v->why, sizeof(v->why)) &&
-		    client_would_verify(b, link, v, v->why, sizeof(v->why)) ? LINK_PROVEN : LINK_TLS;
+		v->state = client_would_verify(b, link, v, v->why, sizeof(v->why)) ? LINK_PROVEN : LINK_TLS;
 }
 
 static void
@@ -432,6 +509,35 @@ not_lasting(enum kind kind, const struct reading *settings, struct endpoint_view
 	buf_release(&words);
 }
 
+/* Is what is written or set another thing than what is served? */
+static bool
+differs(const struct endpoint_view *v)
+{
+	return (v->configured != ACCEPT_UNKNOWN && v->configured != v->served) ||
+	    /* Of rules the settings say nothing: only that TLS is on, or off. */
+	    (v->configured == ACCEPT_UNKNOWN && v->runs != ACCEPT_UNKNOWN && (v->runs == ACCEPT_PLAIN) != (v->served == ACCEPT_PLAIN));
+}
+
+/* "configured both (client_tls_sslmode allow), served plaintext only: it answers that it does not do TLS" */
+static void
+say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
+{
+	const struct reading *settings = board_reading(b, READING_SETTINGS, endpoint);
+	const struct served *s = &board_reading(b, READING_SERVED, endpoint)->served;
+	enum accept is = v->configured != ACCEPT_UNKNOWN ? v->configured : v->runs;
+	const char *why = v->served == ACCEPT_PLAIN ? s->tls_why : NULL;
+	struct buf own;
+
+	buf_init(&own, 128);
+	if (settings != NULL && v->runs == is)
+		setting_accept_words(b->fleet->endpoints[endpoint].kind, settings, &own);
+	(void)snprintf(v->why, sizeof(v->why), "configured %s%s%s%s, served %s%s%s", accept_word(is),
+	    own.len > 0 ? " (" : "", buf_str(&own), own.len > 0 ? ")" : "",
+	    v->served == ACCEPT_PLAIN ? "plaintext only" : v->served == ACCEPT_TLS ? "tls only" : accept_word(v->served),
+	    why == NULL || *why == '\0' ? "" : ": ", why == NULL ? "" : why);
+	buf_release(&own);
+}
+
 void
 board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stale_ms, struct endpoint_view *v)
 {
@@ -443,14 +549,17 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 	size_t i;
 
 	memset(v, 0, sizeof(*v));
-	v->configured = v->served = ACCEPT_UNKNOWN;
+	v->configured = v->served = v->runs = v->restarts = ACCEPT_UNKNOWN;
 	for (i = 0; host != NULL && i < host->nfacets; i++)
 		if (host->facets[i].facet == FACET_ACCEPT && host->facets[i].subject == endpoint)
 			v->configured = (enum accept)host->facets[i].value;
 	if (v->configured == ACCEPT_UNKNOWN && settings != NULL)
 		v->configured = accept_by_settings(b->fleet, endpoint, settings);
-	if (settings != NULL)
+	if (settings != NULL) {
+		v->runs = setting_accept(e->kind, settings, false);
+		v->restarts = setting_accept(e->kind, settings, true);
 		not_lasting(e->kind, settings, v);
+	}
 	if (served == NULL) {
 		say(v->why, sizeof(v->why), failed == NULL ? "not looked yet" : "cannot see",
 		    failed == NULL ? NULL : failed->why);
@@ -461,7 +570,8 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);
 		return;
 	}
-	v->verified = path_proven(b, endpoint, now_ms, v->unproven, sizeof(v->unproven));
+	v->verified = handshake_verified(b, endpoint, now_ms, v->unproven, sizeof(v->unproven));
+	v->path_proven = v->verified && path_proven(b, endpoint, now_ms, INT64_MAX, v->unproven, sizeof(v->unproven));
 	if (served->served.protocol == NULL)
 		v->unproven[0] = '\0';
 	if (served->served.tls == LEG_OPEN) {
@@ -477,9 +587,8 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 		say(v->why, sizeof(v->why), "inconclusive",
 		    served->served.tls != LEG_OPEN && served->served.tls_why != NULL ?
 		    served->served.tls_why : served->served.plain_why);
-	else if (v->configured != ACCEPT_UNKNOWN && v->configured != v->served)
-		(void)snprintf(v->why, sizeof(v->why), "configured %s, served %s",
-		    accept_word(v->configured), accept_word(v->served));
+	else if (differs(v))
+		say_differs(b, endpoint, v);
 }
 
 static bool

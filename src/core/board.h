@@ -53,10 +53,22 @@ enum link_state {
 	LINK_IDLE,		/* looked, and nobody is connected */
 	LINK_PLAINTEXT,		/* sessions, all plaintext */
 	LINK_MIXED,		/* some of each */
-	LINK_TLS,		/* sessions, all on TLS; the path is not proven */
-	LINK_PROVEN		/* and belay's own handshake verified chain and every dialled name */
+	LINK_TLS,		/* client seen on TLS, all its sessions; the path is not proven */
+	LINK_PROVEN		/* client seen on TLS, and the path is proven */
 };
 const char *link_state_word(enum link_state);
+
+/*
+ * Three things that are easily taken for one, and the words for them everywhere:
+ *
+ *   path proven		belay's own handshake verified chain and every dialled name, and the
+ *				server's row for belay's own session says TLS
+ *   client seen on TLS		the server's rows for that client's sessions say TLS
+ *   verifies (declared)	what the client checks by the way it is set to dial; no server can see it
+ */
+enum client_seen { CLIENT_NOT_SEEN /* nobody could look */, CLIENT_AWAY, CLIENT_ON_PLAINTEXT, CLIENT_ON_BOTH, CLIENT_ON_TLS };
+/* "client seen on TLS" */
+const char *client_seen_words(enum client_seen);
 
 struct link_view {
 	enum link_state state;
@@ -65,6 +77,10 @@ struct link_view {
 	enum dial dial;		/* as configured on the client's host (read), else DIAL_UNKNOWN */
 	bool	 dial_declared;	/* not read but declared: assumed, or fixed */
 	int64_t	 at_ms;		/* of the oldest reading it rests on; 0: none */
+	enum client_seen client;
+	bool	 path_proven;
+	/* "nothing", "the chain", "chain and name" by dial and driver (attempt.h); NULL: it is not known how it dials. */
+	const char *verifies;
 	const char *protocol, *cipher;	/* negotiated by belay's own handshake, or NULL */
 	char	 why[256];	/* for UNKNOWN, STALE, and PLAINTEXT/TLS: what is missing */
 };
@@ -74,8 +90,11 @@ void	board_link(const struct board *, int link, int64_t now_ms, int64_t stale_ms
 struct endpoint_view {
 	enum accept configured;	/* as written on its host, ACCEPT_UNKNOWN */
 	enum accept served;	/* as the handshakes show it, ACCEPT_UNKNOWN */
-	bool	 verified;	/* chain and every name */
+	bool	 verified;	/* by belay's own handshake: chain and every name */
+	bool	 path_proven;	/* and the server's row for belay's own session says TLS */
 	char	 unproven[256];	/* why not, where TLS is served, or ""; may hold remote bytes */
+	enum accept runs;	/* what the server says that it does now (setting_accept()), ACCEPT_UNKNOWN */
+	enum accept restarts;	/* what it will after a restart, by its own file, ACCEPT_UNKNOWN */
 	int64_t	 at_ms;
 	char	 why[256];
 	char	 lasting[256];	/* what runs and will not be so after a restart, or ""; may hold remote bytes */

@@ -224,6 +224,7 @@ census_begin(struct census *c, const struct fleet *fleet, int endpoint)
 
 	memset(c, 0, sizeof(*c));
 	c->connections_total = c->unaccounted = -1;
+	c->own_tls = -1;
 	for (i = 0; i < fleet->nlinks; i++) {
 		if (fleet->links[i].endpoint != endpoint)
 			continue;

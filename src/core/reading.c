@@ -259,6 +259,7 @@ put_census(struct buf *out, const struct census *c)
 	blob_put_int(out, c->connections_total < -1 ? -1 : c->connections_total);
 	blob_put_int(out, c->unaccounted < -1 ? -1 : c->unaccounted);
 	blob_put_int(out, c->unaccounted_from_ms);
+	blob_put_int(out, c->own_tls < 0 ? -1 : c->own_tls > 0);
 	put_logins(out, &c->logins);
 }
 
@@ -538,6 +539,7 @@ get_census(struct blob_reader *b, struct census *c)
 	c->connections_total = blob_int(b, -1, INT64_MAX);
 	c->unaccounted = blob_int(b, -1, INT64_MAX);
 	c->unaccounted_from_ms = blob_int(b, 0, INT64_MAX);
+	c->own_tls = (int)blob_int(b, -1, 1);
 	get_logins(b, &c->logins);
 }
 

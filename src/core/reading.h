@@ -153,6 +153,8 @@ struct census {
 	uint32_t total;			/* sessions seen, belay's own left out */
 	struct straggler *stragglers;
 	size_t	 nstragglers;		/* at most READING_STRAGGLERS_MAX */
+	/* The server's own row for the session over which belay asks: 1 on TLS, 0 on plaintext, -1 not told. */
+	int	 own_tls;
 	/* A pooler's own view of its server side (SHOW SERVERS). */
 	bool	 upstream_seen;
 	uint32_t upstream_tls, upstream_plain;

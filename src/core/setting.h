@@ -45,6 +45,15 @@ bool	setting_name_same(const char *a, const char *b);	/* in any case */
 struct reading;
 size_t	setting_drift(enum kind, const struct reading *, struct buf *out);
 
+/*
+ * What the server accepts by its own settings as they run, or as they will after a restart
+ * (ACCEPT_UNKNOWN where its file was not read).  Of a Postgres they say only whether TLS is on:
+ * ACCEPT_BOTH then, whatever pg_hba.conf makes of it.
+ */
+enum accept setting_accept(enum kind, const struct reading *, bool after_restart);
+/* The settings that say so, as the server spells them: "client_tls_sslmode allow". */
+void	setting_accept_words(enum kind, const struct reading *, struct buf *out);
+
 /* value NULL: "unset". */
 void	setting_put_text(struct buf *out, const struct pairs *);
 /* -1 where it is none; what was read is released then.  pairs_release() of reader.h is for the caller. */

@@ -66,8 +66,11 @@ client_row(struct probe *p, const struct pq_row *row)
 
 	/* Belay's own, at the console; or, before 1.18, whoever of that name is there. */
 	if (equal(user, spot_endpoint(p->spot)->probe_user) && (equal(application, PQ_APPLICATION) ||
-	    (application == NULL && equal(database, CONSOLE))))
+	    (application == NULL && equal(database, CONSOLE)))) {
+		/* Which of several is this belay's own is not to be told: all of them have to be. */
+		p->reading.census.own_tls = row_tls(p, row) && p->reading.census.own_tls != 0;
 		return;
+	}
 	if (address == NULL || equal(address, "unix"))
 		return;
 	if (++of(p)->rows > SHOW_ROWS_MAX)

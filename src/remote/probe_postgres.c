@@ -48,7 +48,8 @@ static const char privilege_sql[] =
 	"SELECT pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_see,"
 	" (pg_catalog.current_setting('log_connections') IN ('on', 'all') OR"
 	" (pg_catalog.strpos(pg_catalog.current_setting('log_connections'), 'receipt') > 0 AND"
-	" pg_catalog.strpos(pg_catalog.current_setting('log_connections'), 'authorization') > 0)) AS logged";
+	" pg_catalog.strpos(pg_catalog.current_setting('log_connections'), 'authorization') > 0)) AS logged,"
+	" (SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()) AS own";
 
 static const char census_sql[] =
 	"SELECT coalesce(s.ssl, false) AS ssl, pg_catalog.host(a.client_addr) AS address, a.usename,"
@@ -73,6 +74,8 @@ privilege_row(struct probe *p, const struct pq_row *row)
 {
 	of(p)->may_see = is_true(pq_value(row, "may_see"));
 	of(p)->logged = is_true(pq_value(row, "logged"));
+	if (pq_value(row, "own") != NULL)
+		p->reading.census.own_tls = is_true(pq_value(row, "own"));
 }
 
 static void

@@ -409,24 +409,31 @@ split_address(char *s)
 	return port < 0 || port > 65535 ? -1 : (int)port;
 }
 
+/* Of a session at this port of the server's: 1 it is on TLS, 0 on plaintext, -1 it cannot be told. */
+static int
+tls_by_port(const struct redis *r, int local_port)
+{
+	const struct endpoint *ep = spot_endpoint(r->spot);
+	const struct redis_probe *p = of(r->probe);
+	int tls_port = p->tls_port > 0 ? p->tls_port : p->tls_port == -1 ? ep->port_tls : 0;
+
+	if (ep->one_port || local_port <= 0 || (local_port != tls_port && local_port != ep->port_tls &&
+	    local_port != p->port && local_port != ep->port_plain))
+		return -1;
+	return (local_port == tls_port || local_port == ep->port_tls) && local_port != ep->port_plain &&
+	    local_port != p->port;
+}
+
 static bool
 on_tls(struct redis *r, int local_port)
 {
-	const struct endpoint *ep = spot_endpoint(r->spot);
-	struct redis_probe *p = of(r->probe);
-	int tls_port = p->tls_port > 0 ? p->tls_port : p->tls_port == -1 ? ep->port_tls : 0;
+	int tls = tls_by_port(r, local_port);
 
-	if (ep->one_port) {
-		p->one_port++;
-		return false;
-	}
-	if (local_port <= 0 || (local_port != tls_port && local_port != ep->port_tls &&
-	    local_port != p->port && local_port != ep->port_plain)) {
-		p->elsewhere++;
-		return false;
-	}
-	return (local_port == tls_port || local_port == ep->port_tls) && local_port != ep->port_plain &&
-	    local_port != p->port;
+	if (tls == -1 && spot_endpoint(r->spot)->one_port)
+		of(r->probe)->one_port++;
+	else if (tls == -1)
+		of(r->probe)->elsewhere++;
+	return tls == 1;
 }
 
 struct own {
@@ -484,6 +491,8 @@ client_line(struct redis *r, const char *line, size_t len, const struct own *own
 	(void)split_address(address);
 	local_port = split_address(local);
 	/* Sockets, and the link that this server itself made to its master, are nobody's dial. */
+	if (r->own_id != -1 && field_int(line, len, "id", '=', -2) == r->own_id)
+		r->probe->reading.census.own_tls = tls_by_port(r, local_port);
 	if (address != NULL && address[0] != '/' && address[0] != '\0' &&
 	    (flags == NULL || strpbrk(flags, "MU") == NULL) && !is_ours(r, line, len, own)) {
 		s.address = address;

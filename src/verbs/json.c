@@ -132,6 +132,10 @@ link_object(const struct engine *e, int link, int64_t now_ms)
 	put(o, "sessions", sessions);
 	put(o, "logins", logins_of_link(e, link, now_ms));
 	put(o, "state", words(link_state_word(v.state)));
+	put(o, "client_seen_on_tls", v.client == CLIENT_NOT_SEEN || v.client == CLIENT_AWAY ? json_null() :
+	    json_boolean(v.client == CLIENT_ON_TLS));
+	put(o, "path_proven", json_boolean(v.path_proven));
+	put(o, "verifies_declared", words(v.verifies));
 	put(o, "age_s", age(now_ms, v.at_ms));
 	put(o, "protocol", words(v.protocol));
 	put(o, "cipher", words(v.cipher));
@@ -229,7 +233,10 @@ endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
 	put(o, "kind", words(kind_word(ep->kind)));
 	put(o, "configured", v.configured == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.configured)));
 	put(o, "served", v.served == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.served)));
-	put(o, "path_proven", json_boolean(v.verified));
+	put(o, "runtime", v.runs == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.runs)));
+	put(o, "persisted", v.restarts == ACCEPT_UNKNOWN ? json_null() : words(accept_word(v.restarts)));
+	put(o, "handshake_verified", json_boolean(v.verified));
+	put(o, "path_proven", json_boolean(v.path_proven));
 	put(o, "unproven", v.unproven[0] == '\0' ? json_null() : words(v.unproven));
 	put(o, "client_certificate", client_certificate(served));
 	put(o, "age_s", age(now_ms, v.at_ms));

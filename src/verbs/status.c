@@ -32,6 +32,29 @@ pad(struct buf *b, const char *text, size_t cells)
 	free(clean);
 }
 
+/* Seen apart from declared: what the server's rows say, what belay met itself, what the client is set to check. */
+static void
+seen_as(struct buf *b, const struct link_view *v)
+{
+	if (v->client != CLIENT_NOT_SEEN && v->client != CLIENT_AWAY) {
+		(void)buf_puts(b, client_seen_words(v->client));
+		if (v->why[0] != '\0' || v->path_proven)
+			(void)buf_puts(b, "; ");
+	}
+	if (v->why[0] != '\0')
+		pad(b, v->why, 0);
+	else if (v->path_proven)
+		(void)buf_puts(b, "path proven");
+	if (v->tls > 0 && v->why[0] == '\0' && v->protocol != NULL) {
+		(void)buf_puts(b, ", ");
+		pad(b, v->protocol, 0);
+		(void)buf_putc(b, ' ');
+		pad(b, v->cipher == NULL ? "" : v->cipher, 0);
+	}
+	if (v->tls > 0 && v->verifies != NULL)
+		(void)buf_printf(b, "; verifies %s (declared)", v->verifies);
+}
+
 static void
 show_links(const struct engine *e, int64_t now_ms)
 {
@@ -61,13 +84,7 @@ show_links(const struct engine *e, int64_t now_ms)
 		else
 			text_age(old, sizeof(old), now_ms - v.at_ms);
 		pad(&b, old, 7);
-		if (v.why[0] != '\0')
-			pad(&b, v.why, 0);
-		else if (v.tls > 0 && v.protocol != NULL) {
-			pad(&b, v.protocol, 0);
-			(void)buf_putc(&b, ' ');
-			pad(&b, v.cipher == NULL ? "" : v.cipher, 0);
-		}
+		seen_as(&b, &v);
 		while (b.len > 0 && b.data[b.len - 1] == ' ')
 			b.data[--b.len] = '\0';
 		(void)buf_putc(&b, '\n');
@@ -117,7 +134,7 @@ show_endpoints(const struct engine *e, int64_t now_ms)
 		board_endpoint(engine_board(e), (int)i, now_ms, engine_stale_ms(e, READING_SERVED), &v);
 		out("%s: serves %s%s%s%s\n", f->endpoints[i].name,
 		    v.served == ACCEPT_UNKNOWN ? "?" : accept_word(v.served),
-		    v.verified ? ", path proven" : "", v.why[0] == '\0' ? "" : ": ", v.why);
+		    v.path_proven ? ", path proven" : "", v.why[0] == '\0' ? "" : ": ", v.why);
 		if (v.unproven[0] != '\0')
 			out("  path not proven: %s\n", v.unproven);
 		if (v.lasting[0] != '\0')

@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/gate.h"
 #include "core/mem.h"
+#include "core/setting.h"
 #include "core/posture.h"
 
 #define HOUR	INT64_C(3600000)
@@ -96,6 +97,9 @@ teardown(void **state)
 	return 0;
 }
 
+/* The server's row for belay's own session. */
+static int own_tls = 1;
+
 static void
 feed_census(struct world *w, int64_t at_ms, enum outcome outcome, uint32_t tls, uint32_t plain)
 {
@@ -108,6 +112,7 @@ feed_census(struct world *w, int64_t at_ms, enum outcome outcome, uint32_t tls, 
 	r.census.links[0] = (struct link_count){ .link = 0, .tls = tls, .plain = plain };
 	r.census.total = tls + plain;
 	r.census.connections_total = -1;
+	r.census.own_tls = own_tls;
 	board_feed(w->b, &r);
 }
 
@@ -285,6 +290,85 @@ a_client_whose_ca_file_is_another_is_not_proven(void **state)
 }
 
 static void
+the_path_is_proven_by_the_handshake_and_the_servers_own_row(void **state)
+{
+	struct world *w = *state;
+	struct reading bad = { .kind = READING_SERVED, .subject = 0, .at_ms = 1005, .outcome = SAW_NOT };
+	struct endpoint_view e;
+	struct link_view v;
+
+	feed_served(w, 1000, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	own_tls = -1;
+	feed_census(w, 1001, SAW, 4, 0);
+	board_link(w->b, 0, 1001, 5000, &v);
+	assert_int_equal(v.state, LINK_TLS);
+	assert_string_equal(client_seen_words(v.client), "client seen on TLS");
+	assert_string_equal(v.why, "the server's row for belay's own session was not seen");
+	own_tls = 0;
+	feed_census(w, 1002, SAW, 4, 0);
+	board_link(w->b, 0, 1002, 5000, &v);
+	assert_int_equal(v.state, LINK_TLS);
+	assert_string_equal(v.why, "by the server's row belay's own session is on plaintext");
+	board_endpoint(w->b, 0, 1002, 60000, &e);
+	assert_true(e.verified && !e.path_proven);
+	own_tls = 1;
+	feed_census(w, 1003, SAW, 1, 3);
+	board_link(w->b, 0, 1003, 5000, &v);
+	/* The path is one thing, what the client does another. */
+	assert_true(v.path_proven);
+	assert_int_equal(v.state, LINK_MIXED);
+	assert_int_equal(v.client, CLIENT_ON_BOTH);
+	feed_census(w, 1004, SAW, 4, 0);
+	assert_int_equal(state_at(w, 1004), LINK_PROVEN);
+	/* A look that fails takes it back, however fresh the last good one is. */
+	board_feed(w->b, &bad);
+	assert_int_equal(state_at(w, 1005), LINK_TLS);
+	board_endpoint(w->b, 0, 1005, 60000, &e);
+	assert_false(e.path_proven);
+}
+
+static void
+what_a_client_verifies_is_declared_by_how_it_dials(void **state)
+{
+	static const struct { enum dial dial; const char *verifies; } rows[] = {
+		{ DIAL_DISABLE, "nothing" }, { DIAL_PREFER, "nothing" }, { DIAL_REQUIRE, "nothing" },
+		{ DIAL_VERIFY_CA, "the chain" }, { DIAL_VERIFY_FULL, "chain and name" },
+	};
+	struct world *w = *state;
+	struct link_view v;
+	size_t i;
+
+	feed_census(w, 1000, SAW, 4, 0);
+	board_link(w->b, 0, 1000, 5000, &v);
+	assert_null(v.verifies);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		feed_host(w, 1, 1001 + (int64_t)i, FACET_DIAL, 0, (int)rows[i].dial);
+		board_link(w->b, 0, 1001 + (int64_t)i, 5000, &v);
+		assert_string_equal(v.verifies, rows[i].verifies);
+		/* It is no part of what was seen. */
+		assert_int_equal(v.state, LINK_TLS);
+	}
+}
+
+static void
+what_is_set_and_what_is_served_are_told_apart(void **state)
+{
+	struct world *w = *state;
+	struct reading s = { .kind = READING_SETTINGS, .subject = 0, .at_ms = 1000, .outcome = SAW };
+	struct endpoint_view v;
+
+	setting_push(&s.settings, "ssl", "on");
+	setting_push(&s.settings, "ssl@persisted", "off");
+	board_feed(w->b, &s);
+	feed_served(w, 1001, LEG_OPEN, LEG_REFUSED, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	board_endpoint(w->b, 0, 1001, 60000, &v);
+	assert_string_equal(v.why, "configured both (ssl on), served plaintext only");
+	assert_int_equal(v.runs, ACCEPT_BOTH);
+	assert_int_equal(v.restarts, ACCEPT_PLAIN);
+	assert_non_null(strstr(v.lasting, "runtime tls, after a restart plaintext: "));
+}
+
+static void
 failure_to_see_keeps_the_last_reading_and_its_age(void **state)
 {
 	struct world *w = *state;
@@ -314,7 +398,7 @@ endpoint_is_what_it_serves_not_what_is_written(void **state)
 	feed_served(w, 1000, LEG_OPEN, LEG_REFUSED, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
 	board_endpoint(w->b, 0, 1000, 60000, &v);
 	assert_int_equal(v.served, ACCEPT_PLAIN);
-	assert_string_equal(v.why, "configured both, served plain");
+	assert_string_equal(v.why, "configured both, served plaintext only");
 	feed_served(w, 1001, LEG_SILENT, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
 	board_endpoint(w->b, 0, 1001, 60000, &v);
 	assert_int_equal(v.served, ACCEPT_UNKNOWN);
@@ -612,6 +696,9 @@ main(void)
 		T(link_states_follow_the_census), T(unknown_is_never_green),
 		T(a_path_with_a_flaw_is_not_proven),
 		T(a_client_whose_ca_file_is_another_is_not_proven),
+		T(the_path_is_proven_by_the_handshake_and_the_servers_own_row),
+		T(what_a_client_verifies_is_declared_by_how_it_dials),
+		T(what_is_set_and_what_is_served_are_told_apart),
 		T(failure_to_see_keeps_the_last_reading_and_its_age),
 		T(endpoint_is_what_it_serves_not_what_is_written),
 		T(forcing_needs_everybody_off_plaintext_and_names_who_is_not),

@@ -338,6 +338,7 @@ fixture_census(struct fixture *f, const char *endpoint, int64_t ago_ms, const ch
 	r.subject = endpoint_of(f, endpoint);
 	r.at_ms = FIXTURE_NOW_MS - ago_ms;
 	c->connections_total = c->unaccounted = -1;
+	c->own_tls = 1;
 	while (sscanf(spec, " %63s %u %u", client, &plain, &tls) == 3) {
 		int link = NONE;
 
