@@ -26,7 +26,7 @@ rollout_replay(struct rollout *r, const struct record *rec)
 	case REC_APPLY:
 		rollout_set_phase(s, PHASE_APPLYING, rec->at_ms);
 		s->view.why[0] = '\0';
-		s->view.by_itself = false;
+		s->view.by_itself = s->view.left = false;
 		/* A retry keeps what was applied; a new apply after an undo begins anew. */
 		for (i = 0; i < s->view.nops; i++)
 			if (s->ops[i].state == OPS_UNDONE || s->ops[i].state == OPS_STUCK)
@@ -35,6 +35,7 @@ rollout_replay(struct rollout *r, const struct record *rec)
 	case REC_UNDO:
 		rollout_set_phase(s, PHASE_UNDOING, rec->at_ms);
 		s->view.by_itself = rec->why[0] != '\0';	/* nobody's wish has a cause */
+		s->view.left = false;
 		return;
 	case REC_PHASE:
 		/* A guard refused it: its preview died with its process. */
@@ -51,6 +52,10 @@ rollout_replay(struct rollout *r, const struct record *rec)
 	}
 	if (o == NULL)
 		return;
+	/* An activation that is back and was never begun was left to the step before. */
+	if (rec->kind == REC_UNDO_OUTCOME && rec->outcome == OP_RESTORED && o->state != OPS_UNDOING &&
+	    s->shapes[rec->op].activates)
+		s->view.left = true;
 	o->since_ms = rec->at_ms;
 	o->drifted = rec->kind == REC_UNDO_OUTCOME && rec->outcome == OP_DRIFTED;
 	rollout_copy(o->why, sizeof(o->why), rec->why);

@@ -35,6 +35,8 @@ struct story {
 	struct buf out;
 	int64_t now;
 	uint64_t ticket;
+	struct record recs[128];	/* what went into the journal */
+	size_t	 nrecs;
 };
 
 static void
@@ -49,6 +51,8 @@ print_effects(struct story *s)
 			buf_puts(&s->out, " ");
 		switch (e->kind) {
 		case EFFECT_JOURNAL:
+			assert_true(s->nrecs < sizeof(s->recs) / sizeof(s->recs[0]));
+			s->recs[s->nrecs++] = e->record;
 			buf_printf(&s->out, "%s", record_word(e->record.kind));
 			if (e->op != NONE)
 				buf_printf(&s->out, "#%d", e->op);
@@ -750,7 +754,9 @@ an_undo_that_goes_on_leaves_the_activation_to_the_step_before(void **state)
 	};
 	const struct op_shape *shapes[2] = { edit_and_activate, edit_and_activate };
 	const size_t nops[2] = { 2, 2 };
+	struct rollout *again;
 	struct story s;
+	size_t i;
 	int step;
 
 	(void)state;
@@ -775,6 +781,16 @@ an_undo_that_goes_on_leaves_the_activation_to_the_step_before(void **state)
 	buf_clear(&s.out);
 	feed(&s, (struct event){ .kind = EV_UNDO, .step = 1, .goes_on = true, .until = 0 });
 	assert_true(rollout_step(s.r, 1)->left);
+	/* A process that comes after a crash says so, too. */
+	again = rollout_new(&plan, shapes, nops);
+	for (i = 0; i < s.nrecs; i++) {
+		assert_false(rollout_step(again, 1)->left);
+		rollout_replay(again, &s.recs[i]);
+		if (s.recs[i].kind == REC_UNDO_OUTCOME)
+			break;
+	}
+	assert_true(i < s.nrecs && rollout_step(again, 1)->left);
+	rollout_free(again);
 	disk(&s);
 	feed(&s, (struct event){ .kind = EV_OP, .step = 1, .verb = OPV_UNDO, .outcome = OP_RESTORED });
 	check_story(&s, "REST undo undo-outcome#1=3 undo-intent#0!UNDO#0undo-outcome#0=3 phase=restored");
