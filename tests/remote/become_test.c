@@ -617,7 +617,7 @@ an_edit_as_another_user_is_locked_and_recorded_as_his(void **state)
 	(void)strcpy(w.order.expect_sha, w.result.before_sha);
 	w.order.token = 0;
 	check(OPV_APPLY, OP_FAILED);
-	assert_non_null(strstr(w.result.why, "took this run over"));
+	assert_non_null(strstr(w.result.why, "takes nothing without one"));
 	w.order.token = 1;
 	check(OPV_APPLY, OP_APPLIED);
 	ourselves();
