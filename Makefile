@@ -98,6 +98,8 @@ CORE_SRC = \
 	src/core/urlfile.c \
 	src/core/edittext.c \
 	src/core/facets.c \
+	src/core/dialling.c \
+	src/core/rehearsed.c \
 	src/core/lint.c \
 	src/core/lint_fleet.c \
 	src/core/lint_plan.c \
@@ -155,6 +157,7 @@ REMOTE_SRC = \
 	src/remote/agent.c \
 	src/remote/tls.c \
 	src/remote/forward.c \
+	src/remote/memfile.c \
 	src/remote/pq.c \
 	src/remote/resp.c \
 	src/remote/look.c \
@@ -171,6 +174,7 @@ REMOTE_SRC = \
 	src/remote/probe_redis.c \
 	src/remote/probe_check.c \
 	src/remote/statement.c \
+	src/remote/rehearse.c \
 	src/remote/settings.c \
 	src/remote/hostproto.c \
 	src/remote/become.c \
@@ -321,6 +325,7 @@ TESTS = \
 	remote/logins \
 	remote/probe_hostile \
 	remote/statement \
+	remote/rehearse \
 	remote/pooler \
 	remote/setting \
 	pki/authority \
@@ -364,6 +369,7 @@ EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/logins = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
+EXTRA_remote/rehearse = tests/remote/servers.c
 EXTRA_remote/statement = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c tests/remote/servers.c
 

@@ -20,34 +20,10 @@
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What a client tries, in which order. */
-enum order { NO_MODE, PLAIN_ONLY, PLAIN_FIRST, TLS_FIRST, TLS_ONLY };
-
-/* What it checks of the certificate served. */
-enum checks { CHECK_NOTHING, CHECK_IF_FILE /* the chain, where there is a CA file */, CHECK_CHAIN, CHECK_FULL };
-
-/* How a try ends. */
-enum end {
-	END_WELL = 0,
-	END_NO_TLS = 1,		/* the endpoint says that it has none */
-	END_HANDSHAKE = 2,	/* while TLS is being set up, by either side */
-	END_CUT = 4,		/* behind the client's end of it: an alert, no message */
-	END_MESSAGE = 8,	/* by a FATAL of class 28, which is about who may come in */
-	END_OTHER = 16,		/* by one of another class: PgBouncer's "SSL required" */
-	END_SILENCE = 32	/* there is no answer at all */
-};
-
-struct mode {
-	const char *spelling;	/* NO_MODE: why there is none */
-	enum order order;
-	enum checks check;
-	unsigned again;		/* the ends of the first try after which there is a second */
-};
-
-#define PLAIN(spelling)		{ spelling, PLAIN_ONLY, CHECK_NOTHING, 0 }
-#define ONLY(spelling, check)	{ spelling, TLS_ONLY, check, 0 }
+#define PLAIN(spelling)		{ spelling, TRY_PLAIN, TRY_CHECKS_NOTHING, 0 }
+#define ONLY(spelling, check)	{ spelling, TRY_TLS, check, 0 }
 #define NONE_SUCH		{ "a client of Redis dials plaintext or TLS: it has no mode that tries both", \
-				    NO_MODE, CHECK_NOTHING, 0 }
+				    TRY_NO_WAY, TRY_CHECKS_NOTHING, 0 }
 
 /*
  * What each driver makes of each mode.
@@ -85,107 +61,107 @@ struct mode {
  *	with a HostnameVerifier up to 7.4, by itself after that (redis/jedis#1842,
  *	#4495); from 6 on SslVerifyMode says which.
  */
-static const struct mode modes[DIALECT_COUNT][DIAL_COUNT] = {
+static const struct manner modes[DIALECT_COUNT][DIAL_COUNT] = {
 	[DIALECT_LIBPQ] = {
 		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
-		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_IF_FILE, END_MESSAGE | END_OTHER },
-		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_IF_FILE,
-		    END_NO_TLS | END_HANDSHAKE | END_MESSAGE | END_OTHER },
-		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_IF_FILE),
-		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
+		[DIAL_ALLOW] = { "sslmode=allow", TRY_PLAIN_FIRST, TRY_CHECKS_IF_FILE, TRY_MESSAGE | TRY_OTHER },
+		[DIAL_PREFER] = { "sslmode=prefer", TRY_TLS_FIRST, TRY_CHECKS_IF_FILE,
+		    TRY_NO_TLS | TRY_HANDSHAKE | TRY_MESSAGE | TRY_OTHER },
+		[DIAL_REQUIRE] = ONLY("sslmode=require", TRY_CHECKS_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", TRY_CHECKS_FULL),
 	},
 	[DIALECT_PGBOUNCER] = {
 		[DIAL_DISABLE] = PLAIN("server_tls_sslmode = disable"),
-		[DIAL_ALLOW] = { "server_tls_sslmode = allow", TLS_FIRST, CHECK_NOTHING, END_NO_TLS },
-		[DIAL_PREFER] = { "server_tls_sslmode = prefer", TLS_FIRST, CHECK_NOTHING, END_NO_TLS },
-		[DIAL_REQUIRE] = ONLY("server_tls_sslmode = require", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("server_tls_sslmode = verify-ca", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("server_tls_sslmode = verify-full", CHECK_FULL),
+		[DIAL_ALLOW] = { "server_tls_sslmode = allow", TRY_TLS_FIRST, TRY_CHECKS_NOTHING, TRY_NO_TLS },
+		[DIAL_PREFER] = { "server_tls_sslmode = prefer", TRY_TLS_FIRST, TRY_CHECKS_NOTHING, TRY_NO_TLS },
+		[DIAL_REQUIRE] = ONLY("server_tls_sslmode = require", TRY_CHECKS_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("server_tls_sslmode = verify-ca", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("server_tls_sslmode = verify-full", TRY_CHECKS_FULL),
 	},
 	[DIALECT_ASYNCPG] = {
 		[DIAL_DISABLE] = PLAIN("ssl='disable'"),
-		[DIAL_ALLOW] = { "ssl='allow'", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE | END_CUT },
-		[DIAL_PREFER] = { "ssl='prefer'", TLS_FIRST, CHECK_NOTHING,
-		    END_NO_TLS | END_MESSAGE | END_CUT },
-		[DIAL_REQUIRE] = ONLY("ssl='require'", CHECK_IF_FILE),
-		[DIAL_VERIFY_CA] = ONLY("ssl='verify-ca'", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("ssl='verify-full'", CHECK_FULL),
+		[DIAL_ALLOW] = { "ssl='allow'", TRY_PLAIN_FIRST, TRY_CHECKS_NOTHING, TRY_MESSAGE | TRY_CUT },
+		[DIAL_PREFER] = { "ssl='prefer'", TRY_TLS_FIRST, TRY_CHECKS_NOTHING,
+		    TRY_NO_TLS | TRY_MESSAGE | TRY_CUT },
+		[DIAL_REQUIRE] = ONLY("ssl='require'", TRY_CHECKS_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("ssl='verify-ca'", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("ssl='verify-full'", TRY_CHECKS_FULL),
 	},
 	[DIALECT_SQLALCHEMY_ASYNCPG] = {
 		[DIAL_DISABLE] = PLAIN("?ssl=disable"),
-		[DIAL_ALLOW] = { "?ssl=allow", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE | END_CUT },
-		[DIAL_PREFER] = { "?ssl=prefer", TLS_FIRST, CHECK_NOTHING,
-		    END_NO_TLS | END_MESSAGE | END_CUT },
-		[DIAL_REQUIRE] = ONLY("?ssl=require", CHECK_IF_FILE),
-		[DIAL_VERIFY_CA] = ONLY("?ssl=verify-ca", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("?ssl=verify-full", CHECK_FULL),
+		[DIAL_ALLOW] = { "?ssl=allow", TRY_PLAIN_FIRST, TRY_CHECKS_NOTHING, TRY_MESSAGE | TRY_CUT },
+		[DIAL_PREFER] = { "?ssl=prefer", TRY_TLS_FIRST, TRY_CHECKS_NOTHING,
+		    TRY_NO_TLS | TRY_MESSAGE | TRY_CUT },
+		[DIAL_REQUIRE] = ONLY("?ssl=require", TRY_CHECKS_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("?ssl=verify-ca", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("?ssl=verify-full", TRY_CHECKS_FULL),
 	},
 	[DIALECT_NODE_POSTGRES] = {
 		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
 		[DIAL_ALLOW] = { "node-postgres has no 'allow': in a URL it is verified TLS, in PGSSLMODE plaintext",
-		    NO_MODE, CHECK_NOTHING, 0 },
-		[DIAL_PREFER] = ONLY("sslmode=prefer", CHECK_FULL),
-		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_FULL),
-		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_FULL),
-		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
+		    TRY_NO_WAY, TRY_CHECKS_NOTHING, 0 },
+		[DIAL_PREFER] = ONLY("sslmode=prefer", TRY_CHECKS_FULL),
+		[DIAL_REQUIRE] = ONLY("sslmode=require", TRY_CHECKS_FULL),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", TRY_CHECKS_FULL),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", TRY_CHECKS_FULL),
 	},
 	[DIALECT_PGX] = {
 		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
-		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_NOTHING, END_OTHER },
-		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_NOTHING,
-		    END_NO_TLS | END_HANDSHAKE | END_CUT | END_OTHER },
-		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_IF_FILE),
-		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
+		[DIAL_ALLOW] = { "sslmode=allow", TRY_PLAIN_FIRST, TRY_CHECKS_NOTHING, TRY_OTHER },
+		[DIAL_PREFER] = { "sslmode=prefer", TRY_TLS_FIRST, TRY_CHECKS_NOTHING,
+		    TRY_NO_TLS | TRY_HANDSHAKE | TRY_CUT | TRY_OTHER },
+		[DIAL_REQUIRE] = ONLY("sslmode=require", TRY_CHECKS_IF_FILE),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", TRY_CHECKS_FULL),
 	},
 	[DIALECT_JDBC] = {
 		[DIAL_DISABLE] = PLAIN("sslmode=disable"),
-		[DIAL_ALLOW] = { "sslmode=allow", PLAIN_FIRST, CHECK_NOTHING, END_MESSAGE },
-		[DIAL_PREFER] = { "sslmode=prefer", TLS_FIRST, CHECK_NOTHING, END_NO_TLS | END_MESSAGE },
-		[DIAL_REQUIRE] = ONLY("sslmode=require", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", CHECK_FULL),
+		[DIAL_ALLOW] = { "sslmode=allow", TRY_PLAIN_FIRST, TRY_CHECKS_NOTHING, TRY_MESSAGE },
+		[DIAL_PREFER] = { "sslmode=prefer", TRY_TLS_FIRST, TRY_CHECKS_NOTHING, TRY_NO_TLS | TRY_MESSAGE },
+		[DIAL_REQUIRE] = ONLY("sslmode=require", TRY_CHECKS_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("sslmode=verify-ca", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("sslmode=verify-full", TRY_CHECKS_FULL),
 	},
 	[DIALECT_REDIS_PY] = {
 		[DIAL_DISABLE] = PLAIN("redis://"),
 		[DIAL_ALLOW] = NONE_SUCH,
 		[DIAL_PREFER] = NONE_SUCH,
-		[DIAL_REQUIRE] = ONLY("rediss://, ssl_cert_reqs=none", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("rediss://, ssl_cert_reqs=required, ssl_check_hostname=False", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("rediss://, ssl_cert_reqs=required, ssl_check_hostname=True", CHECK_FULL),
+		[DIAL_REQUIRE] = ONLY("rediss://, ssl_cert_reqs=none", TRY_CHECKS_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("rediss://, ssl_cert_reqs=required, ssl_check_hostname=False", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("rediss://, ssl_cert_reqs=required, ssl_check_hostname=True", TRY_CHECKS_FULL),
 	},
 	[DIALECT_NODE_REDIS] = {
 		[DIAL_DISABLE] = PLAIN("redis://"),
 		[DIAL_ALLOW] = NONE_SUCH,
 		[DIAL_PREFER] = NONE_SUCH,
-		[DIAL_REQUIRE] = ONLY("socket: { tls: true, rejectUnauthorized: false }", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("socket: { tls: true, checkServerIdentity: () => undefined }", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("socket: { tls: true }", CHECK_FULL),
+		[DIAL_REQUIRE] = ONLY("socket: { tls: true, rejectUnauthorized: false }", TRY_CHECKS_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("socket: { tls: true, checkServerIdentity: () => undefined }", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("socket: { tls: true }", TRY_CHECKS_FULL),
 	},
 	[DIALECT_IOREDIS] = {
 		[DIAL_DISABLE] = PLAIN("redis://"),
 		[DIAL_ALLOW] = NONE_SUCH,
 		[DIAL_PREFER] = NONE_SUCH,
-		[DIAL_REQUIRE] = ONLY("tls: { rejectUnauthorized: false }", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("tls: { checkServerIdentity: () => undefined }", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("tls: {}", CHECK_FULL),
+		[DIAL_REQUIRE] = ONLY("tls: { rejectUnauthorized: false }", TRY_CHECKS_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("tls: { checkServerIdentity: () => undefined }", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("tls: {}", TRY_CHECKS_FULL),
 	},
 	[DIALECT_HIREDIS] = {
 		[DIAL_DISABLE] = PLAIN("no redisSSLContext"),
 		[DIAL_ALLOW] = NONE_SUCH,
 		[DIAL_PREFER] = NONE_SUCH,
-		[DIAL_REQUIRE] = ONLY("REDIS_SSL_VERIFY_NONE", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("REDIS_SSL_VERIFY_PEER", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("REDIS_SSL_VERIFY_PEER and SSL_set1_host()", CHECK_FULL),
+		[DIAL_REQUIRE] = ONLY("REDIS_SSL_VERIFY_NONE", TRY_CHECKS_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("REDIS_SSL_VERIFY_PEER", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("REDIS_SSL_VERIFY_PEER and SSL_set1_host()", TRY_CHECKS_FULL),
 	},
 	[DIALECT_JEDIS] = {
 		[DIAL_DISABLE] = PLAIN("redis://"),
 		[DIAL_ALLOW] = NONE_SUCH,
 		[DIAL_PREFER] = NONE_SUCH,
-		[DIAL_REQUIRE] = ONLY("SslVerifyMode.INSECURE", CHECK_NOTHING),
-		[DIAL_VERIFY_CA] = ONLY("SslVerifyMode.CA", CHECK_CHAIN),
-		[DIAL_VERIFY_FULL] = ONLY("SslVerifyMode.FULL", CHECK_FULL),
+		[DIAL_REQUIRE] = ONLY("SslVerifyMode.INSECURE", TRY_CHECKS_NOTHING),
+		[DIAL_VERIFY_CA] = ONLY("SslVerifyMode.CA", TRY_CHECKS_CHAIN),
+		[DIAL_VERIFY_FULL] = ONLY("SslVerifyMode.FULL", TRY_CHECKS_FULL),
 	},
 };
 
@@ -237,27 +213,27 @@ offers_plain(const struct attempt *a)
 }
 
 /* A try without TLS. */
-static enum end
+static enum try_end
 try_plain(const struct attempt *a, const char *login, const char **ret_why)
 {
 	*ret_why = NULL;
 	if (!offers_plain(a)) {
 		*ret_why = "the endpoint accepts tls only and the client dials plaintext";
-		return a->kind == KIND_POSTGRES ? END_MESSAGE : a->kind == KIND_PGBOUNCER ? END_OTHER : END_CUT;
+		return a->kind == KIND_POSTGRES ? TRY_MESSAGE : a->kind == KIND_PGBOUNCER ? TRY_OTHER : TRY_CUT;
 	}
 	if (a->auth == AUTH_CERT)
 		*ret_why = "the role logs in by client certificate and the client dials plaintext";
 	else
 		*ret_why = login;
-	return *ret_why == NULL ? END_WELL : END_MESSAGE;
+	return *ret_why == NULL ? TRY_WELL : TRY_MESSAGE;
 }
 
 /* What the client finds when it checks; the grade where it finds nothing wrong. */
 static const char *
-check_served(const struct attempt *a, enum checks check, enum verdict *ret_grade)
+check_served(const struct attempt *a, enum try_checks check, enum verdict *ret_grade)
 {
 	*ret_grade = VERDICT_TLS;
-	if (check == CHECK_NOTHING || (check == CHECK_IF_FILE && a->anchor == ANCHOR_NONE))
+	if (check == TRY_CHECKS_NOTHING || (check == TRY_CHECKS_IF_FILE && a->anchor == ANCHOR_NONE))
 		return NULL;
 	if (a->anchor == ANCHOR_NONE)
 		return needs_file[dialect_of(a)] ? "the client verifies and has no CA file" :
@@ -267,7 +243,7 @@ check_served(const struct attempt *a, enum checks check, enum verdict *ret_grade
 	if (a->served == SERVED_EXPIRED)
 		return "the client verifies and the certificate served is out of date";
 	*ret_grade = VERDICT_CHAIN;
-	if (check != CHECK_FULL)
+	if (check != TRY_CHECKS_FULL)
 		return NULL;
 	if (a->served == SERVED_MISNAMED)
 		return "the certificate served does not cover the name dialled";
@@ -294,15 +270,15 @@ spoken(const struct attempt *a)
 }
 
 /* A try over TLS. */
-static enum end
-try_tls(const struct attempt *a, enum checks check, const char *login, enum verdict *ret_grade,
+static enum try_end
+try_tls(const struct attempt *a, enum try_checks check, const char *login, enum verdict *ret_grade,
     const char **ret_why)
 {
 	/* PgBouncer asks in every mode, with or without a client_tls_ca_file to judge the answer by. */
 	bool asked = a->asks || a->kind == KIND_PGBOUNCER || a->accept == ACCEPT_MUTUAL || a->auth == AUTH_CERT;
 	bool demanded = a->accept == ACCEPT_MUTUAL || a->auth == AUTH_CERT;
 	/* From TLS 1.3 on the client is through before its certificate is looked at. */
-	enum end alert = spoken(a) >= PROTO_TLS1_3 ? END_CUT : END_HANDSHAKE;
+	enum try_end alert = spoken(a) >= PROTO_TLS1_3 ? TRY_CUT : TRY_HANDSHAKE;
 	enum shown shown = a->shown;
 
 	if (shown == SHOWN_STRAY && a->kind == KIND_POSTGRES && keeps_stray[dialect_of(a)])
@@ -314,18 +290,18 @@ try_tls(const struct attempt *a, enum checks check, const char *login, enum verd
 		 * until the client gives up.
 		 */
 		*ret_why = "the client dials tls at a plaintext port of Redis, which never answers that";
-		return END_SILENCE;
+		return TRY_SILENCE;
 	}
 	if (a->accept == ACCEPT_PLAIN) {
 		*ret_why = "the client insists on tls and the endpoint accepts plaintext only";
-		return END_NO_TLS;
+		return TRY_NO_TLS;
 	}
 	if (spoken(a) < a->server_min || spoken(a) < a->client_min) {
 		*ret_why = "client and endpoint have no version of TLS in common";
-		return END_HANDSHAKE;
+		return TRY_HANDSHAKE;
 	}
 	if ((*ret_why = check_served(a, check, ret_grade)) != NULL)
-		return END_HANDSHAKE;
+		return TRY_HANDSHAKE;
 	if (asked && shown == SHOWN_STRAY) {
 		*ret_why = "the endpoint asks for a client certificate and does not know the CA of the one shown";
 		return alert;
@@ -333,10 +309,10 @@ try_tls(const struct attempt *a, enum checks check, const char *login, enum verd
 	if (demanded && shown == SHOWN_NONE) {
 		*ret_why = "the endpoint demands a client certificate and the client shows none";
 		/* PostgreSQL's clientcert= is judged with pg_hba.conf, behind the handshake. */
-		return a->kind == KIND_POSTGRES ? END_MESSAGE : alert;
+		return a->kind == KIND_POSTGRES ? TRY_MESSAGE : alert;
 	}
 	*ret_why = login;
-	return login == NULL ? END_WELL : END_MESSAGE;
+	return login == NULL ? TRY_WELL : TRY_MESSAGE;
 }
 
 /* Whether the role's password serves the method; NULL, or what the endpoint says. */
@@ -353,12 +329,12 @@ login_of(const struct attempt *a)
 static enum verdict
 decide(const struct attempt *a, const char **ret_why)
 {
-	const struct mode *mode = &modes[dialect_of(a)][a->dial];
+	const struct manner *mode = &modes[dialect_of(a)][a->dial];
 	const char *login = login_of(a), *plain_why, *tls_why = NULL;
 	enum verdict grade = VERDICT_TLS;
-	enum end plain, tls;
+	enum try_end plain, tls;
 
-	if (mode->order == NO_MODE) {
+	if (mode->order == TRY_NO_WAY) {
 		*ret_why = mode->spelling;
 		return VERDICT_REFUSED;
 	}
@@ -368,22 +344,22 @@ decide(const struct attempt *a, const char **ret_why)
 		return VERDICT_REFUSED;
 	}
 	plain = try_plain(a, login, &plain_why);
-	if (mode->order == PLAIN_ONLY || (mode->order == PLAIN_FIRST && (plain & mode->again) == 0)) {
+	if (mode->order == TRY_PLAIN || (mode->order == TRY_PLAIN_FIRST && (plain & mode->again) == 0)) {
 		*ret_why = plain_why;
-		return plain == END_WELL ? VERDICT_PLAINTEXT : VERDICT_REFUSED;
+		return plain == TRY_WELL ? VERDICT_PLAINTEXT : VERDICT_REFUSED;
 	}
 	tls = try_tls(a, mode->check, login, &grade, &tls_why);
 	*ret_why = tls_why;
-	if (tls == END_WELL)
+	if (tls == TRY_WELL)
 		return grade;
-	if (tls == END_SILENCE)
+	if (tls == TRY_SILENCE)
 		return VERDICT_HANGS;
-	if (mode->order == TLS_FIRST && (tls & mode->again) != 0) {
-		if (tls == END_NO_TLS)
-			*ret_why = plain == END_WELL ? "the endpoint offers no tls" : plain_why;
-		if (plain == END_WELL)
+	if (mode->order == TRY_TLS_FIRST && (tls & mode->again) != 0) {
+		if (tls == TRY_NO_TLS)
+			*ret_why = plain == TRY_WELL ? "the endpoint offers no tls" : plain_why;
+		if (plain == TRY_WELL)
 			return VERDICT_PLAINTEXT;
-	} else if (mode->order == PLAIN_FIRST && tls == END_NO_TLS)
+	} else if (mode->order == TRY_PLAIN_FIRST && tls == TRY_NO_TLS)
 		*ret_why = plain_why;
 	return VERDICT_REFUSED;
 }
@@ -468,11 +444,11 @@ dialect_needs_file(enum dialect dialect)
 const char *
 dialect_spelling(enum dialect dialect, enum dial dial, const char **ret_why)
 {
-	const struct mode *mode = &modes[dialect][dial < DIAL_COUNT ? dial : DIAL_DISABLE];
-	bool is = dial < DIAL_COUNT && mode->order != NO_MODE;
+	const struct manner *mode = &modes[dialect][dial < DIAL_COUNT ? dial : DIAL_DISABLE];
+	bool is = dial < DIAL_COUNT && mode->order != TRY_NO_WAY;
 
 	if (ret_why != NULL)
-		*ret_why = is ? NULL : mode->order == NO_MODE ? mode->spelling : "no mode";
+		*ret_why = is ? NULL : mode->order == TRY_NO_WAY ? mode->spelling : "no mode";
 	return is ? mode->spelling : NULL;
 }
 
@@ -496,4 +472,10 @@ dialect_basis(enum dialect dialect)
 	};
 
 	return documented[dialect] ? BASIS_DOCUMENTED : BASIS_RUN;
+}
+
+const struct manner *
+dialect_manner(enum dialect dialect, enum dial dial)
+{
+	return &modes[dialect][dial];
 }

@@ -74,6 +74,32 @@ struct attempt {
  */
 enum verdict attempt_verdict(const struct attempt *, const char **ret_why);
 
+/* What a client tries, in which order. */
+enum try_order { TRY_NO_WAY, TRY_PLAIN, TRY_PLAIN_FIRST, TRY_TLS_FIRST, TRY_TLS };
+
+/* What it checks of the certificate served. */
+enum try_checks { TRY_CHECKS_NOTHING, TRY_CHECKS_IF_FILE /* the chain, where there is a CA file */, TRY_CHECKS_CHAIN, TRY_CHECKS_FULL };
+
+/* How a try ends. */
+enum try_end {
+	TRY_WELL = 0,
+	TRY_NO_TLS = 1,		/* the endpoint says that it has none */
+	TRY_HANDSHAKE = 2,	/* while TLS is being set up, by either side */
+	TRY_CUT = 4,		/* behind the client's end of it: an alert, no message */
+	TRY_MESSAGE = 8,	/* by a FATAL of class 28, which is about who may come in */
+	TRY_OTHER = 16,		/* by one of another class: PgBouncer's "SSL required" */
+	TRY_SILENCE = 32	/* there is no answer at all */
+};
+
+/* What a driver makes of a mode: the table itself, for whoever dials in its place (remote/rehearse.h). */
+struct manner {
+	const char *spelling;	/* TRY_NO_WAY: why there is none */
+	enum try_order order;
+	enum try_checks check;
+	unsigned again;		/* the ends of the first try after which there is a second */
+};
+const struct manner *dialect_manner(enum dialect, enum dial);	/* of a dial that is known */
+
 /*
  * A dialect's own spelling of a mode ("ssl=require", "rejectUnauthorized:
  * false"), or NULL where the driver has no such mode and setting it is an

@@ -30,6 +30,7 @@ struct forward {
 	int	 port, expected;
 	size_t	 allowed;
 	bool	 reached;
+	uint64_t reached_ns;
 	char	 why[ERR_MAX];
 	char	 chunk[READ_CHUNK];
 };
@@ -165,6 +166,7 @@ remote_opened(void *arg)
 	struct forward *f = arg;
 
 	f->reached = true;
+	f->reached_ns = uv_hrtime();
 	maybe_start(f);
 }
 
@@ -286,6 +288,12 @@ bool
 forward_reached(const struct forward *f)
 {
 	return f->reached;
+}
+
+uint64_t
+forward_reached_ns(const struct forward *f)
+{
+	return f->reached_ns;
 }
 
 void

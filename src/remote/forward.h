@@ -35,6 +35,7 @@ void	forward_allow(struct forward *, size_t len_bytes);
 const char *forward_why(const struct forward *);
 /* Whether the far side was reached at all. */
 bool	forward_reached(const struct forward *);
+uint64_t forward_reached_ns(const struct forward *);	/* when, by uv_hrtime(); 0: not */
 void	forward_free(struct forward *);		/* NULL is fine */
 
 #endif

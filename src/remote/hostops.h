@@ -92,6 +92,15 @@ struct hostop *hostops_records(struct hostops *, int host, const char *plan_sha,
 typedef void hostop_read(void *arg, struct reading *);
 struct hostop *hostops_read(struct hostops *, int host, int64_t deadline_ms, hostop_read *, void *arg);
 
+/*
+ * The same files, for whoever reads them in his own way: what `lookup` gives is gone when the
+ * callback returns.  why: the host itself was not read, and lookup gives nothing.
+ */
+typedef void hostop_files(void *arg, op_lookup *lookup, void *lookup_arg, const char *why);
+struct hostop *hostops_files(struct hostops *, int host, int64_t deadline_ms, hostop_files *, void *arg);
+/* The CA of a cert as it was told by hostops_ca(), or NULL. */
+const char *hostops_ca_of(const struct hostops *, int cert, size_t *ret_len);
+
 /* The value of a `host-env` secret; NULL with why.  The bytes are wiped after the callback. */
 typedef void hostop_secret(void *arg, const char *value, size_t len_bytes, const char *why);
 struct hostop *hostops_secret(struct hostops *, int secret, int64_t deadline_ms,

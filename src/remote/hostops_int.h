@@ -98,6 +98,7 @@ struct hostop {
 	struct drain_op *drain;		/* DRAIN */
 	/* a read */
 	hostop_read *read;
+	hostop_files *files;		/* or what is done with the files themselves */
 	struct place *places;		/* the host, then other users' there */
 	size_t	 nplaces, at_place;
 	int64_t	 began;

@@ -144,6 +144,11 @@ read_all(struct hostop *h)
 
 	memset(&r, 0, sizeof(r));
 	h->host = h->places[0].host;
+	if (h->files != NULL) {
+		h->files(h->arg, lookup, &l, h->places[0].why);
+		hostop_drop(h);
+		return;
+	}
 	/* Where the host itself does not answer nothing was seen; a user who cannot be become is his files alone. */
 	if (h->places[0].why != NULL) {
 		r.outcome = SAW_NOT;
@@ -226,6 +231,23 @@ hostops_read(struct hostops *set, int host, int64_t deadline_ms, hostop_read *re
 	h->read = read;
 	hostop_later(h, begin_read);
 	return h;
+}
+
+struct hostop *
+hostops_files(struct hostops *set, int host, int64_t deadline_ms, hostop_files *files, void *arg)
+{
+	struct hostop *h = hostop_new(set, host, deadline_ms, arg);
+
+	h->files = files;
+	hostop_later(h, begin_read);
+	return h;
+}
+
+const char *
+hostops_ca_of(const struct hostops *set, int cert, size_t *ret_len)
+{
+	*ret_len = set->cas[cert].len;
+	return set->cas[cert].pem;
 }
 
 /* ------------------------------------------------------------------ secrets */

@@ -353,19 +353,6 @@ tls_opened(void *arg)
 	greet(l);
 }
 
-/*
- * sshd said that the connection itself failed: nothing listens.  Anything
- * else that kept the stream from opening (the session, a policy of sshd) says
- * nothing about the endpoint.
- */
-static bool
-nothing_listens(const struct err *why)
-{
-	return why != NULL && strstr(why->msg, "cannot reach") != NULL &&
-	    strstr(why->msg, "prohibited") == NULL &&
-	    (strstr(why->msg, "connect failed") != NULL || strstr(why->msg, "onnection refused") != NULL);
-}
-
 static void
 ended(struct look *l, enum stream_end end, const struct err *why)
 {
@@ -385,7 +372,7 @@ ended(struct look *l, enum stream_end end, const struct err *why)
 		return;
 	}
 	if (!l->reached) {
-		finish_with(l, end == STREAM_REFUSED && nothing_listens(why) ? LEG_CLOSED : LEG_UNKNOWN, text);
+		finish_with(l, end == STREAM_REFUSED && why != NULL && session_nothing_listens(why->msg) ? LEG_CLOSED : LEG_UNKNOWN, text);
 		return;
 	}
 	/* A TLS port that is talked to in plaintext may reset the connection: that is its answer. */

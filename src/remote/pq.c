@@ -31,6 +31,7 @@ enum pq_state { PQ_LOGGING_IN, PQ_IDLE, PQ_ASKING };
 
 struct pq {
 	PGconn	*conn;
+	struct pq_progress *progress;	/* the owner's, or NULL */
 	struct forward *forward;
 	uv_poll_t *poll;
 	int	 socket;
@@ -131,6 +132,66 @@ words(struct buf *out, const char *message)
 	}
 }
 
+/*
+ * "FATAL:  28000: no pg_hba.conf entry … LOCATION:  …": the words were made so that the
+ * code is among them, and then nobody needs to see it.
+ */
+static void
+take_code(struct buf *b, char sqlstate[6])
+{
+	char *at, *end;
+
+	if (b->data == NULL)
+		return;
+	for (at = strstr(b->data, ": "); at != NULL; at = strstr(at + 2, ": ")) {
+		if (strspn(at + 2, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5 || at[7] != ':' || at[8] != ' ')
+			continue;
+		memcpy(sqlstate, at + 2, 5);
+		sqlstate[5] = '\0';
+		memmove(at + 2, at + 9, strlen(at + 9) + 1);
+		if ((end = strstr(at, " LOCATION: ")) != NULL)
+			*end = '\0';
+		b->len = strlen(b->data);
+		return;
+	}
+}
+
+/* What the failed login says of itself. */
+static void
+note_end(struct pq *pq, struct buf *why)
+{
+	struct pq_progress *p = pq->progress;
+
+	if (p == NULL || pq->state != PQ_LOGGING_IN)
+		return;
+	p->reached_ns = forward_reached_ns(pq->forward);
+	p->no_tls = p->secured_ns == 0 && strstr(buf_str(why), "does not support SSL") != NULL;
+	take_code(why, p->sqlstate);
+}
+
+static void
+note_progress(struct pq *pq)
+{
+	ConnStatusType status = PQstatus(pq->conn);
+	struct pq_progress *p = pq->progress;
+	const char *value;
+
+	if (p == NULL)
+		return;
+	p->reached_ns = forward_reached_ns(pq->forward);
+	if (status != CONNECTION_OK && status != CONNECTION_AWAITING_RESPONSE && status != CONNECTION_AUTH_OK)
+		return;
+	if (status == CONNECTION_OK)
+		p->ready_ns = uv_hrtime();
+	if (p->secured_ns != 0 || PQsslInUse(pq->conn) == 0)
+		return;
+	p->secured_ns = uv_hrtime();
+	if ((value = PQsslAttribute(pq->conn, "protocol")) != NULL)
+		(void)snprintf(p->protocol, sizeof(p->protocol), "%s", value);
+	if ((value = PQsslAttribute(pq->conn, "cipher")) != NULL)
+		(void)snprintf(p->cipher, sizeof(p->cipher), "%s", value);
+}
+
 static void
 lost(struct pq *pq)
 {
@@ -147,8 +208,22 @@ lost(struct pq *pq)
 		words(&b, PQerrorMessage(pq->conn));
 	if (b.len == 0)
 		buf_puts(&b, "the connection was closed");
+	note_end(pq, &b);
 	pq->events->closed(pq->arg, buf_str(&b));
 	buf_release(&b);
+}
+
+void
+pq_look(struct pq *pq)
+{
+	if (!pq->dead)
+		note_progress(pq);
+}
+
+void *
+pq_tls(struct pq *pq)
+{
+	return pq->dead ? NULL : PQsslStruct(pq->conn, "OpenSSL");
 }
 
 static void polled(uv_poll_t *, int status, int events);
@@ -167,6 +242,7 @@ log_in(struct pq *pq)
 {
 	PostgresPollingStatusType next = PQconnectPoll(pq->conn);
 
+	note_progress(pq);
 	/* One address, one mode: libpq has no reason to take another socket. */
 	if (next != PGRES_POLLING_FAILED && PQsocket(pq->conn) != pq->socket) {
 		pq->dead = true;
@@ -310,7 +386,8 @@ pq_query(struct pq *pq, const char *sql, const char *const params[], int nparams
 struct pq *
 pq_open(const struct pq_config *c, const struct pq_events *events, void *arg, struct err *err)
 {
-	static const char *const modes[] = { "disable", "require", "verify-full" };
+	static const char *const modes[] = { "disable", "require", "verify-ca", "verify-full" };
+	static const char *const protocols[] = { "", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3" };
 	const char *keys[40], *values[40];
 	struct sockaddr_in name;
 	socklen_t len = sizeof(name);
@@ -341,13 +418,15 @@ pq_open(const struct pq_config *c, const struct pq_events *events, void *arg, st
 		SET("password", c->password);
 	SET("passfile", NO_FILE);
 	SET("sslmode", modes[c->mode]);
-	SET("sslrootcert", c->mode == PQ_TLS_VERIFIED && c->ca_file != NULL ? c->ca_file : NO_FILE);
+	SET("sslrootcert", c->mode >= PQ_TLS_CHAIN && c->ca_file != NULL ? c->ca_file : NO_FILE);
 	SET("sslcrl", NO_FILE);
 	SET("sslcert", NO_FILE);
 	SET("sslkey", NO_FILE);
 	SET("sslcompression", "0");
 	SET("sslsni", "1");
-	SET("ssl_min_protocol_version", "TLSv1.2");
+	SET("ssl_min_protocol_version", protocols[c->min == PROTO_ANY ? PROTO_TLS1_2 : c->min]);
+	if (c->max != PROTO_ANY)
+		SET("ssl_max_protocol_version", protocols[c->max]);
 	SET("gssencmode", "disable");
 	SET("channel_binding", c->mode == PQ_PLAINTEXT ? "disable" : "prefer");
 	SET("application_name", PQ_APPLICATION);
@@ -370,6 +449,12 @@ pq_open(const struct pq_config *c, const struct pq_events *events, void *arg, st
 		buf_release(&b);
 		pq_free(pq);
 		return NULL;
+	}
+	if (c->progress != NULL) {
+		memset(c->progress, 0, sizeof(*c->progress));
+		c->progress->began_ns = uv_hrtime();
+		pq->progress = c->progress;
+		(void)PQsetErrorVerbosity(pq->conn, PQERRORS_VERBOSE);
 	}
 	PQsetNoticeReceiver(pq->conn, be_silent, NULL);
 	pq->socket = PQsocket(pq->conn);

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/fleet.h"
+
 struct err;
 struct pq;
 struct pq_row;
@@ -26,7 +28,16 @@ struct uv_loop_s;
 enum pq_mode {
 	PQ_PLAINTEXT,		/* sslmode=disable */
 	PQ_TLS,			/* require, and no root file: encrypted, not verified */
+	PQ_TLS_CHAIN,		/* verify-ca */
 	PQ_TLS_VERIFIED		/* verify-full */
+};
+
+/* How far a login came, for whoever asks about the login itself.  Times by uv_hrtime(); 0: it did not come to it. */
+struct pq_progress {
+	uint64_t began_ns, reached_ns, secured_ns, ready_ns;
+	bool	 no_tls;		/* it said that it does no TLS */
+	char	 sqlstate[6];		/* of the FATAL that ended it, or "" */
+	char	 protocol[16], cipher[64];	/* negotiated, or "" */
 };
 
 struct pq_config {
@@ -38,8 +49,10 @@ struct pq_config {
 	const char *user, *database;
 	const char *password;	/* may be NULL */
 	enum pq_mode mode;
-	const char *ca_file;	/* VERIFIED: a path that can be read now */
+	const char *ca_file;	/* CHAIN, VERIFIED: a path that can be read now */
 	const char *options;	/* "-c …", or NULL; a console takes none */
+	enum proto min, max;	/* PROTO_ANY: TLS 1.2, and no bound */
+	struct pq_progress *progress;	/* up to date in each event and after pq_look(); must outlive the pq; or NULL */
 };
 
 /* What an application_name tells belay's own sessions by. */
@@ -63,6 +76,8 @@ struct pq *pq_open(const struct pq_config *, const struct pq_events *, void *arg
  */
 int	pq_query(struct pq *, const char *sql, const char *const params[], int nparams,
 	    size_t max_bytes);
+void	pq_look(struct pq *);		/* brings `progress` up to date */
+void	*pq_tls(struct pq *);		/* OpenSSL's SSL, for tls.h; NULL in plaintext */
 void	pq_close(struct pq *);		/* no event follows; NULL is fine */
 
 /* The columns of a row, from 0, and its values; NULL is SQL's NULL. */

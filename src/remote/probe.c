@@ -7,14 +7,12 @@
  * dropped before the reading is given away; a probe that waits for its turn
  * has its deadline running.
  */
-#define _GNU_SOURCE		/* memfd_create: libpq takes a CA only as a file */
 #include "remote/probe_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +23,7 @@
 #include "remote/errand.h"
 #include "remote/follow.h"
 #include "remote/loginwatch.h"
+#include "remote/memfile.h"
 #include "remote/session.h"
 
 static void fire(uv_timer_t *);
@@ -119,27 +118,6 @@ probes_free(struct probes *set)
 	free(set);
 }
 
-/* The PEM as a file that has no name and no place on any disk. */
-static int
-memory_file(const char *pem, size_t len)
-{
-	int fd = memfd_create("belay-ca", MFD_CLOEXEC);
-	ssize_t n;
-
-	if (fd == -1)
-		return -1;
-	while (len > 0) {
-		n = write(fd, pem, len);
-		if (n <= 0) {
-			(void)close(fd);
-			return -1;
-		}
-		pem += n;
-		len -= (size_t)n;
-	}
-	return fd;
-}
-
 void
 probes_ca(struct probes *set, int cert, const char *pem, size_t len_bytes)
 {
@@ -155,8 +133,7 @@ probes_ca(struct probes *set, int cert, const char *pem, size_t len_bytes)
 	t->trust = tls_trust_new(pem, len_bytes, &err);
 	if (t->trust == NULL)
 		return;
-	t->fd = memory_file(pem, len_bytes);
-	(void)snprintf(t->path, sizeof(t->path), "/proc/self/fd/%d", t->fd);
+	t->fd = memfile_new(pem, len_bytes, t->path);
 }
 
 void

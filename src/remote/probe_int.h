@@ -22,6 +22,7 @@
 
 #include "core/err.h"
 #include "remote/look.h"
+#include "remote/memfile.h"
 #include "remote/probe.h"
 #include "remote/stream.h"
 #include "remote/tls.h"
@@ -97,7 +98,7 @@ struct probe {
 struct trust_set {		/* the CA of one cert of the fleet */
 	struct tls_trust *trust;
 	int	 fd;		/* a memory file with the PEM, for libpq; -1 none */
-	char	 path[32];
+	char	 path[MEMFILE_PATH_MAX];
 };
 
 struct probes {

@@ -41,6 +41,7 @@ over(enum pq_mode mode)
 		return "plaintext";
 	case PQ_TLS:
 		return "tls, not verified";
+	case PQ_TLS_CHAIN:
 	case PQ_TLS_VERIFIED:
 		return "tls, verified";
 	}

@@ -618,3 +618,10 @@ session_address(const struct session *s)
 {
 	return s->address;
 }
+
+bool
+session_nothing_listens(const char *why)
+{
+	return strstr(why, "cannot reach") != NULL && strstr(why, "prohibited") == NULL &&
+	    (strstr(why, "connect failed") != NULL || strstr(why, "onnection refused") != NULL);
+}

@@ -108,8 +108,10 @@ struct stream *session_exec(struct session *, const char *command,
 /*
  * Opens a TCP connection as seen from the host.  Where nothing listens there, `why` of STREAM_REFUSED
  * reads "… cannot reach ADDRESS port N …" with "connect failed" or "connection refused" in it;
- * a forward that the host does not allow has "prohibited": look.c tells them apart by these words.
+ * a forward that the host does not allow has "prohibited".  Anything else that kept the stream from
+ * opening (the session, a policy of sshd) says nothing about the far side.
  */
+bool	session_nothing_listens(const char *why);
 struct stream *session_dial(struct session *, const char *address, int port,
 	    const struct stream_events *, void *arg);
 /* The address of the host itself as its peer in the last connection, "" when not known. */

@@ -433,27 +433,42 @@ facts_read(struct tls *tls)
 		tls->facts.chain = VERIFIED_BAD;
 }
 
-enum verified
-tls_covers(const struct stream *st, const char *name)
+static enum verified
+covers(X509 *peer, const char *name, bool cn)
 {
-	const struct tls *tls = (const struct tls *)st;
-	const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+	const unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | (cn ? 0 : X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	unsigned char ip[16];
 	int rc;
 
-	if (tls->peer == NULL)
+	if (peer == NULL)
 		return VERIFIED_NOT_TRIED;
 	/* OpenSSL reads "" as "do not check" and ".x" as "anything under x". */
 	if (name == NULL || name[0] == '\0' || name[0] == '.')
 		return VERIFIED_BAD;
 	if (inet_pton(AF_INET, name, ip) == 1)
-		rc = X509_check_ip(tls->peer, ip, 4, flags);
+		rc = X509_check_ip(peer, ip, 4, flags);
 	else if (inet_pton(AF_INET6, name, ip) == 1)
-		rc = X509_check_ip(tls->peer, ip, 16, flags);
+		rc = X509_check_ip(peer, ip, 16, flags);
 	else
-		rc = X509_check_host(tls->peer, name, strlen(name), flags, NULL);
+		rc = X509_check_host(peer, name, strlen(name), flags, NULL);
 	ERR_clear_error();
 	return rc == 1 ? VERIFIED_OK : VERIFIED_BAD;
+}
+
+enum verified
+tls_covers(const struct stream *st, const char *name)
+{
+	return covers(((const struct tls *)st)->peer, name, false);
+}
+
+enum verified
+tls_session_covers(void *ssl, const char *name, bool cn)
+{
+	X509 *peer = ssl == NULL ? NULL : SSL_get1_peer_certificate(ssl);
+	enum verified v = covers(peer, name, cn);
+
+	X509_free(peer);
+	return v;
 }
 
 const struct tls_facts *

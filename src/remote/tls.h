@@ -64,6 +64,8 @@ enum tls_fault tls_fault(const struct stream *);
 bool	tls_reached(const struct stream *);
 /* Is the name (DNS or numeric address) covered by the certificate presented? */
 enum verified tls_covers(const struct stream *, const char *name);
+/* The same of somebody else's SSL (pq_tls()); cn: the common name counts where there is no DNS name, as many drivers have it. */
+enum verified tls_session_covers(void *ssl, const char *name, bool cn);
 /* Hands the facts over to the caller, who releases them. */
 void	tls_take_facts(struct stream *, struct tls_facts *ret);
 
