@@ -139,3 +139,15 @@ buf_take(struct buf *b, size_t *ret_len)
 	b->over = false;
 	return p;
 }
+
+int64_t
+buf_take_number(struct buf *b)
+{
+	char *end;
+	int64_t v = strtoll(buf_str(b), &end, 10);
+
+	if (end == buf_str(b) || *end != '\n')
+		return -1;
+	buf_drop(b, (size_t)(end + 1 - b->data));
+	return v;
+}

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define BUF_MAX_DEFAULT ((size_t)16 << 20)
 
@@ -33,6 +34,8 @@ int	 buf_putc(struct buf *, char);
 int	 buf_printf(struct buf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Drops the first n bytes. */
 void	 buf_drop(struct buf *, size_t n);
+/* Takes a line of one decimal number off the head; -1: there is none, and nothing was taken. */
+int64_t	 buf_take_number(struct buf *);
 const char *buf_str(const struct buf *);	/* never NULL */
 /* Hands the memory over (a NUL-terminated string) and empties the buf. */
 char	*buf_take(struct buf *, size_t *ret_len);

@@ -171,24 +171,11 @@ look_at_file(struct loginwatch *w)
 	buf_release(&b);
 }
 
-/* Reads a decimal line off the head of the output; -1: there is none. */
-static int64_t
-take_number(struct buf *b)
-{
-	char *end;
-	int64_t v = strtoll(buf_str(b), &end, 10);
-
-	if (end == buf_str(b) || *end != '\n')
-		return -1;
-	buf_drop(b, (size_t)(end + 1 - b->data));
-	return v;
-}
-
 static void
 file_read(struct loginwatch *w, struct buf *out)
 {
-	int64_t changed = take_number(out) * 1000, now = take_number(out) * 1000;
-	int64_t size = take_number(out), from = take_number(out);
+	int64_t changed = buf_take_number(out) * 1000, now = buf_take_number(out) * 1000;
+	int64_t size = buf_take_number(out), from = buf_take_number(out);
 	int64_t t, last = -1, first = -1, zone = 0, skew, at;
 	const char *s, *end, *next;
 	char *command;

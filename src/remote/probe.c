@@ -19,6 +19,7 @@
 #include "core/logins.h"
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/text.h"
 #include "remote/errand.h"
 #include "remote/follow.h"
@@ -80,18 +81,6 @@ trust_drop(struct trust_set *t)
 	t->fd = -1;
 }
 
-static void
-strings_drop(struct strings *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++)
-		free(s->v[i]);
-	free(s->v);
-	s->v = NULL;
-	s->n = 0;
-}
-
 void
 probes_free(struct probes *set)
 {
@@ -111,7 +100,7 @@ probes_free(struct probes *set)
 		trust_drop(&set->trusts[i]);
 	tls_trust_free(set->no_trust);
 	for (i = 0; i < set->known.n; i++)
-		strings_drop(&set->known.v[i]);
+		strings_release(&set->known.v[i]);
 	free(set->known.v);
 	free(set->spots);
 	free(set->trusts);
@@ -145,7 +134,7 @@ probes_addresses(struct probes *set, int host, const struct strings *addresses)
 	if (host < 0 || (size_t)host >= set->known.n)
 		return;
 	s = &set->known.v[host];
-	strings_drop(s);
+	strings_release(s);
 	s->v = mem_array(addresses->n + 1, sizeof(*s->v));
 	for (i = 0; i < addresses->n; i++)
 		s->v[s->n++] = mem_strdup(addresses->v[i]);

@@ -298,19 +298,6 @@ line_end(const char *p, const char *end)
 	return nl == NULL ? end : nl + 1;
 }
 
-/* Reads a decimal line off the head of the output. */
-static int64_t
-take_number(struct buf *b)
-{
-	char *end;
-	int64_t v = strtoll(buf_str(b), &end, 10);
-
-	if (end == buf_str(b) || *end != '\n')
-		return -1;
-	buf_drop(b, (size_t)(end + 1 - b->data));
-	return v;
-}
-
 /*
  * Keeps of a log file's tail what was written since.  0; or -1, and the probe
  * is over.  *ret_complete: the tail goes back far enough.
@@ -318,7 +305,7 @@ take_number(struct buf *b)
 static int
 keep_since(struct check_probe *p, bool *ret_complete)
 {
-	int64_t changed = take_number(&p->out) * 1000, now = take_number(&p->out) * 1000;
+	int64_t changed = buf_take_number(&p->out) * 1000, now = buf_take_number(&p->out) * 1000;
 	int64_t skew, since, t, last = -1, zone;
 	const char *s, *end, *next, *from = NULL;
 	bool truncated = p->out.len >= LOG_TAIL, earlier = false;
