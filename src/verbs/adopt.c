@@ -13,15 +13,8 @@ adopt_turn(struct run *r)
 	const char *who;
 	size_t steps;
 
-	if (engine_plan(r->engine) == NULL) {
-		out_err("belay: there is no plan; give one with -p\n");
-		run_end(r, EXIT_ERROR);
+	if (!run_with_plan(r))
 		return;
-	}
-	if (r->interrupted) {
-		run_end(r, EXIT_ERROR);
-		return;
-	}
 	if (!*asked) {
 		*asked = true;
 		engine_adopt(r->engine);

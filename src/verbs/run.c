@@ -100,6 +100,17 @@ run_end(struct run *r, int exit_code)
 	engine_stop(r->engine);
 }
 
+bool
+run_with_plan(struct run *r)
+{
+	if (engine_plan(r->engine) == NULL)
+		out_err("belay: there is no plan; give one with -p\n");
+	else if (!r->interrupted)
+		return true;
+	run_end(r, EXIT_ERROR);
+	return false;
+}
+
 /* The second Ctrl-C: what was being done is not waited for, so it is in doubt. */
 static int
 left(const struct run *r)

@@ -25,5 +25,7 @@ struct run {
  */
 int	run_engine(struct run *, bool read_only, bool probe);
 void	run_end(struct run *, int exit_code);
+/* False: there is no plan, which it says, or somebody interrupted; it has ended then. */
+bool	run_with_plan(struct run *);
 
 #endif

@@ -62,15 +62,8 @@ unlock_turn(struct run *r)
 	struct unlock *u = r->arg;
 	int rc;
 
-	if (engine_plan(r->engine) == NULL) {
-		out_err("belay: there is no plan; give one with -p\n");
-		run_end(r, EXIT_ERROR);
+	if (!run_with_plan(r))
 		return;
-	}
-	if (r->interrupted) {
-		run_end(r, EXIT_ERROR);
-		return;
-	}
 	if (u->stage == STAGE_BEGIN) {
 		u->stage = STAGE_LOOKING;
 		engine_leases(r->engine, LEASES_LOOK, "");
