@@ -83,6 +83,7 @@ CORE_SRC = \
 	src/core/wayback.c \
 	src/core/diagnose.c \
 	src/core/explain.c \
+	src/core/expiry.c \
 	src/core/diff.c \
 	src/core/keyfile.c \
 	src/core/envfile.c \
@@ -119,6 +120,7 @@ PKI_SRC = \
 	src/pki/openssl.c \
 	src/pki/key.c \
 	src/pki/certificate.c \
+	src/pki/signer.c \
 	src/pki/vault.c \
 	src/pki/authority.c \
 	$(END)
@@ -329,6 +331,7 @@ TESTS = \
 	remote/pooler \
 	remote/setting \
 	pki/authority \
+	pki/issuer \
 	ui/grid \
 	ui/keys \
 	ui/input \

@@ -15,23 +15,31 @@
  *	… leaf.key (new) leaf.pem (old)	they do not match: both are made anew
  *	all four			kept, if the leaf fits
  *
+ * A CA that is taken over has no such state: without ca.pem it is taken over again.
+ *
  * The CA is never replaced by itself: every client trusts it.  What is wrong
  * with it is said, and left to the operator.  The leaf is worth nothing that
  * the CA cannot make again: what is wrong with it is made anew.
  */
 #include "pki/authority.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/expiry.h"
 #include "core/mem.h"
 #include "pki/certificate.h"
 #include "pki/key.h"
+#include "pki/signer.h"
 #include "pki/vault.h"
 
 #define CA_KEY "ca.key"
@@ -44,31 +52,72 @@ static const char *const files[] = { CA_KEY, CA_PEM, LEAF_KEY, LEAF_PEM };
 /* A key and its certificate; either may be missing. */
 struct pair {
 	EVP_PKEY *key;
-	X509	*x509;
+	X509	*x509;			/* the first of `all` */
+	STACK_OF(X509) *all;		/* of a leaf: and what stands between; of a CA: what clients trust */
 };
 
 static void
 pair_release(struct pair *p)
 {
 	EVP_PKEY_free(p->key);
-	X509_free(p->x509);
-	p->key = NULL;
-	p->x509 = NULL;
+	certificates_free(p->all);
+	memset(p, 0, sizeof(*p));
+}
+
+/* Takes the certificates over. */
+static void
+pair_take(struct pair *p, STACK_OF(X509) *all)
+{
+	certificates_free(p->all);
+	p->all = all;
+	p->x509 = sk_X509_value(all, 0);
+}
+
+static void
+pair_take_one(struct pair *p, X509 *x)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+
+	if (all == NULL || sk_X509_push(all, x) == 0)
+		abort();	/* memory is all that these can want */
+	pair_take(p, all);
+}
+
+/* A file of ours has one certificate, or is the leaf's. */
+static STACK_OF(X509) *
+read_pem(const struct buf *text, const char *path, bool one, struct err *err)
+{
+	STACK_OF(X509) *all = certificates_read(buf_str(text), text->len, path, err);
+
+	if (all != NULL && one && sk_X509_num(all) != 1) {
+		(void)err_set(err, "'%s' has more than one certificate, expected one alone", path);
+		certificates_free(all);
+		return NULL;
+	}
+	return all;
 }
 
 /* 1: read, 0: no such file, -1: there is one that cannot be used. */
 static int
-read_x509(const struct vault *v, const char *name, X509 **ret, struct err *err)
+read_x509(const struct vault *v, const char *name, struct pair *ret, struct err *err)
 {
 	char *path = mem_printf("%s/%s", v->path, name);
+	STACK_OF(X509) *all;
 	struct buf text;
+	struct err why;
 	int rc;
 
 	buf_init(&text, VAULT_FILE_MAX);
 	text.secret = true;	/* somebody may have put a key into it */
 	rc = vault_read(v, name, &text, err);
-	if (rc == 1 && (*ret = certificate_read(buf_str(&text), text.len, path, err)) == NULL)
-		rc = -1;
+	if (rc == 1) {
+		all = read_pem(&text, path, strcmp(name, LEAF_PEM) != 0, err);
+		if (all == NULL) {
+			why = *err;
+			rc = err_set(err, "%s: bring it back from a backup", why.msg);
+		} else
+			pair_take(ret, all);
+	}
 	buf_release(&text);
 	free(path);
 	return rc;
@@ -93,9 +142,9 @@ read_key(const struct vault *v, const char *name, const struct passphrase *pass,
 }
 
 static int
-write_x509(const struct vault *v, const char *name, X509 *x, struct err *err)
+write_x509(const struct vault *v, const char *name, const struct pair *p, struct err *err)
 {
-	char *pem = certificate_pem(x);
+	char *pem = certificates_pem(p->all);
 	int rc = vault_write(v, name, pem, strlen(pem), err);
 
 	free(pem);
@@ -116,15 +165,165 @@ write_key(const struct vault *v, const char *name, const struct passphrase *pass
 	return rc;
 }
 
+/* ---- the CA of somebody else ---- */
+
+/* A file of the operator's, wherever it lies; the mode is that of the file that was read. */
 static int
-settle_ca(const struct vault *v, const struct authority_request *q, const struct passphrase *pass,
-    struct pair *ca, bool *ret_made, struct err *err)
+read_outside(const char *path, struct buf *ret, mode_t *ret_mode, struct err *err)
+{
+	struct stat st;
+	char part[4096];
+	ssize_t n = 0;
+	int fd, rc = -1;
+
+	/* O_NONBLOCK: a FIFO in its place must not hold us. */
+	if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) == -1)
+		return err_set(err, "cannot open '%s': %s", path, strerror(errno));
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+		(void)err_set(err, "'%s' is not a file", path);
+	else {
+		while ((n = read(fd, part, sizeof(part))) > 0 || (n == -1 && errno == EINTR))
+			if (n > 0 && buf_put(ret, part, (size_t)n) == -1)
+				break;
+		if (n == 0)
+			rc = 0;
+		else if (n > 0)
+			(void)err_set(err, "'%s' is larger than %zu bytes", path, VAULT_FILE_MAX);
+		else
+			(void)err_set(err, "cannot read '%s': %s", path, strerror(errno));
+		mem_wipe(part, sizeof(part));
+	}
+	(void)close(fd);
+	if (rc == 0 && ret_mode != NULL)
+		*ret_mode = st.st_mode;
+	return rc;
+}
+
+static char *
+lies_how(const char *path, mode_t mode, enum key_lies how)
+{
+	const char *open = (mode & (S_IRWXG | S_IRWXO)) == 0 ? NULL :
+	    (mode & (S_IWGRP | S_IWOTH)) != 0 ? "may be written by others" : "may be read by others";
+	const char *text = how == KEY_CLEAR ? "is not encrypted" :
+	    how == KEY_WEAK ? "is encrypted in a way by which its passphrase is guessed fast" : NULL;
+
+	if (open == NULL && text == NULL)
+		return NULL;
+	return mem_printf("the CA's key '%s' %s%s%s%s", path, open == NULL ? "" : open,
+	    open != NULL && text != NULL ? " and " : "", text == NULL ? "" : text,
+	    open != NULL ? ": chmod 600 it" : "");
+}
+
+char *
+authority_key_lies(const char *path)
+{
+	struct buf text;
+	char *words = NULL;
+	struct err err;
+	mode_t mode;
+
+	buf_init(&text, VAULT_FILE_MAX);
+	text.secret = true;
+	if (read_outside(path, &text, &mode, &err) == 0)
+		words = lies_how(path, mode, key_lies(buf_str(&text), text.len));
+	buf_release(&text);
+	return words;
+}
+
+static int
+read_ca_file(const char *path, bool one, struct pair *ca, struct err *err)
+{
+	STACK_OF(X509) *all = NULL;
+	struct buf text;
+
+	buf_init(&text, VAULT_FILE_MAX);
+	text.secret = true;
+	if (read_outside(path, &text, NULL, err) == 0)
+		all = read_pem(&text, path, one, err);
+	if (all != NULL)
+		pair_take(ca, all);
+	buf_release(&text);
+	return all == NULL ? -1 : 0;
+}
+
+/* Both files of it; they belong together, and it may sign. */
+static int
+read_given(const struct authority_request *q, const struct passphrase *pass, struct pair *ca,
+    char **ret_warning, struct err *err)
+{
+	struct buf text;
+	mode_t mode;
+	int rc = -1;
+
+	if (read_ca_file(q->ca_file, true, ca, err) == -1)
+		return -1;
+	buf_init(&text, VAULT_FILE_MAX);
+	text.secret = true;
+	if (read_outside(q->ca_key_file, &text, &mode, err) == 0 &&
+	    key_open_any(buf_str(&text), text.len, q->ca_key_file, pass, &ca->key, err) == 0) {
+		*ret_warning = lies_how(q->ca_key_file, mode, key_lies(buf_str(&text), text.len));
+		if (!certificate_is_of(ca->x509, ca->key))
+			(void)err_set(err, "'%s' and '%s' do not belong together", q->ca_file, q->ca_key_file);
+		else
+			rc = certificate_check_ca(ca->x509, q->ca_file, q->now_s, err);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+/* Sealed, and then the certificate: without that the next call begins here again. */
+static int
+import_ca(const struct vault *v, const struct authority_request *q, const struct passphrase *pass,
+    struct pair *ca, char **ret_warning, struct err *err)
+{
+	char *lies = NULL;
+
+	if (read_given(q, pass, ca, &lies, err) == -1) {
+		free(lies);
+		return err_wrap(err, "cannot take the CA over");
+	}
+	if (lies != NULL)
+		*ret_warning = mem_printf("%s; it was taken over into '%s', so that one is not needed here any more",
+		    lies, v->path);
+	free(lies);
+	return write_key(v, CA_KEY, pass, ca->key, err) == -1 ? -1 : write_x509(v, CA_PEM, ca, err);
+}
+
+/* The fleet names one CA, and the directory has another? */
+static int
+check_imported(const struct vault *v, const struct authority_request *q, const struct pair *ca, struct err *err)
+{
+	struct pair given = { 0 };
+	struct err none;
+	int rc = 0;
+
+	/* It may have been taken away since: it is not needed. */
+	if (read_ca_file(q->ca_file, true, &given, &none) == 0 && X509_cmp(given.x509, ca->x509) != 0)
+		rc = err_set(err, "'%s' is not the CA that was taken over into '%s': name that one, or another "
+		    "directory (ca-dir)", q->ca_file, v->path);
+	pair_release(&given);
+	return rc;
+}
+
+/* ---- what is there, and what is made ---- */
+
+static int
+settle_own(const struct vault *v, const struct authority_request *q, const struct passphrase *pass,
+    struct pair *ca, struct authority_material *m, struct err *err)
 {
 	char *path = mem_printf("%s/%s", v->path, CA_PEM);
-	int has_cert, has_key, rc = -1;
+	bool import = q->issuer == AUTHORITY_IMPORTED;
+	int has_cert, has_key = 0, rc = -1;
+	X509 *made;
 
-	if ((has_cert = read_x509(v, CA_PEM, &ca->x509, err)) == -1 ||
-	    (has_key = read_key(v, CA_KEY, pass, &ca->key, err)) == -1)
+	if ((has_cert = read_x509(v, CA_PEM, ca, err)) == -1)
+		goto out;
+	if (import && has_cert == 0) {
+		if ((rc = import_ca(v, q, pass, ca, &m->warning, err)) == 0)
+			m->imported = true;
+		goto out;
+	}
+	if ((has_key = read_key(v, CA_KEY, pass, &ca->key, err)) == -1)
 		goto out;
 	if (has_cert == 1 && has_key == 0) {
 		(void)err_set(err, "'%s' is there without its key: bring back '%s', or move the "
@@ -136,20 +335,60 @@ settle_ca(const struct vault *v, const struct authority_request *q, const struct
 		if (!certificate_is_of(ca->x509, ca->key))
 			(void)err_set(err, "'%s' and '%s' do not belong together: bring back the pair "
 			    "that does", path, CA_KEY);
-		else
-			rc = certificate_check_ca(ca->x509, path, q->now_s, err);
+		else if ((rc = certificate_check_ca(ca->x509, path, q->now_s, err)) == 0 && import)
+			rc = check_imported(v, q, ca, err);
 		goto out;
 	}
 	if (has_key == 0 && ((ca->key = key_make(q->profile, err)) == NULL ||
 	    write_key(v, CA_KEY, pass, ca->key, err) == -1))
 		goto out;
-	if ((ca->x509 = certificate_make_ca(ca->key, q->name, q->now_s, err)) == NULL ||
-	    write_x509(v, CA_PEM, ca->x509, err) == -1)
+	if ((made = certificate_make_ca(ca->key, q->name, q->now_s, err)) == NULL)
 		goto out;
-	*ret_made = true;
+	pair_take_one(ca, made);
+	if (write_x509(v, CA_PEM, ca, err) == -1)
+		goto out;
+	m->made_ca = true;
 	rc = 0;
 out:
 	free(path);
+	return rc;
+}
+
+static int
+settle_ca(const struct vault *v, const struct authority_request *q, const struct passphrase *pass,
+    struct pair *ca, struct authority_material *m, struct err *err)
+{
+	switch (q->issuer) {
+	case AUTHORITY_OWN:
+	case AUTHORITY_IMPORTED:
+		return settle_own(v, q, pass, ca, m, err);
+	case AUTHORITY_GIVEN:
+		return read_given(q, pass, ca, &m->warning, err);
+	case AUTHORITY_COMMAND:
+		return read_ca_file(q->ca_file, false, ca, err);
+	}
+	return -1;
+}
+
+/* What stands between the leaf and the CA; for the caller to free, but for what is in it. */
+static STACK_OF(X509) *
+between(const struct pair *leaf)
+{
+	STACK_OF(X509) *rest = sk_X509_dup(leaf->all);
+
+	if (rest == NULL)
+		abort();
+	(void)sk_X509_shift(rest);
+	return rest;
+}
+
+static int
+check_leaf(const struct pair *leaf, const struct pair *ca, const struct authority_request *q, struct err *err)
+{
+	STACK_OF(X509) *rest = between(leaf);
+	int rc = certificate_check_leaf(leaf->x509, rest, ca->all, leaf->key, q->names, q->nnames, q->now_s, err);
+
+	sk_X509_free(rest);
 	return rc;
 }
 
@@ -157,34 +396,77 @@ out:
 static bool
 leaf_fits(const struct pair *leaf, const struct pair *ca, const struct authority_request *q)
 {
+	int64_t from_s = certificate_not_before_s(leaf->x509), until_s = certificate_not_after_s(leaf->x509);
 	struct err why;
-	size_t i;
 
-	if (!certificate_is_of(leaf->x509, leaf->key) || !key_fits(leaf->key, q->profile) ||
-	    certificate_verify(leaf->x509, ca->x509, q->now_s, &why) == -1)
-		return false;
-	for (i = 0; i < q->nnames; i++)
-		if (!certificate_has_name(leaf->x509, q->names[i]))
-			return false;
-	return true;
+	return key_fits(leaf->key, q->profile) && check_leaf(leaf, ca, q, &why) == 0 &&
+	    (q->renew_within_ms == 0 ||
+	    until_s - q->now_s > expiry_within_s(from_s, until_s, q->renew_within_ms / 1000));
+}
+
+/*
+ * What the command signed: ours first, whatever else may be needed behind it. The
+ * CA itself is of no use there: who trusts it has it.
+ */
+static int
+ask_command(const struct authority_request *q, const struct pair *ca, struct pair *leaf, struct err *err)
+{
+	const struct signer s = {
+		.argv = q->sign, .in = q->sign_in, .deadline_ms = q->sign_deadline_ms, .stop = q->stop,
+	};
+	char *request = certificate_request(leaf->key, q->names, q->nnames, err);
+	STACK_OF(X509) *all = NULL;
+	struct buf out;
+	int i, rc = -1;
+
+	if (request == NULL)
+		return -1;
+	buf_init(&out, SIGNER_OUT_MAX);
+	out.secret = true;	/* it is not ours to know what it prints */
+	if (signer_run(&s, request, strlen(request), &out, err) == -1)
+		(void)err_wrap(err, "the command that signs, '%s'", q->sign[0]);
+	else if ((all = certificates_read(buf_str(&out), out.len, "what the command that signs has printed", err)) != NULL) {
+		for (i = sk_X509_num(all) - 1; i > 0; i--)
+			if (X509_self_signed(sk_X509_value(all, i), 0) == 1)
+				X509_free(sk_X509_delete(all, i));
+		pair_take(leaf, all);
+		if ((rc = check_leaf(leaf, ca, q, err)) == -1)
+			(void)err_wrap(err, "the certificate that the command signed cannot be used");
+	}
+	buf_release(&out);
+	free(request);
+	return rc;
+}
+
+static int
+make_leaf(const struct authority_request *q, const struct pair *ca, struct pair *leaf, struct err *err)
+{
+	int64_t lives_ms = q->leaf_ms > 0 ? q->leaf_ms : AUTHORITY_LEAF_MS;
+	X509 *made;
+
+	if ((leaf->key = key_make(q->profile, err)) == NULL)
+		return -1;
+	if (q->issuer == AUTHORITY_COMMAND)
+		return ask_command(q, ca, leaf, err);
+	if ((made = certificate_make_leaf(leaf->key, ca->x509, ca->key, q->names, q->nnames,
+	    q->now_s, lives_ms / 1000, err)) == NULL)
+		return -1;
+	pair_take_one(leaf, made);
+	return 0;
 }
 
 static int
 settle_leaf(const struct vault *v, const struct authority_request *q, const struct passphrase *pass,
     const struct pair *ca, struct pair *leaf, bool *ret_made, struct err *err)
 {
-	int64_t lives_ms = q->leaf_ms > 0 ? q->leaf_ms : AUTHORITY_LEAF_MS;
-
 	/* Whatever cannot be read of it is no loss; a file that cannot be replaced will say so. */
-	if (read_x509(v, LEAF_PEM, &leaf->x509, err) == 1 &&
+	if (read_x509(v, LEAF_PEM, leaf, err) == 1 &&
 	    read_key(v, LEAF_KEY, pass, &leaf->key, err) == 1 && leaf_fits(leaf, ca, q))
 		return 0;
 	pair_release(leaf);
-	if ((leaf->key = key_make(q->profile, err)) == NULL ||
-	    (leaf->x509 = certificate_make_leaf(leaf->key, ca->x509, ca->key, q->names, q->nnames,
-	    q->now_s, lives_ms / 1000, err)) == NULL ||
+	if (make_leaf(q, ca, leaf, err) == -1 ||
 	    write_key(v, LEAF_KEY, pass, leaf->key, err) == -1 ||
-	    write_x509(v, LEAF_PEM, leaf->x509, err) == -1)
+	    write_x509(v, LEAF_PEM, leaf, err) == -1)
 		return -1;
 	*ret_made = true;
 	return 0;
@@ -212,6 +494,12 @@ check(const struct authority_request *q, struct err *err)
 		return err_set(err, "an empty passphrase protects nothing");
 	if (q->passphrase_len > KEY_PASSPHRASE_MAX)
 		return err_set(err, "the passphrase is longer than %d bytes", KEY_PASSPHRASE_MAX);
+	if (q->issuer != AUTHORITY_OWN && q->ca_file == NULL)
+		return err_set(err, "the certificate of the CA that issues is not named");
+	if ((q->issuer == AUTHORITY_GIVEN || q->issuer == AUTHORITY_IMPORTED) && q->ca_key_file == NULL)
+		return err_set(err, "the key of the CA that issues is not named");
+	if (q->issuer == AUTHORITY_COMMAND && (q->sign == NULL || q->sign[0] == NULL))
+		return err_set(err, "the command that signs is not named");
 	return 0;
 }
 
@@ -225,27 +513,39 @@ authority_exists(const char *dir)
 	if (vault_look(&v, dir, &err) == -1)
 		return false;
 	/* A key alone: somebody died over making it, and it has its passphrase already. */
-	has = vault_has(&v, CA_KEY) || vault_has(&v, CA_PEM);
+	has = vault_has(&v, CA_KEY) || vault_has(&v, CA_PEM) || vault_has(&v, LEAF_KEY);
 	vault_close(&v);
 	return has;
+}
+
+static int
+look(const char *dir, const char *name, char **ret_pem, struct err *err)
+{
+	struct pair p = { 0 };
+	struct vault v;
+	int rc;
+
+	if (vault_look(&v, dir, err) == -1)
+		return -1;
+	if ((rc = read_x509(&v, name, &p, err)) == 0)
+		(void)err_set(err, "there is no '%s' in '%s' yet", name, v.path);
+	if (rc == 1)
+		*ret_pem = certificates_pem(p.all);
+	pair_release(&p);
+	vault_close(&v);
+	return rc == 1 ? 0 : -1;
 }
 
 int
 authority_ca(const char *dir, char **ret_pem, struct err *err)
 {
-	struct vault v;
-	X509 *x = NULL;
-	int rc;
+	return look(dir, CA_PEM, ret_pem, err);
+}
 
-	if (vault_look(&v, dir, err) == -1)
-		return -1;
-	if ((rc = read_x509(&v, CA_PEM, &x, err)) == 0)
-		(void)err_set(err, "there is no '%s' in '%s' yet", CA_PEM, v.path);
-	if (rc == 1)
-		*ret_pem = certificate_pem(x);
-	X509_free(x);
-	vault_close(&v);
-	return rc == 1 ? 0 : -1;
+int
+authority_leaf(const char *dir, char **ret_pem, struct err *err)
+{
+	return look(dir, LEAF_PEM, ret_pem, err);
 }
 
 int
@@ -263,15 +563,17 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 		return -1;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		vault_tidy(&v, files[i]);
-	if (settle_ca(&v, q, &pass, &ca, &m.made_ca, err) == 0 &&
+	if (settle_ca(&v, q, &pass, &ca, &m, err) == 0 &&
 	    settle_leaf(&v, q, &pass, &ca, &leaf, &m.made_leaf, err) == 0 &&
+	    check_leaf(&leaf, &ca, q, err) == 0 &&
 	    key_pem(leaf.key, &m.key_pem, &m.key_len, err) == 0) {
-		m.ca_pem = certificate_pem(ca.x509);
-		m.leaf_pem = certificate_pem(leaf.x509);
+		m.ca_pem = certificates_pem(ca.all);
+		m.leaf_pem = certificates_pem(leaf.all);
 		m.leaf_not_after_s = certificate_not_after_s(leaf.x509);
 		*ret = m;
 		rc = 0;
-	}
+	} else
+		free(m.warning);
 	pair_release(&leaf);
 	pair_release(&ca);
 	vault_close(&v);
@@ -283,6 +585,7 @@ authority_material_release(struct authority_material *m)
 {
 	free(m->ca_pem);
 	free(m->leaf_pem);
+	free(m->warning);
 	mem_wipe_free(m->key_pem, m->key_len);
 	memset(m, 0, sizeof(*m));
 }

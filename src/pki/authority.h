@@ -1,20 +1,24 @@
 /*
- * authority: a certificate authority of our own, and the server certificates
- * that it issues.  All of it blocks (key generation, scrypt, waiting for
- * another process): it runs on the console's thread, never in a worker.
+ * authority: a certificate authority, ours or somebody else's, and the server
+ * certificates that it issues.  All of it blocks (key generation, scrypt,
+ * waiting for another process, or for a command that signs): it runs on a thread of the
+ * console, never in a worker.
  *
- * A directory (0700) holds it: ca.pem; ca.key, PKCS#8 encrypted with scrypt (N=16384, r=8,
- * p=1: OpenSSL's default PBKDF2 with 2048 rounds is weak); leaf.pem; leaf.key,
+ * A directory (0700) holds it: ca.pem; ca.key, PKCS#8 encrypted with scrypt
+ * (key.h has the cost: OpenSSL's default, PBKDF2 with 2048 rounds, is weak);
+ * leaf.pem, with what stands between it and the CA behind it; leaf.key,
  * encrypted the same way.  No private key is ever on disk in the clear, not
  * for a moment.  Files are written beside and renamed, fsynced, 0600.
  *
  * What is there and valid is kept: asking twice gives the same certificate.
  * The CA is never replaced by itself; one that has expired, has lost its key
- * or is damaged is an error which says what to do.
+ * or is damaged is an error which says what to do.  Nothing is given out that
+ * was not checked (certificate_check_leaf()).
  */
 #ifndef BELAY_PKI_AUTHORITY_H
 #define BELAY_PKI_AUTHORITY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +28,14 @@ struct err;
 #define AUTHORITY_LEAF_MS ((int64_t)90 * 86400 * 1000)
 #define AUTHORITY_LEAF_MS_MIN ((int64_t)1000)
 
+/* Whose CA signs. */
+enum authority_issuer {
+	AUTHORITY_OWN,		/* one in `dir`, made where there is none */
+	AUTHORITY_IMPORTED,	/* the same, taken over from ca_file and ca_key_file where there is none */
+	AUTHORITY_GIVEN,	/* ca_file and ca_key_file, where they lie; no copy is made */
+	AUTHORITY_COMMAND	/* a command signs what was asked for; clients trust what is in ca_file */
+};
+
 struct authority_request {
 	const char *dir;		/* made where it is missing, its parent is not */
 	const char *name;		/* of the CA, whose subject is "NAME CA" */
@@ -31,15 +43,26 @@ struct authority_request {
 	const char *const *names;	/* every name and address that clients dial; DNS or IP by form */
 	size_t	 nnames;
 	int64_t	 leaf_ms;		/* 0: 90 days; the CA lives 10 years, and no leaf outlives it */
+	int64_t	 renew_within_ms;	/* one with less left than this, and than a third of its life, is made anew; 0: kept to its end */
 	int64_t	 now_s;			/* since 1970 */
 	const char *passphrase;
 	size_t	 passphrase_len;
+	enum authority_issuer issuer;
+	const char *ca_file, *ca_key_file;
+	const char *const *sign;	/* COMMAND: its words, ending with NULL; see signer.h */
+	const char *sign_in;
+	int64_t	 sign_deadline_ms;
+	const atomic_bool *stop;	/* true: a command is killed; or NULL */
 };
 
 struct authority_material {
-	char	*ca_pem, *leaf_pem, *key_pem;	/* key_pem is PKCS#8 in the clear: memory only */
+	char	*ca_pem;		/* what clients have to trust; may be several */
+	char	*leaf_pem;		/* and what stands between it and the CA */
+	char	*warning;		/* about the file of the CA's key, or NULL */
+	char	*key_pem;		/* PKCS#8 in the clear: memory only */
 	size_t	 key_len;
 	bool	 made_ca, made_leaf;
+	bool	 imported;		/* the CA, just now */
 	int64_t	 leaf_not_after_s;
 };
 
@@ -50,6 +73,13 @@ struct authority_material {
 bool	authority_exists(const char *dir);
 /* The CA's certificate, which needs no passphrase; -1 where there is none. */
 int	authority_ca(const char *dir, char **ret_pem, struct err *);
+/* What was issued last, with what stands between; likewise. */
+int	authority_leaf(const char *dir, char **ret_pem, struct err *);
+/*
+ * The key of a CA that lies about: what is wrong with how it does, for the caller to
+ * free; NULL: nothing, as far as it can be looked at.
+ */
+char	*authority_key_lies(const char *path);
 /*
  * Makes what is missing: the CA; the leaf where there is none, where it lacks a name, has
  * expired, is not of this CA, has a key of another profile or does not fit its key.  A leaf

@@ -124,6 +124,22 @@ certificate_has_name(const X509 *x, const char *name)
 	return has;
 }
 
+bool
+certificate_covers(X509 *x, const char *name)
+{
+	unsigned char raw[16];
+	bool does;
+
+	if (certificate_has_name(x, name))
+		return true;
+	if (address(name, raw) != 0)
+		return false;
+	does = X509_check_host(x, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+	    NULL) == 1;
+	ERR_clear_error();
+	return does;
+}
+
 /* ---- making ---- */
 
 static int
@@ -210,6 +226,21 @@ certificate_make_ca(EVP_PKEY *key, const char *name, int64_t now_s, struct err *
 	return x;
 }
 
+static GENERAL_NAMES *
+general_names(const char *const *names, size_t nnames)
+{
+	GENERAL_NAMES *all = sk_GENERAL_NAME_new_null();
+	size_t i, k;
+
+	for (i = 0; i < nnames; i++) {
+		for (k = 0; k < i && strcasecmp(names[k], names[i]) != 0; k++)
+			continue;
+		if (k == i && sk_GENERAL_NAME_push(all, general_name(names[i])) == 0)
+			abort();
+	}
+	return all;
+}
+
 /*
  * The subject is for people: clients go by the names below it.  It stays empty
  * where the first name does not fit or is the CA's own subject (the leaf would
@@ -218,27 +249,27 @@ certificate_make_ca(EVP_PKEY *key, const char *name, int64_t now_s, struct err *
 static int
 add_names(X509 *x, X509 *ca, const char *const *names, size_t nnames)
 {
-	GENERAL_NAMES *all = sk_GENERAL_NAME_new_null();
 	X509_NAME *subject = X509_get_subject_name(x);
-	size_t i, k;
+	GENERAL_NAMES *all;
 	int rc;
 
-	if (strlen(names[0]) <= COMMON_NAME_MAX && add_common_name(x, names[0]) == -1) {
-		sk_GENERAL_NAME_free(all);
+	if (strlen(names[0]) <= COMMON_NAME_MAX && add_common_name(x, names[0]) == -1)
 		return -1;
-	}
 	if (X509_NAME_cmp(subject, X509_get_subject_name(ca)) == 0)
 		X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, 0));
-	for (i = 0; i < nnames; i++) {
-		for (k = 0; k < i && strcasecmp(names[k], names[i]) != 0; k++)
-			continue;
-		if (k == i && sk_GENERAL_NAME_push(all, general_name(names[i])) == 0)
-			abort();
-	}
+	all = general_names(names, nnames);
 	rc = X509_add1_ext_i2d(x, NID_subject_alt_name, all, X509_NAME_entry_count(subject) == 0,
 	    X509V3_ADD_DEFAULT) == 1 ? 0 : -1;
 	GENERAL_NAMES_free(all);
 	return rc;
+}
+
+static const char *
+usage_of(const EVP_PKEY *key)
+{
+	/* Before TLS 1.3, a client may encrypt its secret to an RSA key. */
+	return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? "critical,digitalSignature,keyEncipherment" :
+	    "critical,digitalSignature";
 }
 
 X509 *
@@ -263,9 +294,7 @@ certificate_make_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const char *con
 	    X509_set_issuer_name(x, X509_get_subject_name(ca)) != 1 ||
 	    add_names(x, ca, names, nnames) == -1 ||
 	    add_extension(x, ca, NID_basic_constraints, "critical,CA:FALSE") == -1 ||
-	    /* Before TLS 1.3, a client may encrypt its secret to an RSA key. */
-	    add_extension(x, ca, NID_key_usage, EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ?
-	    "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature") == -1 ||
+	    add_extension(x, ca, NID_key_usage, usage_of(key)) == -1 ||
 	    add_extension(x, ca, NID_ext_key_usage, "serverAuth") == -1 ||
 	    add_extension(x, ca, NID_subject_key_identifier, "hash") == -1 ||
 	    add_extension(x, ca, NID_authority_key_identifier, "keyid:always") == -1 ||
@@ -283,27 +312,114 @@ certificate_make_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const char *con
 	return x;
 }
 
-/* ---- reading and judging ---- */
-
-X509 *
-certificate_read(const char *pem, size_t len_bytes, const char *path, struct err *err)
+static int
+ask_for(STACK_OF(X509_EXTENSION) **all, int nid, const char *value)
 {
-	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(pem, (int)len_bytes);
-	X509 *x, *second;
+	X509_EXTENSION *ext = X509V3_EXT_nconf_nid(NULL, NULL, nid, value);
 
-	ERR_clear_error();
-	x = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	if (x == NULL)
-		(void)err_set(err, "'%s' is no certificate in PEM, or a damaged one: bring it back from a backup", path);
-	else if ((second = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		(void)err_set(err, "'%s' has more than one certificate, expected one alone", path);
-		X509_free(second);
-		X509_free(x);
-		x = NULL;
+	if (ext == NULL || X509v3_add_ext(all, ext, -1) == NULL) {
+		X509_EXTENSION_free(ext);
+		return -1;
+	}
+	X509_EXTENSION_free(ext);
+	return 0;
+}
+
+char *
+certificate_request(EVP_PKEY *key, const char *const *names, size_t nnames, struct err *err)
+{
+	STACK_OF(X509_EXTENSION) *wanted = NULL;
+	GENERAL_NAMES *all;
+	X509_REQ *r;
+	BIO *bio = NULL;
+	char *text, *pem = NULL;
+	size_t i;
+	long len;
+
+	for (i = 0; i < nnames; i++)
+		if (certificate_check_name(names[i], err) == -1)
+			return NULL;
+	if (nnames == 0) {
+		(void)err_set(err, "there is no name to certify");
+		return NULL;
 	}
 	ERR_clear_error();
+	all = general_names(names, nnames);
+	if ((r = X509_REQ_new()) != NULL && X509_REQ_set_version(r, X509_REQ_VERSION_1) == 1 &&
+	    X509_REQ_set_pubkey(r, key) == 1 &&
+	    (strlen(names[0]) > COMMON_NAME_MAX ||
+	    X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(r), NID_commonName, MBSTRING_UTF8,
+	    (const unsigned char *)names[0], -1, -1, 0) == 1) &&
+	    X509V3_add1_i2d(&wanted, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1 &&
+	    ask_for(&wanted, NID_key_usage, usage_of(key)) == 0 &&
+	    ask_for(&wanted, NID_ext_key_usage, "serverAuth") == 0 &&
+	    X509_REQ_add_extensions(r, wanted) == 1 && X509_REQ_sign(r, key, EVP_sha256()) > 0 &&
+	    (bio = BIO_new(BIO_s_mem())) != NULL && PEM_write_bio_X509_REQ(bio, r) == 1 &&
+	    (len = BIO_get_mem_data(bio, &text)) > 0)
+		pem = mem_strndup(text, (size_t)len);
+	else
+		(void)openssl_failed(err, "make a request for a certificate");
 	BIO_free(bio);
-	return x;
+	sk_X509_EXTENSION_pop_free(wanted, X509_EXTENSION_free);
+	GENERAL_NAMES_free(all);
+	X509_REQ_free(r);
+	return pem;
+}
+
+/* ---- reading and judging ---- */
+
+void
+certificates_free(STACK_OF(X509) *all)
+{
+	sk_X509_pop_free(all, X509_free);
+}
+
+STACK_OF(X509) *
+certificates_read(const char *pem, size_t len_bytes, const char *path, struct err *err)
+{
+	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(pem, (int)len_bytes);
+	STACK_OF(X509) *all = sk_X509_new_null();
+	unsigned long why;
+	X509 *x;
+
+	ERR_clear_error();
+	if (all == NULL)
+		abort();
+	while (bio != NULL && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		if (sk_X509_push(all, x) == 0)
+			abort();
+		if (sk_X509_num(all) > CERTIFICATE_CHAIN_MAX)
+			break;
+	}
+	why = ERR_peek_last_error();
+	ERR_clear_error();
+	BIO_free(bio);
+	if (sk_X509_num(all) > CERTIFICATE_CHAIN_MAX)
+		(void)err_set(err, "'%s' has more than %d certificates", path, CERTIFICATE_CHAIN_MAX);
+	else if (sk_X509_num(all) == 0)
+		(void)err_set(err, "'%s' is no certificate in PEM, or a damaged one", path);
+	else if (ERR_GET_REASON(why) != PEM_R_NO_START_LINE)
+		(void)err_set(err, "'%s' has a damaged certificate behind the first %d", path, sk_X509_num(all));
+	else
+		return all;
+	certificates_free(all);
+	return NULL;
+}
+
+char *
+certificates_pem(const STACK_OF(X509) *all)
+{
+	char *text = mem_strdup(""), *one, *more;
+	int i;
+
+	for (i = 0; i < sk_X509_num(all); i++) {
+		one = certificate_pem(sk_X509_value(all, i));
+		more = mem_printf("%s%s", text, one);
+		free(one);
+		free(text);
+		text = more;
+	}
+	return text;
 }
 
 char *
@@ -337,6 +453,12 @@ seconds(const ASN1_TIME *t)
 	struct tm tm;
 
 	return t == NULL || ASN1_TIME_to_tm(t, &tm) != 1 ? INT64_MIN : (int64_t)timegm(&tm);
+}
+
+int64_t
+certificate_not_before_s(const X509 *x)
+{
+	return seconds(X509_get0_notBefore(x));
 }
 
 int64_t
@@ -401,16 +523,21 @@ certificate_check_ca(X509 *x, const char *path, int64_t now_s, struct err *err)
 	return 0;
 }
 
-int
-certificate_verify(X509 *x, X509 *ca, int64_t now_s, struct err *err)
+static int
+verify(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X509) *cas, int64_t now_s, struct err *err)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509_STORE *store = X509_STORE_new();
-	int rc = -1;
+	STACK_OF(X509) *more = between == NULL ? NULL : sk_X509_dup(between);
+	int i, rc = -1;
 
 	ERR_clear_error();
-	if (ctx == NULL || store == NULL || X509_STORE_add_cert(store, ca) != 1 ||
-	    X509_STORE_CTX_init(ctx, store, x, NULL) != 1 ||
+	for (i = 0; store != NULL && i < sk_X509_num(cas); i++)
+		if (X509_STORE_add_cert(store, sk_X509_value(cas, i)) != 1) {
+			X509_STORE_free(store);
+			store = NULL;
+		}
+	if (ctx == NULL || store == NULL || X509_STORE_CTX_init(ctx, store, x, more) != 1 ||
 	    X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER) != 1) {
 		(void)openssl_failed(err, "verify a certificate");
 		goto out;
@@ -424,5 +551,45 @@ out:
 	ERR_clear_error();
 	X509_STORE_CTX_free(ctx);
 	X509_STORE_free(store);
+	sk_X509_free(more);
 	return rc;
+}
+
+int
+certificate_verify(X509 *x, X509 *ca, int64_t now_s, struct err *err)
+{
+	STACK_OF(X509) *cas = sk_X509_new_null();
+	int rc;
+
+	if (cas == NULL || sk_X509_push(cas, ca) == 0)
+		abort();	/* memory is all that these can want */
+	rc = verify(x, NULL, cas, now_s, err);
+	sk_X509_free(cas);
+	return rc;
+}
+
+int
+certificate_check_leaf(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X509) *cas, EVP_PKEY *key,
+    const char *const *names, size_t nnames, int64_t now_s, struct err *err)
+{
+	int64_t from_s = certificate_not_before_s(x);
+	char text[32];
+	size_t i;
+
+	if (!certificate_is_of(x, key))
+		return err_set(err, "it is not of the key that it was asked for with");
+	/* Whoever signed it has a clock of its own, and it took its time. */
+	if (from_s > now_s && from_s - now_s <= CERTIFICATE_BACK_S)
+		now_s = from_s;
+	if (now_s < from_s)
+		return err_set(err, "it is valid from %s on only: is this machine's clock right?",
+		    date(from_s, text));
+	if (now_s >= certificate_not_after_s(x))
+		return err_set(err, "it has expired on %s", date(certificate_not_after_s(x), text));
+	if (verify(x, between, cas, now_s, err) == -1)
+		return err_wrap(err, "a client that trusts its CA would refuse it");
+	for (i = 0; i < nnames; i++)
+		if (!certificate_covers(x, names[i]))
+			return err_set(err, "it is not for '%s', which is dialled", names[i]);
+	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * certificate: X.509 certificates (RFC 5280), made, read and judged.
+ * certificate: X.509 certificates (RFC 5280), made, asked for, read and judged.
  *
  * A CA lives 10 years and signs server certificates only (pathlen 0).  All
  * begin five minutes before they are made, since the clocks of the hosts are
@@ -19,6 +19,9 @@ struct err;
 #define CERTIFICATE_CA_S ((int64_t)3652 * 86400)	/* 10 years with their leap days */
 #define CERTIFICATE_BACK_S ((int64_t)300)
 #define CERTIFICATE_NAME_MAX 61		/* bytes; " CA" follows, and X.520 has 64 */
+#define CERTIFICATE_CHAIN_MAX 8		/* certificates in one file */
+
+struct stack_st_X509;		/* STACK_OF(X509) */
 
 /*
  * Can a certificate be made for this name?  An address (as inet_pton(3) reads
@@ -35,9 +38,18 @@ X509	*certificate_make_ca(EVP_PKEY *, const char *name, int64_t now_s, struct er
  */
 X509	*certificate_make_leaf(EVP_PKEY *, X509 *ca, EVP_PKEY *ca_key, const char *const *names,
 	    size_t nnames, int64_t now_s, int64_t lives_s, struct err *);
+/*
+ * A request (PKCS#10, PEM) for such a one, to a CA that is not ours to sign by; for the
+ * caller to free.  NULL where it cannot be made.
+ */
+char	*certificate_request(EVP_PKEY *, const char *const *names, size_t nnames, struct err *);
 
-/* The one certificate of a PEM file; `path` only names it in messages. */
-X509	*certificate_read(const char *pem, size_t len_bytes, const char *path, struct err *);
+/*
+ * The certificates of a PEM file, at most CERTIFICATE_CHAIN_MAX, in their order; at least
+ * one.  What else the file holds is passed over; `path` only names it in messages.
+ */
+struct stack_st_X509 *certificates_read(const char *pem, size_t len_bytes, const char *path, struct err *);
+void	certificates_free(struct stack_st_X509 *);
 /*
  * Of the first certificate of a PEM file, which a server presents as its own:
  * the SHA-256 of its public key, and from when until when it is valid.
@@ -46,13 +58,24 @@ int	certificate_first(const char *pem, size_t len_bytes, char ret_public_sha[65]
 	    int64_t *ret_not_after_s, struct err *);
 /* For the caller to free; nothing but the certificate itself is in it. */
 char	*certificate_pem(X509 *);
+char	*certificates_pem(const struct stack_st_X509 *);
 
 bool	certificate_has_name(const X509 *, const char *name);
+/* Does a client that dials this name take it for the one?  A wildcard counts, a subject does not. */
+bool	certificate_covers(X509 *, const char *name);
 bool	certificate_is_of(X509 *, EVP_PKEY *);
+int64_t	certificate_not_before_s(const X509 *);
 int64_t	certificate_not_after_s(const X509 *);
 /* May it sign others now?  `path` only names it in messages. */
 int	certificate_check_ca(X509 *, const char *path, int64_t now_s, struct err *);
 /* Does a client that trusts this CA alone take it for a server's now? */
 int	certificate_verify(X509 *, X509 *ca, int64_t now_s, struct err *);
+/*
+ * What has to hold before it is given to a server: it is of this key, valid now (or within five minutes), for a server by
+ * its purpose, leads by what stands between to one of these CAs, and covers every name.
+ * The message says which does not.
+ */
+int	certificate_check_leaf(X509 *, const struct stack_st_X509 *between, const struct stack_st_X509 *cas,
+	    EVP_PKEY *, const char *const *names, size_t nnames, int64_t now_s, struct err *);
 
 #endif

@@ -131,15 +131,16 @@ out:
 	return rc;
 }
 
-static bool
-is_number(const ASN1_INTEGER *n, uint64_t value)
+/* 0: no number, or one that is none of a cost. */
+static uint64_t
+number(const ASN1_INTEGER *n)
 {
 	uint64_t is;
 
-	return n != NULL && ASN1_INTEGER_get_uint64(&is, n) == 1 && is == value;
+	return n != NULL && ASN1_INTEGER_get_uint64(&is, n) == 1 && is <= UINT32_MAX ? is : 0;
 }
 
-/* Is its passphrase stretched as ours are?  What is weaker would be guessed. */
+/* Is its passphrase stretched as ours are, or more?  What is weaker would be guessed. */
 static bool
 is_scrypt(const X509_SIG *sealed)
 {
@@ -156,9 +157,8 @@ is_scrypt(const X509_SIG *sealed)
 	    OBJ_obj2nid(pbe->keyfunc->algorithm) == NID_id_scrypt)
 		cost = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(SCRYPT_PARAMS), pbe->keyfunc->parameter);
 	if (cost != NULL)
-		is = is_number(cost->costParameter, KEY_SCRYPT_N) &&
-		    is_number(cost->blockSize, KEY_SCRYPT_R) &&
-		    is_number(cost->parallelizationParameter, KEY_SCRYPT_P);
+		is = number(cost->costParameter) >= KEY_SCRYPT_N && number(cost->blockSize) >= KEY_SCRYPT_R &&
+		    number(cost->parallelizationParameter) >= 1;
 	SCRYPT_PARAMS_free(cost);
 	PBE2PARAM_free(pbe);
 	return is;
@@ -168,8 +168,8 @@ static int
 not_sealed(const char *path, const char *what, struct err *err)
 {
 	return err_set(err, "'%s' is %s, expected a key encrypted with scrypt (N=%d, r=%d, p=%d): "
-	    "openssl pkcs8 -topk8 -scrypt -in OLD -out NEW makes one", path, what,
-	    KEY_SCRYPT_N, KEY_SCRYPT_R, KEY_SCRYPT_P);
+	    "openssl pkcs8 -topk8 -scrypt -scrypt_p %d -in OLD -out NEW makes one", path, what,
+	    KEY_SCRYPT_N, KEY_SCRYPT_R, KEY_SCRYPT_P, KEY_SCRYPT_P);
 }
 
 int
@@ -232,6 +232,78 @@ out:
 	OPENSSL_clear_free(der, len > 0 ? (size_t)len : 0);
 	BIO_free(bio);
 	return rc;
+}
+
+enum key_lies
+key_lies(const char *pem, size_t len_bytes)
+{
+	char *label = NULL, *header = NULL;
+	unsigned char *der = NULL;
+	const unsigned char *at;
+	enum key_lies how = KEY_NONE;
+	X509_SIG *sealed;
+	BIO *bio;
+	long len = 0;
+
+	if (len_bytes > INT32_MAX || (bio = BIO_new_mem_buf(pem, (int)len_bytes)) == NULL)
+		return KEY_NONE;
+	/* A key of a curve may have its parameters in front of it. */
+	while (how == KEY_NONE && PEM_read_bio(bio, &label, &header, &der, &len) == 1) {
+		if (strcmp(label, PEM_STRING_PKCS8) == 0) {
+			at = der;
+			sealed = d2i_X509_SIG(NULL, &at, len);
+			if (sealed != NULL)
+				how = is_scrypt(sealed) ? KEY_SEALED : KEY_WEAK;
+			X509_SIG_free(sealed);
+		} else if (strstr(label, "PRIVATE KEY") != NULL)
+			how = strstr(header, "ENCRYPTED") != NULL ? KEY_WEAK : KEY_CLEAR;
+		OPENSSL_free(label);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(der, len > 0 ? (size_t)len : 0);
+		label = header = NULL;
+		der = NULL;
+		len = 0;
+	}
+	ERR_clear_error();
+	BIO_free(bio);
+	return how;
+}
+
+struct asked {
+	const struct passphrase *pass;
+	bool	 used;
+};
+
+static int
+tell_passphrase(char *buf, int size, int writing, void *arg)
+{
+	struct asked *a = arg;
+
+	(void)writing;
+	a->used = true;
+	if (size <= 0 || a->pass->len == 0 || a->pass->len > (size_t)size)
+		return -1;
+	memcpy(buf, a->pass->bytes, a->pass->len);
+	return (int)a->pass->len;
+}
+
+int
+key_open_any(const char *pem, size_t len_bytes, const char *path, const struct passphrase *pass,
+    EVP_PKEY **ret, struct err *err)
+{
+	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(pem, (int)len_bytes);
+	struct asked a = { .pass = pass };
+	EVP_PKEY *key;
+
+	ERR_clear_error();
+	key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, tell_passphrase, &a);
+	BIO_free(bio);
+	ERR_clear_error();
+	if (key == NULL)
+		return err_set(err, a.used ? "the passphrase does not open '%s'" :
+		    "'%s' is no private key in PEM, or a damaged one", path);
+	*ret = key;
+	return 0;
 }
 
 int

@@ -529,7 +529,7 @@ keys_at_rest_are_sealed_with_scrypt(void **state)
 		assert_non_null(strstr(text, ":scrypt\n"));
 		assert_non_null(strstr(text, "INTEGER           :4000\n"));
 		assert_non_null(strstr(text, "INTEGER           :08\n"));
-		assert_non_null(strstr(text, "INTEGER           :01\n"));
+		assert_non_null(strstr(text, "INTEGER           :05\n"));
 		assert_non_null(strstr(text, ":aes-256-cbc\n"));
 		assert_null(strstr(text, "id-ecPublicKey"));
 		assert_non_null(salt[i] = strstr(text, "[HEX DUMP]:"));
