@@ -313,6 +313,7 @@ TESTS = \
 	core/hba \
 	core/diagnose \
 	core/explain \
+	core/expiry \
 	core/connurl \
 	core/connstring \
 	core/setting \

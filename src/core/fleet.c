@@ -626,6 +626,10 @@ cert_release(struct cert *c)
 	free(c->profile);
 	free(c->ca_file);
 	free(c->ca_dir);
+	free(c->issuer_ca);
+	free(c->issuer_key);
+	free(c->issuer_in);
+	strings_release(&c->issuer_run);
 	free(c->serves.v);
 	strings_release(&c->names);
 	binding_release(&c->install);

@@ -233,6 +233,14 @@ struct binding {		/* what one value of one facet means here */
 	size_t	 nimplies;
 };
 
+/* Whose CA signs a certificate that is ours to issue. */
+enum issuer {
+	ISSUER_OWN,		/* a CA of belay's own */
+	ISSUER_IMPORTED,	/* one that belay takes over into its directory */
+	ISSUER_GIVEN,		/* one that stays where it lies */
+	ISSUER_COMMAND		/* a command signs a request */
+};
+
 struct cert {
 	char	*name;
 	struct pos pos;
@@ -242,6 +250,11 @@ struct cert {
 	char	*ca_file;	/* external: PEM of the CA on the operator's machine, or "system" */
 	char	*ca_dir;	/* where the CA's files live; NULL: the state directory */
 	int	 passphrase;	/* the secret that opens the CA's key; NONE: asked for */
+	enum issuer issuer;
+	char	*issuer_ca, *issuer_key;	/* files of the operator's: what clients trust; the key (GIVEN, IMPORTED) */
+	struct strings issuer_run;	/* COMMAND: its words */
+	char	*issuer_in;		/* its directory, or NULL */
+	int64_t	 issuer_deadline_ms;
 	struct indices serves;	/* endpoints */
 	struct strings names;	/* exactly these SANs; empty: every name that is dialled at what it serves (external: not known) */
 	struct binding install;	/* edits; content and values may hold $(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem) and .b64 */

@@ -13,6 +13,8 @@
 
 #include "core/mem.h"
 
+#define ISSUER_WORDS_MAX 64
+
 /* The endpoints named here; tag:NAME stands for all that carry the tag. */
 static int
 read_serves(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
@@ -222,6 +224,52 @@ read_cert_ca(struct fleet_reader *fr, const struct scope *scope, const struct no
 	return 0;
 }
 
+/* issuer: a CA that is somebody else's. */
+static int
+read_cert_issuer(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct cert *c)
+{
+	static const char *const keys[] = { "ca", "key", "import", "run", "in", "deadline", NULL };
+	const struct node *issuer = node_get(node, "issuer"), *key, *run, *v;
+	bool import = false;
+
+	if (issuer == NULL)
+		return 0;
+	if (reader_keys(&fr->r, issuer, "an issuer", keys) == -1 ||
+	    opt_path(fr, scope, issuer, "ca", true, &c->issuer_ca) == -1 ||
+	    opt_path(fr, scope, issuer, "key", true, &c->issuer_key) == -1 ||
+	    opt_bool(fr, scope, issuer, "import", &import) == -1 ||
+	    opt_path(fr, scope, issuer, "in", true, &c->issuer_in) == -1)
+		return -1;
+	key = node_get(issuer, "key");
+	run = node_get(issuer, "run");
+	if (c->issuer_ca == NULL)
+		return reader_fail(&fr->r, issuer, "an issuer without its certificate, expected 'ca: /path/ca.pem' there");
+	if ((key == NULL) == (run == NULL))
+		return reader_fail(&fr->r, issuer, "an issuer with %s, expected one of them",
+		    key == NULL ? "neither 'key' nor 'run'" : "both 'key' and 'run'");
+	if (run == NULL && (node_get(issuer, "in") != NULL || node_get(issuer, "deadline") != NULL))
+		return reader_fail(&fr->r, issuer, "'in' or 'deadline' of an issuer without 'run', expected neither");
+	if (key == NULL && node_get(issuer, "import") != NULL)
+		return reader_fail(&fr->r, issuer, "'import' of an issuer without 'key', expected none");
+	if (!c->external && node_get(node, "ca") != NULL)
+		return reader_fail(&fr->r, issuer, "'issuer' beside 'ca', expected one of them");
+	c->issuer = run != NULL ? ISSUER_COMMAND : import ? ISSUER_IMPORTED : ISSUER_GIVEN;
+	c->issuer_deadline_ms = INT64_C(60000);
+	if ((v = node_get(issuer, "deadline")) != NULL && reader_deadline(&fr->r, scope, v, &c->issuer_deadline_ms) == -1)
+		return -1;
+	if (run == NULL)
+		return 0;
+	/* A list is its words; one line is for a shell. */
+	if (run->kind != NODE_SEQUENCE) {
+		strings_push(&c->issuer_run, mem_strdup("/bin/sh"));
+		strings_push(&c->issuer_run, mem_strdup("-c"));
+	}
+	if (reader_strings(&fr->r, scope, run, "a command, or the list of its words", &c->issuer_run) == -1)
+		return -1;
+	return c->issuer_run.n <= ISSUER_WORDS_MAX ? 0 :
+	    reader_fail(&fr->r, run, "a command of more than %d words", ISSUER_WORDS_MAX);
+}
+
 static int
 read_cert_names(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     struct cert *c)
@@ -246,14 +294,15 @@ int
 read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
-		"profile", "leaf", "warn", "serves", "external", "ca", "ca-dir", "passphrase",
+		"profile", "leaf", "warn", "serves", "external", "ca", "issuer", "ca-dir", "passphrase",
 		"dir", "key", "install", "put", "version", "undo", "object",
 		"lands", "names", "for", NULL
 	};
 	static const char *const profiles[] = { "ecdsa-p256", "rsa-4096", NULL };
 	static const char *const lands[] = { "activation", NULL };
 	static const char *const ours[] = {
-		"profile", "leaf", "dir", "key", "install", "put", "object", "lands", "ca-dir", "passphrase", NULL
+		"profile", "leaf", "dir", "key", "install", "put", "object", "lands", "ca-dir", "issuer",
+		"passphrase", NULL
 	};
 	struct cert *c = &fr->f->certs[i];
 	struct indices hosts = { 0 };
@@ -274,7 +323,8 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	    opt_bool(fr, scope, node, "external", &c->external) == -1 ||
 	    opt_path(fr, scope, node, "ca-dir", true, &c->ca_dir) == -1 ||
 	    opt_ref(fr, scope, node, "passphrase", NOUN_SECRET, &c->passphrase) == -1 ||
-	    read_cert_ca(fr, scope, node, c) == -1)
+	    read_cert_ca(fr, scope, node, c) == -1 ||
+	    read_cert_issuer(fr, scope, node, c) == -1)
 		return -1;
 	for (k = 0; c->external && ours[k] != NULL; k++)
 		if (node_entry(node, ours[k]) != NULL)
@@ -285,6 +335,9 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	    reader_word(&fr->r, scope, v, "profile", profiles, &word) == -1)
 		return -1;
 	c->profile = mem_strdup(v == NULL ? profiles[0] : profiles[word]);
+	/* Its key costs a server more; it is issued for longer. */
+	if (strcmp(c->profile, "rsa-4096") == 0 && node_get(node, "leaf") == NULL)
+		c->leaf_ms = INT64_C(3 * 365) * 86400000;
 	if ((v = node_get(node, "lands")) != NULL) {
 		if (reader_word(&fr->r, scope, v, "moment:", lands, &word) == -1)
 			return -1;

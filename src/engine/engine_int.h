@@ -20,6 +20,8 @@
 #ifndef BELAY_ENGINE_ENGINE_INT_H
 #define BELAY_ENGINE_ENGINE_INT_H
 
+#include <stdatomic.h>
+
 #include <uv.h>
 
 #include "core/buf.h"
@@ -174,6 +176,9 @@ struct engine {
 	struct asked *asks;
 	size_t	 nasks;
 	struct cert_memory *certs;
+	struct buf *passphrases;	/* by secret: what an inherited descriptor gave */
+	struct thread *making;		/* what makes certificates */
+	atomic_bool making_stops;
 	bool	*secret_given;
 
 	struct history_line *history;
@@ -272,6 +277,7 @@ bool	adopt_answer(struct engine *, uint64_t id, const struct op_result *);	/* wa
 bool	adopt_lost(struct engine *, uint64_t id);
 
 /* material.c */
+void	material_seal(struct engine *);	/* descriptors with secrets are nobody's who is started here */
 void	material_start(struct engine *);	/* secrets that can be had without asking; CA certificates */
 /* 0: ready; 1: being made or asked for, engine_material_ready() follows; -1: cannot */
 int	material_need(struct engine *, int step, struct err *);

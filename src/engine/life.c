@@ -18,6 +18,8 @@
 #include "engine/thread.h"
 #include "pki/digest.h"
 
+#define PASSPHRASE_MAX 4096	/* bytes that an inherited descriptor may give */
+
 static int
 read_file(const char *path, char **ret, size_t *ret_len, struct err *err)
 {
@@ -115,7 +117,7 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 {
 	struct engine *e = mem_alloc(sizeof(*e));
 	char *text = NULL;
-	size_t len;
+	size_t len, i;
 
 	e->options = *options;
 	e->fleet_path = mem_strdup(options->fleet_path);
@@ -153,6 +155,11 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	e->sights = mem_array(e->fleet->nendpoints, sizeof(*e->sights));
 	e->certs = mem_array(e->fleet->ncerts, sizeof(*e->certs));
 	e->secret_given = mem_array(e->fleet->nsecrets, sizeof(*e->secret_given));
+	e->passphrases = mem_array(e->fleet->nsecrets, sizeof(*e->passphrases));
+	for (i = 0; i < e->fleet->nsecrets; i++) {
+		buf_init(&e->passphrases[i], PASSPHRASE_MAX);
+		e->passphrases[i].secret = true;
+	}
 	watch_init(e);
 	*ret = e;
 	return 0;
@@ -190,8 +197,9 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 	e->events = events;
 	e->arg = arg;
 	*ret_locked = false;
-	if ((e->thread = thread_new(&e->loop, err)) == NULL)
+	if ((e->thread = thread_new(&e->loop, err)) == NULL || (e->making = thread_new(&e->loop, err)) == NULL)
 		return -1;
+	material_seal(e);
 	if (past_open(e, ret_locked, err) != 0)
 		return -1;
 	lease_init(e);
@@ -235,6 +243,9 @@ bool
 engine_close_journal(struct engine *e)
 {
 	e->stopping = true;
+	atomic_store(&e->making_stops, true);
+	if (e->making != NULL)
+		thread_drain(e->making);	/* what it has made is noted in the journal */
 	if (e->thread != NULL)
 		thread_drain(e->thread);
 	return !e->journal_ails;
@@ -280,6 +291,8 @@ engine_free(struct engine *e)
 	e->events = NULL;	/* whoever had us is on the way out */
 	lease_give_back(e);
 	workers_stop(e->workers);
+	atomic_store(&e->making_stops, true);
+	thread_free(e->making);
 	thread_free(e->thread);		/* what is queued for the journal is written first */
 	past_release(e);
 	if (e->loop_open) {

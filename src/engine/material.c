@@ -95,6 +95,7 @@ secret_from_file(const struct secret *s, struct buf *out, struct err *err)
 struct fetching {
 	struct engine *engine;
 	int	 secret;
+	int	 cert;		/* whose key it opens; NONE: it is the workers' to know */
 	uv_process_t process;
 	uv_pipe_t out;
 	uv_timer_t timer;
@@ -104,23 +105,45 @@ struct fetching {
 	int64_t	 status;
 };
 
+static void make(struct engine *, int cert, const char *passphrase);
+
+/* What opens a key of the CA stays here; a making that fails for want of it is told as such. */
+static void
+fetched_passphrase(struct fetching *f, const char *why)
+{
+	struct engine *e = f->engine;
+	char text[256];
+
+	e->certs[f->cert].making = false;
+	if (why == NULL) {
+		trim_line_end(&f->value);
+		make(e, f->cert, buf_str(&f->value));
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "passphrase of '%s': %s", e->fleet->certs[f->cert].name, why);
+	engine_material_ready(e, false, text);
+}
+
 static void
 fetching_closed(uv_handle_t *handle)
 {
 	struct fetching *f = handle->data;
 	struct engine *e = f->engine;
+	char why[96] = "";
 
 	if (--f->open > 0)
 		return;
 	if (!e->stopping) {
 		if (f->timed_out)
-			engine_tell(e, TELL_ERROR, "secret '%s': its command did not end within %d s",
-			    e->fleet->secrets[f->secret].name, COMMAND_DEADLINE_MS / 1000);
+			(void)snprintf(why, sizeof(why), "its command did not end within %d s", COMMAND_DEADLINE_MS / 1000);
 		else if (f->status != 0)
-			engine_tell(e, TELL_ERROR, "secret '%s': its command ended with %lld",
-			    e->fleet->secrets[f->secret].name, (long long)f->status);
-		else
+			(void)snprintf(why, sizeof(why), "its command ended with %lld", (long long)f->status);
+		if (f->cert != NONE)
+			fetched_passphrase(f, why[0] == '\0' ? NULL : why);
+		else if (why[0] == '\0')
 			give(e, f->secret, &f->value);
+		else
+			engine_tell(e, TELL_ERROR, "secret '%s': %s", e->fleet->secrets[f->secret].name, why);
 		engine_arm(e);
 	}
 	buf_release(&f->value);
@@ -184,7 +207,7 @@ on_fetch_late(uv_timer_t *timer)
 }
 
 static void
-fetch(struct engine *e, int secret)
+fetch(struct engine *e, int secret, int cert)
 {
 	struct fetching *f = mem_alloc(sizeof(*f));
 	uv_stdio_container_t io[3];
@@ -197,6 +220,7 @@ fetch(struct engine *e, int secret)
 	memset(io, 0, sizeof(io));
 	f->engine = e;
 	f->secret = secret;
+	f->cert = cert;
 	f->status = INT64_MIN;
 	buf_init(&f->value, SECRET_MAX);
 	f->value.secret = true;
@@ -250,7 +274,7 @@ start_secret(struct engine *e, int secret)
 			(void)buf_puts(&value, env);
 		break;
 	case SECRET_COMMAND:
-		fetch(e, secret);
+		fetch(e, secret, NONE);
 		return;
 	case SECRET_PROMPT:
 		(void)snprintf(title, sizeof(title), "%s (secret '%s')", s->prompt, s->name);
@@ -290,6 +314,15 @@ cert_dir(const struct engine *e, int cert)
 	return dir;
 }
 
+/* The file of the CA that clients trust, where it is not in our own directory; or NULL. */
+static const char *
+ca_file_of(const struct cert *c)
+{
+	if (c->external)
+		return c->ca_file != NULL && strcmp(c->ca_file, "system") != 0 ? c->ca_file : NULL;
+	return c->issuer == ISSUER_GIVEN || c->issuer == ISSUER_COMMAND ? c->issuer_ca : NULL;
+}
+
 /* The CA to verify against, where it is known without a passphrase. */
 static void
 tell_ca(struct engine *e, int cert)
@@ -301,8 +334,8 @@ tell_ca(struct engine *e, int cert)
 	char *path;
 	int fd;
 
-	if (m->ca == NULL && c->external && c->ca_file != NULL && strcmp(c->ca_file, "system") != 0) {
-		path = operators_path(c->ca_file);
+	if (m->ca == NULL && ca_file_of(c) != NULL) {
+		path = operators_path(ca_file_of(c));
 		buf_init(&pem, SECRET_MAX);
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		if (fd == -1 || read_secret_fd(fd, &pem, path, &err) != 0)
@@ -341,6 +374,16 @@ servers_need(const struct engine *e, int secret)
 }
 
 void
+material_seal(struct engine *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->fleet->nsecrets; i++)
+		if (e->fleet->secrets[i].source == SECRET_FD)
+			(void)fcntl(e->fleet->secrets[i].fd, F_SETFD, FD_CLOEXEC);
+}
+
+void
 material_start(struct engine *e)
 {
 	size_t i;
@@ -360,6 +403,8 @@ struct making {
 	char	*dir;
 	struct authority_request request;
 	struct strings names;
+	char	*ca_file, *ca_key_file, *sign_in;
+	const char **sign;
 	char	*passphrase;
 	struct authority_material made;
 	struct err err;
@@ -393,6 +438,14 @@ on_made(void *arg)
 		c->leaf = mem_strdup(m->made.leaf_pem);
 		c->key = mem_strndup(m->made.key_pem, m->made.key_len);
 		c->key_len = m->made.key_len;
+		if (m->made.warning != NULL)
+			engine_tell(e, TELL_WARN, "certificate '%s': %s", name, m->made.warning);
+		if (m->made.imported) {
+			text = mem_printf("CA of '%s' taken over", name);
+			(void)past_note(e, NONE, "made", text, NULL);
+			engine_tell(e, TELL_NOTE, "%s", text);
+			free(text);
+		}
 		if (m->made.made_ca || m->made.made_leaf) {
 			text = mem_printf("%s%s%s of '%s'", m->made.made_ca ? "CA" : "",
 			    m->made.made_ca && m->made.made_leaf ? " and " : "",
@@ -411,6 +464,10 @@ on_made(void *arg)
 	strings_release(&m->names);
 	if (m->passphrase != NULL)
 		mem_wipe_free(m->passphrase, strlen(m->passphrase));
+	free(m->ca_file);
+	free(m->ca_key_file);
+	free(m->sign_in);
+	free(m->sign);
 	free(m->dir);
 	free(m);
 }
@@ -424,6 +481,25 @@ add_name(struct strings *names, const char *name)
 		if (strcmp(names->v[i], name) == 0)
 			return;
 	*(char **)mem_push(&names->v, &names->n, sizeof(*names->v)) = mem_strdup(name);
+}
+
+static void
+add_issuer(struct making *m, const struct cert *c)
+{
+	static const enum authority_issuer issuers[] = {
+		[ISSUER_OWN] = AUTHORITY_OWN, [ISSUER_IMPORTED] = AUTHORITY_IMPORTED,
+		[ISSUER_GIVEN] = AUTHORITY_GIVEN, [ISSUER_COMMAND] = AUTHORITY_COMMAND,
+	};
+	size_t i;
+
+	m->request.issuer = issuers[c->issuer];
+	m->request.ca_file = m->ca_file = c->issuer_ca == NULL ? NULL : operators_path(c->issuer_ca);
+	m->request.ca_key_file = m->ca_key_file = c->issuer_key == NULL ? NULL : operators_path(c->issuer_key);
+	m->request.sign_in = m->sign_in = c->issuer_in == NULL ? NULL : operators_path(c->issuer_in);
+	m->request.sign_deadline_ms = c->issuer_deadline_ms;
+	m->request.sign = m->sign = mem_array(c->issuer_run.n + 1, sizeof(*m->sign));
+	for (i = 0; i < c->issuer_run.n; i++)
+		m->sign[i] = c->issuer_run.v[i];
 }
 
 static void
@@ -457,62 +533,113 @@ make(struct engine *e, int cert, const char *passphrase)
 	m->request.names = (const char *const *)m->names.v;
 	m->request.nnames = m->names.n;
 	m->request.leaf_ms = c->leaf_ms;
+	add_issuer(m, c);
+	m->request.stop = &e->making_stops;
 	m->request.now_s = engine_now_ms(e) / 1000;
 	m->request.passphrase = m->passphrase;
 	m->request.passphrase_len = strlen(m->passphrase);
 	e->certs[cert].making = true;
-	thread_do(e->thread, on_make, on_made, m);
+	/* A thread of its own: a command that signs takes its time, and the journal does not wait for it. */
+	thread_do(e->making, on_make, on_made, m);
+}
+
+/* A person is asked; a new passphrase twice. */
+static int
+ask_passphrase(struct engine *e, int cert, const char *what, struct err *err)
+{
+	const struct cert *c = &e->fleet->certs[cert];
+	char title[256], *dir;
+	bool is_new;
+
+	if (e->events == NULL || e->events->ask == NULL)
+		return err_set(err, "the keys of '%s' need their passphrase; name a secret "
+		    "for it in the fleet file (certs: %s: passphrase:)", c->name, c->name);
+	dir = cert_dir(e, cert);
+	is_new = !authority_exists(dir) && c->issuer != ISSUER_IMPORTED && c->issuer != ISSUER_GIVEN;
+	free(dir);
+	if (what != NULL)
+		(void)snprintf(title, sizeof(title), "%s (passphrase of '%s')", what, c->name);
+	else
+		(void)snprintf(title, sizeof(title), "passphrase of the %s of '%s'",
+		    c->issuer == ISSUER_COMMAND ? "leaf's key" : "CA key", c->name);
+	(void)engine_put_ask(e, ASK_CA_PASSPHRASE, cert, NULL, title,
+	    !is_new ? NULL : c->issuer == ISSUER_COMMAND ? "it seals the keys that are kept here" :
+	    "a new CA is made; nobody can renew without this passphrase", is_new);
+	return 1;
+}
+
+/* From where the fleet says; 1: making has begun, or will. */
+static int
+find_passphrase(struct engine *e, int cert, struct err *err)
+{
+	const struct cert *c = &e->fleet->certs[cert];
+	const struct secret *s;
+	struct buf value;
+	const char *env;
+	int rc = -1;
+
+	if (c->passphrase == NONE)
+		return ask_passphrase(e, cert, NULL, err);
+	s = &e->fleet->secrets[c->passphrase];
+	buf_init(&value, SECRET_MAX);
+	value.secret = true;
+	switch (s->source) {
+	case SECRET_FILE:
+		rc = secret_from_file(s, &value, err);
+		break;
+	case SECRET_FD:
+		/* It gives what it has once; several certificates may want it. */
+		if (e->passphrases[c->passphrase].len > 0)
+			rc = 0;
+		else if ((rc = read_secret_fd(s->fd, &e->passphrases[c->passphrase], "its descriptor", err)) == 0)
+			trim_line_end(&e->passphrases[c->passphrase]);
+		if (rc == 0)
+			(void)buf_puts(&value, buf_str(&e->passphrases[c->passphrase]));
+		break;
+	case SECRET_ENV:
+		if ((env = getenv(s->key)) == NULL)
+			(void)err_set(err, "the variable '%s' is not set", s->key);
+		else
+			rc = buf_puts(&value, env);
+		break;
+	case SECRET_COMMAND:
+		e->certs[cert].making = true;
+		fetch(e, c->passphrase, cert);
+		buf_release(&value);
+		return 1;
+	case SECRET_PROMPT:
+		buf_release(&value);
+		return ask_passphrase(e, cert, s->prompt, err);
+	case SECRET_HOST_ENV:
+	case SECRET_OBJECT:
+		(void)err_set(err, "the secret '%s' lies on a host, where no passphrase of a CA belongs", s->name);
+		break;
+	}
+	if (rc == 0) {
+		trim_line_end(&value);
+		make(e, cert, buf_str(&value));
+	}
+	buf_release(&value);
+	return rc == 0 ? 1 : err_wrap(err, "passphrase of the CA of '%s'", c->name);
 }
 
 int
 material_need(struct engine *e, int step, struct err *err)
 {
 	const struct step *s = &e->plan->steps[step];
-	struct buf value;
 	size_t i;
-	int rc;
 
 	for (i = 0; i < s->nmoves; i++) {
 		int cert = s->moves[i].subject;
-		const struct cert *c;
-		char title[256], *dir;
 
 		if (s->moves[i].facet != FACET_CERT)
 			continue;
-		c = &e->fleet->certs[cert];
-		if (c->external)
-			return err_set(err, "certificate '%s' is external: it is watched, not issued", c->name);
+		if (e->fleet->certs[cert].external)
+			return err_set(err, "certificate '%s' is external: it is watched, not issued",
+			    e->fleet->certs[cert].name);
 		if (e->certs[cert].key != NULL)
 			continue;
-		if (e->certs[cert].making)
-			return 1;
-		if (c->passphrase != NONE) {
-			const struct secret *secret = &e->fleet->secrets[c->passphrase];
-
-			if (secret->source != SECRET_FILE)
-				return err_set(err, "certificate '%s': its passphrase can be read "
-				    "from a file or asked for, not yet from '%s'", c->name, secret->name);
-			buf_init(&value, SECRET_MAX);
-			value.secret = true;
-			if ((rc = secret_from_file(secret, &value, err)) == 0) {
-				trim_line_end(&value);
-				make(e, cert, buf_str(&value));
-			}
-			buf_release(&value);
-			if (rc != 0)
-				return err_wrap(err, "passphrase of the CA of '%s'", c->name);
-			return 1;
-		}
-		if (e->events == NULL || e->events->ask == NULL)
-			return err_set(err, "the CA key of '%s' needs its passphrase; name a secret "
-			    "for it in the fleet file (certs: %s: passphrase:)", c->name, c->name);
-		dir = cert_dir(e, cert);
-		(void)snprintf(title, sizeof(title), "passphrase of the CA key of '%s'", c->name);
-		(void)engine_put_ask(e, ASK_CA_PASSPHRASE, cert, NULL, title,
-		    authority_exists(dir) ? NULL : "a new CA is made; nobody can renew without this passphrase",
-		    !authority_exists(dir));
-		free(dir);
-		return 1;
+		return e->certs[cert].making ? 1 : find_passphrase(e, cert, err);
 	}
 	return 0;
 }
@@ -577,4 +704,7 @@ material_release(struct engine *e)
 		mem_wipe_free(e->certs[i].key, e->certs[i].key_len);
 	}
 	free(e->certs);
+	for (i = 0; e->passphrases != NULL && i < e->fleet->nsecrets; i++)
+		buf_release(&e->passphrases[i]);
+	free(e->passphrases);
 }

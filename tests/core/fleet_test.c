@@ -677,6 +677,40 @@ a_certificate_covers_exactly_its_names(void **state)
 	fleet_free(f);
 }
 
+static void
+issuer_is_belays_own_unless_another_is_named(void **state)
+{
+	struct fleet *f = parse_text("belay: fleet/1\nhosts: { h: { ssh: h } }\n"
+	    "certs:\n"
+	    "  own: { }\n"
+	    "  given: { issuer: { ca: ~/ca.pem, key: /k } }\n"
+	    "  taken: { profile: rsa-4096, issuer: { ca: /c, key: /k, import: yes } }\n"
+	    "  shell: { issuer: { ca: /c, run: 'step ca sign /dev/stdin /dev/stdout', in: ~/pki, deadline: 5s } }\n"
+	    "  words: { profile: rsa-4096, leaf: 9d, issuer: { ca: /c, run: [sign, \"a b\"] } }\n");
+	const struct cert *c = f->certs;
+
+	(void)state;
+	assert_int_equal(c[0].issuer, ISSUER_OWN);
+	assert_int_equal(c[0].leaf_ms, INT64_C(90) * 86400000);
+	assert_int_equal(c[1].issuer, ISSUER_GIVEN);
+	assert_string_equal(c[1].issuer_ca, "~/ca.pem");
+	assert_string_equal(c[1].issuer_key, "/k");
+	assert_int_equal(c[2].issuer, ISSUER_IMPORTED);
+	assert_int_equal(c[2].leaf_ms, INT64_C(3) * 365 * 86400000);
+	assert_int_equal(c[3].issuer, ISSUER_COMMAND);
+	assert_int_equal(c[3].issuer_run.n, 3);
+	assert_string_equal(c[3].issuer_run.v[0], "/bin/sh");
+	assert_string_equal(c[3].issuer_run.v[1], "-c");
+	assert_string_equal(c[3].issuer_run.v[2], "step ca sign /dev/stdin /dev/stdout");
+	assert_string_equal(c[3].issuer_in, "~/pki");
+	assert_int_equal(c[3].issuer_deadline_ms, 5000);
+	assert_int_equal(c[4].issuer_run.n, 2);
+	assert_string_equal(c[4].issuer_run.v[1], "a b");
+	assert_int_equal(c[4].issuer_deadline_ms, 60000);
+	assert_int_equal(c[4].leaf_ms, INT64_C(9) * 86400000);
+	fleet_free(f);
+}
+
 /* ---- many links ---- */
 
 #define MANY	40	/* more than are compared one by one */
@@ -830,6 +864,7 @@ main(void)
 		cmocka_unit_test(a_driver_is_named_or_what_is_usual),
 		cmocka_unit_test(facts_that_no_step_moves),
 		cmocka_unit_test(a_certificate_covers_exactly_its_names),
+		cmocka_unit_test(issuer_is_belays_own_unless_another_is_named),
 		cmocka_unit_test(what_is_not_built_is_noted),
 		cmocka_unit_test(expansion_is_bounded),
 		cmocka_unit_test(spoilt_files_are_refused_or_read),
