@@ -1,3 +1,6 @@
+/* dlsym(3) with RTLD_NEXT */
+#define _GNU_SOURCE
+
 /*
  * What authority.h promises, judged by openssl(1) wherever it can judge.
  *
@@ -10,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -25,6 +29,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include <openssl/x509.h>
 
 #include "core/buf.h"
 #include "core/err.h"
@@ -99,6 +105,25 @@ renameat(int from_dir, const char *from, int to_dir, const char *to)
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
 }
 
+/*
+ * Where a key is sealed hundreds of times a seal costs less; what it costs
+ * otherwise has a test of its own.
+ */
+static bool cheap;
+
+X509_ALGOR *
+PKCS5_pbe2_set_scrypt(const EVP_CIPHER *cipher, const unsigned char *salt, int salt_len, unsigned char *aiv,
+    uint64_t n, uint64_t r, uint64_t p)
+{
+	union {
+		void *p;
+		X509_ALGOR *(*f)(const EVP_CIPHER *, const unsigned char *, int, unsigned char *, uint64_t, uint64_t, uint64_t);
+	} real = { dlsym(RTLD_NEXT, "PKCS5_pbe2_set_scrypt") };
+
+	assert_non_null(real.p);
+	return real.f(cipher, salt, salt_len, aiv, n, r, cheap ? 1 : p);
+}
+
 /* ---- set-up ---- */
 
 static int
@@ -107,6 +132,7 @@ make_top(void **state)
 	const char *tmp = getenv("TMPDIR");
 
 	(void)state;
+	cheap = true;
 	top = mem_printf("%s/belay-authority-test.XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	if (mkdtemp(top) == NULL)
 		return -1;
@@ -521,6 +547,7 @@ keys_at_rest_are_sealed_with_scrypt(void **state)
 	size_t i;
 
 	(void)state;
+	cheap = false;
 	m = ensured(true, true);
 	for (i = 0; i < COUNT(keys); i++) {
 		char *text = sh("openssl asn1parse -in ca/%s", keys[i]);
