@@ -222,7 +222,7 @@ system_breaches()
 		sys/*|netinet/*|arpa/*|net/*|linux/*) ;;
 		assert.h|ctype.h|dirent.h|errno.h|fcntl.h|fnmatch.h|getopt.h|grp.h|inttypes.h|langinfo.h) ;;
 		limits.h|locale.h|netdb.h|paths.h|poll.h|pthread.h|pty.h|pwd.h|sched.h|signal.h) ;;
-		spawn.h|stdarg.h|stdbool.h|stddef.h|stdint.h|stdio.h|stdlib.h|stdnoreturn.h) ;;
+		spawn.h|stdarg.h|stdatomic.h|stdbool.h|stddef.h|stdint.h|stdio.h|stdlib.h|stdnoreturn.h) ;;
 		string.h|strings.h|termios.h|time.h|unistd.h|wchar.h|mntent.h|glob.h|ifaddrs.h) ;;
 		*) echo "$where: $header is of no library that this program has" ;;
 		esac
