@@ -327,6 +327,7 @@ TESTS = \
 	remote/probe_check \
 	remote/logins \
 	remote/probe_hostile \
+	remote/matrix \
 	remote/statement \
 	remote/rehearse \
 	remote/pooler \
@@ -374,6 +375,7 @@ EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/logins = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/rehearse = tests/remote/servers.c
+EXTRA_remote/matrix = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/statement = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c tests/remote/servers.c
 

@@ -90,9 +90,7 @@ judge_tls(struct served *s, struct look *tls, const struct look *plain)
 	s->tls = tls->leg;
 	if (tls->leg == LEG_CLOSED && (plain == NULL || !plain->reached))
 		s->tls = LEG_UNKNOWN;
-	s->turned_away = tls->leg == LEG_OPEN && tls->policy;
-	if (s->turned_away && plain != NULL && plain->welcome)
-		s->tls = LEG_REFUSED;
+	s->turned_away = tls->facts.protocol != NULL && tls->policy;
 	s->tls_why = reason(tls, NULL);
 	s->protocol = tls->facts.protocol;
 	s->cipher = tls->facts.cipher;
@@ -120,8 +118,11 @@ judge(struct served_probe *p)
 	struct served *s = &r->served;
 	bool any;
 
-	if (p->tls != NULL)
+	if (p->tls != NULL) {
+		if (p->tls->leg == LEG_OPEN && p->tls->policy && p->plain != NULL && p->plain->welcome)
+			p->tls->leg = LEG_REFUSED;
 		spot_saw(p->base.spot, p->tls);
+	}
 	judge_plain(s, p->plain, p->tls);
 	judge_tls(s, p->tls, p->plain);
 	any = conclusive(s->plain) || conclusive(s->tls);
