@@ -84,6 +84,7 @@ CORE_SRC = \
 	src/core/diagnose.c \
 	src/core/explain.c \
 	src/core/expiry.c \
+	src/core/complaints.c \
 	src/core/diff.c \
 	src/core/keyfile.c \
 	src/core/envfile.c \
@@ -314,6 +315,7 @@ TESTS = \
 	core/diagnose \
 	core/explain \
 	core/expiry \
+	core/complaints \
 	core/connurl \
 	core/connstring \
 	core/setting \

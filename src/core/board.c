@@ -434,6 +434,24 @@ verifies(enum kind kind, const struct link *l, enum dial dial)
 	}
 }
 
+/* A pooler whose own link fails: of that link, and of those who wait behind it. */
+static bool
+say_leg(const struct board *b, int link, struct link_view *v)
+{
+	const struct link *l = &b->fleet->links[link];
+	int pools = b->fleet->clients[l->client].pools;
+	const struct complaint *own = pools == NONE ? NULL : board_complaint(b, pools, true);
+	const struct complaint *behind = b->fleet->endpoints[l->endpoint].kind != KIND_PGBOUNCER ? NULL :
+	    board_complaint(b, l->endpoint, true);
+
+	if (own != NULL)
+		(void)snprintf(v->why, sizeof(v->why), "its log: %s", own->text);
+	else if (behind != NULL)
+		(void)snprintf(v->why, sizeof(v->why), "its clients wait: %s cannot log in at its server: %s",
+		    b->fleet->endpoints[l->endpoint].name, behind->text);
+	return own != NULL || behind != NULL;
+}
+
 void
 board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, struct link_view *v)
 {
@@ -478,6 +496,10 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 		say(v->why, sizeof(v->why), "last seen some time ago", failed == NULL ? NULL : failed->why);
 		return;
 	}
+	if (say_leg(b, link, v) && v->tls == 0 && v->plain == 0) {
+		v->state = v->counted && census->outcome == SAW ? LINK_IDLE : LINK_UNKNOWN;
+		return;
+	}
 	if (census->outcome == SAW_PART && (v->plain == 0)) {
 		v->state = LINK_UNKNOWN;
 		say(v->why, sizeof(v->why), "inconclusive", census->why);
@@ -509,13 +531,42 @@ not_lasting(enum kind kind, const struct reading *settings, struct endpoint_view
 	buf_release(&words);
 }
 
+const struct complaint *
+board_complaint(const struct board *b, int endpoint, bool leg)
+{
+	const struct reading *r = board_reading(b, READING_CENSUS, endpoint);
+	size_t i;
+
+	for (i = 0; r != NULL && i < r->census.ncomplaints; i++)
+		if (leg ? r->census.complaints[i].leg : r->census.complaints[i].load)
+			return &r->census.complaints[i];
+	return NULL;
+}
+
+bool
+board_log_unread(const struct board *b)
+{
+	const struct reading *r;
+	size_t i;
+
+	for (i = 0; i < b->fleet->nendpoints; i++)
+		if ((r = board_reading(b, READING_CENSUS, (int)i)) != NULL && r->census.log_unread)
+			return true;
+	return false;
+}
+
 /* Is what is written or set another thing than what is served? */
 static bool
 differs(const struct endpoint_view *v)
 {
-	return (v->configured != ACCEPT_UNKNOWN && v->configured != v->served) ||
-	    /* Of rules the settings say nothing: only that TLS is on, or off. */
-	    (v->configured == ACCEPT_UNKNOWN && v->runs != ACCEPT_UNKNOWN && (v->runs == ACCEPT_PLAIN) != (v->served == ACCEPT_PLAIN));
+	return v->configured != ACCEPT_UNKNOWN && v->configured != v->served;
+}
+
+/* Or what the server says of itself, whose rules its settings do not tell: only that TLS is on, or off. */
+static bool
+claims(const struct endpoint_view *v)
+{
+	return v->runs != ACCEPT_UNKNOWN && (v->runs == ACCEPT_PLAIN) != (v->served == ACCEPT_PLAIN);
 }
 
 /* "configured both (client_tls_sslmode allow), served plaintext only: it answers that it does not do TLS" */
@@ -524,17 +575,18 @@ say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
 {
 	const struct reading *settings = board_reading(b, READING_SETTINGS, endpoint);
 	const struct served *s = &board_reading(b, READING_SERVED, endpoint)->served;
-	enum accept is = v->configured != ACCEPT_UNKNOWN ? v->configured : v->runs;
-	const char *why = v->served == ACCEPT_PLAIN ? s->tls_why : NULL;
+	enum accept is = differs(v) ? v->configured : v->runs;
+	const struct complaint *log = board_complaint(b, endpoint, false);
+	const char *why = v->served != ACCEPT_PLAIN ? NULL : log != NULL ? log->text : s->tls_why;
 	struct buf own;
 
 	buf_init(&own, 128);
 	if (settings != NULL && v->runs == is)
 		setting_accept_words(b->fleet->endpoints[endpoint].kind, settings, &own);
-	(void)snprintf(v->why, sizeof(v->why), "configured %s%s%s%s, served %s%s%s", accept_word(is),
+	(void)snprintf(v->why, sizeof(v->why), "configured %s%s%s%s, served %s%s%s%s", accept_word(is),
 	    own.len > 0 ? " (" : "", buf_str(&own), own.len > 0 ? ")" : "",
 	    v->served == ACCEPT_PLAIN ? "plaintext only" : v->served == ACCEPT_TLS ? "tls only" : accept_word(v->served),
-	    why == NULL || *why == '\0' ? "" : ": ", why == NULL ? "" : why);
+	    why == NULL || *why == '\0' ? "" : ": ", log != NULL && why == log->text ? "its log: " : "", why == NULL ? "" : why);
 	buf_release(&own);
 }
 
@@ -587,7 +639,7 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 		say(v->why, sizeof(v->why), "inconclusive",
 		    served->served.tls != LEG_OPEN && served->served.tls_why != NULL ?
 		    served->served.tls_why : served->served.plain_why);
-	else if (differs(v))
+	else if (differs(v) || claims(v))
 		say_differs(b, endpoint, v);
 }
 

@@ -23,6 +23,15 @@ void	board_feed(struct board *, struct reading *);
 /* When the link was last seen to have a session on TLS, by a census (ms since 1970); 0: never. */
 int64_t	board_tls_seen_ms(const struct board *, int link);
 
+/*
+ * The latest of what the endpoint's log says: of what it could not load, or of a pooler's own
+ * link; or NULL.
+ */
+const struct complaint *board_complaint(const struct board *, int endpoint, bool leg);
+
+/* Is a log still being read for the first time?  Then the next census has more to tell. */
+bool	board_log_unread(const struct board *);
+
 /* What stands between belay and a host, as the workers report it. */
 enum reach { REACH_UNKNOWN, REACH_CONNECTING, REACH_UP, REACH_LOST, REACH_BLOCKED };
 const char *reach_word(enum reach);

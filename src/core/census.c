@@ -330,6 +330,9 @@ census_release(struct census *c)
 	for (i = 0; i < c->nstragglers; i++)
 		straggler_release(&c->stragglers[i]);
 	free(c->stragglers);
+	for (i = 0; i < c->ncomplaints; i++)
+		free(c->complaints[i].text);
+	free(c->complaints);
 	logins_release(&c->logins);
 	memset(c, 0, sizeof(*c));
 }

@@ -262,6 +262,10 @@ tls_not_loaded(struct looking *l)
 {
 	bool on = l->e->configured == ACCEPT_BOTH || l->e->configured == ACCEPT_TLS || l->e->configured == ACCEPT_MUTUAL;
 
+	/* The log said so: what is served, if anything, was loaded before. */
+	if (l->by_words)
+		return l->e->tls == LEG_OPEN ? because(l, FIT_YES, "what is served was loaded before that: the next start fails") :
+		    on ? because(l, FIT_YES, "configured %s, served plaintext only", accept_word(l->e->configured)) : FIT_YES;
 	if (!on || l->e->tls == LEG_OPEN || (l->e->said != NULL && !has_no_tls(l)))
 		return FIT_NO;
 	if (l->e->tls == LEG_UNKNOWN && !has_no_tls(l))
@@ -533,6 +537,18 @@ lacks_issuer(const struct looking *l)
 	    strstr(why, "unable to verify the first") != NULL;
 }
 
+/* The words, or that the file was looked for and is not there. */
+static enum fit
+ca_missing(struct looking *l)
+{
+	const struct clues *e = l->e;
+
+	if (l->by_words)
+		return FIT_YES;
+	return e->said == NULL && !e->waited && e->anchor == ANCHOR_NONE && e->tls == LEG_OPEN && e->dial != DIAL_UNKNOWN &&
+	    e->dial >= DIAL_VERIFY_CA ? because(l, FIT_YES, "the file that it is told to verify by is not there") : FIT_NO;
+}
+
 static enum fit
 chain_incomplete(struct looking *l)
 {
@@ -764,7 +780,8 @@ static const struct {
 	    "server went on as it was; the next start may fail for it",
 	    "read the server's log for \"SSL configuration was not reloaded\" (PgBouncer before 1.25 says nothing): mode "
 	    "and owner of the key, name of the file; then reload and look at what is served, not at what is set" },
-	    tls_not_loaded, WORDS("ssl configuration was not reloaded", "tls setup failed") },
+	    tls_not_loaded, WORDS("ssl configuration was not reloaded", "tls setup failed",
+	    "tls configuration could not be reloaded", "unable to update tls configuration") },
 	[CAUSE_NO_TLS] = { { "no-tls",
 	    "the server does not speak TLS: it is not configured",
 	    "configure TLS at the server first (the step that lets it accept both), then the client" }, no_tls,
@@ -840,7 +857,7 @@ static const struct {
 	[CAUSE_CA_FILE_MISSING] = { { "ca-file-missing",
 	    "the client verifies, and the file with the CA is not where it looks for it",
 	    "put the CA there, or name the file (sslrootcert, REDIS_SSL_CA_CERT); inside a container the path is the "
-	    "container's" }, by_words, WORDS("root certificate file&does not exist", "could not read root certificate file",
+	    "container's" }, ca_missing, WORDS("root certificate file&does not exist", "could not read root certificate file",
 	    "could not open ca file", "cafile&no such file", "ssl_ca_certs&no such file",
 	    "ca certificate&no such file or directory") },
 	[CAUSE_CHAIN_INCOMPLETE] = { { "chain-incomplete",
@@ -989,6 +1006,24 @@ lower(const char *said)
 			ret[i] = ' ';
 	}
 	return ret;
+}
+
+bool
+cause_said(const char *text, enum speaker by, enum cause *ret)
+{
+	struct clues e;
+	struct looking l = { &e, lower(text), false, NULL };
+	size_t i, k;
+	bool said = false;
+
+	clues_init(&e, KIND_POSTGRES);
+	e.by = by;
+	for (i = 0; i < CAUSE_COUNT && !said; i++)
+		for (k = 0; rows[i].words[k] != NULL && !said; k++)
+			if ((said = entry_said(&l, rows[i].words[k])))
+				*ret = (enum cause)i;
+	free(l.said);
+	return said;
 }
 
 size_t

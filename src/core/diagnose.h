@@ -60,6 +60,8 @@ enum speaker {
 	SAID_BY_CLIENT,		/* a client or its library, or a probe in its place */
 	SAID_BY_SERVER		/* the endpoint's own log */
 };
+/* The first row whose words stand in the text, in the order of the table; no fact is asked. */
+bool	cause_said(const char *text, enum speaker, enum cause *ret);
 
 /* What is the matter with the server's private key on its host. */
 enum key_state {

@@ -134,8 +134,47 @@ clues_of_endpoint(const struct explaining *x, int endpoint, struct clues *c)
 	c->listens = listens(x, endpoint);
 	c->dials = e->names.n > 0 ? e->names.v[0] : NULL;
 	board_endpoint(x->b, endpoint, x->now_ms, FOREVER, &v);
-	c->configured = v.configured;
+	c->configured = v.configured != ACCEPT_UNKNOWN ? v.configured : v.runs;
+	if (v.runs != ACCEPT_UNKNOWN && v.restarts != ACCEPT_UNKNOWN && v.runs != v.restarts) {
+		c->configured = v.runs;
+		c->persisted = v.restarts;
+	}
 	return true;
+}
+
+/* What its own log says, with what is seen beside it; true: what it was given could not be loaded. */
+static bool
+explain_log(struct explaining *x, int endpoint, const struct clues *seen)
+{
+	const struct reading *r = board_reading(x->b, READING_CENSUS, endpoint);
+	struct diagnosis d[DIAGNOSES_MAX];
+	struct clues c = *seen;
+	char age[32], words[768];
+	bool load = false, particular = false;
+	size_t i, k, n;
+
+	c.by = SAID_BY_SERVER;
+	for (i = 0; r != NULL && i < r->census.ncomplaints; i++) {
+		const struct complaint *said = &r->census.complaints[i];
+
+		if (said->leg)
+			continue;
+		c.said = said->text;
+		load = load || said->load;
+		text_age(age, sizeof(age), x->now_ms > said->last_ms ? x->now_ms - said->last_ms : 0);
+		n = diagnose(&c, d);
+		for (k = 0; k < n; k++)
+			particular = particular || d[k].cause < CAUSE_TLS_NOT_LOADED;
+		for (k = 0; k < n; k++) {
+			/* Of that which only comes of another cause the log has the other, too. */
+			if (d[k].cause == CAUSE_TLS_NOT_LOADED && particular)
+				continue;
+			(void)snprintf(words, sizeof(words), "%.200s%sits log, %s ago%s: %.300s", d[k].because,
+			    d[k].because[0] == '\0' ? "" : "; ", age, said->count > 1 ? " (not for the first time)" : "", said->text);
+			(void)push(x, NONE, endpoint, NONE, (int)d[k].cause, d[k].sure, words);
+		}
+	}
+	return load;
 }
 
 static void
@@ -144,6 +183,7 @@ explain_endpoint(struct explaining *x, int endpoint)
 	const struct reading *bad = board_failure(x->b, READING_SERVED, endpoint);
 	struct diagnosis d[DIAGNOSES_MAX];
 	struct clues c;
+	bool load;
 	size_t i, n;
 
 	if (!clues_of_endpoint(x, endpoint, &c)) {
@@ -156,11 +196,12 @@ explain_endpoint(struct explaining *x, int endpoint)
 		c.listens = listens(x, endpoint);
 	}
 	n = diagnose(&c, d);
+	load = explain_log(x, endpoint, &c);
 	if (n == 0 && bad != NULL)
 		(void)push(x, NONE, endpoint, NONE, NO_CAUSE, true, bad->why);
 	for (i = 0; i < n; i++)
 		/* That it has no TLS is where a cutover begins. */
-		if (d[i].cause != CAUSE_NO_TLS)
+		if (d[i].cause != CAUSE_NO_TLS && !(load && d[i].cause == CAUSE_TLS_NOT_LOADED))
 			(void)push(x, NONE, endpoint, NONE, (int)d[i].cause, d[i].sure, d[i].because);
 }
 
@@ -245,6 +286,27 @@ leg_of(const struct explaining *x, int endpoint, const struct explanations *in)
 	return NULL;
 }
 
+/* What its own CA file was seen to hold, where one is named and was read. */
+static enum anchor
+anchor_of(const struct explaining *x, int link)
+{
+	const struct link *l = &x->f->links[link];
+	int host = link_host(x->f, l);
+	const struct reading *r = host == NONE ? NULL : board_reading(x->b, READING_HOST, host);
+	size_t i;
+
+	for (i = 0; r != NULL && i < r->nfacets; i++) {
+		const struct facet_seen *s = &r->facets[i];
+
+		if (s->facet != FACET_TRUST || s->subject != link)
+			continue;
+		if (s->odd)
+			return s->detail != NULL && strstr(s->detail, "does not exist") != NULL ? ANCHOR_NONE : ANCHOR_OTHER;
+		return s->value == l->trust_cert && l->trust_cert != NONE ? ANCHOR_ISSUER : ANCHOR_UNKNOWN;
+	}
+	return ANCHOR_UNKNOWN;
+}
+
 /* What is known of how the link dials, beside what is known of its endpoint. */
 static bool
 clues_of_link(const struct explaining *x, int link, struct clues *c, struct hba_answer *now, struct hba_answer *by_tls)
@@ -253,6 +315,7 @@ clues_of_link(const struct explaining *x, int link, struct clues *c, struct hba_
 	const struct endpoint *e = &x->f->endpoints[l->endpoint];
 	bool seen = clues_of_endpoint(x, l->endpoint, c);
 	struct link_view v;
+	const struct complaint *leg;
 	int port;
 
 	board_link(x->b, link, x->now_ms, FOREVER, &v);
@@ -261,6 +324,11 @@ clues_of_link(const struct explaining *x, int link, struct clues *c, struct hba_
 	c->dials = link_dials_name(x->f, l);
 	c->shows = l->stray ? KNOWN_YES : NOT_KNOWN;
 	c->demands = c->configured == ACCEPT_MUTUAL ? KNOWN_YES : NOT_KNOWN;
+	c->anchor = anchor_of(x, link);
+	if (e->kind == KIND_PGBOUNCER && (leg = board_complaint(x->b, l->endpoint, true)) != NULL) {
+		c->leg_fails = KNOWN_YES;
+		c->leg_why = leg->text;
+	}
 	if (v.dial == DIAL_UNKNOWN)
 		return seen;
 	port = link_dials_port(x->f, l, v.dial);
@@ -276,6 +344,7 @@ clues_of_link(const struct explaining *x, int link, struct clues *c, struct hba_
 static void
 explain_link(struct explaining *x, int link)
 {
+	const struct complaint *leg = NULL;
 	struct diagnosis d[DIAGNOSES_MAX];
 	struct hba_answer now, by_tls;
 	struct clues c;
@@ -285,7 +354,14 @@ explain_link(struct explaining *x, int link)
 	if (!clues_of_link(x, link, &c, &now, &by_tls) || c.dial == DIAL_UNKNOWN)
 		return;
 	narrow(&c);
+	if (x->f->clients[x->f->links[link].client].pools != NONE &&
+	    (leg = board_complaint(x->b, x->f->clients[x->f->links[link].client].pools, true)) != NULL) {
+		c.said = leg->text;
+		c.by = SAID_BY_CLIENT;
+	}
 	n = diagnose(&c, d);
+	if (n == 0 && leg != NULL)
+		(void)push(x, NONE, NONE, link, NO_CAUSE, true, leg->text);
 	for (i = 0; i < n; i++)
 		/* What an endpoint lacks is the link's trouble where the link wants it. */
 		if ((d[i].cause != CAUSE_NO_TLS && d[i].cause != CAUSE_TLS_NOT_LOADED) || c.dial >= DIAL_REQUIRE)
@@ -304,6 +380,17 @@ wanted_link(const struct fleet *f, int link, const char *name, const struct indi
 	    (f->clients[f->links[link].client].of != NULL && strcmp(f->clients[f->links[link].client].of, name) == 0);
 }
 
+static bool
+told_of_link(const struct explanations *all, int link, int cause)
+{
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->v[i].link == link && all->v[i].cause == cause)
+			return true;
+	return false;
+}
+
 /* Its clients, once its own links are known. */
 static void
 explain_pooled(struct explaining *x, int link, const struct explanations *legs)
@@ -311,7 +398,7 @@ explain_pooled(struct explaining *x, int link, const struct explanations *legs)
 	const struct explained *leg = leg_of(x, x->f->links[link].endpoint, legs);
 	char words[512];
 
-	if (leg == NULL)
+	if (leg == NULL || told_of_link(x->ret, link, CAUSE_POOLER_LEG))
 		return;
 	(void)snprintf(words, sizeof(words), "%.160s: %s%s%.250s", x->f->links[leg->link].name,
 	    cause_row((enum cause)leg->cause)->name, leg->because == NULL ? "" : ", ", leg->because == NULL ? "" : leg->because);

@@ -228,6 +228,22 @@ put_logins(struct buf *out, const struct logins *l)
 }
 
 static void
+put_complaints(struct buf *out, const struct census *c)
+{
+	size_t i, n = put_count(out, c->ncomplaints, READING_COMPLAINTS_MAX);
+
+	blob_put_int(out, c->log_unread);
+	for (i = 0; i < n; i++) {
+		blob_put_int(out, c->complaints[i].load);
+		blob_put_int(out, c->complaints[i].leg);
+		blob_put_int(out, c->complaints[i].count);
+		blob_put_int(out, c->complaints[i].first_ms);
+		blob_put_int(out, c->complaints[i].last_ms);
+		put_str(out, c->complaints[i].text, READING_SHORT_MAX);
+	}
+}
+
+static void
 put_census(struct buf *out, const struct census *c)
 {
 	const struct straggler *s;
@@ -261,6 +277,7 @@ put_census(struct buf *out, const struct census *c)
 	blob_put_int(out, c->unaccounted_from_ms);
 	blob_put_int(out, c->own_tls < 0 ? -1 : c->own_tls > 0);
 	put_logins(out, &c->logins);
+	put_complaints(out, c);
 }
 
 static void
@@ -502,6 +519,25 @@ get_logins(struct blob_reader *b, struct logins *l)
 }
 
 static void
+get_complaints(struct blob_reader *b, struct census *c)
+{
+	size_t i, n = get_count(b, READING_COMPLAINTS_MAX, 48);
+
+	if (n > 0)
+		c->complaints = mem_array(n, sizeof(*c->complaints));
+	c->ncomplaints = n;
+	c->log_unread = blob_bool(b);
+	for (i = 0; i < n && !b->bad; i++) {
+		c->complaints[i].load = blob_bool(b);
+		c->complaints[i].leg = blob_bool(b);
+		c->complaints[i].count = get_u32(b);
+		c->complaints[i].first_ms = blob_int(b, 0, INT64_MAX);
+		c->complaints[i].last_ms = blob_int(b, 0, INT64_MAX);
+		c->complaints[i].text = get_given(b, READING_SHORT_MAX);
+	}
+}
+
+static void
 get_census(struct blob_reader *b, struct census *c)
 {
 	struct straggler *s;
@@ -541,6 +577,7 @@ get_census(struct blob_reader *b, struct census *c)
 	c->unaccounted_from_ms = blob_int(b, 0, INT64_MAX);
 	c->own_tls = (int)blob_int(b, -1, 1);
 	get_logins(b, &c->logins);
+	get_complaints(b, c);
 }
 
 static void

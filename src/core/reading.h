@@ -35,6 +35,7 @@ enum outcome {
 #define READING_STRAGGLERS_MAX	200
 #define READING_LOGINS_MAX	2048	/* links with logins */
 #define READING_WHO_MAX		64	/* names among them */
+#define READING_COMPLAINTS_MAX	16
 #define READING_PAIRS_MAX	256
 #define READING_LINKS_MAX	FLEET_ITEMS_MAX
 #define READING_FACETS_MAX	1024
@@ -146,6 +147,14 @@ struct logins {
 	size_t	 nwho;			/* at most READING_WHO_MAX */
 };
 
+struct complaint {		/* a line of the server's own log that says what is wrong with TLS (complaints.h) */
+	bool	 load;		/* what it was given could not be loaded, and nothing was reloaded since */
+	bool	 leg;		/* a pooler says it of its own link */
+	uint32_t count;
+	int64_t	 first_ms, last_ms;
+	char	*text;		/* the latest */
+};
+
 struct census {
 	struct link_count *links;	/* only links with sessions, or that dial here */
 	size_t	 nlinks;
@@ -162,6 +171,9 @@ struct census {
 	int64_t	 unaccounted;	/* connections since unaccounted_from_ms that nobody saw; -1: not known */
 	int64_t	 unaccounted_from_ms;
 	struct logins logins;
+	struct complaint *complaints;	/* the latest first */
+	size_t	 ncomplaints;		/* at most READING_COMPLAINTS_MAX */
+	bool	 log_unread;		/* its log is being read for the first time: the next census will have it */
 };
 
 struct facet_seen {		/* one facet as written in the files of one host */

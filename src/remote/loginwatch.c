@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "core/buf.h"
+#include "core/complaints.h"
 #include "core/logins.h"
 #include "core/logtime.h"
 #include "core/mem.h"
@@ -34,6 +35,7 @@
 struct loginwatch {
 	struct spot *spot;
 	struct loginlog *log;
+	struct complaints *complaints;
 	struct login_book *book;
 	int64_t	 from_ms;	/* INT64_MAX: nothing was read yet */
 	char	*why;		/* what keeps it from reading, or NULL */
@@ -53,6 +55,32 @@ wall_ms(void)
 
 	(void)clock_gettime(CLOCK_REALTIME, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Some of it came. */
+static void
+feed(struct loginwatch *w, const char *text, size_t len, int64_t at_ms)
+{
+	complaints_feed(w->complaints, text, len, at_ms);
+	if (w->log != NULL)
+		loginlog_feed(w->log, text, len, at_ms);
+}
+
+/* Something is missing here. */
+static void
+skip(struct loginwatch *w)
+{
+	complaints_gap(w->complaints);
+	if (w->log != NULL)
+		loginlog_gap(w->log);
+}
+
+/* A Redis tells no logins. */
+static struct loginlog *
+new_log(struct loginwatch *w, loginlog_found *found)
+{
+	return w->spot->set->c.fleet->endpoints[w->spot->endpoint].kind == KIND_REDIS ? NULL :
+	    loginlog_new(w->spot->set->c.fleet->endpoints[w->spot->endpoint].kind, found, w);
 }
 
 static bool
@@ -100,8 +128,8 @@ heard(void *arg, bool gap, int64_t at_ms, const char *text, size_t len)
 	if (w->again)
 		return;
 	if (gap)
-		loginlog_gap(w->log);
-	loginlog_feed(w->log, text, len, at_ms);
+		skip(w);
+	feed(w, text, len, at_ms);
 }
 
 /* ---- errands ---- */
@@ -198,17 +226,19 @@ file_read(struct loginwatch *w, struct buf *out)
 	login_book_free(w->book);
 	w->book = login_book_new();
 	loginlog_free(w->log);
-	w->log = loginlog_new(spot_endpoint(w->spot)->kind, found, w);
+	w->log = new_log(w, found);
+	complaints_free(w->complaints);
+	w->complaints = complaints_new(spot_endpoint(w->spot)->kind);
 	w->from_ms = w->asked_ms;
 	if (last != -1 && logtime_zone(last, changed, &zone)) {
 		w->from_ms = first + zone - skew;
 		if (from > 0)
-			loginlog_gap(w->log);
+			skip(w);
 		for (s = out->data, at = w->from_ms; s < end; s = next) {
 			next = line_end(s, end);
 			if ((t = logtime_line(s, (size_t)(next - s))) != -1)
 				at = t + zone - skew;
-			loginlog_feed(w->log, s, (size_t)(next - s), at);
+			feed(w, s, (size_t)(next - s), at);
 		}
 	}
 	buf_init(&b, 0);
@@ -290,7 +320,7 @@ since_read(struct loginwatch *w, struct buf *out)
 	if (w->from_ms == INT64_MAX)
 		w->from_ms = w->since_ms;
 	if (out->over) {
-		loginlog_gap(w->log);
+		skip(w);
 		w->from_ms = w->asked_ms;
 	}
 	for (; s != NULL && s < end; s = next) {
@@ -300,7 +330,7 @@ since_read(struct loginwatch *w, struct buf *out)
 		/* A line's own time counts where it can be true, whatever its zone is said to be. */
 		t = logtime_line(s, (size_t)(next - s));
 		at = t >= w->since_ms && t <= w->asked_ms + OVERLAP_MS ? t : w->asked_ms;
-		loginlog_feed(w->log, s, (size_t)(next - s), at);
+		feed(w, s, (size_t)(next - s), at);
 	}
 	w->due_ms = w->asked_ms + LOGINWATCH_EVERY_MS;
 }
@@ -328,12 +358,13 @@ loginwatch_new(struct spot *spot)
 	const struct endpoint *ep = spot_endpoint(spot);
 	struct loginwatch *w;
 
-	if (ep->kind == KIND_REDIS || ep->log_host == NONE || (ep->log_run == NULL && ep->log_file == NULL))
+	if (ep->log_host == NONE || (ep->log_run == NULL && ep->log_file == NULL))
 		return NULL;
 	w = mem_alloc(sizeof(*w));
 	w->spot = spot;
 	w->from_ms = INT64_MAX;
-	w->log = loginlog_new(ep->kind, found, w);
+	w->log = new_log(w, found);
+	w->complaints = complaints_new(ep->kind);
 	w->book = login_book_new();
 	if (ep->log_file == NULL && !asks_since(ep))
 		follow_listen(spot->follow, heard, w);
@@ -348,6 +379,7 @@ loginwatch_free(struct loginwatch *w)
 	errand_cancel(w->errand);
 	follow_free(w->file);
 	loginlog_free(w->log);
+	complaints_free(w->complaints);
 	login_book_free(w->book);
 	free(w->known);
 	free(w->why);
@@ -386,6 +418,8 @@ loginwatch_read(struct loginwatch *w, struct logins *ret)
 	if (w == NULL)
 		return;
 	go_on(w, now_ms);
+	if (w->log == NULL)
+		return;
 	loginlog_settle(w->log, now_ms);
 	if (w->from_ms == INT64_MAX || w->why != NULL) {
 		ret->seen = LOGINS_BLIND;
@@ -399,4 +433,13 @@ loginwatch_read(struct loginwatch *w, struct logins *ret)
 	if (!login_book_tell(w->book, w->spot->set->c.fleet, &w->spot->set->known, w->spot->endpoint, ret) &&
 	    ret->why == NULL)
 		ret->why = mem_strdup("more different logins than are kept");
+}
+
+void
+loginwatch_complaints(struct loginwatch *w, struct census *ret)
+{
+	if (w == NULL)
+		return;
+	complaints_tell(w->complaints, wall_ms(), ret);
+	ret->log_unread = w->errand != NULL && w->from_ms == INT64_MAX && w->why == NULL;
 }

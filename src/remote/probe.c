@@ -278,6 +278,7 @@ spot_logins(struct spot *spot, bool logged, struct census *c)
 {
 	logins_release(&c->logins);
 	loginwatch_read(spot->logins, &c->logins);
+	loginwatch_complaints(spot->logins, c);
 	if (c->logins.seen == LOGINS_SINCE && !logged) {
 		c->logins.seen = LOGINS_BLIND;
 		free(c->logins.why);

@@ -643,6 +643,7 @@ census_finish(struct redis *r)
 		probe_say(r->probe, SAW_PART, "%u sessions on a port that is neither the plaintext nor the TLS one",
 		    p->elsewhere);
 	spot_doubts(r->spot, r->probe);
+	spot_logins(r->spot, true, &r->probe->reading.census);
 }
 
 static const struct redis_script census_script = {

@@ -9,9 +9,10 @@
 #include "verbs/run.h"
 
 #define LOOK_MS		20000	/* how long the first look may take */
+#define LOG_MS		5000	/* how much longer for logs that are read for the first time */
 
 struct explain {
-	int64_t	 since_ms, deadline_ms;
+	int64_t	 since_ms, log_deadline_ms, deadline_ms;
 };
 
 static void
@@ -58,6 +59,14 @@ turn(struct run *r)
 	}
 	if (!engine_swept(e, x->since_ms) && now_ms < x->deadline_ms)
 		return;
+	/* They come with the next look. */
+	if (board_log_unread(engine_board(e)) && now_ms < x->deadline_ms) {
+		if (x->log_deadline_ms == 0)
+			x->deadline_ms = x->log_deadline_ms = now_ms + LOG_MS;
+		x->since_ms = engine_sweep(e);
+		engine_wake_in(e, LOG_MS);
+		return;
+	}
 	if (explain_board(&all, engine_fleet(e), engine_board(e), now_ms, r->options->step, &err) != 0) {
 		run_end(r, out_fail(&err));
 		return;

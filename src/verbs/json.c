@@ -220,6 +220,26 @@ unaccounted_object(const struct census *c, int64_t now_ms)
 }
 
 static json_t *
+complaints_array(const struct census *c, int64_t now_ms)
+{
+	json_t *a = json_array(), *o;
+	size_t i;
+
+	for (i = 0; c != NULL && i < c->ncomplaints; i++) {
+		const struct complaint *said = &c->complaints[i];
+
+		o = json_object();
+		put(o, "about", json_string(said->leg ? "leg" : said->load ? "load" : "client"));
+		put(o, "text", words(said->text));
+		put(o, "count", json_integer(said->count));
+		put(o, "first_s", last(now_ms, said->first_ms));
+		put(o, "last_s", last(now_ms, said->last_ms));
+		add(a, o);
+	}
+	return a;
+}
+
+static json_t *
 endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
 {
 	const struct endpoint *ep = &engine_fleet(e)->endpoints[endpoint];
@@ -256,6 +276,7 @@ endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
 		put(o, "sessions_total", json_null());
 	}
 	put(o, "logins", logins_of_endpoint(census == NULL ? NULL : &census->census, now_ms));
+	put(o, "complaints", complaints_array(census == NULL ? NULL : &census->census, now_ms));
 	put(o, "unaccounted", unaccounted_object(census == NULL ? NULL : &census->census, now_ms));
 	return o;
 }

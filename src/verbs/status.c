@@ -14,10 +14,11 @@
 
 /* How long the first look may take before what there is is shown. */
 #define LOOK_MS		20000
+#define LOG_MS		5000	/* how much longer for logs that are read for the first time */
 #define WATCH_MS	2000
 
 struct status {
-	int64_t	 since_ms, deadline_ms, shown_ms;
+	int64_t	 since_ms, log_deadline_ms, deadline_ms, shown_ms;
 };
 
 static void
@@ -231,6 +232,14 @@ turn(struct run *r)
 	if (s->shown_ms == 0 ? !engine_swept(e, s->since_ms) && now_ms < s->deadline_ms :
 	    now_ms - s->shown_ms < WATCH_MS)
 		return;
+	/* They come with the next look. */
+	if (s->shown_ms == 0 && board_log_unread(engine_board(e)) && now_ms < s->deadline_ms) {
+		if (s->log_deadline_ms == 0)
+			s->deadline_ms = s->log_deadline_ms = now_ms + LOG_MS;
+		s->since_ms = engine_sweep(e);
+		engine_wake_in(e, LOG_MS);
+		return;
+	}
 	s->shown_ms = now_ms;
 	if (r->options->json)
 		json_status(e);

@@ -1,0 +1,192 @@
+/*
+ * complaints: see complaints.h.  Owns a row for each cause and side, and the
+ * line that is being put together.
+ */
+#include "core/complaints.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/diagnose.h"
+#include "core/mem.h"
+
+#define LINE_MAX_BYTES	2048	/* the rest of a longer one is not read */
+
+struct row {
+	uint32_t count;
+	int64_t	 first_ms, last_ms;
+	char	*text;		/* NULL: none */
+};
+
+struct complaints {
+	enum kind kind;
+	struct row rows[2][CAUSE_COUNT];	/* [1]: of a pooler's own link */
+	char	 line[LINE_MAX_BYTES];
+	size_t	 len;
+};
+
+static bool
+is_load(enum cause cause)
+{
+	return cause <= CAUSE_TLS_NOT_LOADED;
+}
+
+/* Logging in, and what only looks at a moment, is told by others. */
+static bool
+is_kept(enum cause cause)
+{
+	return is_load(cause) || (cause >= CAUSE_TLS_TO_PLAINTEXT && cause <= CAUSE_PLAINTEXT_TO_TLS) ||
+	    (cause >= CAUSE_CLOCK && cause <= CAUSE_CIPHER) || cause == CAUSE_POOLER_LEG;
+}
+
+struct complaints *
+complaints_new(enum kind kind)
+{
+	struct complaints *c = mem_alloc(sizeof(*c));
+
+	c->kind = kind;
+	return c;
+}
+
+static void
+forget(struct row *r)
+{
+	free(r->text);
+	memset(r, 0, sizeof(*r));
+}
+
+void
+complaints_free(struct complaints *c)
+{
+	size_t i;
+
+	if (c == NULL)
+		return;
+	for (i = 0; i < CAUSE_COUNT; i++) {
+		forget(&c->rows[0][i]);
+		forget(&c->rows[1][i]);
+	}
+	free(c);
+}
+
+void
+complaints_gap(struct complaints *c)
+{
+	c->len = 0;
+}
+
+/* Does the server begin anew with what it is given? */
+static bool
+begins_anew(enum kind kind, const char *line)
+{
+	static const char *const words[KIND_COUNT][4] = {
+		[KIND_POSTGRES] = { "received SIGHUP", "starting PostgreSQL", NULL },
+		[KIND_PGBOUNCER] = { "got SIGHUP", "RELOAD command issued", "process up", NULL },
+		[KIND_REDIS] = { "Redis is starting", "Server initialized", NULL },
+	};
+	size_t i;
+
+	for (i = 0; words[kind][i] != NULL; i++)
+		if (strstr(line, words[kind][i]) != NULL)
+			return true;
+	return false;
+}
+
+/* Without what stands before it: time, process, severity. */
+static const char *
+message_of(const char *line)
+{
+	static const char *const severities[] = {
+		"LOG:  ", "FATAL:  ", "WARNING:  ", "ERROR:  ", " WARNING ", " ERROR ", " FATAL ", " LOG ", " # ", " * ", NULL
+	};
+	const char *at, *best = NULL;
+	size_t i;
+
+	for (i = 0; severities[i] != NULL; i++)
+		if ((at = strstr(line, severities[i])) != NULL && (best == NULL || at + strlen(severities[i]) < best))
+			best = at + strlen(severities[i]);
+	return best == NULL ? line : best;
+}
+
+static void
+take_line(struct complaints *c, int64_t at_ms)
+{
+	const char *message;
+	enum cause cause;
+	struct row *r;
+	bool leg;
+	size_t i;
+
+	c->line[c->len] = '\0';
+	c->len = 0;
+	if (begins_anew(c->kind, c->line))
+		for (i = 0; i < CAUSE_COUNT; i++)
+			if (is_load((enum cause)i))
+				forget(&c->rows[0][i]);
+	message = message_of(c->line);
+	/* "S-0x55e: db/user@10.0.0.1:5432 …": a pooler of one of its own connections to a server. */
+	leg = c->kind == KIND_PGBOUNCER && strncmp(message, "S-0x", 4) == 0;
+	if (!cause_said(message, leg ? SAID_BY_CLIENT : SAID_BY_SERVER, &cause) || !is_kept(cause))
+		return;
+	leg = leg || (c->kind == KIND_PGBOUNCER && cause == CAUSE_POOLER_LEG);
+	r = &c->rows[leg][cause];
+	if (r->count == 0 || r->text == NULL)
+		r->first_ms = at_ms;
+	r->count++;
+	r->last_ms = at_ms;
+	free(r->text);
+	r->text = mem_strndup(message, strnlen(message, COMPLAINT_TEXT_MAX));
+}
+
+void
+complaints_feed(struct complaints *c, const char *text, size_t len_bytes, int64_t at_ms)
+{
+	size_t i;
+
+	for (i = 0; i < len_bytes; i++)
+		if (text[i] == '\n' || text[i] == '\r')
+			take_line(c, at_ms);
+		else if (c->len < sizeof(c->line) - 1)
+			c->line[c->len++] = text[i] == '\0' ? ' ' : text[i];
+}
+
+static void
+tell(struct census *ret, const struct row *r, enum cause cause, bool leg)
+{
+	struct complaint *to = mem_push(&ret->complaints, &ret->ncomplaints, sizeof(*to));
+
+	to->load = !leg && is_load(cause);
+	to->leg = leg;
+	to->count = r->count;
+	to->first_ms = r->first_ms;
+	to->last_ms = r->last_ms;
+	to->text = mem_strdup(r->text);
+}
+
+static int
+later(const void *a, const void *b)
+{
+	const struct complaint *x = a, *y = b;
+
+	return x->last_ms > y->last_ms ? -1 : x->last_ms < y->last_ms;
+}
+
+void
+complaints_tell(const struct complaints *c, int64_t now_ms, struct census *ret)
+{
+	size_t i, leg;
+
+	for (leg = 0; leg < 2; leg++)
+		for (i = 0; i < CAUSE_COUNT; i++) {
+			const struct row *r = &c->rows[leg][i];
+
+			if (r->text == NULL || (leg == 1 && now_ms - r->last_ms > COMPLAINTS_LEG_MS) ||
+			    (leg == 0 && !is_load((enum cause)i) && now_ms - r->last_ms > COMPLAINTS_MS) ||
+			    ret->ncomplaints >= READING_COMPLAINTS_MAX)
+				continue;
+			tell(ret, r, (enum cause)i, leg == 1);
+		}
+	if (ret->ncomplaints > 1)
+		qsort(ret->complaints, ret->ncomplaints, sizeof(*ret->complaints), later);
+}
