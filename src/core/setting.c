@@ -313,7 +313,7 @@ put_restarts(enum kind kind, const struct reading *r, struct buf *out)
 		return 0;
 	(void)buf_printf(out, "runtime %s, after a restart %s: %s", does_words(kind, runs), does_words(kind, then),
 	    kind == KIND_REDIS ? "set by CONFIG SET, not rewritten" : kind == KIND_PGBOUNCER ?
-	    "set at the console, and not in its file; or its file was edited and not reloaded" :
+	    "set at the console and not in its file, or its file not reloaded" :
 	    "its files say so, and were not reloaded");
 	return 1;
 }
