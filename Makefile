@@ -191,6 +191,8 @@ REMOTE_SRC = \
 	src/remote/hostops_run.c \
 	src/remote/activate.c \
 	src/remote/held.c \
+	src/remote/canary.c \
+	src/remote/canary_held.c \
 	src/remote/reload.c \
 	src/remote/drain.c \
 	src/remote/drain_list.c \
@@ -212,6 +214,7 @@ ENGINE_SRC = \
 	src/engine/sight.c \
 	src/engine/insist.c \
 	src/engine/judge.c \
+	src/engine/canaries.c \
 	src/engine/prove.c \
 	src/engine/lease.c \
 	src/engine/adopt.c \
@@ -255,6 +258,7 @@ UI_SRC = \
 	ui/pane_fleet.c \
 	ui/pane_proof.c \
 	ui/pane_step.c \
+	ui/pane_canary.c \
 	ui/pane_trouble.c \
 	ui/pane_words.c \
 	ui/proven.c \
@@ -415,6 +419,7 @@ E2E = \
 	tests/e2e/console.sh \
 	tests/e2e/kill.sh \
 	tests/e2e/faults.sh \
+	tests/e2e/breach.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \
 	tests/e2e/become.sh \

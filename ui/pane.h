@@ -42,6 +42,11 @@ void	proof_page(struct page *, const struct scene *, int chosen);
 /* What the check `proof` stands for, and what is known of it so far: goes on where the line stands. */
 void	proof_check_words(struct page *, const struct scene *, int step, int indent);
 
+/* What the canaries of a step have seen: a line each (bad: only of the first that is breached); whole, with a heading; and how they are declared. */
+void	canary_lines(struct page *, const struct scene *, int step, bool bad);
+void	canary_blocks(struct page *, const struct scene *, int step);
+void	canary_declared(struct page *, const struct scene *, int step);
+
 /* "STEP 5.1  flip api" and what it means for the fleet: the first lines of a step's panes. */
 void	step_head(struct page *, const struct scene *, int step);
 /* "1 host, 2 edits, 1 activation (8 sessions)"; the caller frees. */

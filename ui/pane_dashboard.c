@@ -586,6 +586,7 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 		    "  u undoes it; :retry takes it up again; p shows what is where" :
 		    sv->phase == PHASE_STUCK ? "  u tries again; p shows what is where" :
 		    "  :settle asks the hosts again; u undoes it; p shows what is where");
+		canary_lines(p, s, step, true);
 		page_wrap(p, 2, look.role, sv->why);
 		detail_said(p, s, step, sv->nops);
 		detail_gate(p, s, step);
@@ -594,6 +595,7 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 	case PHASE_UNDOING:
 		if (sv->undo_wanted)
 			page_wrap(p, 2, ROLE_WARN, "undo begins when the operation that runs has ended");
+		canary_lines(p, s, step, false);
 		detail_running(p, s, step);
 		break;
 	case PHASE_SOAKING:
@@ -601,11 +603,13 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 		    sv->soak_until_ms - s->now_ms : 0);
 		page_line(p);
 		page_add(p, ROLE_TEXT, "  proven; watched for %s more", age);
+		canary_lines(p, s, step, false);
 		detail_gate(p, s, step);
 		break;
 	case PHASE_GUARDING:
 	case PHASE_PROVING:
 	case PHASE_DONE:
+		canary_lines(p, s, step, false);
 		detail_gate(p, s, step);
 		break;
 	case PHASE_TODO:
@@ -616,6 +620,8 @@ detail_step(struct page *p, const struct scene *s, int step, bool roomy)
 	case PHASE_RESTORED:
 		if (sv->why[0] != '\0')
 			page_wrap(p, 2, ROLE_WARN, sv->why);
+		if (sv->phase == PHASE_RESTORED)
+			canary_lines(p, s, step, false);
 		detail_changes(p, s, step, roomy);
 		detail_checks(p, s, step);
 		break;

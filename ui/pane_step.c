@@ -383,6 +383,7 @@ preview_page(struct page *p, const struct scene *s, int step)
 		page_line(p);
 		page_add(p, ROLE_TEXT, "  then it has to hold for %s", soak);
 	}
+	canary_declared(p, s, step);
 	if (st->on_fault == ON_FAULT_UNDO) {
 		page_line(p);
 		page_add(p, ROLE_TEXT, "  on a fault: undone by itself");
@@ -437,6 +438,7 @@ progress_page(struct page *p, const struct scene *s, int step)
 		if (sv->ops[i].why[0] != '\0')
 			page_wrap(p, 18, look.role == ROLE_GOOD ? ROLE_DIM : look.role, sv->ops[i].why);
 	}
+	canary_blocks(p, s, step);
 	if (runs && run.output != NULL && run.output[0] != '\0') {
 		page_heading(p, "OUTPUT OF %d", run.op + 1);
 		page_text(p, 2, ROLE_TEXT, false, run.output);
@@ -526,6 +528,7 @@ gate_page(struct page *p, const struct scene *s, int step)
 	n = 0;
 	r = s->results(s->arg, step, true, &n);
 	add_results(p, s, step, "GATE, AFTER", st->gates, st->ngates, r, n);
+	canary_blocks(p, s, step);
 	page_line(p);
 	page_line(p);
 	page_add(p, ROLE_DIM,

@@ -42,6 +42,7 @@ struct scene {
 	bool	(*judging)(void *arg, int step);
 	bool	(*running)(void *arg, struct running *ret);
 	const struct check_result *(*results)(void *arg, int step, bool gate, size_t *ret_n);
+	size_t	(*canaries)(void *arg, int step, struct canary_view *ret, size_t max);
 	size_t	(*history)(void *arg, const struct history_line **ret);
 };
 

@@ -63,6 +63,12 @@ results(void *arg, int step, bool gate, size_t *ret_n)
 }
 
 static size_t
+canaries(void *arg, int step, struct canary_view *ret, size_t max)
+{
+	return engine_canaries(arg, step, ret, max);
+}
+
+static size_t
 history(void *arg, const struct history_line **ret)
 {
 	return engine_history(arg, ret);
@@ -96,5 +102,6 @@ scene_of_engine(struct scene *s, struct engine *engine, bool read_only)
 	s->judging = judging;
 	s->running = running;
 	s->results = results;
+	s->canaries = canaries;
 	s->history = history;
 }

@@ -68,8 +68,9 @@ canary_report_decode(struct canary_report *ret, const void *bytes, size_t len)
 }
 
 void
-canary_terms_encode(const struct canary_terms *t, struct buf *out)
+canary_order_encode(const struct canary_terms *t, int dial, struct buf *out)
 {
+	blob_put_int(out, dial);
 	blob_put_int(out, t->every_ms);
 	blob_put_int(out, t->hang_ms);
 	blob_put_int(out, t->breach_ms);
@@ -77,12 +78,13 @@ canary_terms_encode(const struct canary_terms *t, struct buf *out)
 }
 
 bool
-canary_terms_decode(struct canary_terms *ret, const void *bytes, size_t len)
+canary_order_decode(struct canary_terms *ret, int *ret_dial, int dial_max, const void *bytes, size_t len)
 {
 	struct blob_reader b;
 
 	memset(ret, 0, sizeof(*ret));
 	blob_read(&b, bytes, len);
+	*ret_dial = (int)blob_int(&b, 0, dial_max);
 	ret->given = true;
 	ret->every_ms = blob_int(&b, CANARY_EVERY_MIN_MS, CANARY_EVERY_MAX_MS);
 	ret->hang_ms = blob_int(&b, CANARY_HANG_MIN_MS, CANARY_HANG_MAX_MS);
@@ -344,6 +346,9 @@ canary_see(struct canary *c, const struct canary_seen *s)
 	case CANARY_HELD:
 		c->held++;
 		return;
+	case CANARY_UNHELD:
+		(void)snprintf(c->unheld_why, sizeof(c->unheld_why), "%s", s->why);
+		return;
 	case CANARY_CUT:
 		see_cut(c, s);
 		return;
@@ -401,6 +406,15 @@ canary_time(struct buf *out, int64_t us)
 }
 
 void
+canary_pace(struct buf *out, const struct canary_terms *t)
+{
+	if (t->every_ms % 1000 == 0)
+		buf_printf(out, "a new connection every %" PRId64 " s", t->every_ms / 1000);
+	else
+		buf_printf(out, "a new connection every %" PRId64 " ms", t->every_ms);
+}
+
+void
 canary_counts(struct buf *out, const struct canary *c)
 {
 	uint64_t all = c->ok + c->failed + c->hung;
@@ -444,6 +458,8 @@ canary_summary(struct buf *out, const struct canary *c, int64_t now_ms)
 			buf_printf(out, ", %" PRIu64 " of them by nothing known to", c->cut - c->cut_expected);
 	} else if (c->held > 0)
 		buf_puts(out, "; the held session lived");
+	else if (c->unheld_why[0] != '\0')
+		buf_printf(out, "; no session could be held (%s)", c->unheld_why);
 	if (c->blind || c->blind_ms > 0) {
 		buf_puts(out, "; could not look for ");
 		canary_time(out, (c->blind_ms + (c->blind && now_ms > c->blind_since_ms ? now_ms - c->blind_since_ms : 0)) *
@@ -477,13 +493,20 @@ canary_bars(const struct canary *c, int64_t now_ms, int *ret, size_t n)
 }
 
 void
-canary_sparkline(struct buf *out, const struct canary *c, int64_t now_ms, size_t n, bool ascii)
+canary_bar(struct buf *out, int bar, bool ascii)
 {
 	static const char *const blocks[] = {
 		"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83", "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
-		"\xe2\x96\x87", "\xe2\x96\x88", "\xe2\x9c\x96"
+		"\xe2\x96\x87", "\xe2\x96\x88", "\xe2\x9c\x98"
 	};
-	static const char *const plain[] = { "_", ".", ",", "-", "=", "+", "*", "#", "X" };
+	static const char *const plain[] = { "_", ".", ",", "-", "=", "+", "*", "#", "x" };
+
+	buf_puts(out, bar == CANARY_BAR_NONE ? " " : ascii ? plain[bar] : blocks[bar]);
+}
+
+void
+canary_sparkline(struct buf *out, const struct canary *c, int64_t now_ms, size_t n, bool ascii)
+{
 	int bars[CANARY_STRIP];
 	size_t i;
 
@@ -491,5 +514,5 @@ canary_sparkline(struct buf *out, const struct canary *c, int64_t now_ms, size_t
 		n = CANARY_STRIP;
 	canary_bars(c, now_ms, bars, n);
 	for (i = 0; i < n; i++)
-		buf_puts(out, bars[i] == CANARY_BAR_NONE ? " " : ascii ? plain[bars[i]] : blocks[bars[i]]);
+		canary_bar(out, bars[i], ascii);
 }

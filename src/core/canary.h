@@ -56,9 +56,10 @@ enum canary_saw {
 	CANARY_LEFT_OUT,	/* it would have been one too many at once */
 	CANARY_BLIND,		/* could not look; `why` */
 	CANARY_HELD,		/* the held session stands (anew) */
-	CANARY_CUT		/* it was cut */
+	CANARY_CUT,		/* it was cut */
+	CANARY_UNHELD		/* none could be had; `why` */
 };
-#define CANARY_SAW_COUNT 7
+#define CANARY_SAW_COUNT 8
 #define CANARY_WHY_MAX	256
 struct canary_seen {
 	enum canary_saw saw;
@@ -76,8 +77,10 @@ struct canary_report {
 void	canary_report_encode(const struct canary_report *, struct buf *out);
 /* As if an enemy had written it; false: malformed. */
 bool	canary_report_decode(struct canary_report *ret, const void *, size_t len_bytes);
-void	canary_terms_encode(const struct canary_terms *, struct buf *out);
-bool	canary_terms_decode(struct canary_terms *ret, const void *, size_t len_bytes);	/* within the bounds above */
+/* dial: an enum dial, at most dial_max: how the link dials where no file of the client says it. */
+void	canary_order_encode(const struct canary_terms *, int dial, struct buf *out);
+/* Within the bounds above; false: malformed. */
+bool	canary_order_decode(struct canary_terms *ret, int *ret_dial, int dial_max, const void *, size_t len_bytes);
 
 #define CANARY_RECENT	20
 #define CANARY_STRIP	60	/* pieces of the sparkline */
@@ -94,6 +97,7 @@ struct canary {
 	int64_t	 began_ms;
 	uint64_t ok, failed, hung, left_out;
 	uint64_t held, cut, cut_expected;	/* held: how often it came to be */
+	char	 unheld_why[CANARY_WHY_MAX];	/* while none could be had */
 	int64_t	 worst_us;
 	/* Stretches without a good connection, from the first that failed to the next good one. */
 	uint32_t in_a_row;	/* not good, since the last good one */
@@ -147,6 +151,8 @@ int64_t	canary_failed_ms(const struct canary *, int64_t now_ms);
 void	canary_counts(struct buf *out, const struct canary *);
 /* The whole of it, for the journal and for an end: counts, how long clients failed and why, the held session. */
 void	canary_summary(struct buf *out, const struct canary *, int64_t now_ms);
+/* "a new connection every 500 ms" */
+void	canary_pace(struct buf *out, const struct canary_terms *);
 /* "3.2 s", "14 ms" */
 void	canary_time(struct buf *out, int64_t us);
 
@@ -159,6 +165,7 @@ void	canary_time(struct buf *out, int64_t us);
 #define CANARY_BAR_BAD	8
 void	canary_bars(const struct canary *, int64_t now_ms, int *ret, size_t n);
 /* One cell each, as text: blocks, or in plain ASCII. */
+void	canary_bar(struct buf *out, int bar, bool ascii);
 void	canary_sparkline(struct buf *out, const struct canary *, int64_t now_ms, size_t n, bool ascii);
 
 #endif

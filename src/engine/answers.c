@@ -216,7 +216,7 @@ on_lost(void *arg, uint64_t id)
 			engine_feed(e, &ev);
 		return;
 	}
-	if (!judge_lost(e, id))
+	if (!judge_lost(e, id) && !canaries_lost(e, id))
 		(void)watch_lost(e, id);
 	engine_arm(e);
 }
@@ -228,7 +228,19 @@ on_began(void *arg, int worker)
 	engine_dirty(arg);
 }
 
+static void
+on_canary(void *arg, uint64_t id, const struct canary_report *r)
+{
+	struct engine *e = arg;
+
+	if (e->stopping)
+		return;
+	(void)canaries_answer(e, id, r);
+	engine_dirty(e);
+	engine_arm(e);
+}
+
 const struct workers_events engine_worker_events = {
-	on_reading, on_op_done, on_op_text, on_host, on_lost, on_began,
+	on_reading, on_op_done, on_op_text, on_host, on_lost, on_began, on_canary,
 };
 

@@ -294,12 +294,14 @@ feed_now(struct engine *e, const struct event *ev)
 static void
 hurry(struct engine *e)
 {
+	const struct step_view *v;
 	struct errand *x;
 	size_t i;
 
 	for (i = 0; i < e->nerrands; i++) {
 		x = &e->errands[i];
-		if (x->hurried || x->verb != OPV_APPLY || !rollout_step(e->rollout, x->step)->undo_wanted ||
+		v = rollout_step(e->rollout, x->step);
+		if (x->hurried || x->verb != OPV_APPLY || !(v->undo_wanted || v->breached) ||
 		    e->memory[x->step].ops.v[x->op].kind != OP_ACTIVATE)
 			continue;
 		x->hurried = true;
@@ -396,6 +398,9 @@ engine_arm(struct engine *e)
 	now_ms = engine_now_ms(e);
 	other = judge_run(e, now_ms);
 	next = watch_run(e, now_ms);
+	if (other < next)
+		next = other;
+	other = canaries_run(e, now_ms);
 	if (other < next)
 		next = other;
 	other = lease_run(e, now_ms);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/board.h"
+#include "core/canary.h"
 #include "core/gate.h"
 #include "core/proof.h"
 #include "core/rollout.h"
@@ -162,7 +163,18 @@ bool	engine_running(const struct engine *, struct running *ret);
 bool	engine_judging(const struct engine *, int step);
 /* Does a verb on this step wait for something (a passphrase, a certificate being made)? */
 bool	engine_waiting(const struct engine *, int step);
-/* Results of the step's guards (gate == false) or gate, in the plan's order; NULL where never judged. */
+/* The canaries of a step that have begun, in the plan's order; how many.  Pointers are valid until the next turn of the loop. */
+struct canary_view {
+	int	 link;
+	const struct canary *canary;
+	bool	 over;
+	int64_t	 now_ms;	/* for its words: now, or when it was over */
+};
+size_t	engine_canaries(const struct engine *, int step, struct canary_view *ret, size_t max);
+/* Is any under way, though its step may rest: one that fails goes on until a connection comes through? */
+bool	engine_canaries_fly(const struct engine *);
+/* Results of the step's guards
+ (gate == false) or gate, in the plan's order; NULL where never judged. */
 const struct check_result *engine_results(const struct engine *, int step, bool gate, size_t *ret_n);
 
 /*

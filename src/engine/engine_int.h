@@ -8,6 +8,7 @@
  * sight.c    which endpoints were silent before their unit was activated
  * judge.c    guards and gates: asking for what they need, judging, answering
  * prove.c    the proof from the posture at hand: the rest of the plan, steps out of turn
+ * canaries.c new connections that are made through a step
  * lease.c    leases on hosts: one belay at a time
  * adopt.c    a run of another bastion, by its records on the hosts
  * material.c secrets and certificates
@@ -119,6 +120,20 @@ struct cert_memory {
 	char	 why[256];
 };
 
+struct flight {			/* a canary of a step; see canaries.c */
+	int	 step;
+	size_t	 nth;		/* of the step's canaries */
+	bool	 verifies;	/* its step is not under way, only judged */
+	struct canary canary;
+	uint64_t id;		/* question out, or 0 */
+	int64_t	 asked_ms, due_ms;
+	bool	 told;		/* the rollout was told that it is breached */
+	bool	 rested;	/* its step rests: it flies on while it fails */
+	int64_t	 rested_ms;
+	bool	 over;
+	int64_t	 over_ms;
+};
+
 struct engine {
 	struct engine_options options;
 	char	*fleet_path, *plan_path, *ssh_config, *program;
@@ -170,6 +185,8 @@ struct engine {
 	size_t	 nslots;
 	struct judging *judgings;
 	size_t	 njudgings;
+	struct flight *flights;
+	size_t	 nflights;
 	struct errand *errands;
 	size_t	 nerrands;
 	struct step_memory *memory;	/* by step */
@@ -252,6 +269,16 @@ void	judge_end(struct engine *, int step);
 int64_t	judge_run(struct engine *, int64_t now_ms);	/* asks and judges; when next */
 bool	judge_answer(struct engine *, uint64_t id, struct reading *);	/* takes it over if ours */
 bool	judge_lost(struct engine *, uint64_t id);
+
+/* canaries.c */
+int64_t	canaries_run(struct engine *, int64_t now_ms);	/* begins, asks and ends; when next */
+bool	canaries_answer(struct engine *, uint64_t id, const struct canary_report *);	/* was it one of ours? */
+bool	canaries_lost(struct engine *, uint64_t id);
+/* CHECK_CANARY: only what came through from since_ms on counts. */
+void	canaries_check(const struct engine *, int step, const struct check *, int64_t since_ms, bool soaking,
+	    struct check_result *);
+void	canaries_end(struct engine *);	/* all of them: the process ends */
+void	canaries_release(struct engine *);
 
 /* prove.c */
 void	prove_check(struct engine *, bool others_stand, struct check_result *);	/* CHECK_PROOF */

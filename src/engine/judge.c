@@ -93,6 +93,13 @@ judge_begin(struct engine *e, int step, enum purpose purpose, int64_t since_ms)
 		if (purpose != JUDGE_MET && checks[i].deadline_ms > 0 &&
 		    engine_now_ms(e) + checks[i].deadline_ms > j->deadline_ms)
 			j->deadline_ms = engine_now_ms(e) + checks[i].deadline_ms;
+	/* Of one that is seldom, the next has to come, and to be given its time. */
+	for (i = 0; purpose != JUDGE_GUARD && i < e->plan->steps[step].ncanaries; i++) {
+		const struct canary_terms *t = &e->plan->steps[step].canaries[i].terms;
+
+		if (t->given && engine_now_ms(e) + 2 * (t->every_ms + t->hang_ms) > j->deadline_ms)
+			j->deadline_ms = engine_now_ms(e) + 2 * (t->every_ms + t->hang_ms);
+	}
 	results = purpose == JUDGE_GUARD ? m->guards : m->gates;
 	memset(results, 0, j->n * sizeof(*results));
 	if (purpose == JUDGE_GUARD)
@@ -198,8 +205,11 @@ judge_one(struct engine *e, struct judging *j, int64_t now_ms)
 	checks = checks_of(e, j, &n);
 	for (i = 0; i < n; i++)
 		if (checks[i].kind != CHECK_PROOF) {
-			check_judge(&checks[i], e->fleet, e->board,
-			    j->own[i].have ? &j->own[i].reading : NULL, j->since_ms, &results[i]);
+			if (checks[i].kind == CHECK_CANARY)
+				canaries_check(e, j->step, &checks[i], j->since_ms, j->soaking, &results[i]);
+			else
+				check_judge(&checks[i], e->fleet, e->board,
+				    j->own[i].have ? &j->own[i].reading : NULL, j->since_ms, &results[i]);
 			count_one(waived[i], &results[i], &passed, &failed);
 			others++;
 			if (ask_now && (j->soaking || !stood(&results[i])))

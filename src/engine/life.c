@@ -242,6 +242,7 @@ engine_stop(struct engine *e)
 bool
 engine_close_journal(struct engine *e)
 {
+	canaries_end(e);
 	e->stopping = true;
 	atomic_store(&e->making_stops, true);
 	if (e->making != NULL)
@@ -324,6 +325,7 @@ engine_free(struct engine *e)
 	free(e->errands);
 	free(e->asks);
 	free(e->judgings);
+	canaries_release(e);
 	free(e->slots);
 	free(e->secret_given);
 	free(e->fleet_text);

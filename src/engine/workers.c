@@ -84,6 +84,12 @@ workers_logs_in_by(const struct workers *ws, size_t worker, int secret)
 	for (i = 0; i < fleet->nhosts; i++)
 		if (fleet->hosts[i].become_password == secret)
 			return true;
+	/* A connection in a client's place is made from the client's host. */
+	for (i = 0; i < fleet->nlinks; i++)
+		if (fleet->endpoints[fleet->links[i].endpoint].probe_secret == secret &&
+		    link_host(fleet, &fleet->links[i]) != NONE &&
+		    workers_of_host(ws, link_host(fleet, &fleet->links[i])) == worker)
+			return true;
 	for (i = 0; i < fleet->nendpoints; i++) {
 		ep = &fleet->endpoints[i];
 		if ((ep->probe_secret == secret && workers_of_endpoint(ws, (int)i) == worker) ||
@@ -265,6 +271,18 @@ workers_check(struct workers *ws, const struct check *check, int host, int64_t s
 	check_encode(check, &blob);
 	m.blob = buf_take(&blob, &m.blob_len);
 	return workers_ask(ws, worker, &m, deadline_ms);
+}
+
+uint64_t
+workers_canary(struct workers *ws, int link, enum dial dial, const struct canary_terms *terms, int64_t deadline_ms)
+{
+	struct message m = { .kind = MSG_CANARY, .subject = link };
+	struct buf blob = { 0 };
+
+	canary_order_encode(terms, (int)dial, &blob);
+	m.blob = buf_take(&blob, &m.blob_len);
+	return workers_ask(ws, workers_of_host(ws, link_host(ws->config.fleet, &ws->config.fleet->links[link])), &m,
+	    deadline_ms);
 }
 
 uint64_t

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "core/board.h"
+#include "core/canary.h"
 #include "core/fleet.h"
 #include "core/op.h"
 #include "core/reading.h"
@@ -47,6 +48,8 @@ struct workers_events {		/* strings and readings are valid (and owned) as said *
 	void	(*lost)(void *arg, uint64_t id);
 	/* A worker began anew: secrets and CAs were sent again already. */
 	void	(*began)(void *arg, int worker);
+	/* What a canary has seen since its last report. */
+	void	(*canary)(void *arg, uint64_t id, const struct canary_report *);
 };
 
 struct workers_config {
@@ -78,6 +81,12 @@ uint64_t workers_op(struct workers *, enum op_verb, const struct wire_op *, int6
 struct wire_lease;
 uint64_t workers_lease(struct workers *, int host, const struct wire_lease *, int64_t deadline_ms);
 uint64_t workers_records(struct workers *, int host, const char *plan_sha, int64_t deadline_ms);	/* op_done; see remote/hostops.h */
+/*
+ * What a canary of the link has seen (dial: its mode where no file says it), answered by `canary` within about a second, and at
+ * once where it is nothing good.  It is begun by the first question, and ends when none is asked any
+ * more, or the last is cancelled.
+ */
+uint64_t workers_canary(struct workers *, int link, enum dial, const struct canary_terms *, int64_t deadline_ms);
 /* No event follows for this question; an op that has begun on its host is not taken back by it. */
 void	workers_cancel(struct workers *, uint64_t id);
 /* An op that only waits for a server to be back is to end now; it answers as ever. */

@@ -23,13 +23,29 @@ wall_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* The question of this worker that the message answers; *ret NULL: it was cancelled meanwhile. */
+/* Is it the kind of answer that the question has? */
+static bool
+answers(enum message_kind question, enum message_kind answer)
+{
+	switch (question) {
+	case MSG_OP:
+	case MSG_LEASE:
+	case MSG_RECORDS:
+		return answer == MSG_OP_DONE || answer == MSG_OP_TEXT;
+	case MSG_CANARY:
+		return answer == MSG_CANARY_SEEN;
+	default:
+		return answer == MSG_READING;
+	}
+}
+
+/* The question of this worker that
+ the message answers; *ret NULL: it was cancelled meanwhile. */
 static int
 answered(struct worker *w, const struct message *m, struct question **ret, struct err *err)
 {
 	struct workers *ws = w->set;
 	struct question *q = workers_question(ws, m->id);
-	bool op = m->kind == MSG_OP_DONE || m->kind == MSG_OP_TEXT;
 
 	*ret = NULL;
 	if (q == NULL) {
@@ -37,7 +53,7 @@ answered(struct worker *w, const struct message *m, struct question **ret, struc
 			return err_set(err, "an answer to a question that was never asked");
 		return 0;
 	}
-	if (q->worker != w->index || !q->sent || (q->kind == MSG_OP || q->kind == MSG_LEASE || q->kind == MSG_RECORDS) != op)
+	if (q->worker != w->index || !q->sent || !answers(q->kind, m->kind))
 		return err_set(err, "an answer to somebody else's question");
 	*ret = q;
 	return 0;
@@ -77,7 +93,34 @@ take_reading(struct worker *w, const struct message *m, struct err *err)
 	return 0;
 }
 
-/* What an op may come to, by what was asked. */
+static int
+take_canary(struct worker *w, const struct message *m, struct err *err)
+{
+	struct canary_report r;
+	struct question *q;
+	int64_t now = wall_ms();
+	size_t i;
+
+	if (answered(w, m, &q, err) == -1)
+		return -1;
+	if (q == NULL)
+		return 0;
+	if (!canary_report_decode(&r, m->blob, m->blob_len))
+		return err_set(err, "a malformed report of a canary");
+	/* Nothing was seen in the future. */
+	for (i = 0; i < r.n; i++)
+		if (r.v[i].at_ms + r.v[i].took_us / 1000 > now) {
+			r.v[i].at_ms = now - r.v[i].took_us / 1000;
+			if (r.v[i].at_ms < 0)
+				r.v[i].at_ms = 0;
+		}
+	workers_question_end(w->set, q);
+	w->set->config.events->canary(w->set->config.arg, m->id, &r);
+	return 0;
+}
+
+/* What an op may come to,
+ by what was asked. */
 static bool
 outcome_fits(int verb, enum op_outcome outcome)
 {
@@ -233,6 +276,8 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 		return take_op_done(w, m, err);
 	case MSG_OP_TEXT:
 		return take_op_text(w, m, err);
+	case MSG_CANARY_SEEN:
+		return take_canary(w, m, err);
 	case MSG_FLEET:
 	case MSG_SECRET:
 	case MSG_CA:
@@ -241,6 +286,7 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 	case MSG_OP:
 	case MSG_LEASE:
 	case MSG_RECORDS:
+	case MSG_CANARY:
 	case MSG_CANCEL:
 	case MSG_HURRY:
 	case MSG_HOST_KEY:

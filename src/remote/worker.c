@@ -211,9 +211,12 @@ take_fleet(struct worker *w, const struct message *m)
 	w->addresses = addresses_new(&w->loop, w->fleet->nhosts, worker_host_learnt, w);
 	probes.fleet = hostops.fleet = w->fleet;
 	memcpy(hostops.key, f.key, sizeof(hostops.key));
+	w->canaries = mem_array(w->fleet->nlinks + 1, sizeof(*w->canaries));
 	w->probes = probes_new(&probes);
 	hostops.probes = w->probes;
 	w->hostops = hostops_new(&hostops);
+	w->canary_set = (struct rehearsals){ .loop = &w->loop, .fleet = w->fleet, .hostops = w->hostops,
+		.session = worker_session, .secret = worker_secret, .arg = w };
 	mem_wipe(hostops.key, sizeof(hostops.key));
 	wire_fleet_release(&f);
 	learn_addresses(w);
@@ -291,6 +294,7 @@ take_message(struct worker *w, const struct message *m)
 	case MSG_OP:
 	case MSG_LEASE:
 	case MSG_RECORDS:
+	case MSG_CANARY:
 	case MSG_CANCEL:
 	case MSG_HURRY:
 		worker_take_question(w, m);
@@ -322,6 +326,7 @@ take_message(struct worker *w, const struct message *m)
 	case MSG_READING:
 	case MSG_OP_DONE:
 	case MSG_OP_TEXT:
+	case MSG_CANARY_SEEN:
 		break;
 	}
 	worker_die(w, "a message that goes the other way", NULL);
@@ -396,6 +401,9 @@ release(struct worker *w)
 
 	w->ending = true;
 	worker_end_jobs(w);
+	for (i = 0; w->canaries != NULL && i < w->fleet->nlinks; i++)
+		canary_run_free(w->canaries[i]);
+	free(w->canaries);
 	for (i = 0; w->secrets != NULL && i < w->fleet->nsecrets; i++) {
 		if (w->secrets[i].reading != NULL)
 			hostop_cancel(w->secrets[i].reading);

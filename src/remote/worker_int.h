@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "core/buf.h"
+#include "remote/canary.h"
 #include "remote/hostops.h"
 #include "wire/wire.h"
 
@@ -62,6 +63,8 @@ struct worker {
 	struct probes *probes;
 	struct hostops *hostops;
 	struct job *jobs;
+	struct rehearsals canary_set;
+	struct canary_run **canaries;	/* by link; NULL: none */
 };
 
 /* worker.c */
@@ -85,7 +88,7 @@ void	worker_sudo_heard(void *arg, int host, enum sudo_trouble);
 void	worker_give_addresses(struct worker *);
 
 /* worker_jobs.c */
-/* Begins what the message asks for: PROBE, CHECK, OP, LEASE, RECORDS; or CANCEL, HURRY. */
+/* Begins what the message asks for: PROBE, CHECK, OP, LEASE, RECORDS, CANARY; or CANCEL, HURRY. */
 void	worker_take_question(struct worker *, const struct message *);
 void	worker_end_jobs(struct worker *);	/* without answers */
 const char *worker_secret(void *arg, int secret, const char **ret_why);

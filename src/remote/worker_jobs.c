@@ -9,6 +9,7 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "remote/canary.h"
 #include "remote/probe.h"
 #include "remote/worker_int.h"
 
@@ -34,6 +35,8 @@ struct job {
 	struct check check;		/* CHECK: lives as long as its probe */
 	struct wire_op order;		/* OP: likewise */
 	struct wire_lease lease;	/* LEASE */
+	struct canary_run *canary;	/* CANARY: of its worker; NULL: not begun */
+	struct canary_terms terms;
 };
 
 static int64_t
@@ -125,6 +128,11 @@ job_cancel(struct job *j)
 		probe_cancel(j->probe);
 	if (j->hostop != NULL)
 		hostop_cancel(j->hostop);
+	if (j->canary != NULL) {
+		/* Nobody wants to know any more. */
+		j->worker->canaries[j->subject] = NULL;
+		canary_run_free(j->canary);
+	}
 	job_free(j);
 }
 
@@ -177,7 +185,19 @@ job_did(void *arg, const struct op_result *result)
 	job_free(j);
 }
 
+static void
+job_flew(void *arg, const struct canary_report *report)
+{
+	struct job *j = arg;
+	struct buf blob = { .max = WIRE_BLOB_MAX };
+
+	canary_report_encode(report, &blob);
+	tell_blob(j->worker, MSG_CANARY_SEEN, j->id, &blob);
+	job_free(j);
+}
+
 /* The same of an op: it was not begun. */
+
 static void
 job_did_nothing(struct job *j, const char *why)
 {
@@ -265,7 +285,15 @@ secret_late(uv_timer_t *timer)
 	job_await_no_more(j);
 	if (j->kind == MSG_OP)
 		job_did_nothing(j, why);
-	else
+	else if (j->kind == MSG_CANARY) {
+		struct canary_report report = { .n = 1 };
+
+		report.v[0].saw = CANARY_BLIND;
+		report.v[0].at_ms = wall_ms();
+		(void)snprintf(report.v[0].why, sizeof(report.v[0].why), "%.*s", CANARY_WHY_MAX - 1, why);
+		job_flew(j, &report);
+	} else
+
 		job_saw_nothing(j, why);
 }
 
@@ -318,8 +346,24 @@ op_secret(const struct worker *w, const struct op *op, size_t n, int *ret)
 }
 
 static void
+canary_begin_job(struct job *j)
+{
+	struct canary_run **run = &j->worker->canaries[j->subject];
+
+	if (*run != NULL && !canary_run_is(*run, j->subject, (enum dial)j->what, &j->terms)) {
+		canary_run_free(*run);
+		*run = NULL;
+	}
+	if (*run == NULL)
+		*run = canary_run_new(&j->worker->canary_set, j->subject, (enum dial)j->what, &j->terms);
+	j->canary = *run;
+	canary_run_ask(*run, job_flew, j);
+}
+
+static void
 job_begin(struct job *j)
 {
+
 	struct worker *w = j->worker;
 	int secret;
 
@@ -333,6 +377,10 @@ job_begin(struct job *j)
 	if (j->kind == MSG_OP) {
 		j->hostop = hostops_op(w->hostops, (enum op_verb)j->what, &j->order, job_left_ms(j), job_did,
 		    job_said, j);
+		return;
+	}
+	if (j->kind == MSG_CANARY) {
+		canary_begin_job(j);
 		return;
 	}
 	if (j->kind == MSG_CHECK)
@@ -395,7 +443,43 @@ take_check(struct worker *w, const struct message *m)
 }
 
 static void
-take_op(struct worker *w, const struct message *m)
+take_canary(struct worker *w, const struct message *m)
+{
+	struct canary_terms terms;
+	const struct link *link;
+	int dial, host;
+	struct job *j;
+
+	if (!canary_order_decode(&terms, &dial, DIAL_UNKNOWN, m->blob, m->blob_len)) {
+		worker_die(w, "a canary", NULL);
+		return;
+	}
+	if (!worker_has(w, m->subject, w->fleet->nlinks))
+		return;
+	link = &w->fleet->links[m->subject];
+	host = link_host(w->fleet, link);
+	if (!worker_has(w, host, w->fleet->nhosts))
+		return;
+	/* One question at a time: an earlier one was lost to the console. */
+	for (j = w->jobs; j != NULL; j = j->next)
+		if (j->kind == MSG_CANARY && j->subject == m->subject) {
+			if (j->canary != NULL)
+				canary_run_forget(j->canary);
+			j->canary = NULL;
+			job_cancel(j);
+			break;
+		}
+	j = job_new(w, m);
+	j->what = dial;
+	j->terms = terms;
+	if (w->fleet->endpoints[link->endpoint].probe_secret == NONE ||
+	    !secret_awaited(j, w->fleet->endpoints[link->endpoint].probe_secret))
+		job_begin(j);
+}
+
+static void
+take_op(struct worker *w
+, const struct message *m)
 {
 	struct wire_op order;
 	struct err err;
@@ -492,6 +576,9 @@ worker_take_question(struct worker *w, const struct message *m)
 		return;
 	case MSG_RECORDS:
 		take_records(w, m);
+		return;
+	case MSG_CANARY:
+		take_canary(w, m);
 		return;
 	case MSG_CANCEL:
 		take_cancel(w, m);

@@ -19,6 +19,7 @@
 #define LOOK_AROUND_MS	8000	/* how long the look before the first preview may take */
 #define SETTLE_MS	30000	/* how long a DOUBT may take to be settled */
 #define PROGRESS_MS	10000
+#define WELL_AGAIN_MS	30000	/* how long clients may take to come through again, after an undo */
 
 /* ---- words ---- */
 
@@ -65,12 +66,32 @@ drive_progress(struct run *r)
 		else
 			out("step '%s': %s for %lld s\n", drive_step_id(r, d->step), phase_word(v->phase),
 			    (long long)((now_ms - v->since_ms) / 1000));
+		show_canaries(r->engine, d->step, true);
 		d->progress_ms = now_ms;
 	}
 	engine_wake_in(r->engine, PROGRESS_MS);
 }
 
+/*
+ * How long clients failed is known once one comes through again: true when that is
+ * so, or has taken too long, or nobody waits for it.
+ */
+static bool
+well_again(struct run *r)
+{
+	struct drive *d = r->arg;
+	int64_t now_ms = engine_now_ms(r->engine);
+
+	if (d->well_until_ms == 0)
+		d->well_until_ms = now_ms + WELL_AGAIN_MS;
+	if (r->interrupted || now_ms >= d->well_until_ms || !engine_canaries_fly(r->engine))
+		return true;
+	engine_wake_in(r->engine, 500);
+	return false;
+}
+
 /* 0: go on; else the exit code. */
+
 int
 drive_confirm(struct run *r, const char *what)
 {
@@ -401,6 +422,7 @@ apply_turn(struct run *r)
 		/* FALLTHROUGH */
 	case PHASE_DONE:
 		show_results(r->engine, d->step, true);
+		show_canaries(r->engine, d->step, false);
 		show_batch(r->engine, d->step, false);
 		if (r->interrupted) {
 			run_end(r, EXIT_DONE);
@@ -417,6 +439,7 @@ apply_turn(struct run *r)
 		return;
 	case PHASE_FAULTED:
 		show_results(r->engine, d->step, true);
+		show_canaries(r->engine, d->step, false);
 		show_said(r->engine, d->step);
 		out_err("belay: step '%s' faulted; the way back: belay undo %s\n",
 		    drive_step_id(r, d->step), drive_step_id(r, d->step));
@@ -424,15 +447,19 @@ apply_turn(struct run *r)
 		run_end(r, EXIT_ERROR);
 		return;
 	case PHASE_RESTORED:
+		if (!well_again(r))
+			return;
 		if (!d->faulted)
 			show_said(r->engine, d->step);
 		show_results(r->engine, d->step, true);
+		show_canaries(r->engine, d->step, false);
 		out_err("belay: step '%s' faulted and was %s\n", drive_step_id(r, d->step),
 		    v->by_itself ? v->why : "undone");
 		show_batch(r->engine, d->step, true);
 		run_end(r, EXIT_UNDONE);
 		return;
 	case PHASE_STUCK:
+		show_canaries(r->engine, d->step, false);
 		show_said(r->engine, d->step);
 		out_err("belay: step '%s' faulted, and its undo is stuck; belay undo tries again what is left\n",
 		    drive_step_id(r, d->step));

@@ -20,6 +20,7 @@ struct drive {
 	int	 first;		/* what is named: one step, or those that it is made into */
 	size_t	 nnamed;
 	bool	 faulted;	/* it was undone after a fault */
+	int64_t	 well_until_ms;	/* apply: what was undone is watched until clients come through again; 0: not yet */
 	int64_t	 settle_until_ms, progress_ms;
 	int64_t	 swept_ms, swept_until_ms;	/* the look before the first preview; 0: not yet */
 	enum phase shown;	/* the phase that was last said */

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -369,6 +370,32 @@ strings_array(const struct engine *e)
 	return a;
 }
 
+/* What the journal has of them, of the run in progress: the latest of each. */
+static json_t *
+canaries_noted(const struct engine *e, const char *step)
+{
+	const struct history_line *lines, *l;
+	size_t i, k, n = engine_history(e, &lines), len;
+	json_t *a = json_array();
+	bool later;
+
+	for (i = 0; i < n; i++) {
+		l = &lines[i];
+		if (strcmp(l->kind, "canary") != 0 || l->step_id == NULL || l->text == NULL ||
+		    strcmp(l->step_id, step) != 0 || strcmp(l->run, engine_run_id(e)) != 0)
+			continue;
+		len = strcspn(l->text, ":");
+		later = false;
+		for (k = i + 1; k < n && !later; k++)
+			later = strcmp(lines[k].kind, "canary") == 0 && lines[k].step_id != NULL && lines[k].text != NULL &&
+			    strcmp(lines[k].step_id, step) == 0 && strcmp(lines[k].run, l->run) == 0 &&
+			    strncmp(lines[k].text, l->text, len + 1) == 0;
+		if (!later)
+			add(a, words(l->text));
+	}
+	return a;
+}
+
 void
 json_status(const struct engine *e)
 {
@@ -403,6 +430,7 @@ json_status(const struct engine *e)
 		put(o, "phase", words(phase_word(v->phase)));
 		put(o, "optional", json_boolean(plan->steps[i].optional));
 		put(o, "why", v->why[0] == '\0' ? json_null() : words(v->why));
+		put(o, "canaries", canaries_noted(e, plan->steps[i].id));
 		add(steps, o);
 	}
 	put(doc, "belay", json_string("status/1"));
@@ -521,8 +549,32 @@ put_activation(json_t *o, const struct engine *e, int step, const struct op *op)
 	strings_release(&loses);
 }
 
+/* How the canaries of a step are declared. */
+static json_t *
+canary_terms(const struct fleet *f, const struct step *s)
+{
+	const struct canary_terms *t;
+	json_t *a = json_array(), *o;
+	size_t i;
+
+	for (i = 0; i < s->ncanaries; i++) {
+		t = &s->canaries[i].terms;
+		if (!t->given)
+			continue;
+		o = json_object();
+		put(o, "link", words(f->links[s->canaries[i].link].name));
+		put(o, "every_ms", json_integer(t->every_ms));
+		put(o, "hang_ms", json_integer(t->hang_ms));
+		put(o, "breach_ms", json_integer(t->breach_ms));
+		put(o, "held", json_boolean(t->held));
+		add(a, o);
+	}
+	return a;
+}
+
 void
-json_diff(const struct engine *e, int step)
+json_diff(
+const struct engine *e, int step)
 {
 	const struct ops *ops = engine_ops(e, step);
 	const struct step_view *v = rollout_step(engine_rollout(e), step);
@@ -564,14 +616,55 @@ json_diff(const struct engine *e, int step)
 	put(doc, "requires", check_names(s->requires, s->nrequires));
 	put(doc, "gate", check_names(s->gates, s->ngates));
 	put(doc, "soak_ms", json_integer(s->soak_ms));
+	put(doc, "canaries", canary_terms(engine_fleet(e), s));
 	put(doc, "on_fault", json_string(s->on_fault == ON_FAULT_UNDO ? "undo" : "pause"));
 	print(doc);
+}
+
+/* What those of a step have seen. */
+static void
+put_canaries(json_t *a, const struct engine *e, int step)
+{
+	struct canary_view v[CANARY_STEP_MAX];
+	size_t i, k, n = engine_canaries(e, step, v, CANARY_STEP_MAX);
+	int bars[CANARY_STRIP];
+	struct buf b = { 0 };
+	json_t *o, *strip;
+
+	for (i = 0; i < n; i++) {
+		const struct canary *c = v[i].canary;
+
+		o = json_object();
+		put(o, "step", words(engine_plan(e)->steps[step].id));
+		put(o, "link", words(engine_fleet(e)->links[v[i].link].name));
+		put(o, "state", words(canary_state_word(canary_state(c))));
+		put(o, "ok", json_integer((json_int_t)c->ok));
+		put(o, "failed", json_integer((json_int_t)c->failed));
+		put(o, "hung", json_integer((json_int_t)c->hung));
+		put(o, "left_out", json_integer((json_int_t)c->left_out));
+		put(o, "p50_us", c->ok == 0 ? json_null() : json_integer(canary_percentile_us(c, 50)));
+		put(o, "p99_us", c->ok == 0 ? json_null() : json_integer(canary_percentile_us(c, 99)));
+		put(o, "failed_ms", json_integer(canary_failed_ms(c, v[i].now_ms)));
+		put(o, "held", json_integer((json_int_t)c->held));
+		put(o, "cut", json_integer((json_int_t)c->cut));
+		put(o, "cut_expected", json_integer((json_int_t)c->cut_expected));
+		strip = json_array();
+		canary_bars(c, v[i].now_ms, bars, CANARY_STRIP);
+		for (k = 0; k < CANARY_STRIP; k++)
+			add(strip, bars[k] == CANARY_BAR_NONE ? json_null() : json_integer(bars[k]));
+		put(o, "strip", strip);
+		buf_clear(&b);
+		canary_summary(&b, c, v[i].now_ms);
+		put(o, "text", words(buf_str(&b)));
+		add(a, o);
+	}
+	buf_release(&b);
 }
 
 void
 json_results(const struct engine *e, const int *steps, size_t n)
 {
-	json_t *doc = json_object(), *a = json_array(), *o;
+	json_t *doc = json_object(), *a = json_array(), *canaries = json_array(), *o;
 	size_t i, k, count;
 
 	for (i = 0; i < n; i++) {
@@ -586,9 +679,11 @@ json_results(const struct engine *e, const int *steps, size_t n)
 			put(o, "why", words(r[k].why));
 			add(a, o);
 		}
+		put_canaries(canaries, e, steps[i]);
 	}
 	put(doc, "belay", json_string("verify/1"));
 	put(doc, "checks", a);
+	put(doc, "canaries", canaries);
 	print(doc);
 }
 

@@ -96,6 +96,16 @@ show_op(const struct engine *e, int step, size_t i)
 	buf_release(&b);
 }
 
+static void
+show_canary_of(const struct engine *e, const struct step_canary *c)
+{
+	struct buf b = { 0 };
+
+	canary_pace(&b, &c->terms);
+	out("  canary: %s, %s\n", engine_fleet(e)->links[c->link].name, buf_str(&b));
+	buf_release(&b);
+}
+
 void
 show_preview(const struct engine *e, int step)
 {
@@ -111,8 +121,35 @@ show_preview(const struct engine *e, int step)
 		out("  gate: %s\n", s->gates[i].name);
 	if (s->soak_ms > 0)
 		out("  soak: %lld s\n", (long long)(s->soak_ms / 1000));
+	for (i = 0; i < s->ncanaries; i++)
+		if (s->canaries[i].terms.given)
+			show_canary_of(e, &s->canaries[i]);
 	if (s->on_fault == ON_FAULT_UNDO)
 		out("  on a fault: undone by itself\n");
+}
+
+void
+show_canaries(const struct engine *e, int step, bool on_the_way)
+{
+	struct canary_view v[CANARY_STEP_MAX];
+	size_t i, n = engine_canaries(e, step, v, CANARY_STEP_MAX);
+	struct buf b = { 0 };
+
+	for (i = 0; i < n; i++) {
+		buf_clear(&b);
+		if (on_the_way)
+			canary_counts(&b, v[i].canary);
+		else
+			canary_summary(&b, v[i].canary, v[i].now_ms);
+		out("  %-12s canary %s: %s\n", canary_state_word(canary_state(v[i].canary)),
+		    engine_fleet(e)->links[v[i].link].name, buf_str(&b));
+		if (on_the_way || v[i].canary->ok + v[i].canary->failed + v[i].canary->hung == 0)
+			continue;
+		buf_clear(&b);
+		canary_sparkline(&b, v[i].canary, v[i].now_ms, CANARY_STRIP, true);
+		out("  %-12s  |%s|\n", "", buf_str(&b));
+	}
+	buf_release(&b);
 }
 
 /* What those said that did not do what they should: the end of it. */

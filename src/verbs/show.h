@@ -13,6 +13,8 @@ void	show_preview(const struct engine *, int step);
 void	show_results(const struct engine *, int step, bool gate);
 /* On stderr: what those operations said that did not do what they should, the end of it. */
 void	show_said(const struct engine *, int step);
+/* What its canaries have seen, one line each; of the whole of it, or on the way (short). */
+void	show_canaries(const struct engine *, int step, bool on_the_way);
 /* Of a step on several hosts which of these stand where, on stderr where it is an error; of others nothing. */
 void	show_batch(const struct engine *, int step, bool error);
 

@@ -45,6 +45,7 @@ static const struct {
 	[MSG_OP]	 = { "op",	   false, HAS_ID | HAS_WHAT | HAS_DEADLINE, verb_words, WIRE_BLOB_MAX },
 	[MSG_LEASE]	 = { "lease",	   false, HAS_ID | HAS_SUBJECT | HAS_DEADLINE, NULL, 1024 },
 	[MSG_RECORDS]	 = { "records",	   false, HAS_ID | HAS_SUBJECT | HAS_DEADLINE, NULL, 64 },
+	[MSG_CANARY]	 = { "canary",	   false, HAS_ID | HAS_SUBJECT | HAS_DEADLINE, NULL, 64 },
 	[MSG_CANCEL]	 = { "cancel",	   false, HAS_ID, NULL, 0 },
 	[MSG_HURRY]	 = { "hurry",	   false, HAS_ID, NULL, 0 },
 	[MSG_HOST_KEY]	 = { "host-key",   false, HAS_SUBJECT, NULL, WIRE_HOST_STRING_MAX },
@@ -58,6 +59,7 @@ static const struct {
 	[MSG_READING]	 = { "reading",	   true,  HAS_ID, NULL, WIRE_BLOB_MAX },
 	[MSG_OP_DONE]	 = { "op-done",	   true,  HAS_ID, NULL, WIRE_BLOB_MAX },
 	[MSG_OP_TEXT]	 = { "op-text",	   true,  HAS_ID, NULL, WIRE_OP_TEXT_MAX },
+	[MSG_CANARY_SEEN] = { "canary-seen", true, HAS_ID, NULL, CANARY_REPORT_MAX * (CANARY_WHY_MAX + 64) },
 };
 /* clang-format on */
 

@@ -45,6 +45,7 @@ enum message_kind {
 	MSG_OP,		/* id, what: enum op_verb, deadline_ms; blob: wire_op_encode() */
 	MSG_LEASE,	/* id, subject: host, deadline_ms; blob: wire_lease_encode(); answered by MSG_OP_DONE */
 	MSG_RECORDS,	/* id, subject: host, deadline_ms; blob: the plan's SHA-256; answered by MSG_OP_DONE */
+	MSG_CANARY,	/* id, subject: link, deadline_ms; blob: canary_order_encode(); answered by MSG_CANARY_SEEN */
 	MSG_CANCEL,	/* id */
 	MSG_HURRY,	/* id: an op that only waits (for a server to be back) ends now, with what is known */
 	MSG_HOST_KEY,	/* subject: host; blob: fingerprint accepted */
@@ -57,9 +58,10 @@ enum message_kind {
 	MSG_HOST,	/* subject: host, what: enum reach, need, attempts, retry_ms; blob: wire_host_encode() */
 	MSG_READING,	/* id; blob: reading_encode() */
 	MSG_OP_DONE,	/* id; blob: op_result_encode() */
-	MSG_OP_TEXT	/* id; blob: output of a running command, as it comes (for progress) */
+	MSG_OP_TEXT,	/* id; blob: output of a running command, as it comes (for progress) */
+	MSG_CANARY_SEEN	/* id; blob: canary_report_encode() */
 };
-#define MESSAGE_COUNT 20
+#define MESSAGE_COUNT 22
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 

@@ -343,10 +343,10 @@ the_sparkline_shows_what_failed_and_where_nothing_was_seen(void **state)
 	see(&c, CANARY_FAILED, base + 3000, 10, "x");
 	see(&c, CANARY_OK, base + 5000, 4000, "");
 	canary_sparkline(&b, &c, T0 + base + 5500, 6, true);
-	assert_string_equal(buf_str(&b), " _#X -");
+	assert_string_equal(buf_str(&b), " _#x -");
 	buf_clear(&b);
 	canary_sparkline(&b, &c, T0 + base + 5500, 6, false);
-	assert_string_equal(buf_str(&b), " \xe2\x96\x81\xe2\x96\x88\xe2\x9c\x96 \xe2\x96\x84");
+	assert_string_equal(buf_str(&b), " \xe2\x96\x81\xe2\x96\x88\xe2\x9c\x98 \xe2\x96\x84");
 	buf_clear(&b);
 	/* Long after, all of it has gone by. */
 	canary_sparkline(&b, &c, T0 + 3600000, 4, true);
@@ -389,16 +389,19 @@ terms_cross_within_their_bounds_only(void **state)
 {
 	struct canary_terms t, back;
 	struct buf b = { 0 };
+	int dial;
 
 	(void)state;
 	canary_terms_default(&t);
-	canary_terms_encode(&t, &b);
-	assert_true(canary_terms_decode(&back, b.data, b.len));
+	canary_order_encode(&t, DIAL_UNKNOWN, &b);
+	assert_true(canary_order_decode(&back, &dial, DIAL_UNKNOWN, b.data, b.len));
 	assert_memory_equal(&t, &back, sizeof(t));
+	assert_int_equal(dial, DIAL_UNKNOWN);
+	assert_false(canary_order_decode(&back, &dial, DIAL_UNKNOWN - 1, b.data, b.len));
 	buf_clear(&b);
 	t.every_ms = CANARY_EVERY_MIN_MS - 1;
-	canary_terms_encode(&t, &b);
-	assert_false(canary_terms_decode(&back, b.data, b.len));
+	canary_order_encode(&t, 0, &b);
+	assert_false(canary_order_decode(&back, &dial, DIAL_UNKNOWN, b.data, b.len));
 	buf_release(&b);
 }
 

@@ -117,7 +117,7 @@ on_began(void *arg, int worker)
 	nbegan++;
 }
 
-static const struct workers_events events = { on_reading, on_op_done, on_op_text, on_host, on_lost, on_began };
+static const struct workers_events events = { on_reading, on_op_done, on_op_text, on_host, on_lost, on_began, NULL };
 
 static void
 gave_up(uv_timer_t *t)

@@ -111,7 +111,24 @@ results(void *arg, int step, bool gate, size_t *ret_n)
 }
 
 static size_t
-history(void *arg, const struct history_line **ret)
+canaries(void *arg, int step, struct canary_view *ret, size_t max)
+{
+	struct fixture *f = arg;
+	const struct step *s = &f->plan->steps[step];
+	size_t i;
+
+	for (i = 0; i < s->ncanaries && i < f->ncanaries && i < max; i++) {
+		ret[i].link = s->canaries[i].link;
+		ret[i].canary = &f->canaries[i];
+		ret[i].over = f->canaries_over;
+		ret[i].now_ms = FIXTURE_NOW_MS;
+	}
+	return i;
+}
+
+static size_t
+history(
+void *arg, const struct history_line **ret)
 {
 	struct fixture *f = arg;
 
@@ -150,7 +167,7 @@ fixture_init_plan(struct fixture *f, const char *path)
 	f->scene = (struct scene){
 		.fleet = f->fleet, .board = f->board, .who = "ops@bastion", .now_ms = FIXTURE_NOW_MS,
 		.arg = f, .op_text = op_text, .op_since = op_since, .kept = kept, .ops = ops, .running = running, .results = results,
-		.history = history, .waiting = waiting, .judging = judging, .waiver = waiver,
+		.history = history, .canaries = canaries, .waiting = waiting, .judging = judging, .waiver = waiver,
 		.proven = &f->proven,
 	};
 	for (i = 0; i < READING_COUNT; i++)

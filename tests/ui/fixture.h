@@ -24,6 +24,9 @@ struct fixture {
 	const char *texts[FIXTURE_STEPS_MAX][8];	/* previews of ops */
 	struct check_result *results[FIXTURE_STEPS_MAX][2];
 	size_t	 nresults[FIXTURE_STEPS_MAX][2];
+	struct canary canaries[4];	/* of the plan's first step that has them */
+	size_t	 ncanaries;
+	bool	 canaries_over;
 	struct running running;
 	bool	 runs;
 	struct history_line history[16];

@@ -89,6 +89,75 @@ running_step(struct fixture *f, struct view *v)
 	f->running.output = "stopping web\nweb stopped\nstarting web\nwaiting for web to answer\n";
 }
 
+/* So many new connections, one a second up to now; those from `bad` on, counted from the end, do not come through. */
+static void
+fly(struct canary *c, const struct canary_terms *t, int n, int bad, int well)
+{
+	struct canary_seen s = { 0 };
+	int i;
+
+	canary_begin(c, t, FIXTURE_NOW_MS - (int64_t)n * 1000);
+	s.saw = CANARY_HELD;
+	s.at_ms = FIXTURE_NOW_MS - (int64_t)n * 1000;
+	canary_see(c, &s);
+	for (i = n; i > 0; i--) {
+		s.at_ms = FIXTURE_NOW_MS - (int64_t)i * 1000;
+		s.saw = i > bad || i <= well ? CANARY_OK : i == bad ? CANARY_HUNG : CANARY_FAILED;
+		s.took_us = s.saw == CANARY_HUNG ? 900000 : 3100 + i * 7919 % 5000;
+		snprintf(s.why, sizeof(s.why), "%s", s.saw == CANARY_OK ? "" : "certificate verify failed: unable to get local issuer certificate");
+		canary_see(c, &s);
+	}
+}
+
+static void
+canary(struct fixture *f, struct view *v)
+{
+	const struct step *step = &f->plan->steps[fixture_step(f, "flip-web-pg")];
+
+	fixture_halfway(f);
+	fixture_phase(f, "flip-web-pg", PHASE_SOAKING, NULL);
+	fly(&f->canaries[0], &step->canaries[0].terms, 2412, 0, 0);
+	fly(&f->canaries[1], &step->canaries[1].terms, 40, 12, 10);
+	f->ncanaries = 2;
+	settle(f, v);
+}
+
+static void
+canary_progress(struct fixture *f, struct view *v)
+{
+	canary(f, v);
+	press(f, v, "p");
+}
+
+static void
+canary_breach(struct fixture *f, struct view *v)
+{
+	const struct step *step = &f->plan->steps[fixture_step(f, "flip-web-pg")];
+
+	fixture_halfway(f);
+	fly(&f->canaries[0], &step->canaries[0].terms, 300, 14, 5);
+	fly(&f->canaries[1], &step->canaries[1].terms, 300, 7, 0);
+	f->ncanaries = 2;
+	fixture_phase(f, "flip-web-pg", PHASE_FAULTED, "canary web -> pgbouncer: no new connection came through for 5.9 s: "
+	    "certificate verify failed: unable to get local issuer certificate");
+	settle(f, v);
+}
+
+static void
+canary_breach_gate(struct fixture *f, struct view *v)
+{
+	canary_breach(f, v);
+	press(f, v, "v");
+}
+
+static void
+canary_preview(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	press(f, v, "d");
+}
+
 static void
 progress(struct fixture *f, struct view *v)
 {
@@ -797,6 +866,11 @@ static const struct {
 	{ "failed-parts", failed_parts, false, "tests/ui/trouble.yaml" },
 	{ "faulted-parts", faulted_parts, false, "tests/ui/trouble.yaml" },
 	{ "left-parts", left_parts, false, "tests/ui/trouble.yaml" },
+	{ "canary", canary, false, "tests/ui/canary.yaml" },
+	{ "canary-progress", canary_progress, false, "tests/ui/canary.yaml" },
+	{ "canary-breach", canary_breach, false, "tests/ui/canary.yaml" },
+	{ "canary-breach-gate", canary_breach_gate, false, "tests/ui/canary.yaml" },
+	{ "canary-preview", canary_preview, false, "tests/ui/canary.yaml" },
 	{ "status", no_plan, true, NULL },
 };
 #define SCREENS (sizeof(screens) / sizeof(screens[0]))

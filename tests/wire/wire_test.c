@@ -29,6 +29,8 @@ a_message(enum message_kind kind)
 	case MSG_READING:
 	case MSG_OP_DONE:
 	case MSG_OP_TEXT:
+	case MSG_CANARY:
+	case MSG_CANARY_SEEN:
 	case MSG_CHECK:
 	case MSG_OP:
 	case MSG_LEASE:
@@ -81,6 +83,7 @@ a_message(enum message_kind kind)
 		break;
 	case MSG_LEASE:
 	case MSG_RECORDS:
+	case MSG_CANARY:
 		m.id = 3;
 		m.subject = 4;
 		m.deadline_ms = 8000;
@@ -97,6 +100,7 @@ a_message(enum message_kind kind)
 	case MSG_READING:
 	case MSG_OP_DONE:
 	case MSG_OP_TEXT:
+	case MSG_CANARY_SEEN:
 		m.id = 99;
 		break;
 	case MSG_FLEET:
