@@ -81,6 +81,7 @@ CORE_SRC = \
 	src/core/rollout_undo.c \
 	src/core/rollout_replay.c \
 	src/core/wayback.c \
+	src/core/depth.c \
 	src/core/diagnose.c \
 	src/core/explain.c \
 	src/core/expiry.c \
@@ -176,6 +177,7 @@ REMOTE_SRC = \
 	src/remote/persisted.c \
 	src/remote/probe_redis.c \
 	src/remote/probe_check.c \
+	src/remote/probe_depth.c \
 	src/remote/statement.c \
 	src/remote/rehearse.c \
 	src/remote/settings.c \
@@ -431,6 +433,7 @@ E2E = \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
 	tests/e2e/explain.sh \
+	tests/e2e/scan.sh \
 	tests/e2e/command.sh \
 	tests/e2e/container.sh \
 	tests/e2e/two.sh \

@@ -51,7 +51,7 @@ static const struct {
 static const char *const not_yet[] = { "certs", "doctor", NULL };
 
 enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_WATCH, OPT_CHECK, OPT_EXPANDED, OPT_PRINT,
-	OPT_REASON, OPT_WAIVE, OPT_KEEP, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL };
+	OPT_REASON, OPT_WAIVE, OPT_KEEP, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL, OPT_DEEP };
 
 static const struct option long_options[] = {
 	{ "fleet", required_argument, NULL, 'f' },
@@ -69,6 +69,7 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "watch", no_argument, NULL, OPT_WATCH },
 	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "deep", no_argument, NULL, OPT_DEEP },
 	{ "expanded", no_argument, NULL, OPT_EXPANDED },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -98,6 +99,7 @@ usage(FILE *to)
 	    "      --json           status, check, diff, verify, explain, history: as data\n"
 	    "      --watch          status: again and again\n"
 	    "      --check          status: exit 2 where not every link is on TLS\n"
+	    "      --deep           status: try which versions and ciphers each endpoint takes, too\n"
 	    "      --print          undo: as plain sh for each host, and do nothing\n"
 	    "      --expanded       check: print the plan after expansion\n"
 	    "exit: 0 done, 1 error, 2 changes pending or not all TLS, 3 needs a person,\n"
@@ -256,6 +258,9 @@ main(int argc, char **argv)
 			break;
 		case OPT_WATCH:
 			o.watch = true;
+			break;
+		case OPT_DEEP:
+			o.deep = true;
 			break;
 		case OPT_CHECK:
 			o.check = true;

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/depth.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/text.h"
 #include "ui/look.h"
 
@@ -263,7 +265,9 @@ add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const 
 	page_add(p, ROLE_DIM, c->not_after_s * 1000 < s->now_ms ? "  expired" : "  %s left", left);
 	page_line(p);
 	page_at(p, 2, ROLE_DIM, "key");
-	page_at(p, 14, ROLE_TEXT, "%s", c->key == NULL ? "" : c->key);
+	page_at(p, 14, c->weak != NULL ? ROLE_BAD : ROLE_TEXT, "%s", c->key == NULL ? "" : c->key);
+	if (c->signature != NULL)
+		page_add(p, ROLE_DIM, ", %s", c->signature);
 	page_add(p, ROLE_DIM, "  sha256 %.16s%s", c->sha256, p->ascii ? "..." : "\xe2\x80\xa6");
 	page_line(p);
 	page_at(p, 2, ROLE_DIM, "names");
@@ -273,6 +277,11 @@ add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const 
 
 		page_flow(p, 14, ROLE_TEXT, name);
 		free(name);
+	}
+	if (c->weak != NULL) {
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "weak");
+		page_at(p, 14, ROLE_BAD, "%s", c->weak);
 	}
 	add_verified(p, "chain", v->chain, v->chain_why);
 	for (i = 0; i < v->nnames && i < e->names.n; i++) {
@@ -291,6 +300,34 @@ add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const 
 		page_line(p);
 		page_at(p, 2, ROLE_WARN, "asks clients for a certificate");
 	}
+}
+
+/* What else is to be said: of its files, and what it takes. */
+static void
+add_findings(struct page *p, const struct scene *s, int endpoint)
+{
+	const struct reading *depth = board_reading(s->board, READING_DEPTH, endpoint);
+	struct strings found = { NULL, 0 };
+	size_t i;
+
+	if (depth != NULL) {
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "takes");
+		page_at(p, 14, ROLE_TEXT, "%s", "");
+		for (i = 0; i < DEPTH_VERSIONS; i++)
+			if (depth->depth.versions[i] == TRIED_TAKES)
+				page_add(p, ROLE_TEXT, "%s ", depth_version_word((int)i));
+		for (i = 0; i < depth->depth.nciphers; i++) {
+			char *name = mem_printf("%s%s", i == 0 ? "" : ", ", depth->depth.ciphers[i]);
+
+			page_flow(p, 14, ROLE_DIM, name);
+			free(name);
+		}
+	}
+	depth_findings(&found, s->fleet, s->board, endpoint, s->now_ms);
+	for (i = 0; i < found.n; i++)
+		page_wrap(p, 2, ROLE_WARN, found.v[i]);
+	strings_release(&found);
 }
 
 void
@@ -336,6 +373,7 @@ certs_page(struct page *p, const struct scene *s)
 			    r->served.cipher == NULL ? "" : r->served.cipher);
 		if (r->served.tls == LEG_OPEN)
 			add_cert(p, s, e, &r->served);
+		add_findings(p, s, (int)i);
 	}
 }
 

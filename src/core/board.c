@@ -55,6 +55,8 @@ board_new(const struct fleet *f)
 	b->nslots[READING_CENSUS] = f->nendpoints;
 	b->nslots[READING_SETTINGS] = f->nendpoints;
 	b->nslots[READING_HOST] = f->nhosts;
+	b->nslots[READING_DISK] = f->nendpoints;
+	b->nslots[READING_DEPTH] = f->nendpoints;
 	for (k = 0; k < READING_COUNT; k++)
 		b->slots[k] = mem_array(b->nslots[k], sizeof(*b->slots[k]));
 	b->hosts = mem_array(f->nhosts, sizeof(*b->hosts));

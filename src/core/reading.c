@@ -115,6 +115,13 @@ reading_release(struct reading *r)
 		free(r->hba[i].why);
 	}
 	free(r->hba);
+	free(r->disk.cert_file);
+	free(r->disk.key_file);
+	free(r->disk.cert_why);
+	free(r->disk.key_why);
+	for (i = 0; i < r->depth.nciphers; i++)
+		free(r->depth.ciphers[i]);
+	free(r->depth.weak);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -309,6 +316,37 @@ put_hba_seen(struct buf *out, const struct reading *r)
 	}
 }
 
+static void
+put_disk(struct buf *out, const struct disk *d)
+{
+	put_str(out, d->served_sha256, sizeof(d->served_sha256) - 1);
+	put_str(out, d->cert_file, READING_STRING_MAX);
+	put_str(out, d->key_file, READING_STRING_MAX);
+	put_str(out, d->sha256, sizeof(d->sha256) - 1);
+	put_str(out, d->cert_why, READING_STRING_MAX);
+	blob_put_int(out, d->not_after_s);
+	blob_put_int(out, d->pair);
+	put_str(out, d->key_why, READING_STRING_MAX);
+	blob_put_int(out, d->key_seen);
+	blob_put_int(out, d->key_mode & 07777u);
+	blob_put_int(out, d->key_uid);
+}
+
+static void
+put_depth(struct buf *out, const struct depth *d)
+{
+	size_t i, n;
+
+	for (i = 0; i < DEPTH_VERSIONS; i++)
+		blob_put_int(out, d->versions[i]);
+	n = put_count(out, d->nciphers, DEPTH_CIPHERS_MAX);
+	for (i = 0; i < n; i++)
+		put_str(out, d->ciphers[i] == NULL ? "" : d->ciphers[i], READING_SHORT_MAX);
+	blob_put_int(out, d->more_ciphers);
+	put_str(out, d->weak, READING_SHORT_MAX);
+	put_str(out, d->sha256, sizeof(d->sha256) - 1);
+}
+
 /* What has to be left out of the blob, or NULL. */
 static const char *
 too_much(const struct reading *r)
@@ -370,6 +408,12 @@ reading_encode(const struct reading *r, struct buf *out)
 		}
 		put_strings_seen(out, r);
 		put_hba_seen(out, r);
+		break;
+	case READING_DISK:
+		put_disk(out, &r->disk);
+		break;
+	case READING_DEPTH:
+		put_depth(out, &r->depth);
 		break;
 	case READING_CHECK:
 		blob_put_int(out, r->check_passed);
@@ -631,6 +675,50 @@ get_strings_seen(struct blob_reader *b, struct reading *r)
 }
 
 static void
+get_sha(struct blob_reader *b, char ret[65])
+{
+	blob_fixed(b, ret, 65);
+	if (ret[strspn(ret, "0123456789abcdef")] != '\0')
+		b->bad = true;
+}
+
+static void
+get_disk(struct blob_reader *b, struct disk *d)
+{
+	get_sha(b, d->served_sha256);
+	d->cert_file = blob_str(b, READING_STRING_MAX);
+	d->key_file = blob_str(b, READING_STRING_MAX);
+	get_sha(b, d->sha256);
+	d->cert_why = blob_str(b, READING_STRING_MAX);
+	d->not_after_s = blob_int(b, INT64_MIN, INT64_MAX);
+	d->pair = (enum verified)get_enum(b, VERIFIED_BAD + 1);
+	d->key_why = blob_str(b, READING_STRING_MAX);
+	d->key_seen = blob_bool(b);
+	d->key_mode = (uint32_t)blob_int(b, 0, 07777);
+	d->key_uid = blob_int(b, 0, UINT32_MAX);
+	/* What is said of files names them. */
+	if ((d->sha256[0] != '\0' || d->pair != VERIFIED_NOT_TRIED || d->key_seen) && (d->cert_file == NULL || d->key_file == NULL))
+		b->bad = true;
+}
+
+static void
+get_depth(struct blob_reader *b, struct depth *d)
+{
+	size_t i, n;
+
+	for (i = 0; i < DEPTH_VERSIONS; i++)
+		d->versions[i] = (enum tried)get_enum(b, TRIED_REFUSES + 1);
+	n = get_count(b, DEPTH_CIPHERS_MAX, 8);
+	for (i = 0; i < n && !b->bad; i++) {
+		d->ciphers[i] = get_given(b, READING_SHORT_MAX);
+		d->nciphers = i + 1;
+	}
+	d->more_ciphers = blob_bool(b);
+	d->weak = blob_str(b, READING_SHORT_MAX);
+	get_sha(b, d->sha256);
+}
+
+static void
 get_hba_seen(struct blob_reader *b, struct reading *r)
 {
 	size_t i, n = get_count(b, READING_HBA_MAX, 16);
@@ -680,6 +768,12 @@ reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err 
 			get_facets(&b, &r);
 			get_strings_seen(&b, &r);
 			get_hba_seen(&b, &r);
+			break;
+		case READING_DISK:
+			get_disk(&b, &r.disk);
+			break;
+		case READING_DEPTH:
+			get_depth(&b, &r.depth);
 			break;
 		case READING_CHECK:
 			r.check_passed = blob_bool(&b);
@@ -751,6 +845,8 @@ reading_check(const struct reading *r, const struct fleet *fleet, struct err *er
 	case READING_SERVED:
 	case READING_CENSUS:
 	case READING_SETTINGS:
+	case READING_DISK:
+	case READING_DEPTH:
 		if (check_index(r->subject, fleet->nendpoints, "endpoint", err) == -1)
 			return -1;
 		break;

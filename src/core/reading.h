@@ -20,9 +20,11 @@ enum reading_kind {
 	READING_CENSUS,		/* who is connected, by the server's own view */
 	READING_SETTINGS,	/* what the server says of its settings */
 	READING_HOST,		/* what is written on a host: facets as configured */
+	READING_DISK,		/* what lies on the host of an endpoint beside what it serves */
+	READING_DEPTH,		/* which versions and ciphers an endpoint takes */
 	READING_CHECK		/* the outcome of a log, http or command check */
 };
-#define READING_COUNT 5
+#define READING_COUNT 7
 
 enum outcome {
 	SAW,			/* conclusive */
@@ -197,6 +199,32 @@ struct hba_seen {		/* a pg_hba.conf that a binding writes to */
 	char	*why;
 };
 
+struct disk {			/* where the handshake of this look went through; else all empty */
+	char	 served_sha256[65];	/* of the certificate that was served then */
+	char	*cert_file, *key_file;	/* as the server names them */
+	char	 sha256[65];		/* of the first certificate in cert_file; "": cert_why */
+	char	*cert_why;
+	int64_t	 not_after_s;
+	enum verified pair;		/* the key belongs to that certificate; NOT_TRIED: key_why */
+	char	*key_why;
+	bool	 key_seen;		/* its mode and its owner are known */
+	uint32_t key_mode;
+	int64_t	 key_uid;
+};
+
+enum tried { TRIED_NOT, TRIED_TAKES, TRIED_REFUSES };
+#define DEPTH_VERSIONS 4	/* TLS 1.0 … 1.3; see depth_version_word() */
+#define DEPTH_CIPHERS_MAX 16
+
+struct depth {
+	enum tried versions[DEPTH_VERSIONS];
+	char	*ciphers[DEPTH_CIPHERS_MAX];	/* by OpenSSL's names, as the server preferred them, by version */
+	size_t	 nciphers;
+	bool	 more_ciphers;	/* there are others of TLS 1.2 */
+	char	*weak;		/* one that it takes and that nobody should; NULL: none was taken */
+	char	 sha256[65];	/* of the certificate that was served then */
+};
+
 struct reading {
 	enum reading_kind kind;
 	int	 subject;	/* endpoint; host for READING_HOST; request id for READING_CHECK */
@@ -219,6 +247,8 @@ struct reading {
 	size_t	 nstrings;
 	struct hba_seen *hba;		/* HOST; at most READING_HBA_MAX */
 	size_t	 nhba;
+	struct disk disk;
+	struct depth depth;
 	bool	 check_passed;	/* CHECK, with outcome SAW */
 };
 

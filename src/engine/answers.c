@@ -21,8 +21,13 @@ on_reading(void *arg, uint64_t id, struct reading *r)
 		/* It was a check's own probe. */
 	} else {
 		(void)watch_answer(e, id);
+		bool served = r->kind == READING_SERVED && r->outcome != SAW_NOT;
+		int endpoint = r->subject;
+
 		sight_note(e, r);
 		board_feed(e->board, r);
+		if (served)
+			watch_served(e, endpoint);
 	}
 	engine_dirty(e);
 	engine_arm(e);

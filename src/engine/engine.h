@@ -32,6 +32,7 @@ struct engine_options {
 	const char *program;		/* to re-exec as worker */
 	bool	 read_only;		/* nothing is ever changed, no lock is taken */
 	bool	 probe;			/* keep the board fresh by itself (console, status) */
+	bool	 deep;			/* versions and ciphers are tried, too, where the board is not kept fresh */
 	int64_t	 census_every_ms;	/* 0: 2000 */
 	int64_t	 served_every_ms;	/* 0: 30000 */
 	int64_t	 host_every_ms;		/* 0: 15000 */

@@ -253,6 +253,7 @@ void	watch_init(struct engine *);
 int64_t	watch_run(struct engine *, int64_t now_ms);	/* asks what is due; when next */
 bool	watch_answer(struct engine *, uint64_t id);	/* was it one of ours? */
 bool	watch_lost(struct engine *, uint64_t id);
+void	watch_served(struct engine *, int endpoint);	/* a reading of it came */
 void	watch_soon(struct engine *, enum reading_kind, int subject, int64_t since_ms);
 void	watch_all_soon(struct engine *);
 

@@ -17,7 +17,11 @@
 #define SERVED_EVERY_MS		30000
 #define HOST_EVERY_MS		15000
 #define SETTINGS_EVERY_MS	60000
+#define DISK_EVERY_MS		60000
+#define DEPTH_EVERY_MS		(INT64_C(6) * 3600 * 1000)	/* and where the certificate is another */
+#define DEPTH_AFTER_MS		5000	/* not at the very start, when everything is asked */
 #define PROBE_DEADLINE_MS	8000
+#define DEPTH_DEADLINE_MS	20000
 #define LOST_AGAIN_MS		1000
 #define ON_DEMAND_STALE_MS	60000
 
@@ -31,6 +35,10 @@ every(const struct engine *e, enum reading_kind kind)
 		return e->options.served_every_ms > 0 ? e->options.served_every_ms : SERVED_EVERY_MS;
 	case READING_HOST:
 		return e->options.host_every_ms > 0 ? e->options.host_every_ms : HOST_EVERY_MS;
+	case READING_DISK:
+		return DISK_EVERY_MS;
+	case READING_DEPTH:
+		return DEPTH_EVERY_MS;
 	case READING_SETTINGS:
 	case READING_CHECK:
 		break;
@@ -74,6 +82,12 @@ watch_init(struct engine *e)
 		add(e, READING_SERVED, (int)i, out || ep->cannot_see[SOURCE_SERVED] != NULL);
 		add(e, READING_CENSUS, (int)i, out || ep->cannot_see[SOURCE_CENSUS] != NULL);
 		add(e, READING_SETTINGS, (int)i, out || ep->cannot_see[SOURCE_CONFIGURED] != NULL);
+		add(e, READING_DISK, (int)i, out || ep->cannot_see[SOURCE_CONFIGURED] != NULL || ep->host == NONE ||
+		    ep->via != NONE || ep->managed != NULL);
+		add(e, READING_DEPTH, (int)i, out || ep->cannot_see[SOURCE_SERVED] != NULL || ep->port_tls + ep->port_plain == 0 ||
+		    (!e->options.probe && !e->options.deep));
+		if (e->options.probe && !e->options.deep)
+			e->slots[e->nslots - 1].due_ms = engine_now_ms(e) + DEPTH_AFTER_MS;
 	}
 	for (i = 0; i < f->nhosts; i++) {
 		facets_files(&files, f, (int)i);
@@ -89,7 +103,7 @@ watch_init(struct engine *e)
 static void
 ask(struct engine *e, struct slot *s, int64_t now_ms)
 {
-	s->id = workers_probe(e->workers, s->kind, s->subject, PROBE_DEADLINE_MS);
+	s->id = workers_probe(e->workers, s->kind, s->subject, s->kind == READING_DEPTH ? DEPTH_DEADLINE_MS : PROBE_DEADLINE_MS);
 	s->asked_ms = now_ms;
 	s->due_ms = now_ms + s->every_ms;
 }
@@ -163,6 +177,26 @@ watch_soon(struct engine *e, enum reading_kind kind, int subject, int64_t since_
 		s->due_ms = 1;		/* as soon as the one that is out is back */
 		return;
 	}
+}
+
+static bool
+met_another(const struct reading *served, const char *sha256)
+{
+	return served->served.cert.sha256[0] != '\0' && strcmp(served->served.cert.sha256, sha256) != 0;
+}
+
+/* Another certificate is served than when its files and its ciphers were looked at. */
+void
+watch_served(struct engine *e, int endpoint)
+{
+	const struct reading *served = board_reading(e->board, READING_SERVED, endpoint);
+	const struct reading *disk = board_reading(e->board, READING_DISK, endpoint);
+	const struct reading *depth = board_reading(e->board, READING_DEPTH, endpoint);
+
+	if (served != NULL && disk != NULL && disk->at_ms < served->at_ms && met_another(served, disk->disk.served_sha256))
+		watch_soon(e, READING_DISK, endpoint, served->at_ms);
+	if (served != NULL && depth != NULL && depth->at_ms < served->at_ms && met_another(served, depth->depth.sha256))
+		watch_soon(e, READING_DEPTH, endpoint, served->at_ms);
 }
 
 void

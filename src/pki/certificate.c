@@ -24,6 +24,7 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "pki/digest.h"
 #include "pki/key.h"
 #include "pki/openssl.h"
 
@@ -484,6 +485,39 @@ certificate_first(const char *pem, size_t len_bytes, char ret_public_sha[65], in
 		*ret_not_before_s = seconds(X509_get0_notBefore(x));
 		*ret_not_after_s = seconds(X509_get0_notAfter(x));
 	}
+	X509_free(x);
+	ERR_clear_error();
+	return rc == 0 ? 0 : err_set(err, "this is no certificate in PEM, or a damaged one");
+}
+
+int
+certificate_on_disk(const char *text, size_t len_bytes, char ret_sha256[65], int64_t *ret_not_after_s,
+    int *ret_pair, struct err *err)
+{
+	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(text, (int)len_bytes);
+	unsigned char *der = NULL;
+	EVP_PKEY *key = NULL;
+	X509 *x = NULL;
+	int len, rc = -1;
+
+	*ret_pair = -1;
+	ret_sha256[0] = '\0';
+	if (bio != NULL)
+		x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	bio = x == NULL ? NULL : BIO_new_mem_buf(text, (int)len_bytes);
+	if (bio != NULL)
+		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	if (x != NULL && (len = i2d_X509(x, &der)) > 0) {
+		digest_sha256_hex(der, (size_t)len, ret_sha256);
+		OPENSSL_free(der);
+		*ret_not_after_s = seconds(X509_get0_notAfter(x));
+		rc = 0;
+	}
+	if (rc == 0 && key != NULL)
+		*ret_pair = X509_get0_pubkey(x) != NULL && EVP_PKEY_eq(X509_get0_pubkey(x), key) == 1;
+	EVP_PKEY_free(key);
 	X509_free(x);
 	ERR_clear_error();
 	return rc == 0 ? 0 : err_set(err, "this is no certificate in PEM, or a damaged one");

@@ -56,6 +56,12 @@ void	certificates_free(struct stack_st_X509 *);
  */
 int	certificate_first(const char *pem, size_t len_bytes, char ret_public_sha[65], int64_t *ret_not_before_s,
 	    int64_t *ret_not_after_s, struct err *);
+/*
+ * Of a text with a certificate in PEM, and perhaps a public key: the certificate's SHA-256,
+ * when it ends, and whether they belong together (*ret_pair: 1, 0; -1 where there is no key).
+ */
+int	certificate_on_disk(const char *text, size_t len_bytes, char ret_sha256[65], int64_t *ret_not_after_s,
+	    int *ret_pair, struct err *);
 /* For the caller to free; nothing but the certificate itself is in it. */
 char	*certificate_pem(X509 *);
 char	*certificates_pem(const struct stack_st_X509 *);

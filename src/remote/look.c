@@ -275,7 +275,7 @@ preamble_answer(struct look *l)
 		if (served_names(l->spot->set->c.fleet, l->spot->endpoint, names) > 0)
 			sni = names[0];
 		l->wrapped = true;
-		l->stream = tls_over(l->stream, true, trust, sni, &tls_events, l);
+		l->stream = tls_offering(l->stream, true, trust, sni, l->offer, &tls_events, l);
 		break;
 	case 'N':
 		finish_with(l, LEG_REFUSED, "it answers that it does not do TLS");
@@ -350,7 +350,11 @@ tls_opened(void *arg)
 
 	l->reached = true;
 	take_facts(l);
-	greet(l);
+	if (l->offer != NULL) {
+		say(l, LEG_OPEN, "");
+		finish(l);
+	} else
+		greet(l);
 }
 
 static void
@@ -446,9 +450,9 @@ static const struct stream_events tls_events = {
 	.opened = tls_opened, .data = on_data, .closed = tls_closed,
 };
 
-struct look *
-look_new(struct spot *spot, bool tls, int64_t deadline_ms, void (*done)(void *, struct look *),
-    void *arg)
+static struct look *
+look_begin(struct spot *spot, bool tls, const struct tls_offer *offer, int64_t deadline_ms,
+    void (*done)(void *, struct look *), void *arg)
 {
 	struct look *l = mem_alloc(sizeof(*l));
 	const char *names[READING_NAMES_MAX], *sni = NULL;
@@ -456,6 +460,7 @@ look_new(struct spot *spot, bool tls, int64_t deadline_ms, void (*done)(void *, 
 
 	l->spot = spot;
 	l->tls = tls;
+	l->offer = offer;
 	l->done = done;
 	l->arg = arg;
 	l->stage = STAGE_OPENING;
@@ -469,9 +474,22 @@ look_new(struct spot *spot, bool tls, int64_t deadline_ms, void (*done)(void *, 
 			sni = names[0];
 		trust = spot_trust(spot);
 		l->wrapped = true;
-		l->stream = tls_over(l->stream, false, trust, sni, &tls_events, l);
+		l->stream = tls_offering(l->stream, false, trust, sni, offer, &tls_events, l);
 	}
 	return l;
+}
+
+struct look *
+look_new(struct spot *spot, bool tls, int64_t deadline_ms, void (*done)(void *, struct look *), void *arg)
+{
+	return look_begin(spot, tls, NULL, deadline_ms, done, arg);
+}
+
+struct look *
+look_offering(struct spot *spot, const struct tls_offer *offer, int64_t deadline_ms,
+    void (*done)(void *, struct look *), void *arg)
+{
+	return look_begin(spot, true, offer, deadline_ms, done, arg);
 }
 
 void

@@ -40,6 +40,7 @@ struct look {
 	/* The rest is look.c's. */
 	struct spot *spot;
 	bool	 tls;
+	const struct tls_offer *offer;	/* NULL: a look; else only the handshake, and that goodbye */
 	struct stream *stream;		/* the outermost, NULL when closed */
 	bool	 wrapped;		/* it is a TLS stream */
 	int	 stage;
@@ -52,6 +53,9 @@ struct look {
 
 /* `done` comes once, from the loop. */
 struct look *look_new(struct spot *, bool tls, int64_t deadline_ms,
+	    void (*done)(void *arg, struct look *), void *arg);
+/* One handshake that offers no more than this; `offer` is borrowed until it is done.  OPEN: it went through. */
+struct look *look_offering(struct spot *, const struct tls_offer *offer, int64_t deadline_ms,
 	    void (*done)(void *arg, struct look *), void *arg);
 /* Ends it where it stands: a connection that never answered is SILENT. */
 void	look_give_up(struct look *);

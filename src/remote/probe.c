@@ -609,6 +609,8 @@ probe_endpoint(struct probes *set, enum reading_kind kind, int endpoint, int64_t
 	    kind == READING_CENSUS ? census[of] : settings[of];
 
 	follow_log(spot);
+	if (kind == READING_DISK || kind == READING_DEPTH)
+		return probe_deep(set, kind, endpoint, deadline_ms, done, arg);
 	return probe_new(set, ops, spot, kind == READING_SERVED ? LANE_LOOK : LANE_ASK, kind, endpoint,
 	    deadline_ms, done, arg);
 }

@@ -49,7 +49,7 @@ void	probes_ca(struct probes *, int cert, const char *pem, size_t len_bytes);
 /* Addresses of the fleet's hosts as learnt (from names by getaddrinfo, or the host's own `hostname -I`). */
 void	probes_addresses(struct probes *, int host, const struct strings *addresses);
 
-/* One probe of an endpoint: READING_SERVED, READING_CENSUS or READING_SETTINGS. */
+/* One probe of an endpoint: READING_SERVED, CENSUS, SETTINGS, DISK or DEPTH. */
 struct probe *probe_endpoint(struct probes *, enum reading_kind, int endpoint,
 	    int64_t deadline_ms, probe_done *, void *arg);
 /* A log, http, setting or command check of a plan (READING_CHECK); `since_ms`: when the step was activated. */

@@ -150,6 +150,9 @@ void	spot_saw(struct spot *, const struct look *);
 /* Adds "sessions match no link, and host … has no known address" where that may be why. */
 void	spot_doubts(const struct spot *, struct probe *);
 
+/* READING_DISK or READING_DEPTH.  probe_depth.c */
+struct probe *probe_deep(struct probes *, enum reading_kind, int endpoint, int64_t deadline_ms, probe_done *, void *arg);
+
 /* The kinds. */
 extern const struct probe_ops served_ops;		/* probe_served.c */
 extern const struct probe_ops postgres_census_ops, postgres_settings_ops;

@@ -136,7 +136,7 @@ const struct probe_ops postgres_census_ops = {
 static const char settings_sql[] =
 	"SELECT name, setting, source, sourcefile, pending_restart FROM pg_catalog.pg_settings"
 	" WHERE name LIKE 'ssl%' OR name = $1 OR name IN ('hba_file', 'password_encryption',"
-	" 'listen_addresses', 'port', 'log_connections', 'server_version', 'config_file')"
+	" 'listen_addresses', 'port', 'log_connections', 'server_version', 'config_file', 'data_directory')"
 	" OR source NOT IN ('default', 'override', 'client', 'session')"
 	" ORDER BY name = $1 DESC, name LIKE 'ssl%' DESC, name LIMIT 60";
 

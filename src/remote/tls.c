@@ -771,9 +771,32 @@ op_close(struct stream *st)
 
 static const struct stream_ops ops = { op_write, op_write_eof, op_deadline, op_close };
 
+/* What cannot be offered, as by an OpenSSL without it, fails the handshake here. */
+static void
+set_offer(SSL *ssl, const struct tls_offer *offer)
+{
+	int version = TLS1_VERSION + offer->version;
+
+	SSL_set_security_level(ssl, 0);
+	(void)SSL_set_min_proto_version(ssl, version);
+	(void)SSL_set_max_proto_version(ssl, version);
+	if (offer->ciphers != NULL && SSL_set_cipher_list(ssl, offer->ciphers) != 1)
+		(void)SSL_set_max_proto_version(ssl, SSL3_VERSION);
+	if (offer->suites != NULL && SSL_set_ciphersuites(ssl, offer->suites) != 1)
+		(void)SSL_set_max_proto_version(ssl, SSL3_VERSION);
+	ERR_clear_error();
+}
+
 struct stream *
 tls_over(struct stream *inner, bool open, const struct tls_trust *trust, const char *server_name,
     const struct stream_events *events, void *arg)
+{
+	return tls_offering(inner, open, trust, server_name, NULL, events, arg);
+}
+
+struct stream *
+tls_offering(struct stream *inner, bool open, const struct tls_trust *trust, const char *server_name,
+    const struct tls_offer *offer, const struct stream_events *events, void *arg)
 {
 	struct tls *tls = mem_alloc(sizeof(*tls));
 	unsigned char ip[16];
@@ -790,6 +813,8 @@ tls_over(struct stream *inner, bool open, const struct tls_trust *trust, const c
 	SSL_set_bio(tls->ssl, tls->in, tls->out);
 	(void)SSL_set_app_data(tls->ssl, tls);
 	SSL_set_connect_state(tls->ssl);
+	if (offer != NULL && offer->only)
+		set_offer(tls->ssl, offer);
 	if (server_name != NULL && server_name[0] != '\0' && strlen(server_name) < 256 &&
 	    inet_pton(AF_INET, server_name, ip) != 1 && inet_pton(AF_INET6, server_name, ip) != 1)
 		(void)SSL_set_tlsext_host_name(tls->ssl, server_name);

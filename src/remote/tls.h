@@ -57,6 +57,18 @@ enum tls_fault {
 struct stream *tls_over(struct stream *inner, bool open, const struct tls_trust *,
 	    const char *server_name, const struct stream_events *, void *arg);
 
+/*
+ * The same to see what the far side takes: one version and no other, and only these ciphers,
+ * however weak.  Nothing is to be said over such a stream.
+ */
+struct tls_offer {
+	bool	 only;
+	int	 version;		/* 0 … 3: TLS 1.0 … 1.3 */
+	const char *ciphers, *suites;	/* OpenSSL's lists, up to TLS 1.2 and of 1.3; NULL: as ever */
+};
+struct stream *tls_offering(struct stream *inner, bool open, const struct tls_trust *,
+	    const char *server_name, const struct tls_offer *, const struct stream_events *, void *arg);
+
 /* For the stream of tls_over() only; valid until the end of its `closed` event. */
 const struct tls_facts *tls_facts(const struct stream *);
 enum tls_fault tls_fault(const struct stream *);

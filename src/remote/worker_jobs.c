@@ -396,7 +396,7 @@ probe_of_endpoint(struct job *j, int endpoint)
 
 	if (ep->via == NONE && ep->host == NONE)
 		job_saw_nothing(j, "the fleet names no host to look from");
-	else if (ep->probe_secret == NONE || (j->kind == MSG_PROBE && j->what == READING_SERVED) ||
+	else if (ep->probe_secret == NONE || (j->kind == MSG_PROBE && (j->what == READING_SERVED || j->what == READING_DEPTH)) ||
 	    !secret_awaited(j, ep->probe_secret))
 		job_begin(j);
 }

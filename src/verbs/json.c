@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "core/depth.h"
 #include "core/impact.h"
 #include "core/logins.h"
 #include "core/reader.h"
@@ -220,6 +221,85 @@ unaccounted_object(const struct census *c, int64_t now_ms)
 	return o;
 }
 
+/* As the files of its host are; null: nobody could look, or it speaks no TLS. */
+static json_t *
+disk_object(const struct engine *e, int endpoint, int64_t now_ms)
+{
+	const struct reading *r = board_reading(engine_board(e), READING_DISK, endpoint);
+	const struct reading *failed = board_failure(engine_board(e), READING_DISK, endpoint);
+	const struct disk *d;
+	char mode[16];
+	json_t *o;
+
+	if (r == NULL && failed == NULL)
+		return json_null();
+	o = json_object();
+	if (r == NULL) {
+		put(o, "why", words(failed->why));
+		return o;
+	}
+	d = &r->disk;
+	put(o, "certificate_file", words(d->cert_file));
+	put(o, "key_file", words(d->key_file));
+	put(o, "sha256", d->sha256[0] == '\0' ? json_null() : words(d->sha256));
+	put(o, "served", d->sha256[0] == '\0' || d->served_sha256[0] == '\0' ? json_null() :
+	    json_boolean(strcmp(d->sha256, d->served_sha256) == 0));
+	put(o, "pair", d->pair == VERIFIED_NOT_TRIED ? json_null() : json_boolean(d->pair == VERIFIED_OK));
+	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)d->key_mode);
+	put(o, "key_mode", d->key_seen ? words(mode) : json_null());
+	put(o, "key_uid", d->key_seen ? json_integer((json_int_t)d->key_uid) : json_null());
+	put(o, "age_s", age(now_ms, r->at_ms));
+	put(o, "why", words(d->cert_why != NULL ? d->cert_why : d->key_why));
+	return o;
+}
+
+/* What was negotiated, and, where it was tried, what else it takes. */
+static json_t *
+tls_object(const struct engine *e, int endpoint, int64_t now_ms)
+{
+	const struct reading *served = board_reading(engine_board(e), READING_SERVED, endpoint);
+	const struct reading *r = board_reading(engine_board(e), READING_DEPTH, endpoint);
+	json_t *o, *versions, *ciphers;
+	size_t i;
+
+	if (served == NULL || served->served.protocol == NULL)
+		return json_null();
+	o = json_object();
+	put(o, "protocol", words(served->served.protocol));
+	put(o, "cipher", words(served->served.cipher));
+	if (r == NULL) {
+		put(o, "versions", json_null());
+		return o;
+	}
+	versions = json_array();
+	ciphers = json_array();
+	for (i = 0; i < DEPTH_VERSIONS; i++)
+		if (r->depth.versions[i] == TRIED_TAKES)
+			add(versions, words(depth_version_word((int)i)));
+	for (i = 0; i < r->depth.nciphers; i++)
+		add(ciphers, words(r->depth.ciphers[i]));
+	put(o, "versions", versions);
+	put(o, "ciphers", ciphers);
+	put(o, "more_ciphers", json_boolean(r->depth.more_ciphers));
+	put(o, "weak_cipher", words(r->depth.weak));
+	put(o, "age_s", age(now_ms, r->at_ms));
+	return o;
+}
+
+static json_t *
+findings_array(const struct engine *e, int endpoint, int64_t now_ms)
+{
+	struct strings found = { NULL, 0 };
+	json_t *a = json_array();
+	size_t i;
+
+	depth_findings(&found, engine_fleet(e), engine_board(e), endpoint, now_ms);
+	for (i = 0; i < found.n; i++)
+		add(a, words(found.v[i]));
+	strings_release(&found);
+	return a;
+}
+
 static json_t *
 complaints_array(const struct census *c, int64_t now_ms)
 {
@@ -260,6 +340,9 @@ endpoint_object(const struct engine *e, int endpoint, int64_t now_ms)
 	put(o, "path_proven", json_boolean(v.path_proven));
 	put(o, "unproven", v.unproven[0] == '\0' ? json_null() : words(v.unproven));
 	put(o, "client_certificate", client_certificate(served));
+	put(o, "tls", tls_object(e, endpoint, now_ms));
+	put(o, "disk", disk_object(e, endpoint, now_ms));
+	put(o, "findings", findings_array(e, endpoint, now_ms));
 	put(o, "age_s", age(now_ms, v.at_ms));
 	put(o, "why", v.why[0] == '\0' ? json_null() : words(v.why));
 	put(o, "after_restart", v.lasting[0] == '\0' ? json_null() : words(v.lasting));

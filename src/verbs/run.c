@@ -133,7 +133,7 @@ run_engine(struct run *r, bool read_only, bool probe)
 	struct engine_options o = {
 		.fleet_path = r->options->fleet, .plan_path = r->options->plan,
 		.ssh_config = r->options->ssh_config, .program = r->options->program,
-		.read_only = read_only, .probe = probe,
+		.read_only = read_only, .probe = probe, .deep = r->options->deep,
 	};
 	struct err err = { "" };
 	bool locked = false;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/depth.h"
 #include "core/mem.h"
+#include "core/reader.h"
 #include "core/text.h"
 #include "verbs/json.h"
 #include "verbs/out.h"
@@ -121,6 +123,19 @@ show_logins(const struct fleet *f, const struct census *c, int64_t now_ms)
 	}
 }
 
+/* Of its certificate, its files and what else it takes. */
+static void
+show_findings(const struct engine *e, int endpoint, int64_t now_ms)
+{
+	struct strings found = { NULL, 0 };
+	size_t i;
+
+	depth_findings(&found, engine_fleet(e), engine_board(e), endpoint, now_ms);
+	for (i = 0; i < found.n; i++)
+		out("  %s\n", found.v[i]);
+	strings_release(&found);
+}
+
 static void
 show_endpoints(const struct engine *e, int64_t now_ms)
 {
@@ -140,6 +155,7 @@ show_endpoints(const struct engine *e, int64_t now_ms)
 			out("  path not proven: %s\n", v.unproven);
 		if (v.lasting[0] != '\0')
 			out("  %s\n", v.lasting);
+		show_findings(e, (int)i, now_ms);
 		if (c != NULL && c->census.undeclared_tls + c->census.undeclared_plain > 0)
 			out("  undeclared: %u on tls, %u on plaintext\n",
 			    c->census.undeclared_tls, c->census.undeclared_plain);

@@ -23,7 +23,7 @@ struct verb_options {
 	const char *ssh_config, *program;
 	const char *step;		/* STEP, or NULL */
 	const char *to;			/* --to STEP, or NULL */
-	bool	 all, json, watch, check, expanded, print, skip_optional;
+	bool	 all, json, watch, check, deep, expanded, print, skip_optional;
 	bool	 yes;
 	const char *yes_environment;	/* --yes=ENVIRONMENT */
 	const char *reason;

@@ -17,7 +17,7 @@
 #include "core/mem.h"
 
 /* In the order of enum reading_kind, enum op_verb, enum reach and enum wire_need. */
-static const char *const reading_words[] = { "served", "census", "settings", "host", NULL };
+static const char *const reading_words[] = { "served", "census", "settings", "host", "disk", "depth", NULL };
 static const char *const verb_words[] = { "observe", "apply", "undo", "record", NULL };
 static const char *const reach_words[] = { "unknown", "connecting", "up", "lost", "blocked", NULL };
 static const char *const need_words[WIRE_NEED_COUNT + 1] = {

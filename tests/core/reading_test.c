@@ -136,6 +136,23 @@ fill(struct reading *r, enum reading_kind kind)
 		s->name = mem_strdup("falls-back");
 		s->text = mem_strdup("sslmode=prefer goes on in plaintext");
 		break;
+	case READING_DISK:
+		memset(r->disk.served_sha256, 'a', 64);
+		memset(r->disk.sha256, 'b', 64);
+		r->disk.cert_file = mem_strdup("/etc/tls/server.crt");
+		r->disk.key_file = mem_strdup("/etc/tls/server.key");
+		r->disk.pair = VERIFIED_BAD;
+		r->disk.key_seen = true;
+		r->disk.key_mode = 0640;
+		r->disk.key_uid = 70;
+		break;
+	case READING_DEPTH:
+		r->depth.versions[2] = r->depth.versions[3] = TRIED_TAKES;
+		r->depth.ciphers[0] = mem_strdup("TLS_AES_256_GCM_SHA384");
+		r->depth.nciphers = 1;
+		r->depth.weak = mem_strdup("NULL-SHA256");
+		memset(r->depth.sha256, 'c', 64);
+		break;
 	case READING_CHECK:
 		r->check_passed = true;
 		break;

@@ -154,6 +154,18 @@ seeds_reading(take_seed *take, void *arg)
 			facet->value = DIAL_VERIFY_FULL;
 			facet->detail = mem_strdup("DATABASE_SSL_MODE=verify-full");
 			break;
+		case READING_DISK:
+			memcpy(r.disk.sha256, sha(), 65);
+			r.disk.cert_file = mem_strdup("/etc/tls/server.crt");
+			r.disk.key_file = mem_strdup("/etc/tls/server.key");
+			r.disk.key_seen = true;
+			r.disk.key_mode = 0600;
+			break;
+		case READING_DEPTH:
+			r.depth.versions[3] = TRIED_TAKES;
+			r.depth.ciphers[0] = mem_strdup("TLS_AES_256_GCM_SHA384");
+			r.depth.nciphers = 1;
+			break;
 		case READING_CHECK:
 			r.check_passed = true;
 			break;

@@ -34,6 +34,8 @@
 #include <cmocka.h>
 
 #include "core/board.h"
+#include "core/depth.h"
+#include "core/reader.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "core/buf.h"
@@ -663,6 +665,112 @@ settings_of_redis(void)
 	    "needs a client certificate");
 }
 
+/* --- what lies on the host, and what is taken -------------------------------------- */
+
+/* A deeper look, and one of the findings; NULL: there is none at all. */
+static void
+finds(int kind, enum reading_kind look_kind, const char *claim, const char *words)
+{
+	struct reading r = bench_look(&bench, READING_SERVED, kind, 10000);
+	struct strings found = { NULL, 0 };
+	bool ok, asks;
+	size_t i;
+
+	board_free(board);
+	board = board_new(&bench.fleet);
+	board_feed(board, &r);
+	r = bench_look(&bench, look_kind, kind, 20000);
+	if (r.outcome != SAW)
+		printf("# %s: %s\n", bench_outcome_word(r.outcome), r.why);
+	ok = r.outcome == SAW;
+	board_feed(board, &r);
+	depth_findings(&found, &bench.fleet, board, kind, wall_ms());
+	for (i = 0; i < found.n && words != NULL && strstr(found.v[i], words) == NULL; i++)
+		continue;
+	/* The fixture's PgBouncer has a CA for its clients, and so asks them. */
+	asks = words == NULL && kind == EP_PGBOUNCER && found.n == 1 && strstr(found.v[0], "asks for a client") != NULL;
+	ok = ok && (words == NULL ? found.n == 0 || asks : i < found.n);
+	ncells++;
+	npasses += words != NULL && i == found.n;
+	nalarms += words == NULL && found.n > 0 && !asks;
+	nbad += !ok;
+	printf("%sok %d - %s, %s: %s\n", ok ? "" : "not ", ++ntap, kinds[kind], claim, words == NULL ? "nothing else is said" : words);
+	for (i = 0; i < found.n && !ok; i++)
+		printf("# %s\n", found.v[i]);
+	strings_release(&found);
+	(void)fflush(stdout);
+}
+
+static bool
+takes(int kind, const char *words)
+{
+	const struct reading *r = board_reading(board, READING_DEPTH, kind);
+	struct buf b = { 0 };
+	bool same;
+	int v;
+
+	for (v = 0; r != NULL && v < DEPTH_VERSIONS; v++)
+		if (r->depth.versions[v] == TRIED_TAKES)
+			buf_printf(&b, "%s%s", b.len > 0 ? " " : "", depth_version_word(v));
+	same = r != NULL && strcmp(buf_str(&b), words) == 0 && r->depth.nciphers >= 2;
+	printf("%sok %d - %s takes %s\n", same ? "" : "not ", ++ntap, kinds[kind], words);
+	if (!same)
+		printf("# %s, %zu ciphers\n", buf_str(&b), r == NULL ? 0 : r->depth.nciphers);
+	nbad += !same;
+	buf_release(&b);
+	return same;
+}
+
+static void
+deeper(void)
+{
+	int k;
+
+	bench_ca(&bench, &sv, "ca");
+	names_dialled(NULL);
+	put_files("p384");
+	servers_run("chmod 0600 %s/live.key", sv.dir);
+	servers_postgres(&sv, "live", BENCH_HBA_BOTH, "");
+	bouncer("allow", "live", "");
+	bench_redis(true, true, "live", NULL, NULL);
+	/* The fixture's CA ends in 30 days; that is said of each. */
+	for (k = 0; k < EP_COUNT; k++) {
+		bench.fleet.certs[0].warn_ms = INT64_C(86400000);
+		finds(k, READING_DISK, "served as it lies there", NULL);
+		finds(k, READING_DEPTH, "nothing old is taken", NULL);
+		(void)takes(k, "TLSv1.2 TLSv1.3");
+		bench.fleet.certs[0].warn_ms = INT64_C(40) * 86400000;
+		finds(k, READING_DISK, "it ends soon", "CN=belay test CA ends in 29 days");
+		bench.fleet.certs[0].warn_ms = INT64_C(86400000);
+	}
+	servers_run("cd %s && cat rsa.crt >live.crt", sv.dir);
+	for (k = 0; k < EP_COUNT; k++) {
+		finds(k, READING_DISK, "replaced, and not reloaded", "a reload was forgotten");
+		finds(k, READING_DISK, "a certificate without its key", "do not belong together");
+	}
+	servers_run("cd %s && cat rsa.key >live.key", sv.dir);
+	for (k = 0; k < EP_COUNT; k++) {
+		reload(k);
+		until_served(k, "rsa");
+		finds(k, READING_DISK, "reloaded at last", NULL);
+	}
+	servers_run("chmod 0644 %s/live.key", sv.dir);
+	for (k = 0; k < EP_COUNT; k++)
+		finds(k, READING_DISK, "a key for everybody", "anybody on its host can read the key");
+	servers_run("chmod 0600 %s/live.key", sv.dir);
+	servers_postgres(&sv, "good", BENCH_HBA_BOTH, "ssl_min_protocol_version = 'TLSv1'");
+	finds(EP_POSTGRES, READING_DEPTH, "old versions are taken", "it takes TLSv1.1");
+	(void)takes(EP_POSTGRES, "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3");
+	servers_postgres(&sv, "good", BENCH_HBA_BOTH, "ssl_ciphers = 'HIGH:eNULL'");
+	finds(EP_POSTGRES, READING_DEPTH, "no encryption is taken", "which protects nothing any more");
+	bouncer("allow", "good", "client_tls_protocols = all");
+	finds(EP_PGBOUNCER, READING_DEPTH, "old versions are taken", "it takes TLSv1.1");
+	bench_redis(true, true, "good", "--tls-protocols", "TLSv1.1 TLSv1.2");
+	finds(EP_REDIS, READING_DEPTH, "old versions are taken", "it takes TLSv1.1");
+	bench_redis(true, true, "good", "--tls-auth-clients", "optional");
+	finds(EP_REDIS, READING_DISK, "asks for a client certificate", "asks for a client certificate");
+}
+
 /* It was proven; then nobody answers any more, though the session is still there. */
 static void
 stops_answering(void)
@@ -717,6 +825,7 @@ main(void)
 	settings_of_postgres();
 	settings_of_pgbouncer();
 	settings_of_redis();
+	deeper();
 	stops_answering();
 
 	printf("1..%d\n", ntap);

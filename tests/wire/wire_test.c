@@ -192,7 +192,7 @@ every_word_of_every_list_comes_out_as_it_went_in(void **state)
 				message_release(&got);
 				words++;
 			}
-	assert_int_equal(words, 4 + 4 + 5 * 5);
+	assert_int_equal(words, 6 + 4 + 5 * 5);
 	buf_release(&b);
 }
 
