@@ -294,8 +294,7 @@ put_canaries(const struct printer *pr, const struct step *s)
 }
 
 static void
-put_step(
-const struct printer *pr, const struct step *s)
+put_step(const struct printer *pr, const struct step *s)
 {
 	const struct group *g = &pr->p->groups[s->group];
 	struct buf *out = pr->out;

@@ -465,8 +465,7 @@ on_breach(struct rollout *r, const struct event *ev, struct effects *out)
 }
 
 static void
-on_undo(
-struct rollout *r, const struct event *ev, struct effects *out)
+on_undo(struct rollout *r, const struct event *ev, struct effects *out)
 {
 	if (!rollout_may(r, VERB_UNDO, ev->step, NULL))
 		return;

@@ -203,8 +203,7 @@ between_two_postures(const struct engine *e, const struct flight *f)
 }
 
 static bool
-cut_expected(
-const struct engine *e, const struct flight *f)
+cut_expected(const struct engine *e, const struct flight *f)
 {
 	int endpoint = e->fleet->links[declared(e, f)->link].endpoint;
 	const struct errand *x;
@@ -268,8 +267,7 @@ asked(const struct engine *e, int link)
 	return false;
 }
 
-/* How the link dials where no file
- of the client's host says it. */
+/* How the link dials where no file of the client's host says it. */
 static enum dial
 otherwise(const struct engine *e, int link)
 {
@@ -286,8 +284,7 @@ otherwise(const struct engine *e, int link)
 }
 
 int64_t
-canaries_run(
-struct engine *e, int64_t now_ms)
+canaries_run(struct engine *e, int64_t now_ms)
 {
 	int64_t next = INT64_MAX;
 	struct canary_seen gap;
@@ -352,8 +349,7 @@ show_breach(struct engine *e, const struct flight *f)
 }
 
 static void
-tell_breach(
-struct engine *e, struct flight *f)
+tell_breach(struct engine *e, struct flight *f)
 {
 	struct event ev = { .kind = EV_BREACH, .now_ms = engine_now_ms(e), .step = f->step };
 	char *why;

@@ -174,8 +174,7 @@ struct canary_view {
 size_t	engine_canaries(const struct engine *, int step, struct canary_view *ret, size_t max);
 /* Is any under way, though its step may rest: one that fails goes on until a connection comes through? */
 bool	engine_canaries_fly(const struct engine *);
-/* Results of the step's guards
- (gate == false) or gate, in the plan's order; NULL where never judged. */
+/* Results of the step's guards (gate == false) or gate, in the plan's order; NULL where never judged. */
 const struct check_result *engine_results(const struct engine *, int step, bool gate, size_t *ret_n);
 
 /*

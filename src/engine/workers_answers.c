@@ -39,8 +39,7 @@ answers(enum message_kind question, enum message_kind answer)
 	}
 }
 
-/* The question of this worker that
- the message answers; *ret NULL: it was cancelled meanwhile. */
+/* The question of this worker that the message answers; *ret NULL: it was cancelled meanwhile. */
 static int
 answered(struct worker *w, const struct message *m, struct question **ret, struct err *err)
 {
@@ -119,8 +118,7 @@ take_canary(struct worker *w, const struct message *m, struct err *err)
 	return 0;
 }
 
-/* What an op may come to,
- by what was asked. */
+/* What an op may come to, by what was asked. */
 static bool
 outcome_fits(int verb, enum op_outcome outcome)
 {

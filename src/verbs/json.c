@@ -656,8 +656,7 @@ canary_terms(const struct fleet *f, const struct step *s)
 }
 
 void
-json_diff(
-const struct engine *e, int step)
+json_diff(const struct engine *e, int step)
 {
 	const struct ops *ops = engine_ops(e, step);
 	const struct step_view *v = rollout_step(engine_rollout(e), step);

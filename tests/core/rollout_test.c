@@ -529,8 +529,7 @@ clients_fail_and_parked(struct story *s)
 	answer(s, 0, OPV_APPLY, OP_APPLIED);
 }
 
-/* The policy is about faults:
- an op or the gate that failed.  Not about doubt, nor about what a person wanted. */
+/* The policy is about faults: an op or the gate that failed.  Not about doubt, nor about what a person wanted. */
 static void
 on_fault_undo_goes_back_by_itself_from_faults_only(void **state)
 {

@@ -127,8 +127,7 @@ canaries(void *arg, int step, struct canary_view *ret, size_t max)
 }
 
 static size_t
-history(
-void *arg, const struct history_line **ret)
+history(void *arg, const struct history_line **ret)
 {
 	struct fixture *f = arg;
 
