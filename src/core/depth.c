@@ -51,17 +51,20 @@ static void
 of_disk(struct strings *ret, const struct disk *d, const struct reading *served, int64_t at_ms)
 {
 	bool differs = d->sha256[0] != '\0' && d->served_sha256[0] != '\0' && strcmp(d->sha256, d->served_sha256) != 0;
+	const char *then = d->served_sha256[0] != '\0' ? "it would not start again with them" : "it cannot load them";
 
 	/* What is served was seen to be what lies there, after that. */
 	if (differs && served != NULL && served->at_ms > at_ms && strcmp(served->served.cert.sha256, d->sha256) == 0)
 		differs = false;
 	if (d->pair == VERIFIED_BAD)
-		strings_push(ret, mem_printf("'%s' and '%s' do not belong together: it would not start again with them",
-		    d->cert_file, d->key_file));
+		strings_push(ret, mem_printf("'%s' and '%s' do not belong together: %s",
+		    d->cert_file, d->key_file, then));
 	if (differs)
 		strings_push(ret, mem_printf("a reload was forgotten: '%s' holds another certificate (%.8s) than the one that is served (%.8s)",
 		    d->cert_file, d->sha256, d->served_sha256));
-	if (d->served_sha256[0] != '\0' && d->key_seen && (d->key_mode & 07u) != 0)
+	if (d->not_after_s != 0 && d->not_after_s <= at_ms / 1000 && d->sha256[0] != '\0')
+		strings_push(ret, mem_printf("the certificate in '%s' has expired", d->cert_file));
+	if (d->key_seen && (d->key_mode & 07u) != 0)
 		strings_push(ret, mem_printf("anybody on its host can %s the key '%s' (mode %04o)",
 		    (d->key_mode & 04u) != 0 ? "read" : "change", d->key_file, d->key_mode));
 }

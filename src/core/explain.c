@@ -116,6 +116,23 @@ listens(const struct explaining *x, int endpoint)
 	return NULL;
 }
 
+/* What its files on its host are, where they were looked at since it was last seen to serve something else. */
+static void
+clues_of_disk(const struct explaining *x, int endpoint, const struct served *s, struct clues *c)
+{
+	const struct reading *r = board_reading(x->b, READING_DISK, endpoint);
+	const struct disk *d = r == NULL ? NULL : &r->disk;
+
+	if (d == NULL || strcmp(d->served_sha256, s->cert.sha256) != 0)
+		return;
+	if (d->sha256[0] != '\0' && d->served_sha256[0] != '\0')
+		c->same_on_disk = strcmp(d->sha256, d->served_sha256) == 0 ? KNOWN_YES : KNOWN_NO;
+	if (d->pair == VERIFIED_BAD)
+		c->key = KEY_OTHER;
+	else if (d->key_seen && c->kind == KIND_POSTGRES && (d->key_mode & (d->key_uid == 0 ? 037u : 077u)) != 0)
+		c->key = KEY_OPEN;
+}
+
 /* What is known of the endpoint, whoever dials it. */
 static bool
 clues_of_endpoint(const struct explaining *x, int endpoint, struct clues *c)
@@ -133,6 +150,7 @@ clues_of_endpoint(const struct explaining *x, int endpoint, struct clues *c)
 	c->one_port = e->port_plain == e->port_tls && e->port_plain != 0 ? KNOWN_YES : KNOWN_NO;
 	c->listens = listens(x, endpoint);
 	c->dials = e->names.n > 0 ? e->names.v[0] : NULL;
+	clues_of_disk(x, endpoint, &r->served, c);
 	board_endpoint(x->b, endpoint, x->now_ms, FOREVER, &v);
 	c->configured = v.configured != ACCEPT_UNKNOWN ? v.configured : v.runs;
 	if (v.runs != ACCEPT_UNKNOWN && v.restarts != ACCEPT_UNKNOWN && v.runs != v.restarts) {

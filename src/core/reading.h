@@ -199,8 +199,8 @@ struct hba_seen {		/* a pg_hba.conf that a binding writes to */
 	char	*why;
 };
 
-struct disk {			/* where the handshake of this look went through; else all empty */
-	char	 served_sha256[65];	/* of the certificate that was served then */
+struct disk {			/* where TLS is served, or set; else all empty */
+	char	 served_sha256[65];	/* of the certificate that was served then; "": none was */
 	char	*cert_file, *key_file;	/* as the server names them */
 	char	 sha256[65];		/* of the first certificate in cert_file; "": cert_why */
 	char	*cert_why;

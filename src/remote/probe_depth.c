@@ -82,6 +82,7 @@ struct depth_probe {
 	struct probe *inner;
 	/* DISK */
 	struct errand *errand;
+	bool	 meant;			/* its settings say that it has TLS */
 	/* DEPTH */
 	uv_timer_t *pause;
 	struct tls_offer offer;
@@ -221,8 +222,11 @@ disk_shaken(void *arg, struct reading *r)
 	p->inner = NULL;
 	memcpy(d->served_sha256, r->served.cert.sha256, sizeof(d->served_sha256));
 	reading_release(r);
-	/* Whose TLS is off need not have any files; what they are then is the activation's to see. */
-	if (d->served_sha256[0] == '\0') {
+	/*
+	 * Whose TLS is off need not have any files; what they are then is the activation's to see. Where it is
+	 * meant to be on, they are why it is not.
+	 */
+	if (d->served_sha256[0] == '\0' && !p->meant) {
 		probe_finish(&p->base);
 		return;
 	}
@@ -249,6 +253,19 @@ path_of(const struct reading *r, enum kind kind, const char *name)
 	return data == NULL ? NULL : mem_printf("%s/%s", data, value);
 }
 
+/* Does it say itself that it has TLS? */
+static bool
+means_tls(const struct reading *r, enum kind kind)
+{
+	static const char *const by[KIND_COUNT] = { "ssl", "client_tls_sslmode", "tls-port" };
+	const char *value = setting_get(r, by[kind]);
+
+	if (value == NULL || value[0] == '\0')
+		return false;
+	return kind == KIND_PGBOUNCER ? strcmp(value, "disable") != 0 : kind == KIND_POSTGRES ? strcmp(value, "on") == 0 :
+	    strcmp(value, "0") != 0;
+}
+
 static void
 settings_came(void *arg, struct reading *r)
 {
@@ -257,6 +274,7 @@ settings_came(void *arg, struct reading *r)
 	enum kind kind = spot_endpoint(p->spot)->kind;
 
 	p->inner = NULL;
+	p->meant = means_tls(r, kind);
 	d->cert_file = path_of(r, kind, names[kind].cert);
 	d->key_file = path_of(r, kind, names[kind].key);
 	if (d->cert_file == NULL || d->key_file == NULL) {

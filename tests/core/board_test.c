@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "core/board.h"
+#include "core/depth.h"
+#include "core/reader.h"
 #include "core/err.h"
 #include "core/gate.h"
 #include "core/mem.h"
@@ -263,6 +265,59 @@ a_path_with_a_flaw_is_not_proven(void **state)
 	bad.why = mem_strdup("it takes the connection and does not answer");
 	board_feed(w->b, &bad);
 	expect_unproven(w, 3000001, "last handshake: it takes the connection");
+}
+
+/* The certificate of a letter, as served or as it lies there. */
+static void
+feed_disk(struct world *w, int64_t at_ms, char served, char disk, enum verified pair, unsigned mode)
+{
+	struct reading r = { .kind = READING_DISK, .subject = 0, .at_ms = at_ms, .outcome = SAW };
+
+	if (served != 0)
+		memset(r.disk.served_sha256, served, 64);
+	memset(r.disk.sha256, disk, 64);
+	r.disk.cert_file = mem_strdup("/tls/s.crt");
+	r.disk.key_file = mem_strdup("/tls/s.key");
+	r.disk.pair = pair;
+	r.disk.key_seen = true;
+	r.disk.key_mode = mode;
+	board_feed(w->b, &r);
+}
+
+static void
+expect_findings(struct world *w, int64_t now_ms, size_t n, const char *words)
+{
+	struct strings found = { NULL, 0 };
+
+	depth_findings(&found, w->f, w->b, 0, now_ms);
+	assert_int_equal(found.n, n);
+	if (n > 0 && strstr(found.v[0], words) == NULL)
+		fail_msg("'%s' does not say '%s'", found.v[0], words);
+	strings_release(&found);
+}
+
+static void
+what_lies_on_the_host_is_held_against_what_is_served_then(void **state)
+{
+	struct reading r = { .kind = READING_SERVED, .subject = 0, .at_ms = 3000, .outcome = SAW };
+	struct world *w = *state;
+
+	expect_findings(w, 1000, 0, NULL);
+	feed_disk(w, 1000, 'a', 'a', VERIFIED_OK, 0600);
+	expect_findings(w, 1000, 0, NULL);
+	feed_disk(w, 2000, 'a', 'b', VERIFIED_OK, 0600);
+	expect_findings(w, 2000, 1, "a reload was forgotten: '/tls/s.crt' holds another certificate (bbbbbbbb)");
+	/* Reloaded since: the next look at what is served shows it before the files are looked at again. */
+	memset(r.served.cert.sha256, 'b', 64);
+	r.served.tls = LEG_OPEN;
+	board_feed(w->b, &r);
+	expect_findings(w, 3000, 0, NULL);
+	feed_disk(w, 4000, 'b', 'b', VERIFIED_BAD, 0644);
+	expect_findings(w, 4000, 2, "do not belong together: it would not start again with them");
+	feed_disk(w, 5000, 0, 'b', VERIFIED_BAD, 0600);
+	expect_findings(w, 5000, 1, "it cannot load them");
+	/* Long ago: it says nothing, neither way. */
+	expect_findings(w, 5000 + HOUR, 0, NULL);
 }
 
 /* Sessions that are there verified long ago; the file is what the next one verifies by. */
@@ -694,6 +749,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(link_states_follow_the_census), T(unknown_is_never_green),
+		T(what_lies_on_the_host_is_held_against_what_is_served_then),
 		T(a_path_with_a_flaw_is_not_proven),
 		T(a_client_whose_ca_file_is_another_is_not_proven),
 		T(the_path_is_proven_by_the_handshake_and_the_servers_own_row),

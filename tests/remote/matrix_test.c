@@ -767,6 +767,18 @@ deeper(void)
 	finds(EP_PGBOUNCER, READING_DEPTH, "old versions are taken", "it takes TLSv1.1");
 	bench_redis(true, true, "good", "--tls-protocols", "TLSv1.1 TLSv1.2");
 	finds(EP_REDIS, READING_DEPTH, "old versions are taken", "it takes TLSv1.1");
+	/* Set, by a reload that could not load it: why is in its files. */
+	servers_postgres(&sv, NULL, BENCH_HBA_BOTH, "");
+	servers_run("cd %s && printf '%%s\\n' 'ssl = on' \"ssl_key_file = '$PWD/wrongname.key'\" >>data/postgresql.conf", sv.dir);
+	reload_said(EP_POSTGRES, "not reloaded");
+	finds(EP_POSTGRES, READING_DISK, "set, and not loaded", "do not belong together: it cannot load them");
+	bouncer(NULL, NULL, "");
+	servers_run("cd %s && sed -i \"s|^auth_type.*|&\\nclient_tls_sslmode = allow\\nclient_tls_cert_file = $PWD/good.crt\\n"
+	    "client_tls_key_file = $PWD/wrongname.key|\" pgbouncer.ini && grep -q wrongname.key pgbouncer.ini", sv.dir);
+	reload_said(EP_PGBOUNCER, "got SIGHUP");
+	finds(EP_PGBOUNCER, READING_DISK, "set, and not loaded", "do not belong together: it cannot load them");
+	servers_postgres(&sv, NULL, BENCH_HBA_BOTH, "");
+	finds(EP_POSTGRES, READING_DISK, "no TLS, and none is set", NULL);
 	bench_redis(true, true, "good", "--tls-auth-clients", "optional");
 	finds(EP_REDIS, READING_DISK, "asks for a client certificate", "asks for a client certificate");
 }
