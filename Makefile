@@ -434,6 +434,7 @@ E2E = \
 	tests/e2e/setting.sh \
 	tests/e2e/explain.sh \
 	tests/e2e/scan.sh \
+	tests/e2e/surprises.sh \
 	tests/e2e/command.sh \
 	tests/e2e/container.sh \
 	tests/e2e/two.sh \

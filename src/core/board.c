@@ -454,6 +454,28 @@ say_leg(const struct board *b, int link, struct link_view *v)
 	return own != NULL || behind != NULL;
 }
 
+/*
+ * Sessions outlive what refuses their successors (pg_hba.conf, require, port 0): well now, and
+ * broken at the next reconnect.
+ */
+static void
+say_successors(const struct board *b, int link, int64_t now_ms, struct link_view *v)
+{
+	const struct link *l = &b->fleet->links[link];
+	struct endpoint_view e;
+
+	if (v->plain + v->tls == 0 || v->dial == DIAL_UNKNOWN || board_failure(b, READING_SERVED, l->endpoint) != NULL)
+		return;
+	board_endpoint(b, l->endpoint, now_ms, INT64_MAX, &e);
+	if (v->dial == DIAL_DISABLE && v->plain > 0 && (e.served == ACCEPT_TLS || e.served == ACCEPT_MUTUAL))
+		(void)snprintf(v->why, sizeof(v->why), "its sessions go on, and its next connection is refused%s: it dials %s, "
+		    "tls only is served", b->fleet->endpoints[l->endpoint].kind == KIND_POSTGRES ? ", as belay's was" : "",
+		    dial_word(v->dial));
+	else if (v->dial >= DIAL_REQUIRE && e.served == ACCEPT_PLAIN)
+		(void)snprintf(v->why, sizeof(v->why), "its sessions go on, and its next connection is refused: it dials %s, "
+		    "plaintext only is served", dial_word(v->dial));
+}
+
 void
 board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, struct link_view *v)
 {
@@ -520,6 +542,7 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 		(void)snprintf(v->why, sizeof(v->why), "%s", not_proven);
 	} else
 		v->state = client_would_verify(b, link, v, v->why, sizeof(v->why)) ? LINK_PROVEN : LINK_TLS;
+	say_successors(b, link, now_ms, v);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "core/complaints.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,9 @@ struct complaints {
 	struct row rows[2][CAUSE_COUNT];	/* [1]: of a pooler's own link */
 	char	 line[LINE_MAX_BYTES];
 	size_t	 len;
+	/* A pooler's "TLS handshake error" names no connection; the one that is closed next had it. */
+	char	 pending[COMPLAINT_TEXT_MAX + 1];
+	int64_t	 pending_ms;
 };
 
 static bool
@@ -74,6 +78,7 @@ void
 complaints_gap(struct complaints *c)
 {
 	c->len = 0;
+	c->pending[0] = '\0';
 }
 
 /* Does the server begin anew with what it is given? */
@@ -110,12 +115,28 @@ message_of(const char *line)
 }
 
 static void
+keep(struct complaints *c, const char *message, bool leg, int64_t at_ms)
+{
+	enum cause cause;
+	struct row *r;
+
+	if (!cause_said(message, leg ? SAID_BY_CLIENT : SAID_BY_SERVER, &cause) || !is_kept(cause))
+		return;
+	leg = leg || (c->kind == KIND_PGBOUNCER && cause == CAUSE_POOLER_LEG);
+	r = &c->rows[leg][cause];
+	if (r->text == NULL)
+		r->first_ms = at_ms;
+	r->count++;
+	r->last_ms = at_ms;
+	free(r->text);
+	r->text = mem_strndup(message, strnlen(message, COMPLAINT_TEXT_MAX));
+}
+
+static void
 take_line(struct complaints *c, int64_t at_ms)
 {
 	const char *message;
-	enum cause cause;
-	struct row *r;
-	bool leg;
+	bool server, client;
 	size_t i;
 
 	c->line[c->len] = '\0';
@@ -125,18 +146,18 @@ take_line(struct complaints *c, int64_t at_ms)
 			if (is_load((enum cause)i))
 				forget(&c->rows[0][i]);
 	message = message_of(c->line);
-	/* "S-0x55e: db/user@10.0.0.1:5432 …": a pooler of one of its own connections to a server. */
-	leg = c->kind == KIND_PGBOUNCER && strncmp(message, "S-0x", 4) == 0;
-	if (!cause_said(message, leg ? SAID_BY_CLIENT : SAID_BY_SERVER, &cause) || !is_kept(cause))
-		return;
-	leg = leg || (c->kind == KIND_PGBOUNCER && cause == CAUSE_POOLER_LEG);
-	r = &c->rows[leg][cause];
-	if (r->count == 0 || r->text == NULL)
-		r->first_ms = at_ms;
-	r->count++;
-	r->last_ms = at_ms;
-	free(r->text);
-	r->text = mem_strndup(message, strnlen(message, COMPLAINT_TEXT_MAX));
+	/* "S-0x55e: db/user@10.0.0.1:5432 …": a pooler of one of its own connections to a server; C: of a client's. */
+	server = c->kind == KIND_PGBOUNCER && strncmp(message, "S-0x", 4) == 0;
+	client = c->kind == KIND_PGBOUNCER && strncmp(message, "C-0x", 4) == 0;
+	if (c->pending[0] != '\0' && (server || client) && strstr(message, "closing because") != NULL) {
+		keep(c, c->pending, server, c->pending_ms);
+		c->pending[0] = '\0';
+	}
+	if (c->kind == KIND_PGBOUNCER && strncmp(message, "TLS handshake error", 19) == 0) {
+		(void)snprintf(c->pending, sizeof(c->pending), "%.*s", COMPLAINT_TEXT_MAX, message);
+		c->pending_ms = at_ms;
+	} else
+		keep(c, message, server, at_ms);
 }
 
 void

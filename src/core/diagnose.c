@@ -780,8 +780,7 @@ static const struct {
 	    "server went on as it was; the next start may fail for it",
 	    "read the server's log for \"SSL configuration was not reloaded\" (PgBouncer before 1.25 says nothing): mode "
 	    "and owner of the key, name of the file; then reload and look at what is served, not at what is set" },
-	    tls_not_loaded, WORDS("ssl configuration was not reloaded", "tls setup failed",
-	    "tls configuration could not be reloaded", "unable to update tls configuration") },
+	    tls_not_loaded, WORDS("ssl configuration was not reloaded", "tls setup failed") },
 	[CAUSE_NO_TLS] = { { "no-tls",
 	    "the server does not speak TLS: it is not configured",
 	    "configure TLS at the server first (the step that lets it accept both), then the client" }, no_tls,

@@ -424,6 +424,30 @@ what_is_set_and_what_is_served_are_told_apart(void **state)
 }
 
 static void
+sessions_that_go_on_are_told_where_their_successors_would_not(void **state)
+{
+	struct world *w = *state;
+	struct link_view v;
+
+	feed_host(w, 1, 1000, FACET_DIAL, 0, DIAL_DISABLE);
+	feed_census(w, 1000, SAW, 0, 4);
+	feed_served(w, 1000, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	board_link(w->b, 0, 1000, 5000, &v);
+	assert_string_equal(v.why, "");
+	feed_served(w, 1001, LEG_REFUSED, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	board_link(w->b, 0, 1001, 5000, &v);
+	assert_int_equal(v.state, LINK_PLAINTEXT);
+	assert_non_null(strstr(v.why, "its sessions go on, and its next connection is refused"));
+	assert_non_null(strstr(v.why, "it dials disable, tls only is served"));
+	feed_host(w, 1, 1002, FACET_DIAL, 0, DIAL_VERIFY_FULL);
+	feed_census(w, 1002, SAW, 4, 0);
+	feed_served(w, 1002, LEG_OPEN, LEG_REFUSED, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	board_link(w->b, 0, 1002, 5000, &v);
+	assert_int_equal(v.state, LINK_TLS);
+	assert_non_null(strstr(v.why, "it dials verify-full, plaintext only is served"));
+}
+
+static void
 failure_to_see_keeps_the_last_reading_and_its_age(void **state)
 {
 	struct world *w = *state;
@@ -755,6 +779,7 @@ main(void)
 		T(the_path_is_proven_by_the_handshake_and_the_servers_own_row),
 		T(what_a_client_verifies_is_declared_by_how_it_dials),
 		T(what_is_set_and_what_is_served_are_told_apart),
+		T(sessions_that_go_on_are_told_where_their_successors_would_not),
 		T(failure_to_see_keeps_the_last_reading_and_its_age),
 		T(endpoint_is_what_it_serves_not_what_is_written),
 		T(forcing_needs_everybody_off_plaintext_and_names_who_is_not),

@@ -86,8 +86,9 @@ a_poolers_own_link_is_told_apart_and_for_a_minute(void **state)
 	(void)state;
 	feed(c, 1000, "2026-11-22 18:55:28.692 UTC [26610] LOG RELOAD command issued\n"
 	    "2026-11-22 18:55:28.694 UTC [26610] ERROR TLS setup failed: failed to load private key file \"/k\": (null)\n"
-	    "2026-11-22 18:55:29.000 UTC [26610] WARNING S-0x55625bcb3060: voiceai/voiceai@10.77.0.10:5432 TLS handshake error: "
-	    "handshake failure: error:0A000086:SSL routines::certificate verify failed\n");
+	    "2026-11-22 19:10:57.469 UTC [26610] LOG S-0x55625bcb3c40: voiceai/voiceai@10.77.0.10:5432 new connection to server (from 10.77.0.10:56660)\n"
+	    "2026-11-22 19:10:57.478 UTC [26610] WARNING TLS handshake error: handshake failed: error:0A000086:SSL routines::certificate verify failed\n"
+	    "2026-11-22 19:10:57.478 UTC [26610] LOG S-0x55625bcb3c40: voiceai/voiceai@10.77.0.10:5432 closing because: server conn crashed? (age=0s)\n");
 	said = told(c, 1000);
 	assert_int_equal(said.ncomplaints, 2);
 	assert_int_equal(said.complaints[0].leg + said.complaints[1].leg, 1);
@@ -96,6 +97,26 @@ a_poolers_own_link_is_told_apart_and_for_a_minute(void **state)
 	said = told(c, 1001 + COMPLAINTS_LEG_MS);
 	assert_int_equal(said.ncomplaints, 1);
 	assert_true(said.complaints[0].load);
+	census_release(&said);
+	complaints_free(c);
+}
+
+/* The same words of a client's connection: it is a client that failed. */
+static void
+whose_handshake_failed_is_told_by_what_is_closed_next(void **state)
+{
+	struct complaints *c = complaints_new(KIND_PGBOUNCER);
+	struct census said;
+
+	(void)state;
+	feed(c, 1000, "2026-11-22 19:10:57.478 UTC [1] WARNING TLS handshake error: handshake failed: error:0A000418:SSL routines::tlsv1 alert unknown ca\n");
+	said = told(c, 1000);
+	assert_int_equal(said.ncomplaints, 0);
+	census_release(&said);
+	feed(c, 1001, "2026-11-22 19:10:57.478 UTC [1] LOG C-0x55625bcb3c40: (nodb)/(nouser)@10.77.0.12:5432 closing because: client unexpected eof (age=0s)\n");
+	said = told(c, 1001);
+	assert_int_equal(said.ncomplaints, 1);
+	assert_false(said.complaints[0].leg || said.complaints[0].load);
 	census_release(&said);
 	complaints_free(c);
 }
@@ -148,6 +169,7 @@ main(void)
 		cmocka_unit_test(what_could_not_be_loaded_stands_until_the_next_reload),
 		cmocka_unit_test(a_line_may_come_in_pieces_and_is_told_once),
 		cmocka_unit_test(a_poolers_own_link_is_told_apart_and_for_a_minute),
+		cmocka_unit_test(whose_handshake_failed_is_told_by_what_is_closed_next),
 		cmocka_unit_test(a_client_that_speaks_otherwise_is_told_for_a_while),
 		cmocka_unit_test(a_line_of_any_length_costs_no_more),
 	};
