@@ -86,6 +86,7 @@ CORE_SRC = \
 	src/core/explain.c \
 	src/core/expiry.c \
 	src/core/complaints.c \
+	src/core/peers.c \
 	src/core/diff.c \
 	src/core/keyfile.c \
 	src/core/envfile.c \
@@ -322,6 +323,7 @@ TESTS = \
 	core/explain \
 	core/expiry \
 	core/complaints \
+	core/peers \
 	core/connurl \
 	core/connstring \
 	core/setting \

@@ -47,8 +47,9 @@ add_seen(struct page *p, const struct scene *s, enum reading_kind kind, int subj
 /* ---- sessions ---- */
 
 static void
-add_straggler(struct page *p, const struct scene *s, const struct straggler *g)
+add_straggler(struct page *p, const struct scene *s, int endpoint, const struct straggler *g)
 {
+	const struct socket_seen *process = board_process(s->board, endpoint, g);
 	char age[LOOK_MAX], *name;
 
 	page_line(p);
@@ -70,6 +71,10 @@ add_straggler(struct page *p, const struct scene *s, const struct straggler *g)
 		text_age(age, sizeof(age), g->age_s * 1000);
 		page_add(p, ROLE_DIM, "  %s old", age);
 	}
+	if (process != NULL && process->pid > 0)
+		page_add(p, ROLE_TEXT, "  %s[%ld]", process->command, process->pid);
+	else if (process != NULL)
+		page_add(p, ROLE_TEXT, "  %s", process->command);
 }
 
 /* One that logged in and is worth naming. */
@@ -199,7 +204,7 @@ sessions_page(struct page *p, const struct scene *s)
 			page_at(p, 50, ROLE_DIM, "%u tls", (unsigned)c->upstream_tls);
 		}
 		for (j = 0; j < c->nstragglers; j++)
-			add_straggler(p, s, &c->stragglers[j]);
+			add_straggler(p, s, (int)i, &c->stragglers[j]);
 		if (c->nstragglers == READING_STRAGGLERS_MAX) {
 			page_line(p);
 			page_add(p, ROLE_DIM, "    and perhaps more: the first %d are named",

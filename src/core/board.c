@@ -29,6 +29,7 @@
 #include "core/buf.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "core/peers.h"
 #include "core/setting.h"
 
 struct slot {
@@ -578,6 +579,24 @@ board_log_unread(const struct board *b)
 		if ((r = board_reading(b, READING_CENSUS, (int)i)) != NULL && r->census.log_unread)
 			return true;
 	return false;
+}
+
+const struct socket_seen *
+board_process(const struct board *b, int endpoint, const struct straggler *s)
+{
+	const struct reading *census = board_reading(b, READING_CENSUS, endpoint), *r;
+	const struct socket_seen *found;
+	size_t i;
+
+	for (i = 0; i < b->fleet->nhosts; i++) {
+		r = board_reading(b, READING_HOST, (int)i);
+		if (r == NULL || (found = peers_find(r, b->fleet, endpoint, s->address, s->port)) == NULL || found->command == NULL)
+			continue;
+		/* A port is used again: the host has to have looked while this session was there. */
+		if (census == NULL || s->age_s < 0 || r->at_ms + 1000 >= census->at_ms - s->age_s * 1000)
+			return found;
+	}
+	return NULL;
 }
 
 /* Is what is written or set another thing than what is served? */

@@ -24,6 +24,12 @@ void	board_feed(struct board *, struct reading *);
 int64_t	board_tls_seen_ms(const struct board *, int link);
 
 /*
+ * The process at the client's side of a session that a census names, by the host that it comes
+ * from; NULL: not seen (the host has no ss(8), does not tell it to this user, or looked before).
+ */
+const struct socket_seen *board_process(const struct board *, int endpoint, const struct straggler *);
+
+/*
  * The latest of what the endpoint's log says: of what it could not load, or of a pooler's own
  * link; or NULL.
  */

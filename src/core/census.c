@@ -319,6 +319,7 @@ census_add(struct census *c, const struct fleet *fleet, const struct host_addres
 	st->database = short_dup(s->database);
 	st->application = short_dup(s->application);
 	st->age_s = s->age_s;
+	st->port = s->port;
 }
 
 void

@@ -14,6 +14,7 @@ struct seen_session {
 	const char *user, *database, *application;
 	bool	tls;
 	int64_t	age_s;		/* -1 not known */
+	int	port;		/* of its side; 0 not known; for census_add() */
 };
 
 /* Numeric addresses of the fleet's hosts, as learnt; v[host] may be empty. */

@@ -334,6 +334,7 @@ clues_of_link(const struct explaining *x, int link, struct clues *c, struct hba_
 	bool seen = clues_of_endpoint(x, l->endpoint, c);
 	struct link_view v;
 	const struct complaint *leg;
+	const struct reading *r;
 	int port;
 
 	board_link(x->b, link, x->now_ms, FOREVER, &v);
@@ -342,6 +343,9 @@ clues_of_link(const struct explaining *x, int link, struct clues *c, struct hba_
 	c->dials = link_dials_name(x->f, l);
 	c->shows = l->stray ? KNOWN_YES : NOT_KNOWN;
 	c->demands = c->configured == ACCEPT_MUTUAL ? KNOWN_YES : NOT_KNOWN;
+	r = link_host(x->f, l) == NONE ? NULL : board_reading(x->b, READING_HOST, link_host(x->f, l));
+	c->skew_known = r != NULL && r->clock_known;
+	c->skew_s = c->skew_known ? r->clock_ahead_s : 0;
 	c->anchor = anchor_of(x, link);
 	if (e->kind == KIND_PGBOUNCER && (leg = board_complaint(x->b, l->endpoint, true)) != NULL) {
 		c->leg_fails = KNOWN_YES;

@@ -219,7 +219,7 @@ login_book_tell(const struct login_book *b, const struct fleet *fleet, const str
 
 	ret->undeclared.link = NONE;
 	for (i = 0; i < b->n; i++) {
-		struct seen_session session = { NULL, NULL, NULL, NULL, false, -1 };
+		struct seen_session session = { .age_s = -1 };
 
 		e = &b->v[i];
 		session.address = e->address;

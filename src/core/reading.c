@@ -102,6 +102,11 @@ reading_release(struct reading *r)
 	for (i = 0; i < r->nfacets; i++)
 		free(r->facets[i].detail);
 	free(r->facets);
+	for (i = 0; i < r->nsockets; i++) {
+		free(r->sockets[i].address);
+		free(r->sockets[i].command);
+	}
+	free(r->sockets);
 	for (i = 0; i < r->nstrings; i++) {
 		free(r->strings[i].file);
 		free(r->strings[i].variable);
@@ -274,6 +279,7 @@ put_census(struct buf *out, const struct census *c)
 		put_str(out, s->user, READING_SHORT_MAX);
 		put_str(out, s->database, READING_SHORT_MAX);
 		put_str(out, s->application, READING_SHORT_MAX);
+		blob_put_int(out, s->port < 0 || s->port > 65535 ? 0 : s->port);
 		blob_put_int(out, s->age_s < -1 ? -1 : s->age_s);
 	}
 	blob_put_int(out, c->upstream_seen);
@@ -301,6 +307,22 @@ put_strings_seen(struct buf *out, const struct reading *r)
 		put_str(out, r->strings[i].name, READING_SHORT_MAX);
 		put_str(out, r->strings[i].text, READING_SHORT_MAX);
 	}
+}
+
+static void
+put_sockets(struct buf *out, const struct reading *r)
+{
+	size_t i, n = put_count(out, r->nsockets, READING_SOCKETS_MAX);
+
+	for (i = 0; i < n; i++) {
+		put_str(out, r->sockets[i].address, READING_SHORT_MAX);
+		blob_put_int(out, r->sockets[i].port);
+		blob_put_int(out, r->sockets[i].to_port);
+		put_str(out, r->sockets[i].command, READING_SHORT_MAX);
+		blob_put_int(out, r->sockets[i].pid);
+	}
+	blob_put_int(out, r->clock_known);
+	blob_put_int(out, r->clock_ahead_s);
 }
 
 static void
@@ -408,6 +430,7 @@ reading_encode(const struct reading *r, struct buf *out)
 		}
 		put_strings_seen(out, r);
 		put_hba_seen(out, r);
+		put_sockets(out, r);
 		break;
 	case READING_DISK:
 		put_disk(out, &r->disk);
@@ -599,7 +622,7 @@ get_census(struct blob_reader *b, struct census *c)
 	c->undeclared_tls = get_u32(b);
 	c->undeclared_plain = get_u32(b);
 	c->total = get_u32(b);
-	n = get_count(b, READING_STRAGGLERS_MAX, 56);
+	n = get_count(b, READING_STRAGGLERS_MAX, 64);
 	if (n > 0)
 		c->stragglers = mem_array(n, sizeof(*c->stragglers));
 	c->nstragglers = n;
@@ -611,6 +634,7 @@ get_census(struct blob_reader *b, struct census *c)
 		s->user = blob_str(b, READING_SHORT_MAX);
 		s->database = blob_str(b, READING_SHORT_MAX);
 		s->application = blob_str(b, READING_SHORT_MAX);
+		s->port = (int)blob_int(b, 0, 65535);
 		s->age_s = blob_int(b, -1, INT64_MAX);
 	}
 	c->upstream_seen = blob_bool(b);
@@ -636,6 +660,25 @@ get_settings(struct blob_reader *b, struct pairs *p)
 		p->v[i].key = get_given(b, READING_STRING_MAX);
 		p->v[i].value = get_given(b, READING_STRING_MAX);
 	}
+}
+
+static void
+get_sockets(struct blob_reader *b, struct reading *r)
+{
+	size_t i, n = get_count(b, READING_SOCKETS_MAX, 40);
+
+	if (n > 0)
+		r->sockets = mem_array(n, sizeof(*r->sockets));
+	r->nsockets = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		r->sockets[i].address = get_given(b, READING_SHORT_MAX);
+		r->sockets[i].port = (int)blob_int(b, 0, 65535);
+		r->sockets[i].to_port = (int)blob_int(b, 0, 65535);
+		r->sockets[i].command = blob_str(b, READING_SHORT_MAX);
+		r->sockets[i].pid = (long)blob_int(b, 0, INT32_MAX);
+	}
+	r->clock_known = blob_bool(b);
+	r->clock_ahead_s = blob_int(b, -INT32_MAX, INT32_MAX);
 }
 
 static void
@@ -768,6 +811,7 @@ reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err 
 			get_facets(&b, &r);
 			get_strings_seen(&b, &r);
 			get_hba_seen(&b, &r);
+			get_sockets(&b, &r);
 			break;
 		case READING_DISK:
 			get_disk(&b, &r.disk);

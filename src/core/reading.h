@@ -38,6 +38,7 @@ enum outcome {
 #define READING_LOGINS_MAX	2048	/* links with logins */
 #define READING_WHO_MAX		64	/* names among them */
 #define READING_COMPLAINTS_MAX	16
+#define READING_SOCKETS_MAX	256
 #define READING_PAIRS_MAX	256
 #define READING_LINKS_MAX	FLEET_ITEMS_MAX
 #define READING_FACETS_MAX	1024
@@ -99,10 +100,18 @@ struct served {
 	bool	 turned_away;
 };
 
+struct socket_seen {		/* an established connection to an endpoint's port, by the host that dials */
+	char	*address;	/* of its own side, numeric */
+	int	 port, to_port;
+	char	*command;	/* NULL: the host does not tell whose it is */
+	long	 pid;
+};
+
 struct straggler {		/* a session worth naming: plaintext, or undeclared */
 	int	 link;		/* NONE: undeclared */
 	bool	 tls;
 	char	*address, *user, *database, *application;
+	int	 port;		/* of the client's side; 0 not told */
 	int64_t	 age_s;		/* of the session; -1 not known */
 };
 
@@ -249,6 +258,10 @@ struct reading {
 	size_t	 nhba;
 	struct disk disk;
 	struct depth depth;
+	struct socket_seen *sockets;	/* HOST; at most READING_SOCKETS_MAX */
+	size_t	 nsockets;
+	bool	 clock_known;		/* HOST */
+	int64_t	 clock_ahead_s;		/* of the host's clock before belay's own; < 0: behind */
 	bool	 check_passed;	/* CHECK, with outcome SAW */
 };
 

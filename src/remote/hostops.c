@@ -10,6 +10,7 @@
  *  2. Pointers of a struct looked live as long as the answer they point into:
  *     until the events' done() returns.
  */
+#include "remote/errand.h"
 #include "remote/hostops.h"
 
 #include <stdio.h>
@@ -114,6 +115,8 @@ hostop_drop(struct hostop *h)
 	hostcall_release(&h->call);
 	op_result_release(&h->result);
 	hostop_free_places(h);
+	errand_cancel(h->errand);
+	reading_release(&h->reading);
 	activation_free(h->activation);
 	reload_free(h->reload);
 	drain_free(h->drain);

@@ -102,6 +102,8 @@ struct hostop {
 	struct place *places;		/* the host, then other users' there */
 	size_t	 nplaces, at_place;
 	int64_t	 began;
+	struct errand *errand;		/* who holds which connection there, once the files are read */
+	struct reading reading;		/* meanwhile */
 	/* a secret */
 	hostop_secret *secret;
 	int	 which;

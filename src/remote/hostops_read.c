@@ -15,7 +15,9 @@
 #include "core/err.h"
 #include "core/hba_step.h"
 #include "core/mem.h"
+#include "core/peers.h"
 #include "core/reader.h"
+#include "remote/errand.h"
 #include "remote/hostops_int.h"
 
 static int64_t
@@ -136,6 +138,38 @@ read_done(void *arg, enum hostcall_end end, const struct host_answer *a, const s
 	read_next(h);
 }
 
+/* The files are what was asked for; what else the host tells is left out where it does not come in time. */
+#define PEERS_DEADLINE_MS	3000
+
+static void
+peers_came(void *arg, struct errand_result *result)
+{
+	struct hostop *h = arg;
+	struct reading r = h->reading;
+
+	memset(&h->reading, 0, sizeof(h->reading));
+	h->errand = NULL;
+	if (result->ended && result->status == 0 && !result->out->over)
+		peers_read(&r, buf_str(result->out), result->out->len, wall_ms() / 1000);
+	give(h, &r);
+}
+
+static void
+ask_peers(struct hostop *h, struct reading *r)
+{
+	int64_t left = h->due - (int64_t)uv_now(h->set->c.loop) - 500;
+	struct buf command;
+
+	buf_init(&command, 0);
+	if (left > 0 && peers_command(h->set->c.fleet, h->host, &command)) {
+		h->reading = *r;
+		h->errand = errand_run(h->set->c.session(h->set->c.arg, h->host), buf_str(&command), PEERS_BYTES_MAX,
+		    left < PEERS_DEADLINE_MS ? left : PEERS_DEADLINE_MS, peers_came, h);
+	} else
+		give(h, r);
+	buf_release(&command);
+}
+
 static void
 read_all(struct hostop *h)
 {
@@ -158,6 +192,8 @@ read_all(struct hostop *h)
 		facets_seen(&r, h->set->c.fleet, h->host, lookup, ca_of, &l);
 		strings_seen(&r, h->set->c.fleet, h->host, lookup, &l);
 		hba_step_seen(&r, h->set->c.fleet, h->host, lookup, &l);
+		ask_peers(h, &r);
+		return;
 	}
 	give(h, &r);
 }

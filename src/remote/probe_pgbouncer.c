@@ -81,6 +81,7 @@ client_row(struct probe *p, const struct pq_row *row)
 	s.application = application;
 	s.tls = row_tls(p, row);
 	s.age_s = -1;
+	s.port = pq_value(row, "port") == NULL ? 0 : atoi(pq_value(row, "port"));
 	census_add(&p->reading.census, p->set->c.fleet, &p->set->known, p->spot->endpoint, &s);
 }
 

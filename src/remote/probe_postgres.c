@@ -52,7 +52,7 @@ static const char privilege_sql[] =
 	" (SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()) AS own";
 
 static const char census_sql[] =
-	"SELECT coalesce(s.ssl, false) AS ssl, pg_catalog.host(a.client_addr) AS address, a.usename,"
+	"SELECT coalesce(s.ssl, false) AS ssl, pg_catalog.host(a.client_addr) AS address, a.client_port AS port, a.usename,"
 	" a.datname, a.application_name,"
 	" greatest(0, extract(epoch FROM (pg_catalog.clock_timestamp() - a.backend_start))::bigint) AS age,"
 	" (a.application_name = '" PQ_APPLICATION "' AND a.usename = current_user) AS ours"
@@ -81,7 +81,7 @@ privilege_row(struct probe *p, const struct pq_row *row)
 static void
 census_row(struct probe *p, const struct pq_row *row)
 {
-	const char *age = pq_value(row, "age");
+	const char *age = pq_value(row, "age"), *port = pq_value(row, "port");
 	struct seen_session s;
 
 	if (is_true(pq_value(row, "ours")))
@@ -94,6 +94,7 @@ census_row(struct probe *p, const struct pq_row *row)
 	s.application = pq_value(row, "application_name");
 	s.tls = is_true(pq_value(row, "ssl"));
 	s.age_s = age == NULL ? -1 : strtoll(age, NULL, 10);
+	s.port = port == NULL ? 0 : atoi(port);
 	census_add(&p->reading.census, p->set->c.fleet, &p->set->known, p->spot->endpoint, &s);
 }
 

@@ -486,9 +486,9 @@ client_line(struct redis *r, const char *line, size_t len, const struct own *own
 	char *user = field(line, len, "user", '='), *name = field(line, len, "name", '=');
 	char *database = field(line, len, "db", '='), *flags = field(line, len, "flags", '=');
 	struct seen_session s;
-	int local_port;
+	int local_port, port;
 
-	(void)split_address(address);
+	port = split_address(address);
 	local_port = split_address(local);
 	/* Sockets, and the link that this server itself made to its master, are nobody's dial. */
 	if (r->own_id != -1 && field_int(line, len, "id", '=', -2) == r->own_id)
@@ -501,6 +501,7 @@ client_line(struct redis *r, const char *line, size_t len, const struct own *own
 		s.application = name;
 		s.tls = on_tls(r, local_port);
 		s.age_s = field_int(line, len, "age", '=', -1);
+		s.port = port > 0 ? port : 0;
 		census_add(&r->probe->reading.census, r->spot->set->c.fleet, &r->spot->set->known,
 		    r->spot->endpoint, &s);
 	}

@@ -409,6 +409,7 @@ undeclared_array(const struct engine *e)
 
 		for (k = 0; r != NULL && k < r->census.nstragglers; k++) {
 			const struct straggler *s = &r->census.stragglers[k];
+			const struct socket_seen *process = board_process(engine_board(e), (int)i, s);
 
 			o = json_object();
 			put(o, "endpoint", words(f->endpoints[i].name));
@@ -419,6 +420,8 @@ undeclared_array(const struct engine *e)
 			put(o, "database", words(s->database));
 			put(o, "application", words(s->application));
 			put(o, "age_s", s->age_s < 0 ? json_null() : json_integer((json_int_t)s->age_s));
+			put(o, "process", process == NULL ? json_null() : words(process->command));
+			put(o, "pid", process == NULL || process->pid == 0 ? json_null() : json_integer((json_int_t)process->pid));
 			add(a, o);
 		}
 	}

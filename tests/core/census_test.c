@@ -68,7 +68,7 @@ static const struct host_addresses learnt = { learnt_v, N(learnt_v) };
 static int
 link_of(const char *address, const char *user, const char *database)
 {
-	struct seen_session s = { address, user, database, NULL, false, -1 };
+	struct seen_session s = { address, user, database, NULL, false, -1, 0 };
 
 	return census_link(&fleet, &learnt, 0, &s);
 }
@@ -168,7 +168,7 @@ nobody_is_given_a_strangers_session(void **state)
 static void
 hosts_without_learnt_addresses_match_nothing(void **state)
 {
-	struct seen_session s = { "10.0.0.2", "app", "x", NULL, true, 1 };
+	struct seen_session s = { "10.0.0.2", "app", "x", NULL, true, 1, 0 };
 	struct host_addresses none = { NULL, 0 };
 
 	(void)state;
@@ -179,7 +179,7 @@ hosts_without_learnt_addresses_match_nothing(void **state)
 static void
 add(struct census *c, const char *address, bool tls)
 {
-	struct seen_session s = { address, "u", "d", "a", tls, 5 };
+	struct seen_session s = { address, "u", "d", "a", tls, 5, 0 };
 
 	census_add(c, &fleet, &learnt, 0, &s);
 }

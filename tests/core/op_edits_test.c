@@ -390,7 +390,7 @@ check_hba(const char *text, enum accept accept, enum hba_step_says want, const c
 }
 
 #define SESSION(user_, address_, tls_) { NONE, tls_, (char *)(uintptr_t)address_, (char *)(uintptr_t)user_, \
-    (char *)(uintptr_t)"shop", NULL, 60 }
+    (char *)(uintptr_t)"shop", NULL, 0, 60 }
 
 static void
 a_session_that_would_lose_its_line_is_named(void **state)

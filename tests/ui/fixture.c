@@ -381,6 +381,7 @@ fixture_census(struct fixture *f, const char *endpoint, int64_t ago_ms, const ch
 			g->database = mem_strdup("app");
 			g->application = mem_strdup(link == NONE ? "pg_dump" : "");
 			g->age_s = 310 + (int64_t)i * 60;
+			g->port = 50000 + (int)i;
 		}
 		spec += strcspn(spec, ";");
 		spec += *spec == ';';
@@ -476,6 +477,12 @@ fixture_hosts(struct fixture *f, int64_t ago_ms)
 				*to = facets[i];
 				to->detail = mem_strdup("");
 			}
+		/* Where it is asked to, its process is told. */
+		if (f->processes && strcmp(f->fleet->hosts[h].name, "web-1") == 0) {
+			struct socket_seen *to = mem_push(&r.sockets, &r.nsockets, sizeof(*to));
+
+			*to = (struct socket_seen){ mem_strdup("10.0.0.31"), 50001, 6432, mem_strdup("gunicorn"), 4711 };
+		}
 		board_feed(f->board, &r);
 		hv.since_ms = FIXTURE_NOW_MS - 3600000;
 		board_host(f->board, (int)h, &hv);

@@ -31,6 +31,7 @@ struct fixture {
 	bool	 runs;
 	struct history_line history[16];
 	size_t	 nhistory;
+	bool	 processes;		/* fixture_hosts() tells one */
 	int	 waiting;		/* step, or NONE */
 	int	 kept_step;		/* somebody else's change to its first op's file is kept; or NONE */
 	int	 since_step, since;	/* somebody else wrote to its first op's file since that step */

@@ -353,6 +353,7 @@ gate(struct fixture *f, struct view *v)
 static void
 sessions(struct fixture *f, struct view *v)
 {
+	f->processes = true;
 	fixture_halfway(f);
 	settle(f, v);
 	press(f, v, "s");
