@@ -47,6 +47,50 @@ add_seen(struct page *p, const struct scene *s, enum reading_kind kind, int subj
 /* ---- sessions ---- */
 
 static void
+add_process(struct page *p, const char *command, long pid)
+{
+	if (pid > 0)
+		page_add(p, ROLE_TEXT, "  %s[%ld]", command, pid);
+	else
+		page_add(p, ROLE_TEXT, "  %s", command);
+}
+
+#define GONE_MAX 20	/* who was on plaintext and is not connected, of one endpoint */
+
+/* Who was seen on plaintext, and not by the last census. */
+static void
+add_gone(struct page *p, const struct scene *s, int endpoint, int64_t census_ms)
+{
+	const struct sighting *g;
+	char first[LOOK_MAX], last[LOOK_MAX], *name;
+	size_t i, n, shown = 0;
+
+	g = board_sightings(s->board, &n);
+	for (i = 0; i < n; i++, g++) {
+		if (g->endpoint != endpoint || g->last_ms >= census_ms || ++shown > GONE_MAX)
+			continue;
+		page_line(p);
+		page_add(p, ROLE_DIM, "    %s was plain", glyph(p->ascii, G_PLAIN));
+		if (g->link == NONE)
+			page_col(p, 18, 20, ROLE_WARN, "undeclared");
+		else {
+			name = look_link_name(s->fleet, g->link, p->ascii);
+			page_col(p, 18, 20, ROLE_TEXT, name);
+			free(name);
+		}
+		page_col(p, 39, 18, ROLE_TEXT, g->address == NULL || *g->address == '\0' ? "(socket)" : g->address);
+		page_add(p, ROLE_DIM, "  %s%s%s", g->user == NULL ? "" : g->user, g->database == NULL ? "" : "@",
+		    g->database == NULL ? "" : g->database);
+		if (g->process != NULL)
+			add_process(p, g->process, g->pid);
+		look_age(first, s->now_ms, g->first_ms);
+		look_age(last, s->now_ms, g->last_ms);
+		page_line(p);
+		page_at(p, 39, ROLE_DIM, "first %s ago, last %s ago", first, last);
+	}
+}
+
+static void
 add_straggler(struct page *p, const struct scene *s, int endpoint, const struct straggler *g)
 {
 	const struct socket_seen *process = board_process(s->board, endpoint, g);
@@ -67,14 +111,12 @@ add_straggler(struct page *p, const struct scene *s, int endpoint, const struct 
 	    g->database == NULL ? "" : "@", g->database == NULL ? "" : g->database,
 	    g->application == NULL || *g->application == '\0' ? "" : "  ",
 	    g->application == NULL ? "" : g->application);
+	if (process != NULL)
+		add_process(p, process->command, process->pid);
 	if (g->age_s >= 0) {
 		text_age(age, sizeof(age), g->age_s * 1000);
 		page_add(p, ROLE_DIM, "  %s old", age);
 	}
-	if (process != NULL && process->pid > 0)
-		page_add(p, ROLE_TEXT, "  %s[%ld]", process->command, process->pid);
-	else if (process != NULL)
-		page_add(p, ROLE_TEXT, "  %s", process->command);
 }
 
 /* One that logged in and is worth naming. */
@@ -210,6 +252,7 @@ sessions_page(struct page *p, const struct scene *s)
 			page_add(p, ROLE_DIM, "    and perhaps more: the first %d are named",
 			    READING_STRAGGLERS_MAX);
 		}
+		add_gone(p, s, (int)i, r->at_ms);
 		add_logins(p, s, c);
 	}
 }

@@ -43,6 +43,8 @@ struct board {
 	size_t	 nslots[READING_COUNT];
 	struct host_view *hosts;
 	int64_t	*tls_seen_ms;	/* by link */
+	struct sighting *sightings;
+	size_t	 nsightings;
 };
 
 struct board *
@@ -75,6 +77,92 @@ drop(struct reading **r)
 	*r = NULL;
 }
 
+static void
+sighting_release(struct sighting *s)
+{
+	free(s->address);
+	free(s->user);
+	free(s->database);
+	free(s->application);
+	free(s->process);
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static char *
+dup_or_null(const char *s)
+{
+	return s == NULL ? NULL : mem_strdup(s);
+}
+
+/* The row for whoever has that session: his own, a new one, or that of him who was seen longest ago. */
+static struct sighting *
+sighting_of(struct board *b, int endpoint, const struct straggler *g)
+{
+	struct sighting *s, *oldest = NULL;
+	size_t i;
+
+	for (i = 0; i < b->nsightings; i++) {
+		s = &b->sightings[i];
+		if (s->endpoint == endpoint && s->link == g->link && same(s->address, g->address) && same(s->user, g->user) &&
+		    same(s->database, g->database) && same(s->application, g->application))
+			return s;
+		if (oldest == NULL || s->last_ms < oldest->last_ms)
+			oldest = s;
+	}
+	if (b->nsightings < BOARD_SIGHTINGS_MAX)
+		s = mem_push(&b->sightings, &b->nsightings, sizeof(*s));
+	else {
+		s = oldest;
+		sighting_release(s);
+		memset(s, 0, sizeof(*s));
+	}
+	s->endpoint = endpoint;
+	s->link = g->link;
+	s->address = dup_or_null(g->address);
+	s->user = dup_or_null(g->user);
+	s->database = dup_or_null(g->database);
+	s->application = dup_or_null(g->application);
+	return s;
+}
+
+/* Who is on plaintext by this census. */
+static void
+sight(struct board *b, const struct reading *census)
+{
+	const struct socket_seen *process;
+	size_t i;
+
+	for (i = 0; i < census->census.nstragglers; i++) {
+		const struct straggler *g = &census->census.stragglers[i];
+		struct sighting *s;
+		int64_t since_ms = g->age_s < 0 ? census->at_ms : census->at_ms - g->age_s * 1000;
+
+		if (g->tls)
+			continue;
+		s = sighting_of(b, census->subject, g);
+		if (s->first_ms == 0 || since_ms < s->first_ms)
+			s->first_ms = since_ms;
+		s->last_ms = census->at_ms;
+		if ((process = board_process(b, census->subject, g)) == NULL)
+			continue;
+		free(s->process);
+		s->process = mem_strdup(process->command);
+		s->pid = process->pid;
+	}
+}
+
+const struct sighting *
+board_sightings(const struct board *b, size_t *ret_n)
+{
+	*ret_n = b->nsightings;
+	return b->sightings;
+}
+
 void
 board_free(struct board *b)
 {
@@ -91,6 +179,9 @@ board_free(struct board *b)
 	}
 	free(b->hosts);
 	free(b->tls_seen_ms);
+	for (i = 0; i < b->nsightings; i++)
+		sighting_release(&b->sightings[i]);
+	free(b->sightings);
 	free(b);
 }
 
@@ -127,6 +218,8 @@ board_feed(struct board *b, struct reading *r)
 	*place = copy;
 	if (copy->outcome != SAW_NOT)
 		drop(&s->bad);
+	if (copy->kind == READING_CENSUS && copy->outcome != SAW_NOT)
+		sight(b, copy);
 	if (copy->kind == READING_CENSUS && copy->outcome != SAW_NOT)
 		for (i = 0; i < copy->census.nlinks; i++)
 			if (copy->census.links[i].tls > 0 && (size_t)copy->census.links[i].link < b->fleet->nlinks)

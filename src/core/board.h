@@ -30,6 +30,20 @@ int64_t	board_tls_seen_ms(const struct board *, int link);
 const struct socket_seen *board_process(const struct board *, int endpoint, const struct straggler *);
 
 /*
+ * Everybody who was seen on plaintext since this board is looked at, gone or not: when first and
+ * when last.  The one that was seen longest ago gives way where there are more than are kept.
+ */
+struct sighting {
+	int	 endpoint, link;	/* link NONE: undeclared */
+	char	*address, *user, *database, *application;	/* NULL: not told; may hold remote bytes */
+	char	*process;		/* the last that was seen there, or NULL */
+	long	 pid;
+	int64_t	 first_ms, last_ms;
+};
+#define BOARD_SIGHTINGS_MAX 512
+const struct sighting *board_sightings(const struct board *, size_t *ret_n);
+
+/*
  * The latest of what the endpoint's log says: of what it could not load, or of a pooler's own
  * link; or NULL.
  */

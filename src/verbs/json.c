@@ -429,6 +429,32 @@ undeclared_array(const struct engine *e)
 }
 
 static json_t *
+sightings_array(const struct engine *e, int64_t now_ms)
+{
+	const struct fleet *f = engine_fleet(e);
+	json_t *a = json_array(), *o;
+	const struct sighting *s;
+	size_t i, n;
+
+	s = board_sightings(engine_board(e), &n);
+	for (i = 0; i < n; i++, s++) {
+		o = json_object();
+		put(o, "endpoint", words(f->endpoints[s->endpoint].name));
+		put(o, "link", s->link == NONE ? json_null() : words(f->links[s->link].name));
+		put(o, "address", words(s->address));
+		put(o, "user", words(s->user));
+		put(o, "database", words(s->database));
+		put(o, "application", words(s->application));
+		put(o, "process", words(s->process));
+		put(o, "pid", s->pid == 0 ? json_null() : json_integer((json_int_t)s->pid));
+		put(o, "first_s", last(now_ms, s->first_ms));
+		put(o, "last_s", last(now_ms, s->last_ms));
+		add(a, o);
+	}
+	return a;
+}
+
+static json_t *
 strings_array(const struct engine *e)
 {
 	const struct fleet *f = engine_fleet(e);
@@ -526,6 +552,7 @@ json_status(const struct engine *e)
 	put(doc, "links", links);
 	put(doc, "endpoints", endpoints);
 	put(doc, "stragglers", undeclared_array(e));
+	put(doc, "plaintext_seen", sightings_array(e, now_ms));
 	put(doc, "strings", strings_array(e));
 	put(doc, "logins", logins_array(e, now_ms));
 	put(doc, "hosts", hosts);

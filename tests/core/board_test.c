@@ -448,6 +448,57 @@ sessions_that_go_on_are_told_where_their_successors_would_not(void **state)
 }
 
 static void
+on_plaintext(struct world *w, int64_t at_ms, const char *address, int64_t age_s)
+{
+	struct reading r = { .kind = READING_CENSUS, .subject = 0, .at_ms = at_ms, .outcome = SAW };
+	struct straggler *g;
+
+	if (address != NULL) {
+		g = mem_push(&r.census.stragglers, &r.census.nstragglers, sizeof(*g));
+		g->link = NONE;
+		g->address = mem_strdup(address);
+		g->user = mem_strdup("backup");
+		g->age_s = age_s;
+		g->port = 50000;
+	}
+	board_feed(w->b, &r);
+}
+
+static void
+who_was_on_plaintext_is_remembered_with_first_and_last(void **state)
+{
+	struct world *w = *state;
+	const struct sighting *s;
+	char address[32];
+	size_t n, i;
+
+	on_plaintext(w, 10000, "10.0.0.9", 4);
+	on_plaintext(w, 12000, "10.0.0.9", 6);
+	on_plaintext(w, 14000, NULL, 0);
+	s = board_sightings(w->b, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(s->link, NONE);
+	assert_int_equal(s->first_ms, 6000);
+	assert_int_equal(s->last_ms, 12000);
+	assert_null(s->process);
+	/* Again, by a new session: the same one. */
+	on_plaintext(w, 20000, "10.0.0.9", 0);
+	s = board_sightings(w->b, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(s->first_ms, 6000);
+	assert_int_equal(s->last_ms, 20000);
+	/* However many come, so many are kept: those that were seen last. */
+	for (i = 0; i < BOARD_SIGHTINGS_MAX; i++) {
+		(void)snprintf(address, sizeof(address), "10.1.%u.%u", (unsigned)i / 250, (unsigned)i % 250);
+		on_plaintext(w, 30000 + (int64_t)i, address, -1);
+	}
+	s = board_sightings(w->b, &n);
+	assert_int_equal(n, BOARD_SIGHTINGS_MAX);
+	for (i = 0; i < n; i++)
+		assert_true(s[i].last_ms >= 30000);
+}
+
+static void
 failure_to_see_keeps_the_last_reading_and_its_age(void **state)
 {
 	struct world *w = *state;
@@ -779,6 +830,7 @@ main(void)
 		T(the_path_is_proven_by_the_handshake_and_the_servers_own_row),
 		T(what_a_client_verifies_is_declared_by_how_it_dials),
 		T(what_is_set_and_what_is_served_are_told_apart),
+		T(who_was_on_plaintext_is_remembered_with_first_and_last),
 		T(sessions_that_go_on_are_told_where_their_successors_would_not),
 		T(failure_to_see_keeps_the_last_reading_and_its_age),
 		T(endpoint_is_what_it_serves_not_what_is_written),
