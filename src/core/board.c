@@ -337,6 +337,10 @@ names_covered(const struct board *b, int endpoint, const struct served *s, char 
 	}
 	for (i = 0; i < n && s->name[i] == VERIFIED_OK; i++)
 		continue;
+	if (i == n && n == READING_NAMES_MAX) {
+		(void)snprintf(why, size, "clients dial %d names or more, and no more of them are checked", READING_NAMES_MAX);
+		return false;
+	}
 	if (i == n)
 		return true;
 	if (s->cert.nnames == 0)
@@ -413,7 +417,7 @@ path_proven(const struct board *b, int endpoint, int64_t now_ms, int64_t stale_m
 
 /*
  * A client that verifies does so by its own CA file.  False, with words, where that is known to be
- * another than the one that belay verified by.
+ * another than the one that belay verified by, or where it shows a certificate that is refused.
  */
 static bool
 client_would_verify(const struct board *b, int link, const struct link_view *v, char *why, size_t size)
@@ -421,8 +425,14 @@ client_would_verify(const struct board *b, int link, const struct link_view *v, 
 	const struct link *l = &b->fleet->links[link];
 	int serving = cert_serving(b->fleet, l->endpoint), host = link_host(b->fleet, l);
 	const struct reading *r = host == NONE ? NULL : board_reading(b, READING_HOST, host);
+	const struct reading *served = board_reading(b, READING_SERVED, l->endpoint);
 	size_t i;
 
+	if (l->stray && served != NULL && served->served.client_cert_asked) {
+		say(why, size, "its next connection would be refused: it shows a client certificate that is not of this fleet, and one is asked for",
+		    NULL);
+		return false;
+	}
 	if (v->dial != DIAL_VERIFY_CA && v->dial != DIAL_VERIFY_FULL)
 		return true;
 	if (l->trust_cert != NONE && serving != NONE && l->trust_cert != serving) {

@@ -119,6 +119,11 @@ judge_served(struct judging *j)
 			    i < n ? names[i] : "?");
 			return;
 		}
+	if (n == READING_NAMES_MAX) {
+		judge(j, CHECK_INCONCLUSIVE, "'%s': clients dial %d names or more, and no more of them are checked", e->name,
+		    READING_NAMES_MAX);
+		return;
+	}
 	if (s->cert.weak != NULL) {
 		judge(j, CHECK_FAIL, "'%s': the certificate is weak: %s", e->name, s->cert.weak);
 		return;

@@ -344,6 +344,29 @@ a_client_whose_ca_file_is_another_is_not_proven(void **state)
 	assert_int_equal(state_at(w, 1001), LINK_PROVEN);
 }
 
+/* Old sessions outlive the setting; a new one is refused for what it shows. */
+static void
+a_client_with_a_stray_certificate_is_not_proven_where_one_is_asked(void **state)
+{
+	struct reading r = { .kind = READING_SERVED, .subject = 0, .at_ms = 1001, .outcome = SAW };
+	struct world *w = *state;
+	struct link_view v;
+
+	w->f->links[0].stray = true;
+	feed_census(w, 1000, SAW, 4, 0);
+	feed_served(w, 1000, LEG_OPEN, LEG_OPEN, VERIFIED_OK, VERIFIED_OK);
+	assert_int_equal(state_at(w, 1000), LINK_PROVEN);
+	r.served.plain = r.served.tls = LEG_OPEN;
+	r.served.chain = r.served.name[0] = VERIFIED_OK;
+	r.served.nnames = 1;
+	r.served.protocol = mem_strdup("TLSv1.3");
+	r.served.client_cert_asked = true;
+	board_feed(w->b, &r);
+	board_link(w->b, 0, 1001, 5000, &v);
+	assert_int_equal(v.state, LINK_TLS);
+	assert_non_null(strstr(v.why, "next connection would be refused"));
+}
+
 static void
 the_path_is_proven_by_the_handshake_and_the_servers_own_row(void **state)
 {
@@ -824,6 +847,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(link_states_follow_the_census), T(unknown_is_never_green),
+		T(a_client_with_a_stray_certificate_is_not_proven_where_one_is_asked),
 		T(what_lies_on_the_host_is_held_against_what_is_served_then),
 		T(a_path_with_a_flaw_is_not_proven),
 		T(a_client_whose_ca_file_is_another_is_not_proven),
