@@ -58,6 +58,7 @@ CORE_SRC = \
 	src/core/blob.c \
 	src/core/reading.c \
 	src/core/census.c \
+	src/core/certs.c \
 	src/core/loginlog.c \
 	src/core/logins.c \
 	src/core/logtime.c \
@@ -235,6 +236,7 @@ VERBS_SRC = \
 	src/verbs/json.c \
 	src/verbs/status.c \
 	src/verbs/explain.c \
+	src/verbs/certs.c \
 	src/verbs/check.c \
 	src/verbs/lint.c \
 	src/verbs/drive.c \
@@ -295,6 +297,7 @@ TESTS = \
 	core/yaml \
 	core/attempt \
 	core/fleet \
+	core/certs \
 	core/plan \
 	core/batch \
 	core/lint \
@@ -440,6 +443,7 @@ E2E = \
 	tests/e2e/command.sh \
 	tests/e2e/container.sh \
 	tests/e2e/two.sh \
+	tests/e2e/certs.sh \
 	tests/e2e/adopt.sh \
 	tests/e2e/canary.sh \
 	tests/e2e/batch.sh \

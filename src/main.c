@@ -43,14 +43,15 @@ static const struct {
 	{ "undo", verb_undo, "STEP", "take the last step back, or several" },
 	{ "verify", verb_verify, "STEP", "run the gates of what is in place, change nothing" },
 	{ "explain", verb_explain, "NAME", "what is wrong, why, and what to do" },
+	{ "certs", verb_certs, NULL, "every certificate: who issued it, how long it is good for, who trusts it" },
 	{ "history", verb_history, NULL, "the journal" },
 	{ "adopt", verb_adopt, NULL, "take a run over that another bastion began" },
 	{ "unlock", verb_unlock, NULL, "who else holds hosts; take them over by the owner's name" },
 };
 
-static const char *const not_yet[] = { "certs", "doctor", NULL };
+static const char *const not_yet[] = { "doctor", NULL };
 
-enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_WATCH, OPT_CHECK, OPT_EXPANDED, OPT_PRINT,
+enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_METRICS, OPT_WATCH, OPT_CHECK, OPT_EXPANDED, OPT_PRINT,
 	OPT_REASON, OPT_WAIVE, OPT_KEEP, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL, OPT_DEEP };
 
 static const struct option long_options[] = {
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
 	{ "waive", required_argument, NULL, OPT_WAIVE },
 	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "metrics", no_argument, NULL, OPT_METRICS },
 	{ "watch", no_argument, NULL, OPT_WATCH },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "deep", no_argument, NULL, OPT_DEEP },
@@ -96,14 +98,16 @@ usage(FILE *to)
 	    "      --skip-optional  apply: pass over optional steps\n"
 	    "      --waive CHECK --reason TEXT   apply, undo STEP: go on without a check\n"
 	    "      --keep HOST:PATH|ENDPOINT --reason TEXT   undo: leave what somebody else made of it\n"
-	    "      --json           status, check, diff, verify, explain, history: as data\n"
+	    "      --json           status, check, diff, verify, explain, history, certs: as data\n"
+	    "      --metrics        certs: as a textfile for Prometheus\n"
 	    "      --watch          status: again and again\n"
 	    "      --check          status: exit 2 where not every link is on TLS\n"
 	    "      --deep           status: try which versions and ciphers each endpoint takes, too\n"
 	    "      --print          undo: as plain sh for each host, and do nothing\n"
 	    "      --expanded       check: print the plan after expansion\n"
 	    "exit: 0 done, 1 error, 2 changes pending or not all TLS, 3 needs a person,\n"
-	    "      4 undone after a fault, 5 in doubt, 6 locked by somebody else\n", to);
+	    "      4 undone after a fault, 5 in doubt, 6 locked by somebody else,\n"
+	    "      certs: 7 a certificate ends within 90 days, 8 within 30, 9 within 7\n", to);
 }
 
 static int
@@ -255,6 +259,9 @@ main(int argc, char **argv)
 			break;
 		case OPT_JSON:
 			o.json = true;
+			break;
+		case OPT_METRICS:
+			o.metrics = true;
 			break;
 		case OPT_WATCH:
 			o.watch = true;

@@ -238,3 +238,14 @@ look_title(const char *title, bool ascii)
 			buf_putc(&b, *title);
 	return buf_take(&b, NULL);
 }
+
+enum role
+look_expiry(enum expiry e)
+{
+	static const enum role roles[] = {
+		[EXPIRY_FAR] = ROLE_TEXT, [EXPIRY_NOTICE] = ROLE_FAIR, [EXPIRY_SOON] = ROLE_WARN,
+		[EXPIRY_URGENT] = ROLE_BAD, [EXPIRY_NOT_YET] = ROLE_BAD, [EXPIRY_PAST] = ROLE_BAD,
+	};
+
+	return roles[e];
+}

@@ -41,4 +41,7 @@ char	*look_title(const char *title, bool ascii);
 /* "postgres: accept both", "web -> pgbouncer: dial verify-full"; the caller frees. */
 char	*look_move(const struct fleet *, const struct move *, bool ascii);
 
+/* How a warning of expiry.h looks. */
+enum role look_expiry(enum expiry);
+
 #endif

@@ -358,6 +358,7 @@ draw_endpoint(struct area a, int y, const struct view *v, const struct scene *s,
 	const struct endpoint *e = &s->fleet->endpoints[endpoint];
 	const struct reading *r = board_reading(s->board, READING_SERVED, endpoint);
 	struct endpoint_view ev;
+	struct cert_row row;
 	char age[LOOK_MAX], words[LOOK_MAX * 2];
 	enum role role = ROLE_TEXT;
 	size_t i, covered = 0;
@@ -386,12 +387,17 @@ draw_endpoint(struct area a, int y, const struct view *v, const struct scene *s,
 	}
 	for (i = 0; i < r->served.nnames; i++)
 		covered += r->served.name[i] == VERIFIED_OK;
-	text_age(age, sizeof(age), r->served.cert.not_after_s * 1000 - s->now_ms);
+	scene_cert(s, endpoint, &row);
+	text_age(age, sizeof(age), row.ends_s * 1000 - s->now_ms);
 	role = ev.path_proven ? ROLE_GOOD : ROLE_WARN;
 	grid_put(a, y, x_cert, 1, role, glyph(v->ascii, ev.path_proven ? G_DONE : G_DOUBT));
 	x = x_cert + 2;
 	x += grid_put(a, y, x, -1, role, ev.path_proven ? "path proven" : ev.verified ? "verified" : "unproven") + 1;
-	x += grid_printf(a, y, x, -1, ROLE_DIM, "%s", age);
+	if (row.expiry == EXPIRY_FAR)
+		x += grid_printf(a, y, x, -1, ROLE_DIM, "%s", age);
+	else
+		x += grid_printf(a, y, x, -1, look_expiry(row.expiry), "%s left: %s", row.expiry == EXPIRY_PAST ? "none" : age,
+		    expiry_word(row.expiry));
 	/* Where the path is proven every name is covered. */
 	if (!ev.path_proven)
 		x += grid_printf(a, y, x, -1, ROLE_DIM, ", names %zu/%zu", covered, r->served.nnames);

@@ -290,10 +290,22 @@ leg_words(enum leg leg)
 }
 
 static void
-add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const struct served *v)
+add_left(struct page *p, enum expiry e, int64_t days)
+{
+	if (e == EXPIRY_PAST || e == EXPIRY_NOT_YET)
+		page_add(p, look_expiry(e), "  %s", expiry_word(e));
+	else if (e == EXPIRY_FAR)
+		page_add(p, ROLE_DIM, "  %lld day%s left", (long long)days, days == 1 ? "" : "s");
+	else
+		page_add(p, look_expiry(e), "  %lld day%s left: %s", (long long)days, days == 1 ? "" : "s", expiry_word(e));
+}
+
+static void
+add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const struct served *v,
+    const struct cert_row *row)
 {
 	const struct certificate *c = &v->cert;
-	char date[LOOK_MAX], left[LOOK_MAX];
+	char date[LOOK_MAX];
 	size_t i;
 
 	page_line(p);
@@ -308,9 +320,17 @@ add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const 
 	look_date(date, c->not_before_s * 1000);
 	page_at(p, 14, c->not_before_s * 1000 > s->now_ms ? ROLE_BAD : ROLE_TEXT, "from %s", date);
 	look_date(date, c->not_after_s * 1000);
-	text_age(left, sizeof(left), c->not_after_s * 1000 - s->now_ms);
 	page_add(p, c->not_after_s * 1000 < s->now_ms ? ROLE_BAD : ROLE_TEXT, " to %s", date);
-	page_add(p, ROLE_DIM, c->not_after_s * 1000 < s->now_ms ? "  expired" : "  %s left", left);
+	if (row->ends_s == c->not_after_s)
+		add_left(p, row->expiry, row->days);
+	else {
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "rests on");
+		page_at(p, 14, ROLE_TEXT, "%s", c->ends_who == NULL ? "another certificate" : c->ends_who);
+		look_date(date, row->ends_s * 1000);
+		page_add(p, ROLE_TEXT, " to %s", date);
+		add_left(p, row->expiry, row->days);
+	}
 	page_line(p);
 	page_at(p, 2, ROLE_DIM, "key");
 	page_at(p, 14, c->weak != NULL ? ROLE_BAD : ROLE_TEXT, "%s", c->key == NULL ? "" : c->key);
@@ -378,11 +398,68 @@ add_findings(struct page *p, const struct scene *s, int endpoint)
 	strings_release(&found);
 }
 
+/* What is issued here, and each CA with those who trust it. */
+static void
+add_issued(struct page *p, const struct scene *s)
+{
+	const struct cert_files *files;
+	struct posture seen;
+	enum trust_basis t;
+	enum expiry ex;
+	int64_t days;
+	char date[LOOK_MAX], *name, *text;
+	size_t i, k;
+
+	if (s->cert_files == NULL)
+		return;
+	board_posture(s->board, &seen);
+	for (i = 0; i < s->fleet->ncerts; i++) {
+		if ((files = s->cert_files(s->arg, (int)i)) == NULL)
+			continue;
+		page_line(p);
+		p->v[p->n - 1].heading = true;
+		page_add(p, ROLE_STRONG, " %s", s->fleet->certs[i].name);
+		page_add(p, ROLE_DIM, "  %s", s->fleet->certs[i].external ? "watched, and never issued here" : "issued here");
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "CA");
+		if (certs_ca(files, s->now_ms / 1000, &ex, &days)) {
+			look_date(date, files->ca.not_after_s * 1000);
+			page_at(p, 14, ROLE_TEXT, "%s to %s", files->ca.subject, date);
+			add_left(p, ex, days);
+		} else
+			page_at(p, 14, files->why == NULL ? ROLE_DIM : ROLE_WARN, "%s", files->why == NULL ? "not known" : files->why);
+		if (files->leaf.sha256[0] != '\0') {
+			page_line(p);
+			page_at(p, 2, ROLE_DIM, "issued last");
+			look_date(date, files->leaf.not_after_s * 1000);
+			page_at(p, 14, ROLE_TEXT, "sha256 %.16s to %s", files->leaf.sha256, date);
+			add_left(p, expiry_of(files->leaf.not_before_s, files->leaf.not_after_s, s->now_ms / 1000,
+			    s->fleet->certs[i].warn_ms / 1000), expiry_days(files->leaf.not_after_s, s->now_ms / 1000));
+		}
+		if (files->lies != NULL)
+			page_wrap(p, 2, ROLE_WARN, files->lies);
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "trusted by");
+		page_at(p, 14, ROLE_TEXT, "%s", "");
+		for (k = 0; k < s->fleet->nlinks; k++) {
+			if ((t = certs_trust(s->fleet, &seen, (int)k, (int)i)) == TRUST_NOT)
+				continue;
+			name = look_link_name(s->fleet, (int)k, p->ascii);
+			text = mem_printf("%s%s  ", name, t == TRUST_DECLARED ? " (declared)" : "");
+			page_flow(p, 14, t == TRUST_SEEN ? ROLE_TEXT : ROLE_DIM, text);
+			free(text);
+			free(name);
+		}
+	}
+	posture_release(&seen);
+}
+
 void
 certs_page(struct page *p, const struct scene *s)
 {
 	const struct reading *r;
 	struct endpoint_view ev;
+	struct cert_row row;
 	size_t i;
 
 	for (i = 0; i < s->fleet->nendpoints; i++) {
@@ -419,10 +496,14 @@ certs_page(struct page *p, const struct scene *s)
 		if (r->served.protocol != NULL)
 			page_add(p, ROLE_TEXT, ", %s %s", r->served.protocol,
 			    r->served.cipher == NULL ? "" : r->served.cipher);
-		if (r->served.tls == LEG_OPEN)
-			add_cert(p, s, e, &r->served);
+		scene_cert(s, (int)i, &row);
+		if (row.c != NULL)
+			add_cert(p, s, e, &r->served, &row);
+		if (row.match == MATCH_OTHER)
+			page_wrap(p, 2, ROLE_WARN, "another one was issued last: it is not installed, or was not taken over");
 		add_findings(p, s, (int)i);
 	}
+	add_issued(p, s);
 }
 
 /* ---- hosts ---- */

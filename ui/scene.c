@@ -29,6 +29,21 @@ scene_endpoint(const struct scene *s, int endpoint, struct endpoint_view *ret)
 	board_endpoint(s->board, endpoint, s->now_ms, s->stale_ms[READING_SERVED], ret);
 }
 
+void
+scene_cert(const struct scene *s, int endpoint, struct cert_row *ret)
+{
+	const struct cert_files **files = NULL;
+	size_t i;
+
+	if (s->cert_files != NULL) {
+		files = mem_array(s->fleet->ncerts + 1, sizeof(*files));
+		for (i = 0; i < s->fleet->ncerts; i++)
+			files[i] = s->cert_files(s->arg, (int)i);
+	}
+	certs_row(ret, s->fleet, s->board, files, endpoint, s->now_ms, s->stale_ms[READING_SERVED]);
+	free(files);
+}
+
 uint32_t
 scene_plain_at(const struct scene *s, int endpoint, size_t *ret_unknown)
 {

@@ -43,6 +43,7 @@ struct scene {
 	bool	(*running)(void *arg, struct running *ret);
 	const struct check_result *(*results)(void *arg, int step, bool gate, size_t *ret_n);
 	size_t	(*canaries)(void *arg, int step, struct canary_view *ret, size_t max);
+	const struct cert_files *(*cert_files)(void *arg, int cert);	/* or NULL: nobody knows */
 	size_t	(*history)(void *arg, const struct history_line **ret);
 };
 
@@ -53,6 +54,8 @@ bool	scene_protected(const struct scene *);
 /* What a link is doing now; wraps board_link() with this scene's clock. */
 void	scene_link(const struct scene *, int link, struct link_view *ret);
 void	scene_endpoint(const struct scene *, int endpoint, struct endpoint_view *ret);
+/* What it presents, as `belay certs` has it. */
+void	scene_cert(const struct scene *, int endpoint, struct cert_row *ret);
 /* Sessions still on plaintext at an endpoint, over its links; and how many links are not even counted. */
 uint32_t scene_plain_at(const struct scene *, int endpoint, size_t *ret_unknown);
 /* The step that undo would take back now, or NONE. */

@@ -74,6 +74,12 @@ history(void *arg, const struct history_line **ret)
 	return engine_history(arg, ret);
 }
 
+static const struct cert_files *
+cert_files(void *arg, int cert)
+{
+	return engine_cert_files(arg, cert);
+}
+
 void
 scene_of_engine(struct scene *s, struct engine *engine, bool read_only)
 {
@@ -104,4 +110,5 @@ scene_of_engine(struct scene *s, struct engine *engine, bool read_only)
 	s->results = results;
 	s->canaries = canaries;
 	s->history = history;
+	s->cert_files = cert_files;
 }

@@ -5,12 +5,12 @@
 
 #include <string.h>
 
+#include "core/certs.h"
 #include "core/mem.h"
 #include "core/reader.h"
 
 /* A look at files that is older than this is no reason to say anything; they are looked at each minute. */
 #define DISK_OLD_MS	(INT64_C(10) * 60 * 1000)
-#define DAY_S		INT64_C(86400)
 
 const char *
 depth_version_word(int version)
@@ -29,20 +29,23 @@ warn_s(const struct fleet *f, int endpoint)
 	for (i = 0; i < f->ncerts; i++)
 		if (indices_has(&f->certs[i].serves, endpoint) && f->certs[i].warn_ms > 0)
 			return f->certs[i].warn_ms / 1000;
-	return 30 * DAY_S;
+	return EXPIRY_SOON_S;
 }
 
 static void
 of_served(struct strings *ret, const struct fleet *f, int endpoint, const struct served *s, int64_t now_s)
 {
 	const struct certificate *c = &s->cert;
-	int64_t left = c->ends_s - now_s;
+	int64_t ends_s;
+	enum expiry e;
 
 	if (s->protocol == NULL)
 		return;
-	if (c->ends_s != 0 && left > 0 && left <= warn_s(f, endpoint))
-		strings_push(ret, mem_printf("%s ends in %lld day%s", c->ends_who == NULL ? "the certificate" : c->ends_who,
-		    (long long)(left / DAY_S), left / DAY_S == 1 ? "" : "s"));
+	e = certs_expiry(c, now_s, warn_s(f, endpoint), &ends_s);
+	if (e != EXPIRY_FAR && e != EXPIRY_PAST && e != EXPIRY_NOT_YET)
+		strings_push(ret, mem_printf("%s ends in %lld day%s: %s", ends_s == c->not_after_s || c->ends_who == NULL ?
+		    "the certificate" : c->ends_who, (long long)expiry_days(ends_s, now_s),
+		    expiry_days(ends_s, now_s) == 1 ? "" : "s", expiry_word(e)));
 	if (s->client_cert_asked && s->tls == LEG_OPEN && !s->turned_away)
 		strings_push(ret, mem_strdup("it asks for a client certificate: a client that holds a stray one of another CA is refused"));
 }
@@ -82,14 +85,21 @@ of_depth(struct strings *ret, const struct depth *d)
 }
 
 void
+depth_disk_findings(struct strings *ret, const struct board *b, int endpoint, int64_t now_ms)
+{
+	const struct reading *disk = board_reading(b, READING_DISK, endpoint);
+
+	if (disk != NULL && now_ms - disk->at_ms <= DISK_OLD_MS)
+		of_disk(ret, &disk->disk, board_reading(b, READING_SERVED, endpoint), disk->at_ms);
+}
+
+void
 depth_findings(struct strings *ret, const struct fleet *f, const struct board *b, int endpoint, int64_t now_ms)
 {
 	const struct reading *served = board_reading(b, READING_SERVED, endpoint);
-	const struct reading *disk = board_reading(b, READING_DISK, endpoint);
 	const struct reading *depth = board_reading(b, READING_DEPTH, endpoint);
 
-	if (disk != NULL && now_ms - disk->at_ms <= DISK_OLD_MS)
-		of_disk(ret, &disk->disk, served, disk->at_ms);
+	depth_disk_findings(ret, b, endpoint, now_ms);
 	if (served != NULL)
 		of_served(ret, f, endpoint, &served->served, now_ms / 1000);
 	/* Of the same certificate: what was replaced may have come with other settings. */

@@ -16,6 +16,9 @@
  */
 void	depth_findings(struct strings *ret, const struct fleet *, const struct board *, int endpoint, int64_t now_ms);
 
+/* Those of them that are about the files on its host alone. */
+void	depth_disk_findings(struct strings *ret, const struct board *, int endpoint, int64_t now_ms);
+
 /* "TLSv1.2": of DEPTH_VERSIONS. */
 const char *depth_version_word(int version);
 

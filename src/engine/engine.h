@@ -15,6 +15,7 @@
 
 #include "core/board.h"
 #include "core/canary.h"
+#include "core/certs.h"
 #include "core/gate.h"
 #include "core/proof.h"
 #include "core/rollout.h"
@@ -185,6 +186,12 @@ const struct check_result *engine_results(const struct engine *, int step, bool 
 const struct proof *engine_proof(struct engine *);
 /* Where hosts are set otherwise than the plan and its steps so far have it: a line each.  How many. */
 size_t	engine_contradictions(const struct engine *, struct buf *out);
+
+/*
+ * What was issued for a certificate, and its CA, by the files here: as they stood at the
+ * start, and after each making.  NULL before engine_start().
+ */
+const struct cert_files *engine_cert_files(const struct engine *, int cert);
 
 /* History, oldest first; the strings live as long as the engine. */
 struct history_line {

@@ -116,8 +116,8 @@ struct lease_state {		/* of one host */
 struct cert_memory {
 	char	*ca, *leaf, *key;	/* PEM; key is wiped */
 	size_t	 key_len;
-	bool	 making, failed;
-	char	 why[256];
+	bool	 making, looked;
+	struct cert_files files;
 };
 
 struct flight {			/* a canary of a step; see canaries.c */

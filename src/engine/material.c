@@ -20,6 +20,7 @@
 #include "engine/engine_int.h"
 #include "engine/thread.h"
 #include "pki/authority.h"
+#include "pki/certificate.h"
 
 #define SECRET_MAX		((size_t)64 << 10)
 #define COMMAND_DEADLINE_MS	30000
@@ -356,6 +357,41 @@ tell_ca(struct engine *e, int cert)
 		workers_ca(e->workers, cert, m->ca, strlen(m->ca));
 }
 
+/* The files that say what was issued, and who signs; no passphrase is needed for any of it. */
+static void
+look_at_files(struct engine *e, int cert)
+{
+	const struct cert *c = &e->fleet->certs[cert];
+	struct cert_memory *m = &e->certs[cert];
+	struct cert_files f = { 0 };
+	char *dir = cert_dir(e, cert), *pem = NULL, *path;
+	struct err err;
+
+	if (!c->external && authority_leaf(dir, &pem, &err) == 0)
+		(void)certificate_look(pem, strlen(pem), "leaf.pem", &f.leaf, &err);
+	free(pem);
+	if (m->ca != NULL) {
+		if (certificate_look(m->ca, strlen(m->ca), "the CA", &f.ca, &err) != 0)
+			f.why = mem_strdup(err.msg);
+	} else if (ca_file_of(c) != NULL)
+		f.why = mem_printf("'%s' cannot be read", ca_file_of(c));
+	if (c->issuer == ISSUER_GIVEN || c->issuer == ISSUER_IMPORTED) {
+		path = operators_path(c->issuer_key);
+		f.lies = authority_key_lies(path);
+		free(path);
+	}
+	free(dir);
+	cert_files_release(&m->files);
+	m->files = f;
+	m->looked = true;
+}
+
+const struct cert_files *
+engine_cert_files(const struct engine *e, int cert)
+{
+	return e->certs[cert].looked ? &e->certs[cert].files : NULL;
+}
+
 static bool
 servers_need(const struct engine *e, int secret)
 {
@@ -392,8 +428,10 @@ material_start(struct engine *e)
 	for (i = 0; i < e->fleet->nsecrets; i++)
 		if (servers_need(e, (int)i))
 			start_secret(e, (int)i);
-	for (i = 0; i < e->fleet->ncerts; i++)
+	for (i = 0; i < e->fleet->ncerts; i++) {
 		tell_ca(e, (int)i);
+		look_at_files(e, (int)i);
+	}
 }
 
 /* A certificate in the making, on the thread. */
@@ -456,6 +494,7 @@ on_made(void *arg)
 		}
 		if (!e->stopping)
 			tell_ca(e, m->cert);
+		look_at_files(e, m->cert);
 	}
 	(void)snprintf(why, sizeof(why), "certificate '%s': %s", name, m->err.msg);
 	if (!e->stopping)
@@ -701,6 +740,7 @@ material_release(struct engine *e)
 	for (i = 0; e->certs != NULL && i < e->fleet->ncerts; i++) {
 		free(e->certs[i].ca);
 		free(e->certs[i].leaf);
+		cert_files_release(&e->certs[i].files);
 		mem_wipe_free(e->certs[i].key, e->certs[i].key_len);
 	}
 	free(e->certs);

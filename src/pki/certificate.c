@@ -22,6 +22,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "core/buf.h"
+#include "core/certs.h"
 #include "core/err.h"
 #include "core/mem.h"
 #include "pki/digest.h"
@@ -32,6 +34,7 @@
 #define COMMON_NAME_MAX 64		/* X.520 ub-common-name */
 #define DNS_NAME_MAX 253		/* RFC 1035 2.3.4, without the dot at the end */
 #define DNS_LABEL_MAX 63
+#define TEXT_MAX ((size_t)1024)		/* of a subject, or of all names */
 
 /* ---- names ---- */
 
@@ -521,6 +524,76 @@ certificate_on_disk(const char *text, size_t len_bytes, char ret_sha256[65], int
 	X509_free(x);
 	ERR_clear_error();
 	return rc == 0 ? 0 : err_set(err, "this is no certificate in PEM, or a damaged one");
+}
+
+static char *
+name_text(const X509_NAME *name)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data, *s;
+	long len;
+
+	if (bio == NULL)
+		abort();
+	(void)X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
+	len = BIO_get_mem_data(bio, &data);
+	s = mem_strndup(data == NULL ? "" : data, len > (long)TEXT_MAX ? TEXT_MAX : len > 0 ? (size_t)len : 0);
+	BIO_free(bio);
+	return s;
+}
+
+/* Names and addresses, with commas. */
+static char *
+names_text(const X509 *x)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	const ASN1_STRING *s;
+	char text[INET6_ADDRSTRLEN];
+	struct buf b;
+	int i, type;
+
+	buf_init(&b, TEXT_MAX);
+	for (i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		s = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all, i), &type);
+		if (type != GEN_DNS && type != GEN_IPADD)
+			continue;
+		if (b.len > 0)
+			(void)buf_puts(&b, ", ");
+		if (type == GEN_DNS)
+			(void)buf_put(&b, ASN1_STRING_get0_data(s), strnlen((const char *)ASN1_STRING_get0_data(s),
+			    (size_t)ASN1_STRING_length(s)));
+		else
+			(void)buf_puts(&b, inet_ntop(ASN1_STRING_length(s) == 4 ? AF_INET : AF_INET6,
+			    ASN1_STRING_get0_data(s), text, sizeof(text)) == NULL || (ASN1_STRING_length(s) != 4 &&
+			    ASN1_STRING_length(s) != 16) ? "?" : text);
+	}
+	GENERAL_NAMES_free(all);
+	return buf_take(&b, NULL);
+}
+
+int
+certificate_look(const char *pem, size_t len_bytes, const char *path, struct issued *ret, struct err *err)
+{
+	STACK_OF(X509) *all = certificates_read(pem, len_bytes, path, err);
+	unsigned char *der = NULL;
+	X509 *x;
+	int len;
+
+	if (all == NULL)
+		return -1;
+	x = sk_X509_value(all, 0);
+	memset(ret, 0, sizeof(*ret));
+	ret->subject = name_text(X509_get_subject_name(x));
+	ret->issuer = name_text(X509_get_issuer_name(x));
+	ret->names = names_text(x);
+	ret->not_before_s = certificate_not_before_s(x);
+	ret->not_after_s = certificate_not_after_s(x);
+	if ((len = i2d_X509(x, &der)) > 0)
+		digest_sha256_hex(der, (size_t)len, ret->sha256);
+	OPENSSL_free(der);
+	certificates_free(all);
+	ERR_clear_error();
+	return 0;
 }
 
 static const char *

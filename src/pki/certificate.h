@@ -14,6 +14,7 @@
 
 #include <openssl/types.h>
 
+struct issued;
 struct err;
 
 #define CERTIFICATE_CA_S ((int64_t)3652 * 86400)	/* 10 years with their leap days */
@@ -50,6 +51,8 @@ char	*certificate_request(EVP_PKEY *, const char *const *names, size_t nnames, s
  */
 struct stack_st_X509 *certificates_read(const char *pem, size_t len_bytes, const char *path, struct err *);
 void	certificates_free(struct stack_st_X509 *);
+/* What people want to know of the first of a PEM file; *ret is released by the caller on success. */
+int	certificate_look(const char *pem, size_t len_bytes, const char *path, struct issued *ret, struct err *);
 /*
  * Of the first certificate of a PEM file, which a server presents as its own:
  * the SHA-256 of its public key, and from when until when it is valid.

@@ -145,15 +145,6 @@ link_object(const struct engine *e, int link, int64_t now_ms)
 	return o;
 }
 
-/* Whole days until the first of what it rests on ends; below nought when it has. */
-static int64_t
-days_left(const struct certificate *c, int64_t now_ms)
-{
-	int64_t s = c->ends_s - now_ms / 1000;
-
-	return s < 0 ? -1 - (-1 - s) / 86400 : s / 86400;
-}
-
 /* What the endpoint wants of clients: "none", "asked", "needed", or null where it is not known. */
 static json_t *
 client_certificate(const struct reading *served)
@@ -187,7 +178,7 @@ certificate_object(const struct certificate *c, int64_t now_ms)
 	put(o, "sent", json_integer((json_int_t)c->sent));
 	put(o, "ends_s", json_integer((json_int_t)c->ends_s));
 	put(o, "ends_who", words(c->ends_who));
-	put(o, "days_left", json_integer((json_int_t)days_left(c, now_ms)));
+	put(o, "days_left", json_integer((json_int_t)expiry_days(c->ends_s, now_ms / 1000)));
 	put(o, "sha256", words(c->sha256));
 	return o;
 }
@@ -584,6 +575,95 @@ json_explain(const struct engine *e, const struct explanations *all)
 	put(doc, "belay", json_string("explain/1"));
 	put(doc, "at_ms", json_integer((json_int_t)engine_now_ms(e)));
 	put(doc, "causes", a);
+	print(doc);
+}
+
+static json_t *
+issued_object(const struct issued *i, int64_t now_ms)
+{
+	json_t *o;
+
+	if (i->sha256[0] == '\0')
+		return json_null();
+	o = json_object();
+	put(o, "subject", words(i->subject));
+	put(o, "issuer", words(i->issuer));
+	put(o, "names", words(i->names));
+	put(o, "not_before_s", json_integer((json_int_t)i->not_before_s));
+	put(o, "not_after_s", json_integer((json_int_t)i->not_after_s));
+	put(o, "days_left", json_integer((json_int_t)expiry_days(i->not_after_s, now_ms / 1000)));
+	put(o, "sha256", words(i->sha256));
+	return o;
+}
+
+static json_t *
+trusted_by(const struct fleet *f, const struct posture *seen, int cert)
+{
+	json_t *a = json_array(), *o;
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++) {
+		enum trust_basis t = certs_trust(f, seen, (int)i, cert);
+
+		if (t == TRUST_NOT)
+			continue;
+		o = json_object();
+		put(o, "link", words(f->links[i].name));
+		put(o, "seen", json_boolean(t == TRUST_SEEN));
+		add(a, o);
+	}
+	return a;
+}
+
+void
+json_certs(const struct engine *e, const struct cert_files *const *files, const struct certs_worst *worst)
+{
+	static const char *const issuers[] = {
+		[ISSUER_OWN] = "own", [ISSUER_IMPORTED] = "imported", [ISSUER_GIVEN] = "given", [ISSUER_COMMAND] = "command",
+	};
+	const struct fleet *f = engine_fleet(e);
+	json_t *doc = json_object(), *endpoints = json_array(), *certs = json_array(), *o;
+	int64_t now_ms = engine_now_ms(e);
+	struct posture seen;
+	struct cert_row row;
+	size_t i;
+
+	board_posture(engine_board(e), &seen);
+	for (i = 0; i < f->nendpoints; i++) {
+		certs_row(&row, f, engine_board(e), files, (int)i, now_ms, engine_stale_ms(e, READING_SERVED));
+		o = json_object();
+		put(o, "endpoint", words(f->endpoints[i].name));
+		put(o, "certificate", words(row.cert == NONE ? NULL : f->certs[row.cert].name));
+		put(o, "tls", row.c != NULL || !row.wrong ? json_boolean(row.tls) : json_null());
+		put(o, "days_left", row.c == NULL ? json_null() : json_integer((json_int_t)row.days));
+		put(o, "ends_s", row.c == NULL ? json_null() : json_integer((json_int_t)row.ends_s));
+		put(o, "state", row.c == NULL ? json_null() : json_string(expiry_word(row.expiry)));
+		put(o, "issued_last", row.match == MATCH_UNKNOWN ? json_null() : json_boolean(row.match == MATCH_SAME));
+		put(o, "presented", row.c == NULL ? json_null() : certificate_object(row.c, now_ms));
+		put(o, "why", row.why[0] == '\0' ? json_null() : words(row.why));
+		add(endpoints, o);
+	}
+	for (i = 0; i < f->ncerts; i++) {
+		static const struct cert_files none;
+		const struct cert_files *x = files[i] == NULL ? &none : files[i];
+
+		o = json_object();
+		put(o, "name", words(f->certs[i].name));
+		put(o, "issuer", json_string(f->certs[i].external ? "external" : issuers[f->certs[i].issuer]));
+		put(o, "ca", issued_object(&x->ca, now_ms));
+		put(o, "issued", issued_object(&x->leaf, now_ms));
+		put(o, "why", words(x->why));
+		put(o, "key_warning", words(x->lies));
+		put(o, "trusted_by", trusted_by(f, &seen, (int)i));
+		add(certs, o);
+	}
+	posture_release(&seen);
+	put(doc, "belay", json_string("certs/1"));
+	put(doc, "at_ms", json_integer((json_int_t)now_ms));
+	put(doc, "state", json_string(expiry_word(worst->expiry)));
+	put(doc, "wrong", json_boolean(worst->wrong));
+	put(doc, "endpoints", endpoints);
+	put(doc, "certificates", certs);
 	print(doc);
 }
 

@@ -6,6 +6,7 @@
 #ifndef BELAY_VERBS_JSON_H
 #define BELAY_VERBS_JSON_H
 
+#include "core/certs.h"
 #include "core/err.h"
 #include "core/explain.h"
 #include "core/proof.h"
@@ -13,6 +14,7 @@
 
 void	json_status(const struct engine *);
 void	json_explain(const struct engine *, const struct explanations *);
+void	json_certs(const struct engine *, const struct cert_files *const *files, const struct certs_worst *);
 void	json_history(const struct engine *);
 void	json_diff(const struct engine *, int step);
 void	json_results(const struct engine *, const int *steps, size_t n);

@@ -15,7 +15,11 @@ enum exit_code {
 	EXIT_PERSON = 3,	/* needs a person */
 	EXIT_UNDONE = 4,	/* undone after a fault */
 	EXIT_DOUBT = 5,
-	EXIT_LOCKED = 6		/* by somebody else */
+	EXIT_LOCKED = 6,	/* by somebody else */
+	/* certs: what is presented, or a CA, ends within … days; see core/expiry.h */
+	EXIT_NOTICE = 7,	/* 90 */
+	EXIT_RENEW = 8,		/* 30, or as the fleet says */
+	EXIT_URGENT = 9		/* 7, or has ended */
 };
 
 struct verb_options {
@@ -23,7 +27,7 @@ struct verb_options {
 	const char *ssh_config, *program;
 	const char *step;		/* STEP, or NULL */
 	const char *to;			/* --to STEP, or NULL */
-	bool	 all, json, watch, check, deep, expanded, print, skip_optional;
+	bool	 all, json, metrics, watch, check, deep, expanded, print, skip_optional;
 	bool	 yes;
 	const char *yes_environment;	/* --yes=ENVIRONMENT */
 	const char *reason;
@@ -39,6 +43,7 @@ int	verb_undo(const struct verb_options *);
 int	verb_verify(const struct verb_options *);
 int	verb_history(const struct verb_options *);
 int	verb_explain(const struct verb_options *);	/* step: what is to be explained */
+int	verb_certs(const struct verb_options *);
 int	verb_adopt(const struct verb_options *);
 int	verb_unlock(const struct verb_options *);
 
