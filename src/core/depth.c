@@ -63,7 +63,7 @@ of_disk(struct strings *ret, const struct disk *d, const struct reading *served,
 		strings_push(ret, mem_printf("'%s' and '%s' do not belong together: %s",
 		    d->cert_file, d->key_file, then));
 	if (differs)
-		strings_push(ret, mem_printf("a reload was forgotten: '%s' holds another certificate (%.8s) than the one that is served (%.8s)",
+		strings_push(ret, mem_printf("a reload was forgotten: '%s' on its host holds another certificate (%.8s) than the one that is served (%.8s)",
 		    d->cert_file, d->sha256, d->served_sha256));
 	if (d->not_after_s != 0 && d->not_after_s <= at_ms / 1000 && d->sha256[0] != '\0')
 		strings_push(ret, mem_printf("the certificate in '%s' has expired", d->cert_file));

@@ -17,6 +17,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/standing.h"
 #include "core/text.h"
 #include "pki/certificate.h"
 #include "remote/errand.h"
@@ -288,6 +289,19 @@ settings_came(void *arg, struct reading *r)
 	shake(p, disk_shaken);
 }
 
+/* A container names files of its own, and its host may have others by the same names. */
+static bool
+in_container(const struct spot *spot)
+{
+	struct standing_text texts[STANDING_TEXTS_MAX];
+	size_t i, n = standing_texts(spot->set->c.fleet, spot->endpoint, texts);
+
+	for (i = 0; i < n; i++)
+		if (path_in_container(texts[i].path) != NULL)
+			return true;
+	return spot_endpoint(spot)->runs_as;
+}
+
 static void
 disk_start(struct probe *base)
 {
@@ -296,6 +310,8 @@ disk_start(struct probe *base)
 
 	if (ep->host == NONE || ep->via != NONE)
 		probe_end(base, SAW_NOT, "its host is not one that can be read");
+	else if (in_container(p->spot))
+		probe_end(base, SAW_NOT, "it runs in a container, whose files are not looked at");
 	else
 		p->inner = probe_endpoint(base->set, READING_SETTINGS, p->spot->endpoint, probe_left_ms(base), settings_came, p);
 }

@@ -306,7 +306,7 @@ what_lies_on_the_host_is_held_against_what_is_served_then(void **state)
 	feed_disk(w, 1000, 'a', 'a', VERIFIED_OK, 0600);
 	expect_findings(w, 1000, 0, NULL);
 	feed_disk(w, 2000, 'a', 'b', VERIFIED_OK, 0600);
-	expect_findings(w, 2000, 1, "a reload was forgotten: '/tls/s.crt' holds another certificate (bbbbbbbb)");
+	expect_findings(w, 2000, 1, "a reload was forgotten: '/tls/s.crt' on its host holds another certificate (bbbbbbbb)");
 	/* Reloaded since: the next look at what is served shows it before the files are looked at again. */
 	memset(r.served.cert.sha256, 'b', 64);
 	r.served.tls = LEG_OPEN;
