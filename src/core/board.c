@@ -45,6 +45,7 @@ struct board {
 	int64_t	*tls_seen_ms;	/* by link */
 	struct sighting *sightings;
 	size_t	 nsightings;
+	struct sha { char text[65]; } *issued;	/* by certificate of the fleet */
 };
 
 struct board *
@@ -64,6 +65,7 @@ board_new(const struct fleet *f)
 		b->slots[k] = mem_array(b->nslots[k], sizeof(*b->slots[k]));
 	b->hosts = mem_array(f->nhosts, sizeof(*b->hosts));
 	b->tls_seen_ms = mem_array(f->nlinks, sizeof(*b->tls_seen_ms));
+	b->issued = mem_array(f->ncerts, sizeof(*b->issued));
 	return b;
 }
 
@@ -164,6 +166,18 @@ board_sightings(const struct board *b, size_t *ret_n)
 }
 
 void
+board_issued(struct board *b, int cert, const char *sha256)
+{
+	(void)snprintf(b->issued[cert].text, sizeof(b->issued[cert].text), "%s", sha256);
+}
+
+const char *
+board_issued_sha(const struct board *b, int cert)
+{
+	return b->issued[cert].text;
+}
+
+void
 board_free(struct board *b)
 {
 	size_t k, i;
@@ -182,6 +196,7 @@ board_free(struct board *b)
 	for (i = 0; i < b->nsightings; i++)
 		sighting_release(&b->sightings[i]);
 	free(b->sightings);
+	free(b->issued);
 	free(b);
 }
 

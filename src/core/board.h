@@ -52,6 +52,10 @@ const struct complaint *board_complaint(const struct board *, int endpoint, bool
 /* Is a log still being read for the first time?  Then the next census has more to tell. */
 bool	board_log_unread(const struct board *);
 
+/* The fingerprint of what was issued last for a certificate; "": nothing that is known here. */
+void	board_issued(struct board *, int cert, const char *sha256);
+const char *board_issued_sha(const struct board *, int cert);
+
 /* What stands between belay and a host, as the workers report it. */
 enum reach { REACH_UNKNOWN, REACH_CONNECTING, REACH_UP, REACH_LOST, REACH_BLOCKED };
 const char *reach_word(enum reach);

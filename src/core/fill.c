@@ -21,6 +21,7 @@ static const struct material {
 	{ "leaf",	"leaf.pem",	false },
 	{ "chain",	"chain.pem",	false },
 	{ "key",	"key.pem",	true },
+	{ "pair",	"pair.pem",	true },
 };
 
 /* "ca.pem", "ca.b64" and "ca.pem.b64" name the material of "ca". */

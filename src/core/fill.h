@@ -6,7 +6,7 @@
  *	$(accept)	the accept's word        (accept bindings)
  *	$(ca_file)	the link's trust file    (dial and trust bindings)
  *	$(step)		the step's id
- *	$(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem), and .b64 of each
+ *	$(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem) $(pair.pem), and .b64 of each
  *			certificate material     (cert and trust bindings)
  *
  * A name that is none of these stays as it is: the readers have refused unknown

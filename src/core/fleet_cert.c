@@ -54,7 +54,7 @@ out:
 
 static const char *const cert_run_time[] = {
 	"ca.pem", "ca.b64", "leaf.pem", "leaf.b64", "key.pem", "key.b64",
-	"chain.pem", "chain.b64", "step", "before", "after", NULL
+	"chain.pem", "chain.b64", "pair.pem", "pair.b64", "step", "before", "after", NULL
 };
 
 /* dir: the three files, where they are served. */

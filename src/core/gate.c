@@ -608,6 +608,32 @@ judge_hba(struct judging *j)
 	}
 }
 
+/* By a handshake, not by what any file or setting says. */
+static void
+judge_presents(struct judging *j)
+{
+	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
+	const struct reading *r = fresh(j, READING_SERVED, j->check->endpoint, e->name);
+	const char *issued = board_issued_sha(j->board, j->check->cert);
+	const struct served *s;
+
+	if (r == NULL)
+		return;
+	s = &r->served;
+	if (s->protocol == NULL && (s->tls == LEG_REFUSED || s->tls == LEG_CLOSED))
+		judge(j, CHECK_PASS, "'%s' does not speak tls yet", e->name);
+	else if (s->protocol == NULL || s->cert.sha256[0] == '\0')
+		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(s->tls_why, "no certificate was seen"));
+	else if (issued[0] == '\0')
+		judge(j, CHECK_INCONCLUSIVE, "'%s' presents sha256 %.16s; what was issued last is not known here", e->name,
+		    s->cert.sha256);
+	else if (strcmp(issued, s->cert.sha256) != 0)
+		judge(j, CHECK_FAIL, "'%s' still presents another certificate: sha256 %.16s, and %.16s was issued last", e->name,
+		    s->cert.sha256, issued);
+	else
+		judge(j, CHECK_PASS, "sha256 %.16s", issued);
+}
+
 typedef void judge_one(struct judging *);
 
 static const struct {
@@ -635,6 +661,7 @@ static const struct {
 	[CHECK_LINK_NEW] = { judge_link_new, "new" },
 	[CHECK_HBA] = { judge_hba, "hba" },
 	[CHECK_UNSEEN] = { judge_unseen, "nobody unseen" },
+	[CHECK_PRESENTS] = { judge_presents, "presents" },
 	[CHECK_CANARY] = { NULL, "canary" },	/* likewise: engine/canaries.c */
 };
 
@@ -657,6 +684,7 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 	ret->endpoint = check->endpoint;
 	ret->host = NONE;
 	switch (check->kind) {
+	case CHECK_PRESENTS:
 	case CHECK_SERVED:
 	case CHECK_REFUSED:
 		ret->served = true;

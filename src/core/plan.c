@@ -50,6 +50,7 @@ check_kind_word(enum check_kind kind)
 		[CHECK_REHEARSAL] = "rehearsal", [CHECK_CAN_TLS] = "can-tls",
 		[CHECK_LINK_TLS] = "sessions", [CHECK_LINK_UP] = "up",
 		[CHECK_DIAL_SET] = "written", [CHECK_PROOF] = "proof", [CHECK_LINK_NEW] = "new",
+		[CHECK_PRESENTS] = "presents",
 		[CHECK_HBA] = "hba", [CHECK_UNSEEN] = "unseen",
 		[CHECK_CANARY] = "canary",
 	};
@@ -123,7 +124,7 @@ step_title(const struct fleet *f, const struct step *s)
 				buf_printf(&b, "%s accepts %s", f->endpoints[m->subject].name,
 				    accept_word((enum accept)m->value));
 			else
-				buf_printf(&b, "install certificate %s", f->certs[m->subject].name);
+				buf_printf(&b, "%s certificate %s", m->renew ? "renew" : "install", f->certs[m->subject].name);
 		}
 	}
 	for (i = 0; i < s->ndrains; i++)
@@ -222,5 +223,6 @@ plan_free(struct plan *p)
 	strings_release(&p->not_yet);
 	free(p->path);
 	free(p->name);
+	free(p->from_certs.v);
 	free(p);
 }

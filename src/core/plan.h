@@ -23,6 +23,7 @@ struct move {
 	enum facet facet;
 	int	 subject;	/* endpoint (accept), cert (cert), link (dial, trust, present) */
 	int	 value;
+	bool	 renew;		/* cert: one that is near its end is made anew */
 	struct pos pos;
 };
 
@@ -45,9 +46,10 @@ enum check_kind {
 	CHECK_LINK_NEW,	/* implied by drain: new connections of the link are on TLS */
 	CHECK_HBA,	/* implied: no session that is seen loses its line of pg_hba.conf */
 	CHECK_UNSEEN,	/* implied: a Redis has had no connection that nobody saw */
-	CHECK_CANARY	/* implied by canary: new connections of the link come through */
+	CHECK_CANARY,	/* implied by canary: new connections of the link come through */
+	CHECK_PRESENTS	/* implied by cert: what the endpoint presents is what was issued last */
 };
-#define CHECK_COUNT 22
+#define CHECK_COUNT 23
 const char *check_kind_word(enum check_kind);
 
 struct check {
@@ -56,6 +58,7 @@ struct check {
 	bool	 implied;	/* by a facet, not written in the plan */
 	char	*name;		/* for the screen, --waive and the journal: "served postgres" */
 	int	 endpoint, link, host;	/* NONE where not given */
+	int	 cert;		/* CHECK_PRESENTS */
 	enum accept accept;	/* CHECK_REFUSED: PLAIN or TLS */
 	enum dial dial;		/* CHECK_DIAL_SET: the value that has to be written there */
 	enum proto proto_min;
@@ -124,6 +127,7 @@ struct plan {
 	char	*name;
 	enum accept from_accept;	/* ACCEPT_UNKNOWN where not given */
 	enum dial from_dial;
+	struct indices from_certs;	/* installed, and trusted by those whom the fleet lets trust them */
 	enum on_fault on_fault;
 	struct step *steps;	size_t nsteps;
 	struct group *groups;	size_t ngroups;

@@ -30,7 +30,7 @@ push_check(struct check **v, size_t *n, enum check_kind kind)
 	struct check *c = mem_push(v, n, sizeof(*c));
 
 	c->kind = kind;
-	c->endpoint = c->link = c->host = NONE;
+	c->endpoint = c->link = c->host = c->cert = NONE;
 	c->accept = ACCEPT_UNKNOWN;
 	c->dial = DIAL_UNKNOWN;
 	return c;
@@ -514,6 +514,8 @@ check_name(const struct fleet *f, const struct check *c)
 		return mem_printf("nobody on plaintext %s", endpoint);
 	case CHECK_UNSEEN:
 		return mem_printf("nobody unseen %s", endpoint);
+	case CHECK_PRESENTS:
+		return mem_printf("%s presents %s", endpoint, f->certs[c->cert].name);
 	case CHECK_SETTING:
 		return mem_printf("setting %s of %s", c->setting, endpoint);
 	case CHECK_LOG:
@@ -662,6 +664,8 @@ imply(const struct fleet *f, struct step *s, struct check **v, size_t *n,
 	c->endpoint = endpoint;
 	c->link = link;
 	c->accept = accept;
+	if (kind == CHECK_PRESENTS)
+		c->cert = m->subject;
 	if (kind == CHECK_CAN_TLS && f->links[link].can_tls->on.n > 0)
 		c->host = f->links[link].can_tls->on.v[0];
 	name_check(f, s, c);
@@ -685,6 +689,24 @@ imply_accept(const struct fleet *f, struct step *s, const struct move *m)
 		imply(f, s, &s->gates, &s->ngates, CHECK_REFUSED, m, m->subject, NONE, ACCEPT_PLAIN);
 	if (accept == ACCEPT_PLAIN)
 		imply(f, s, &s->gates, &s->ngates, CHECK_REFUSED, m, m->subject, NONE, ACCEPT_TLS);
+}
+
+/* Where it is written and taken over in this step. */
+static void
+imply_cert(const struct fleet *f, struct step *s, const struct move *m)
+{
+	const struct cert *c = &f->certs[m->subject];
+	const struct endpoint *e;
+	bool here;
+	size_t i, k;
+
+	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
+		e = &f->endpoints[c->serves.v[i]];
+		for (k = 0, here = false; e->unit != NONE && k < c->install.n; k++)
+			here = here || c->install.v[k].on.n == 0 || indices_has(&c->install.v[k].on, e->host);
+		if (here)
+			imply(f, s, &s->gates, &s->ngates, CHECK_PRESENTS, m, c->serves.v[i], NONE, ACCEPT_UNKNOWN);
+	}
 }
 
 static void
@@ -732,6 +754,8 @@ imply_checks(const struct fleet *f, struct step *s)
 			imply_accept(f, s, &s->moves[i]);
 		else if (s->moves[i].facet == FACET_DIAL)
 			imply_dial(f, s, &s->moves[i]);
+		else if (s->moves[i].facet == FACET_CERT)
+			imply_cert(f, s, &s->moves[i]);
 	}
 	for (i = 0; i < s->ndrains; i++)
 		imply_drain(f, s, &s->drains[i]);

@@ -159,6 +159,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 	case CHECK_PROOF:
 	case CHECK_LINK_NEW:
 	case CHECK_HBA:
+	case CHECK_PRESENTS:
 	case CHECK_UNSEEN:
 	case CHECK_CANARY:
 		break;
@@ -218,6 +219,7 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_PROOF:
 		case CHECK_LINK_NEW:
 		case CHECK_HBA:
+		case CHECK_PRESENTS:
 		case CHECK_UNSEEN:
 		case CHECK_CANARY:
 			put_check_body(pr, &v[i]);
@@ -247,7 +249,7 @@ put_moves(const struct printer *pr, const struct step *s)
 			break;
 		case FACET_CERT:
 			subject = f->certs[m->subject].name;
-			value = "install";
+			value = m->renew ? "renew" : "install";
 			break;
 		case FACET_DIAL:
 			subject = f->links[m->subject].name;
@@ -405,12 +407,20 @@ plan_print(const struct plan *p, const struct fleet *f, struct buf *out)
 	buf_puts(out, "belay: plan/1\nname: ");
 	put_quoted(out, p->name, false);
 	buf_puts(out, "\n");
-	if (p->from_accept != ACCEPT_UNKNOWN || p->from_dial != DIAL_UNKNOWN) {
+	if (p->from_accept != ACCEPT_UNKNOWN || p->from_dial != DIAL_UNKNOWN || p->from_certs.n > 0) {
 		buf_puts(out, "from: {");
 		if (p->from_accept != ACCEPT_UNKNOWN)
 			put_pair(out, &first, "accept", accept_word(p->from_accept), false);
 		if (p->from_dial != DIAL_UNKNOWN)
 			put_pair(out, &first, "dial", dial_word(p->from_dial), false);
+		if (p->from_certs.n > 0) {
+			put_key(out, &first, "certs");
+			for (i = 0; i < p->from_certs.n; i++) {
+				buf_puts(out, i == 0 ? "[" : ", ");
+				put_quoted(out, f->certs[p->from_certs.v[i]].name, false);
+			}
+			buf_puts(out, "]");
+		}
 		buf_puts(out, " }\n");
 	}
 	if (p->on_fault == ON_FAULT_UNDO)

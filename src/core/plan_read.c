@@ -181,7 +181,7 @@ read_accept(struct plan_reader *pr, const struct scope *scope, const struct node
 static int
 read_certs(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
 {
-	static const char *const words[] = { "install", NULL };
+	static const char *const words[] = { "install", "renew", NULL };
 	struct reader *r = &pr->fr.r;
 	const struct cert *c;
 	const struct entry *e;
@@ -206,6 +206,7 @@ read_certs(struct plan_reader *pr, const struct scope *scope, const struct node 
 			    "the fleet does not say how '%s' is installed, expected 'dir', 'install' or 'put' there", c->name);
 		if (push_move(pr, s, FACET_CERT, cert, cert, e) == -1)
 			return -1;
+		s->moves[s->nmoves - 1].renew = word == 1;
 	}
 	return 0;
 }
@@ -715,9 +716,11 @@ read_steps(struct plan_reader *pr, const struct node *node)
 static int
 read_from(struct plan_reader *pr, const struct node *node)
 {
-	static const char *const keys[] = { "accept", "dial", NULL };
+	static const char *const keys[] = { "accept", "dial", "certs", NULL };
+	struct strings names = { 0 };
 	const struct node *v;
-	int word;
+	int word, cert, rc = 0;
+	size_t i;
 
 	if (reader_keys(&pr->fr.r, node, "from", keys) == -1)
 		return -1;
@@ -731,7 +734,15 @@ read_from(struct plan_reader *pr, const struct node *node)
 			return -1;
 		pr->p->from_dial = (enum dial)word;
 	}
-	return 0;
+	if ((v = node_get(node, "certs")) == NULL)
+		return 0;
+	if (reader_strings(&pr->fr.r, NULL, v, "the name of a certificate", &names) == -1)
+		return -1;
+	for (i = 0; i < names.n && rc == 0; i++)
+		if ((rc = noun_find(&pr->fr.r, pr->f, NOUN_CERT, v->line, v->col, names.v[i], &cert)) == 0)
+			indices_add(&pr->p->from_certs, cert);
+	strings_release(&names);
+	return rc;
 }
 
 /* A command that is undone by that of the value before: there has to be one. */

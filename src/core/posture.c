@@ -80,6 +80,16 @@ posture_from(struct posture *p, const struct fleet *f, const struct plan *plan)
 					p->cert[i] = (int)j;
 		}
 	}
+	for (j = 0; j < plan->from_certs.n; j++) {
+		const struct cert *c = &f->certs[plan->from_certs.v[j]];
+		size_t k;
+
+		for (k = 0; k < c->serves.n; k++)
+			p->cert[c->serves.v[k]] = plan->from_certs.v[j];
+		for (i = 0; i < f->nlinks; i++)
+			if (f->links[i].trust_cert == plan->from_certs.v[j])
+				p->trust[i] = plan->from_certs.v[j];
+	}
 	for (i = 0; i < f->nlinks; i++) {
 		p->dial[i] = plan->from_dial;
 		if ((f->links[i].how == DIAL_ASSUMED || f->links[i].how == DIAL_FIXED) &&

@@ -117,6 +117,7 @@ struct cert_memory {
 	char	*ca, *leaf, *key;	/* PEM; key is wiped */
 	size_t	 key_len;
 	bool	 making, looked;
+	int	 renewing, renewed;	/* for which step it is, or was, looked whether it has to be made anew; NONE */
 	struct cert_files files;
 };
 

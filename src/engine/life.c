@@ -154,6 +154,8 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	e->board = board_new(e->fleet);
 	e->sights = mem_array(e->fleet->nendpoints, sizeof(*e->sights));
 	e->certs = mem_array(e->fleet->ncerts, sizeof(*e->certs));
+	for (i = 0; i < e->fleet->ncerts; i++)
+		e->certs[i].renewing = e->certs[i].renewed = NONE;
 	e->secret_given = mem_array(e->fleet->nsecrets, sizeof(*e->secret_given));
 	e->passphrases = mem_array(e->fleet->nsecrets, sizeof(*e->passphrases));
 	for (i = 0; i < e->fleet->nsecrets; i++) {

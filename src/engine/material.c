@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/expiry.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "engine/engine_int.h"
@@ -384,6 +385,7 @@ look_at_files(struct engine *e, int cert)
 	cert_files_release(&m->files);
 	m->files = f;
 	m->looked = true;
+	board_issued(e->board, cert, m->files.leaf.sha256);
 }
 
 const struct cert_files *
@@ -476,6 +478,7 @@ on_made(void *arg)
 		c->leaf = mem_strdup(m->made.leaf_pem);
 		c->key = mem_strndup(m->made.key_pem, m->made.key_len);
 		c->key_len = m->made.key_len;
+		c->renewed = c->renewing;
 		if (m->made.warning != NULL)
 			engine_tell(e, TELL_WARN, "certificate '%s': %s", name, m->made.warning);
 		if (m->made.imported) {
@@ -484,6 +487,9 @@ on_made(void *arg)
 			engine_tell(e, TELL_NOTE, "%s", text);
 			free(text);
 		}
+		if (c->renewing != NONE && !m->made.made_leaf)
+			engine_tell(e, TELL_NOTE, "certificate '%s' is kept: %lld days are left", name,
+			    (long long)expiry_days(m->made.leaf_not_after_s, m->request.now_s));
 		if (m->made.made_ca || m->made.made_leaf) {
 			text = mem_printf("%s%s%s of '%s'", m->made.made_ca ? "CA" : "",
 			    m->made.made_ca && m->made.made_leaf ? " and " : "",
@@ -572,6 +578,7 @@ make(struct engine *e, int cert, const char *passphrase)
 	m->request.names = (const char *const *)m->names.v;
 	m->request.nnames = m->names.n;
 	m->request.leaf_ms = c->leaf_ms;
+	m->request.renew_within_ms = e->certs[cert].renewing != NONE ? c->warn_ms : 0;
 	add_issuer(m, c);
 	m->request.stop = &e->making_stops;
 	m->request.now_s = engine_now_ms(e) / 1000;
@@ -676,9 +683,13 @@ material_need(struct engine *e, int step, struct err *err)
 		if (e->fleet->certs[cert].external)
 			return err_set(err, "certificate '%s' is external: it is watched, not issued",
 			    e->fleet->certs[cert].name);
-		if (e->certs[cert].key != NULL)
+		/* What is at hand may be about to end: whether it is to be renewed is decided where it is made. */
+		if (e->certs[cert].key != NULL && (!s->moves[i].renew || e->certs[cert].renewed == step))
 			continue;
-		return e->certs[cert].making ? 1 : find_passphrase(e, cert, err);
+		if (e->certs[cert].making)
+			return 1;
+		e->certs[cert].renewing = s->moves[i].renew ? step : NONE;
+		return find_passphrase(e, cert, err);
 	}
 	return 0;
 }
@@ -722,6 +733,8 @@ material_give(void *arg, int cert, const char *what, char **ret, size_t *ret_len
 		*ret = mem_strdup(m->leaf);
 	else if (strcmp(what, "key.pem") == 0)
 		*ret = mem_strndup(m->key, m->key_len);
+	else if (strcmp(what, "pair.pem") == 0)
+		*ret = mem_printf("%s%s", m->key, m->leaf);
 	else if (strcmp(what, "chain.pem") == 0)
 		*ret = mem_printf("%s%s", m->leaf, m->ca);
 	else

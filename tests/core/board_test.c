@@ -841,11 +841,48 @@ verdict_of_every_accept_and_dial(void **state)
 	posture_release(&p);
 }
 
+static void
+only_what_was_issued_last_is_taken_for_it(void **state)
+{
+	struct world *w = *state;
+	struct check check = { .kind = CHECK_PRESENTS, .endpoint = 0, .cert = 0, .link = NONE, .host = NONE };
+	struct reading r = { .kind = READING_SERVED, .subject = 0, .at_ms = 3000, .outcome = SAW };
+	struct reading none = { .kind = READING_SERVED, .subject = 0, .at_ms = 1000, .outcome = SAW };
+	struct check_result result;
+	char issued[65] = "";
+
+	/* What was seen before the step proves nothing; no TLS is no wrong certificate. */
+	none.served.plain = LEG_OPEN;
+	none.served.tls = LEG_REFUSED;
+	board_feed(w->b, &none);
+	check_judge(&check, w->f, w->b, NULL, 1001, &result);
+	assert_int_equal(result.judgement, CHECK_PENDING);
+	check_judge(&check, w->f, w->b, NULL, 1000, &result);
+	assert_int_equal(result.judgement, CHECK_PASS);
+	assert_non_null(strstr(result.why, "does not speak tls yet"));
+	r.served.tls = r.served.plain = LEG_OPEN;
+	r.served.protocol = mem_strdup("TLSv1.3");
+	memset(r.served.cert.sha256, 'a', 64);
+	board_feed(w->b, &r);
+	check_judge(&check, w->f, w->b, NULL, 2000, &result);
+	assert_int_equal(result.judgement, CHECK_INCONCLUSIVE);
+	memset(issued, 'b', 64);
+	board_issued(w->b, 0, issued);
+	check_judge(&check, w->f, w->b, NULL, 2000, &result);
+	assert_int_equal(result.judgement, CHECK_FAIL);
+	assert_non_null(strstr(result.why, "still presents another certificate"));
+	memset(issued, 'a', 64);
+	board_issued(w->b, 0, issued);
+	check_judge(&check, w->f, w->b, NULL, 2000, &result);
+	assert_int_equal(result.judgement, CHECK_PASS);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(only_what_was_issued_last_is_taken_for_it, setup, teardown),
 		T(link_states_follow_the_census), T(unknown_is_never_green),
 		T(a_client_with_a_stray_certificate_is_not_proven_where_one_is_asked),
 		T(what_lies_on_the_host_is_held_against_what_is_served_then),

@@ -16,6 +16,7 @@
 #include "core/fleet.h"
 #include "core/mem.h"
 #include "core/plan.h"
+#include "core/posture.h"
 
 /* Run from the top of the source tree. */
 static char *
@@ -554,6 +555,41 @@ a_step_on_what_is_not_built_says_so(void **state)
 }
 
 static void
+certificates_may_be_installed_already_and_renewed(void **state)
+{
+	char *fleet = read_file("plans/box.fleet.yaml"), *text = read_file("plans/renew-leaf.plan.yaml");
+	struct posture at;
+	struct fleet *f;
+	struct plan *p;
+	struct err err;
+	size_t i, k;
+
+	(void)state;
+	if (fleet_parse(&f, "box", fleet, strlen(fleet), &err) != 0 || plan_parse(&p, f, "renew", text, strlen(text), &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_true(p->steps[0].moves[0].renew);
+	assert_string_equal(p->steps[0].title, "renew certificate internal");
+	assert_int_equal(p->from_certs.n, 1);
+	expect_round_trip(f, p);
+	/* By a handshake at each endpoint that is activated. */
+	for (i = 0, k = 0; i < p->steps[0].ngates; i++)
+		if (p->steps[0].gates[i].kind == CHECK_PRESENTS) {
+			assert_string_equal(p->steps[0].gates[i].name, "audit-pg presents internal");
+			k++;
+		}
+	assert_int_equal(k, 1);
+	posture_from(&at, f, p);
+	assert_int_equal(at.cert[0], 0);
+	for (i = 0; i < f->nlinks; i++)
+		assert_int_equal(at.trust[i], f->links[i].trust_cert);
+	posture_release(&at);
+	plan_free(p);
+	fleet_free(f);
+	free(fleet);
+	free(text);
+}
+
+static void
 spoilt_plans_are_refused_or_read(void **state)
 {
 	static const char spoil[] = "{}[]:,\"'$(-\n #x";
@@ -590,6 +626,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shipped_plans_parse_and_print_to_themselves),
+		cmocka_unit_test(certificates_may_be_installed_already_and_renewed),
 		cmocka_unit_test(the_compose_plan_in_short),
 		cmocka_unit_test(the_manuals_examples_parse),
 		cmocka_unit_test(a_check_means_the_endpoint_that_the_step_moves),

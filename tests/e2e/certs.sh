@@ -16,14 +16,14 @@ leave() {
 }
 trap leave EXIT
 
-# write_fleet [MORE-CERTS MORE-ENDPOINTS]: files with further lines of each
+# write_fleet [MORE-CERTS MORE-ENDPOINTS UNIT]: files with further lines of each, and a further unit
 write_fleet() {
 	cat >"$fleet" <<END
 belay: fleet/1
 environment: box
 hosts: { box: { local: yes, state: $tmp/hoststate } }
 secrets: { pw: { file: $tmp/pw }, pass: { fd: 5 } }
-units: { all: { host: box, run: "true", restarts: [] } }
+units: { all: { host: box, run: "true", restarts: [] }${3-} }
 certs:
   internal: { serves: [pg, bouncer], dir: $box/tls/internal, ca-dir: $pki/internal, passphrase: pass, lands: activation, key: { owner: "$user" } }
   strong: { profile: rsa-4096, serves: [redis], dir: $box/tls/strong, ca-dir: $pki/strong, passphrase: pass, lands: activation, key: { owner: "$user" } }
@@ -218,6 +218,7 @@ new_certs_dir = $pki
 certificate = $pki/company.pem
 private_key = $pki/company.key
 rand_serial = yes
+unique_subject = no
 default_md = sha256
 policy = any
 copy_extensions = copyall
@@ -225,13 +226,29 @@ copy_extensions = copyall
 commonName = supplied
 END
 	start=$(date -u -d '85 days ago' +%Y%m%d%H%M%SZ) end=$(date -u -d '5 days 1 hour' +%Y%m%d%H%M%SZ)
-	echo "  short: { serves: [cache], dir: $box/tls/short, ca-dir: $pki/short, passphrase: pass, lands: activation, key: { owner: \"$user\" }, issuer: { ca: $pki/company.pem, run: [openssl, ca, -config, $pki/ca.cnf, -batch, -notext, -startdate, $start, -enddate, $end, -in, /dev/stdin] } }" >"$tmp/more.certs"
-	echo "  cache: { kind: redis, unit: all, listen: { plain: $cport, tls: $ctls, at: 127.0.0.1 }, names: [localhost], probe: { password: pw } }" >"$tmp/more.endpoints"
-	write_fleet "$tmp/more.certs" "$tmp/more.endpoints"
+	cat >"$pki/sign" <<END
+[ -e $pki/fresh ] && exec openssl ca -config $pki/ca.cnf -batch -notext -days 90 -in /dev/stdin
+exec openssl ca -config $pki/ca.cnf -batch -notext -startdate $start -enddate $end -in /dev/stdin
+END
+	# One file with key and certificate, which it reads both from; the others are for this script.
+	cat >"$tmp/more.certs" <<END
+  short:
+    serves: [cache]
+    ca-dir: $pki/short
+    passphrase: pass
+    lands: activation
+    issuer: { ca: $pki/company.pem, run: [sh, $pki/sign] }
+    install:
+      - { file: { path: $box/tls/short/ca.crt, content: "\$(ca.pem)", mode: "0644" } }
+      - { file: { path: $box/tls/short/server.crt, content: "\$(leaf.pem)", mode: "0644" } }
+      - { file: { path: $box/tls/short/pair.pem, content: "\$(pair.pem)", mode: "0600", owner: "$user" } }
+END
+	echo "  cache: { kind: redis, unit: cache, listen: { plain: $cport, tls: $ctls, at: 127.0.0.1 }, names: [localhost], probe: { password: pw } }" >"$tmp/more.endpoints"
+	write_fleet "$tmp/more.certs" "$tmp/more.endpoints" ", cache: { host: box, kind: reload, by: cache }"
 	sed 's/steps:.*/steps: [{ id: short, certs: { short: install } }]/; s/^name:.*/name: short/' "$plan" >"$tmp/short.yaml"
 	"$BELAY" -f "$fleet" -p "$tmp/short.yaml" apply --yes 5<"$tmp/pass" </dev/null || return 1
-	redis-server --bind 127.0.0.1 --port "$cport" --tls-port "$ctls" --tls-cert-file "$box/tls/short/server.crt" \
-		--tls-key-file "$box/tls/short/server.key" --tls-ca-cert-file "$box/tls/short/ca.crt" --tls-auth-clients no --save '' \
+	redis-server --bind 127.0.0.1 --port "$cport" --tls-port "$ctls" --tls-cert-file "$box/tls/short/pair.pem" \
+		--tls-key-file "$box/tls/short/pair.pem" --tls-ca-cert-file "$box/tls/short/ca.crt" --tls-auth-clients no --save '' \
 		--requirepass pw --dir "$tmp" >"$tmp/cache.log" 2>&1 &
 	pids="$pids $!"
 	until_ 15 presents short "$ctls" || { cat "$tmp/cache.log"; return 1; }
@@ -276,6 +293,56 @@ console_says_so() {
 	tmux -S "$sock" send-keys -t con q q
 }
 
+# ---- renewal ----
+
+pings() {			# a client after the other, each of which believes the company's CA
+	while [ -e "$tmp/ping" ]; do
+		REDISCLI_AUTH=pw timeout 10 redis-cli --tls --cacert "$pki/company.pem" -h localhost -p "$ctls" PING 2>&1 || echo failed
+	done >"$tmp/pongs"
+}
+
+pinged() {
+	[ "$(grep -c PONG "$tmp/pongs")" -gt "$1" ]
+}
+
+renewed() {
+	touch "$pki/fresh" "$tmp/ping"
+	sed -i '/lands: activation/d' "$tmp/more.certs"
+	write_fleet "$tmp/more.certs" "$tmp/more.endpoints" ", cache: { host: box, kind: reload, by: cache }"
+	printf '%s\n' 'belay: plan/1' 'name: renew' 'from: { accept: both, dial: require, certs: short }' \
+		'steps: [{ id: renew, certs: { short: renew } }]' >"$tmp/renew.yaml"
+	cp "$box/tls/short/pair.pem" "$tmp/pair.before"
+	pings &
+	pids="$pids $!"
+	until_ 10 pinged 2 || { cat "$tmp/pongs"; return 1; }
+	"$BELAY" -f "$fleet" -p "$tmp/renew.yaml" apply --yes 5<"$tmp/pass" </dev/null || return 1
+	until_ 10 pinged "$(($(grep -c PONG "$tmp/pongs") + 2))" || return 1
+	rm "$tmp/ping"
+	! cmp -s "$tmp/pair.before" "$box/tls/short/pair.pem" && presents short "$ctls" || return 1
+	! grep -v PONG "$tmp/pongs" || return 1
+	echo "$(wc -l <"$tmp/pongs") clients, none refused"
+}
+
+nothing_warns() {
+	"$BELAY" -f "$fleet" certs 5<"$tmp/pass" </dev/null >"$tmp/certs.said" || { echo "exit $?"; cat "$tmp/certs.said"; return 1; }
+	grep -q '^cache  *\(89\|90\) days left.*; as issued last' "$tmp/certs.said" || { cat "$tmp/certs.said"; return 1; }
+}
+
+kept() {
+	sed 's/name: renew/name: again/' "$tmp/renew.yaml" >"$tmp/again.yaml"
+	(cd "$pki/short" && sha256sum leaf.*) >"$tmp/before"
+	"$BELAY" -f "$fleet" -p "$tmp/again.yaml" apply --yes 5<"$tmp/pass" </dev/null >"$tmp/certs.said" 2>&1 || { cat "$tmp/certs.said"; return 1; }
+	cat "$tmp/certs.said"
+	grep -q "'short' is kept: [89][90] days are left" "$tmp/certs.said" && grep -q 'was found in place: nothing was changed' "$tmp/certs.said" &&
+		(cd "$pki/short" && sha256sum leaf.*) | diff "$tmp/before" -
+}
+
+the_old_pair_is_back() {
+	"$BELAY" -f "$fleet" -p "$tmp/renew.yaml" undo --yes 5<"$tmp/pass" </dev/null || return 1
+	cmp "$tmp/pair.before" "$box/tls/short/pair.pem" && until_ 10 presents short "$ctls" || return 1
+	fails 9 'another one than was issued last' "$BELAY" -f "$fleet" certs 5<"$tmp/pass"
+}
+
 cport=$(free_port)
 ok "a Postgres, and ports for the others" make_box
 ok "before anything was made that is said, and nobody is asked for a passphrase" nothing_yet
@@ -293,4 +360,8 @@ ok "the metrics say so" metrics_say_so
 ok "the data say so" data_says_so
 ok "the board says so" board_says_so
 ok "the console says so" console_says_so
+ok "it is made anew and taken over, and no client is refused meanwhile" renewed
+ok "then nothing warns any more" nothing_warns
+ok "asked once more nothing is made" kept
+ok "undone the old pair is presented, and that is told" the_old_pair_is_back
 finish
