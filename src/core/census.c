@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/logins.h"
 #include "core/mem.h"
 
 /* An address as 16 bytes, IPv4 as v4-mapped, so that both compare alike. */
@@ -245,15 +244,6 @@ short_dup(const char *s)
 	return mem_strndup(s, len < READING_SHORT_MAX ? len : READING_SHORT_MAX);
 }
 
-static void
-straggler_release(struct straggler *s)
-{
-	free(s->address);
-	free(s->user);
-	free(s->database);
-	free(s->application);
-}
-
 /*
  * Room for one more name.  When all are taken, plaintext displaces TLS: a
  * thousand undeclared TLS sessions must not hide the one on plaintext.
@@ -320,20 +310,4 @@ census_add(struct census *c, const struct fleet *fleet, const struct host_addres
 	st->application = short_dup(s->application);
 	st->age_s = s->age_s;
 	st->port = s->port;
-}
-
-void
-census_release(struct census *c)
-{
-	size_t i;
-
-	free(c->links);
-	for (i = 0; i < c->nstragglers; i++)
-		straggler_release(&c->stragglers[i]);
-	free(c->stragglers);
-	for (i = 0; i < c->ncomplaints; i++)
-		free(c->complaints[i].text);
-	free(c->complaints);
-	logins_release(&c->logins);
-	memset(c, 0, sizeof(*c));
 }

@@ -34,6 +34,5 @@ void	census_add(struct census *, const struct fleet *,
 	    const struct host_addresses *, int endpoint, const struct seen_session *);
 /* Gives every link of the endpoint a row, so that "0 sessions" is said and not left out. */
 void	census_begin(struct census *, const struct fleet *, int endpoint);
-void	census_release(struct census *);
 
 #endif

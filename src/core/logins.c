@@ -247,23 +247,6 @@ login_book_tell(const struct login_book *b, const struct fleet *fleet, const str
 	return !b->full;
 }
 
-void
-logins_release(struct logins *l)
-{
-	size_t i;
-
-	free(l->why);
-	free(l->links);
-	for (i = 0; i < l->nwho; i++) {
-		free(l->who[i].address);
-		free(l->who[i].user);
-		free(l->who[i].database);
-		free(l->who[i].application);
-	}
-	free(l->who);
-	memset(l, 0, sizeof(*l));
-}
-
 const struct login_count *
 logins_of(const struct logins *l, int link)
 {

@@ -27,7 +27,6 @@ void	login_book_add(struct login_book *, const struct login *);
 bool	login_book_tell(const struct login_book *, const struct fleet *, const struct host_addresses *,
 	    int endpoint, struct logins *ret);
 
-void	logins_release(struct logins *);
 /* The row of a link, or NULL: nobody of it has logged in. */
 const struct login_count *logins_of(const struct logins *, int link);
 

@@ -14,7 +14,6 @@
 #include "core/blob.h"
 #include "core/buf.h"
 #include "core/err.h"
-#include "core/logins.h"
 #include "core/mem.h"
 #include "core/plan.h"
 #include "core/setting.h"
@@ -72,9 +71,50 @@ certificate_release(struct certificate *c)
 }
 
 void
+straggler_release(struct straggler *s)
+{
+	free(s->address);
+	free(s->user);
+	free(s->database);
+	free(s->application);
+}
+
+void
+logins_release(struct logins *l)
+{
+	size_t i;
+
+	free(l->why);
+	free(l->links);
+	for (i = 0; i < l->nwho; i++) {
+		free(l->who[i].address);
+		free(l->who[i].user);
+		free(l->who[i].database);
+		free(l->who[i].application);
+	}
+	free(l->who);
+	memset(l, 0, sizeof(*l));
+}
+
+void
+census_release(struct census *c)
+{
+	size_t i;
+
+	free(c->links);
+	for (i = 0; i < c->nstragglers; i++)
+		straggler_release(&c->stragglers[i]);
+	free(c->stragglers);
+	for (i = 0; i < c->ncomplaints; i++)
+		free(c->complaints[i].text);
+	free(c->complaints);
+	logins_release(&c->logins);
+	memset(c, 0, sizeof(*c));
+}
+
+void
 reading_release(struct reading *r)
 {
-	struct census *c = &r->census;
 	size_t i;
 
 	free(r->why);
@@ -85,15 +125,7 @@ reading_release(struct reading *r)
 	free(r->served.cipher);
 	free(r->served.chain_why);
 	certificate_release(&r->served.cert);
-	free(c->links);
-	for (i = 0; i < c->nstragglers; i++) {
-		free(c->stragglers[i].address);
-		free(c->stragglers[i].user);
-		free(c->stragglers[i].database);
-		free(c->stragglers[i].application);
-	}
-	free(c->stragglers);
-	logins_release(&c->logins);
+	census_release(&r->census);
 	for (i = 0; i < r->settings.n; i++) {
 		free(r->settings.v[i].key);
 		free(r->settings.v[i].value);

@@ -276,6 +276,10 @@ size_t	served_names(const struct fleet *, int endpoint, const char *ret[READING_
 /* SETTINGS: the value of the name, in any case; NULL: it was not seen. */
 const char *reading_setting(const struct reading *, const char *name);
 
+/* Of its parts, where they are held alone; they are empty then. */
+void	straggler_release(struct straggler *);
+void	logins_release(struct logins *);
+void	census_release(struct census *);
 void	reading_release(struct reading *);
 /*
  * What is too long or too much for the blob is cut; where whole items are cut, SAW

@@ -200,7 +200,7 @@ static char fed_path[4096];
 static void
 keep_input(void)
 {
-	int fd = open(fed_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = fed == NULL ? -1 : open(fed_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	if (fd != -1) {
 		(void)!write(fd, fed, fed_len);
@@ -232,6 +232,8 @@ feed(const struct target *t, const char *p, size_t len)
 	fed = exact;
 	fed_len = len;
 	taken = t->feed(exact, len);
+	fed = NULL;
+	fed_len = 0;
 	free(exact);
 	return taken;
 }
