@@ -731,6 +731,36 @@ claims(const struct endpoint_view *v)
 	return v->runs != ACCEPT_UNKNOWN && (v->runs == ACCEPT_PLAIN) != (v->served == ACCEPT_PLAIN);
 }
 
+enum key_state
+board_key(const struct board *b, int endpoint, struct buf *words)
+{
+	static const char *const servers[KIND_COUNT] = { "PostgreSQL", "PgBouncer", "Redis" };
+	const struct reading *r = board_reading(b, READING_SETTINGS, endpoint);
+	enum kind kind = b->fleet->endpoints[endpoint].kind;
+	const char *name = setting_key_name(kind), *path, *look;
+	unsigned mode, uid, gid;
+	enum key_state state;
+	char key[64], by[24], in_group[8];
+	long server;
+
+	(void)snprintf(key, sizeof(key), "%s@key", name);
+	if (r == NULL || (path = reading_setting(r, name)) == NULL || (look = reading_setting(r, key)) == NULL ||
+	    sscanf(look, "%o %u %u %23s %7s", &mode, &uid, &gid, by, in_group) != 5)
+		return KEY_UNKNOWN;
+	/* Who runs it was not seen: then as if it were its own. */
+	server = by[0] == '-' ? (long)uid : strtol(by, NULL, 10);
+	if (in_group[0] == '-' && server != (long)uid && server != 0)
+		return KEY_UNKNOWN;
+	state = key_state_of(kind, mode, (long)uid, in_group[0] == '1', server);
+	if (state == KEY_OPEN)
+		(void)buf_printf(words, "%s could not load its key (others may read it): '%.120s' is %04o of user %u", servers[kind],
+		    path, mode, uid);
+	else if (state == KEY_FOREIGN)
+		(void)buf_printf(words, "%s could not load its key (permission denied): '%.120s' is %04o of user %u, and it runs as "
+		    "user %ld", servers[kind], path, mode, uid, server);
+	return state;
+}
+
 /* "configured both (client_tls_sslmode allow), served plaintext only: it answers that it does not do TLS" */
 static void
 say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
@@ -740,9 +770,18 @@ say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
 	enum accept is = differs(v) ? v->configured : v->runs;
 	const struct complaint *log = board_complaint(b, endpoint, false);
 	const char *why = v->served != ACCEPT_PLAIN ? NULL : log != NULL ? log->text : s->tls_why;
-	struct buf own;
+	struct buf own, key;
 
 	buf_init(&own, 128);
+	buf_init(&key, 256);
+	/* What its log says says it better, where it says why at all. */
+	if (v->served == ACCEPT_PLAIN && (log == NULL || strstr(log->text, "(null)") != NULL)) {
+		(void)board_key(b, endpoint, &key);
+		if (key.len > 0) {
+			why = buf_str(&key);
+			log = NULL;
+		}
+	}
 	if (settings != NULL && v->runs == is)
 		setting_accept_words(b->fleet->endpoints[endpoint].kind, settings, &own);
 	(void)snprintf(v->why, sizeof(v->why), "configured %s%s%s%s, served %s%s%s%s", accept_word(is),
@@ -750,6 +789,7 @@ say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
 	    v->served == ACCEPT_PLAIN ? "plaintext only" : v->served == ACCEPT_TLS ? "tls only" : accept_word(v->served),
 	    why == NULL || *why == '\0' ? "" : ": ", log != NULL && why == log->text ? "its log: " : "", why == NULL ? "" : why);
 	buf_release(&own);
+	buf_release(&key);
 }
 
 void

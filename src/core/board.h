@@ -5,12 +5,14 @@
 #ifndef BELAY_CORE_BOARD_H
 #define BELAY_CORE_BOARD_H
 
+#include "core/diagnose.h"
 #include "core/fleet.h"
 #include "core/plan.h"
 #include "core/posture.h"
 #include "core/reading.h"
 
 struct board;
+struct buf;
 
 struct board *board_new(const struct fleet *);
 void	board_free(struct board *);
@@ -28,6 +30,12 @@ int64_t	board_tls_seen_ms(const struct board *, int link);
  * from; NULL: not seen (the host has no ss(8), does not tell it to this user, or looked before).
  */
 const struct socket_seen *board_process(const struct board *, int endpoint, const struct straggler *);
+
+/*
+ * What is the matter with the endpoint's private key, by mode and owner as its settings were read,
+ * in words where it is a reason; KEY_UNKNOWN where it was not seen.
+ */
+enum key_state board_key(const struct board *, int endpoint, struct buf *words);
 
 /*
  * Everybody who was seen on plaintext since this board is looked at, gone or not: when first and

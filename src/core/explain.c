@@ -140,6 +140,7 @@ clues_of_endpoint(const struct explaining *x, int endpoint, struct clues *c)
 	const struct endpoint *e = &x->f->endpoints[endpoint];
 	const struct reading *r = board_reading(x->b, READING_SERVED, endpoint);
 	struct endpoint_view v;
+	struct buf ignored;
 
 	clues_init(c, e->kind);
 	c->now_s = x->now_ms / 1000;
@@ -153,6 +154,12 @@ clues_of_endpoint(const struct explaining *x, int endpoint, struct clues *c)
 	clues_of_disk(x, endpoint, &r->served, c);
 	board_endpoint(x->b, endpoint, x->now_ms, FOREVER, &v);
 	c->configured = v.configured != ACCEPT_UNKNOWN ? v.configured : v.runs;
+	/* What is served was loaded; of what the next start would make of the key a mode says too little. */
+	if (c->key == KEY_UNKNOWN && c->tls != LEG_OPEN) {
+		buf_init(&ignored, 512);
+		c->key = board_key(x->b, endpoint, &ignored);
+		buf_release(&ignored);
+	}
 	if (v.runs != ACCEPT_UNKNOWN && v.restarts != ACCEPT_UNKNOWN && v.runs != v.restarts) {
 		c->configured = v.runs;
 		c->persisted = v.restarts;
@@ -168,7 +175,7 @@ explain_log(struct explaining *x, int endpoint, const struct clues *seen)
 	struct diagnosis d[DIAGNOSES_MAX];
 	struct clues c = *seen;
 	char age[32], words[768];
-	bool load = false, particular = false;
+	bool load = false, particular = seen->key != KEY_UNKNOWN && seen->key != KEY_FINE;
 	size_t i, k, n;
 
 	c.by = SAID_BY_SERVER;

@@ -238,6 +238,16 @@ about(const char *key, const char *what, char *name, size_t size)
 	return true;
 }
 
+const char *
+setting_key_name(enum kind kind)
+{
+	static const char *const names[KIND_COUNT] = {
+		[KIND_POSTGRES] = "ssl_key_file", [KIND_PGBOUNCER] = "client_tls_key_file", [KIND_REDIS] = "tls-key-file",
+	};
+
+	return names[kind];
+}
+
 static const char *
 value_of(const struct reading *r, const char *name, bool after_restart)
 {

@@ -54,6 +54,9 @@ enum accept setting_accept(enum kind, const struct reading *, bool after_restart
 /* The settings that say so, as the server spells them: "client_tls_sslmode allow". */
 void	setting_accept_words(enum kind, const struct reading *, struct buf *out);
 
+/* The setting that names the private key that clients meet. */
+const char *setting_key_name(enum kind);
+
 /* value NULL: "unset". */
 void	setting_put_text(struct buf *out, const struct pairs *);
 /* -1 where it is none; what was read is released then.  pairs_release() of reader.h is for the caller. */

@@ -12,6 +12,7 @@
 #include "core/buf.h"
 #include "core/edittext.h"
 #include "core/mem.h"
+#include "core/setting.h"
 #include "core/text.h"
 #include "remote/probe_int.h"
 
@@ -38,6 +39,49 @@ static void
 unseen(struct probe *p, const char *why)
 {
 	setting_put(p, "persisted@unseen", why == NULL || *why == '\0' ? "it cannot be read" : why);
+}
+
+/*
+ * Of the key that the server names: mode, owner, who listens at its port, and whether that one is in the
+ * file's group, as KEY@key; nothing where it is not seen.  Owners of listeners stand in /proc/net for
+ * everybody to read.
+ */
+static void
+put_key_look(const struct probe *p, struct buf *b)
+{
+	const struct endpoint *ep = spot_endpoint(p->spot);
+	const char *path = setting_get(&p->reading, setting_key_name(ep->kind));
+
+	if (path == NULL || path[0] != '/')
+		return;
+	(void)buf_puts(b, "k=");
+	text_shell_quote(b, path);
+	(void)buf_printf(b, "; u=$(awk '$4 == \"0A\" && ($2 ~ /:%04X$/ || $2 ~ /:%04X$/) { print $8; exit }' /proc/net/tcp "
+	    "/proc/net/tcp6 2>/dev/null); if s=$(stat -L -c '%%a %%u %%g' -- \"$k\" 2>/dev/null); then i=-; "
+	    "n=$(getent passwd -- \"${u:-none}\" 2>/dev/null | cut -d: -f1); [ -z \"$n\" ] || i=0; "
+	    "for g in $([ -z \"$n\" ] || id -G -- \"$n\" 2>/dev/null); do [ \"$g\" != \"${s##* }\" ] || i=1; done; "
+	    "echo \"key $s ${u:--} $i\"; else echo 'key -'; fi; ",
+	    (unsigned)ep->port_plain, (unsigned)ep->port_tls);
+}
+
+/* Takes that line off, if it is there. */
+static void
+take_key_look(struct probe *p, const char **text, size_t *len)
+{
+	const char *nl = *text == NULL ? NULL : memchr(*text, '\n', *len);
+	char *key, *value;
+
+	if (nl == NULL || strncmp(*text, "key ", 4) != 0)
+		return;
+	if ((*text)[4] != '-') {
+		key = mem_printf("%s@key", setting_key_name(spot_endpoint(p->spot)->kind));
+		value = mem_strndup(*text + 4, (size_t)(nl - *text) - 4);
+		setting_put(p, key, value);
+		free(key);
+		free(value);
+	}
+	*len -= (size_t)(nl + 1 - *text);
+	*text = nl + 1;
 }
 
 /* Does a line of the file take in another one? */
@@ -82,6 +126,7 @@ put_names(struct probe *p, enum text_syntax syntax, const struct name *v, const 
 static void
 redis_read(struct probe *p, const char *text, size_t len, const char *why)
 {
+	take_key_look(p, &text, &len);
 	if (text == NULL)
 		unseen(p, why);
 	else if (includes(text, len, "include"))
@@ -93,6 +138,7 @@ redis_read(struct probe *p, const char *text, size_t len, const char *why)
 static void
 pgbouncer_read(struct probe *p, const char *text, size_t len, const char *why)
 {
+	take_key_look(p, &text, &len);
 	if (text == NULL)
 		unseen(p, why);
 	else if (includes(text, len, "%include"))
@@ -117,6 +163,7 @@ read_file(struct probe *p, const char *path, void (*done)(struct probe *, const 
 		return;
 	}
 	buf_init(&b, 0);
+	put_key_look(p, &b);
 	(void)buf_puts(&b, "cat -- ");
 	text_shell_quote(&b, path);
 	probe_then(p, ep->host, buf_str(&b), done);
@@ -133,4 +180,26 @@ void
 persisted_pgbouncer(struct probe *p)
 {
 	read_file(p, setting_get(&p->reading, "conffile"), pgbouncer_read);
+}
+
+static void
+postgres_read(struct probe *p, const char *text, size_t len, const char *why)
+{
+	(void)why;
+	take_key_look(p, &text, &len);
+}
+
+void
+persisted_postgres(struct probe *p)
+{
+	const struct endpoint *ep = spot_endpoint(p->spot);
+	struct buf b;
+
+	if (ep->host == NONE || ep->via != NONE)
+		return;
+	buf_init(&b, 0);
+	put_key_look(p, &b);
+	if (b.len > 0)
+		probe_then(p, ep->host, buf_str(&b), postgres_read);
+	buf_release(&b);
 }

@@ -170,6 +170,7 @@ void	redis_free(struct redis *);
  * has it, or persisted@unseen with why it cannot be told.  persisted.c
  */
 void	persisted_redis(struct probe *);
+void	persisted_postgres(struct probe *);	/* its key only: its files it tells itself */
 void	persisted_pgbouncer(struct probe *);
 
 /* One more setting that a check asks the settings probe for, or "". */

@@ -232,7 +232,7 @@ static const struct sql_question settings_questions[] = {
 	{ file_sql, NULL, SETTINGS_BYTES_MAX, file_row, file_refused },
 };
 static const struct sql_script settings_script = {
-	settings_questions, 3, NULL, OPTIONS, setting_forget, NULL, setting_forget, NULL,
+	settings_questions, 3, NULL, OPTIONS, setting_forget, persisted_postgres, setting_forget, NULL,
 };
 
 static void

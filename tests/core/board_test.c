@@ -522,6 +522,36 @@ who_was_on_plaintext_is_remembered_with_first_and_last(void **state)
 }
 
 static void
+a_key_that_cannot_be_read_is_the_reason(void **state)
+{
+	static const struct { const char *look, *says; } rows[] = {
+		{ "0 101 101 101 1", "served plaintext only: PostgreSQL could not load its key (permission denied): '/tls/key' is 0000 of user 101" },
+		{ "600 7 7 101 0", "could not load its key (permission denied): '/tls/key' is 0600 of user 7, and it runs as user 101" },
+		{ "644 101 101 - -", "could not load its key (others may read it): '/tls/key' is 0644 of user 101" },
+		/* It is well, or it cannot be told. */
+		{ "600 101 101 101 1", "configured both (ssl on), served plaintext only" },
+		{ "640 0 7 101 -", "configured both (ssl on), served plaintext only" },
+	};
+	struct world *w = *state;
+	struct endpoint_view v;
+	size_t i;
+
+	feed_served(w, 1000, LEG_OPEN, LEG_REFUSED, VERIFIED_NOT_TRIED, VERIFIED_NOT_TRIED);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reading s = { .kind = READING_SETTINGS, .subject = 0, .at_ms = 1000 + (int64_t)i, .outcome = SAW };
+
+		setting_push(&s.settings, "ssl", "on");
+		setting_push(&s.settings, "ssl_key_file", "/tls/key");
+		setting_push(&s.settings, "ssl_key_file@key", rows[i].look);
+		board_feed(w->b, &s);
+		board_endpoint(w->b, 0, 1010, 60000, &v);
+		if (strstr(v.why, rows[i].says) == NULL)
+			fail_msg("'%s' does not say '%s'", v.why, rows[i].says);
+		assert_int_equal(strstr(v.why, "could not") != NULL, i < 3);
+	}
+}
+
+static void
 failure_to_see_keeps_the_last_reading_and_its_age(void **state)
 {
 	struct world *w = *state;
@@ -891,6 +921,7 @@ main(void)
 		T(the_path_is_proven_by_the_handshake_and_the_servers_own_row),
 		T(what_a_client_verifies_is_declared_by_how_it_dials),
 		T(what_is_set_and_what_is_served_are_told_apart),
+		T(a_key_that_cannot_be_read_is_the_reason),
 		T(who_was_on_plaintext_is_remembered_with_first_and_last),
 		T(sessions_that_go_on_are_told_where_their_successors_would_not),
 		T(failure_to_see_keeps_the_last_reading_and_its_age),

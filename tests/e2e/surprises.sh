@@ -75,14 +75,14 @@ pgbouncer_lies() {
 		'client_tls_cert_file = /srv/voiceai/run/tls/server.crt' >>"$pgb"
 	"$lab" console "$dir" RELOAD || return 1
 	"$lab" console "$dir" 'SHOW CONFIG' | grep -q '^client_tls_sslmode|allow' || return 1
-	says 'pgbouncer: serves plain: configured both (client_tls_sslmode allow), served plaintext only: its log: TLS setup failed: failed to load private key' status &&
-		says 'pgbouncer: tls-not-loaded' explain pgbouncer
+	says 'pgbouncer: serves plain: configured both (client_tls_sslmode allow), served plaintext only: PgBouncer could not load its key (permission denied)' status &&
+		says 'pgbouncer: key-owner' explain pgbouncer
 }
 
 pgbouncer_mended() {
 	cp "$tmp/pgbouncer.ini" "$pgb"
 	gives_key postgres && "$lab" console "$dir" RELOAD &&
-		until_ 30 say_no_more 'TLS setup failed'
+		until_ 30 say_no_more 'could not load its key'
 }
 
 # ---- 2: polling misses clients ---------------------------------------------------
