@@ -107,6 +107,18 @@ answers_keys() {
 	until_ 2 shows_not 'Changing'
 }
 
+# Of the selected link, and back; what nothing is wrong with is told, too.
+explains_by_key() {
+	keys Tab
+	until_ 5 shows '^ LINK  pgbouncer' || { screen; return 1; }
+	keys e
+	until_ 5 shows 'nothing that is seen looks like a failure' && shows '^. explain ' && shows 'pgbouncer .* postgres' ||
+		{ screen; return 1; }
+	keys q
+	until_ 5 shows 'SESSIONS' || { screen; return 1; }
+	keys Tab
+}
+
 left_cleanly() {
 	until_ 20 one_more_q && until_ 10 test -s "$tmp/stty.after" &&
 		cmp "$tmp/stty.before" "$tmp/stty.after" || { screen; return 1; }
@@ -187,8 +199,10 @@ ok "the console opens at 80x24" console 80 24 || finish
 ok "it shows every link's sessions" until_ 30 shows 'plain'
 ok "it answers keys" answers_keys
 ok "it fits 80 columns" no_wide_line 80
+ok "key e tells what is the matter with the selected link" explains_by_key
 tm resize-window -t con -x 160 -y 45
 ok "it follows a resize" until_ 5 shows 'LINK'
+ok "key e tells it there, too" explains_by_key
 tm resize-window -t con -x 80 -y 24
 belay status --json >"$tmp/status.json"
 keys A
@@ -225,8 +239,10 @@ ok "and none had to be retried" retried_operations
 ok "it leaves the terminal as it was" left_cleanly
 ok "it opens with NO_COLOR" console 80 24 NO_COLOR=1
 ok "and draws without colour" plain_screen
+ok "key e tells it without colour" explains_by_key
 ok "it leaves" left_cleanly
 ok "it opens on a vt100" console 80 24 TERM=vt100 LC_ALL=C
 ok "and shows the links" until_ 20 shows 'postgres'
+ok "key e tells it on a vt100" explains_by_key
 ok "it leaves" left_cleanly
 finish
