@@ -90,14 +90,15 @@ configuration_lies() {
 	chmod 644 "$box/tls/server.key"
 	echo "ssl = on" >"$box/data/conf.d/tls.conf"
 	reloaded on || return 1
-	explains pg 'pg: tls-not-loaded' 'configured both, served plaintext only' 'to do: ' &&
+	explains pg 'pg: key-permissions' "the key's mode lets others read it" 'rests on: ' 'to do: chmod 0600' &&
+		box_belay status </dev/null | grep -qF 'pg: serves plain: configured both (ssl on), served plaintext only: PostgreSQL could not load its key (others may read it)' &&
 		box_belay explain --json pg </dev/null >"$tmp/why.json" &&
-		jq -e '.belay == "explain/1" and any(.causes[]; .of == "endpoint" and .cause == "tls-not-loaded" and .sure)' "$tmp/why.json" >/dev/null
+		jq -e '.belay == "explain/1" and any(.causes[]; .of == "endpoint" and .cause == "key-permissions" and .sure)' "$tmp/why.json" >/dev/null
 }
 
 a_string_is_named() {
 	printf '%s\n' 'MODE=require' "DATABASE_URL=postgresql+asyncpg://app:$secret@localhost:$port/shop?sslmode=prefer" >"$box/web.env"
-	explains web 'driver-word' 'web -> pg: tls-not-loaded' "$box/web.env:2: DATABASE_URL: 'sslmode' is not a word of sqlalchemy-asyncpg" || return 1
+	explains web 'driver-word' 'web -> pg: key-permissions' "$box/web.env:2: DATABASE_URL: 'sslmode' is not a word of sqlalchemy-asyncpg" || return 1
 	box_belay status </dev/null >"$tmp/status" 2>&1
 	grep -qF "$box/web.env:2: DATABASE_URL: sslmode=prefer goes on in plaintext" "$tmp/status" || { cat "$tmp/status"; return 1; }
 	! grep -qF "$secret" "$tmp/status" "$tmp/why"
