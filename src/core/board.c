@@ -731,6 +731,24 @@ claims(const struct endpoint_view *v)
 	return v->runs != ACCEPT_UNKNOWN && (v->runs == ACCEPT_PLAIN) != (v->served == ACCEPT_PLAIN);
 }
 
+/* "600 101 0 101 1": a number of what was printed of a key, or -1 for a dash; *ok is false where it is neither. */
+static long
+key_number(const char **at, int base, bool *ok)
+{
+	const char *p = *at + strspn(*at, " ");
+	char *end;
+	long v;
+
+	if (*p == '-') {
+		*at = p + 1;
+		return -1;
+	}
+	v = strtol(p, &end, base);
+	*ok = *ok && end != p && v >= 0;
+	*at = end;
+	return v;
+}
+
 enum key_state
 board_key(const struct board *b, int endpoint, struct buf *words)
 {
@@ -738,26 +756,33 @@ board_key(const struct board *b, int endpoint, struct buf *words)
 	const struct reading *r = board_reading(b, READING_SETTINGS, endpoint);
 	enum kind kind = b->fleet->endpoints[endpoint].kind;
 	const char *name = setting_key_name(kind), *path, *look;
-	unsigned mode, uid, gid;
+	long mode, uid, gid, server, in_group;
 	enum key_state state;
-	char key[64], by[24], in_group[8];
-	long server;
+	bool ok = true;
+	char key[64];
 
 	(void)snprintf(key, sizeof(key), "%s@key", name);
-	if (r == NULL || (path = reading_setting(r, name)) == NULL || (look = reading_setting(r, key)) == NULL ||
-	    sscanf(look, "%o %u %u %23s %7s", &mode, &uid, &gid, by, in_group) != 5)
+	if (r == NULL || (path = reading_setting(r, name)) == NULL || (look = reading_setting(r, key)) == NULL)
+		return KEY_UNKNOWN;
+	mode = key_number(&look, 8, &ok);
+	uid = key_number(&look, 10, &ok);
+	gid = key_number(&look, 10, &ok);
+	server = key_number(&look, 10, &ok);
+	in_group = key_number(&look, 10, &ok);
+	if (!ok || mode < 0 || uid < 0 || gid < 0)
 		return KEY_UNKNOWN;
 	/* Who runs it was not seen: then as if it were its own. */
-	server = by[0] == '-' ? (long)uid : strtol(by, NULL, 10);
-	if (in_group[0] == '-' && server != (long)uid && server != 0)
+	if (server < 0)
+		server = uid;
+	if (in_group < 0 && server != uid && server != 0)
 		return KEY_UNKNOWN;
-	state = key_state_of(kind, mode, (long)uid, in_group[0] == '1', server);
+	state = key_state_of(kind, (unsigned)mode, uid, in_group == 1, server);
 	if (state == KEY_OPEN)
-		(void)buf_printf(words, "%s could not load its key (others may read it): '%.120s' is %04o of user %u", servers[kind],
-		    path, mode, uid);
+		(void)buf_printf(words, "%s could not load its key (others may read it): '%.120s' is %04lo of user %ld", servers[kind],
+		    path, (unsigned long)mode, uid);
 	else if (state == KEY_FOREIGN)
-		(void)buf_printf(words, "%s could not load its key (permission denied): '%.120s' is %04o of user %u, and it runs as "
-		    "user %ld", servers[kind], path, mode, uid, server);
+		(void)buf_printf(words, "%s could not load its key (permission denied): '%.120s' is %04lo of user %ld, and it runs as "
+		    "user %ld", servers[kind], path, (unsigned long)mode, uid, server);
 	return state;
 }
 
