@@ -343,6 +343,7 @@ TESTS = \
 	remote/matrix \
 	remote/statement \
 	remote/rehearse \
+	remote/canary \
 	remote/pooler \
 	remote/setting \
 	pki/authority \
@@ -388,6 +389,7 @@ EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/logins = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/rehearse = tests/remote/servers.c
+EXTRA_remote/canary = tests/remote/servers.c
 EXTRA_remote/matrix = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/statement = tests/remote/probe_fixture.c tests/remote/servers.c
 EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c tests/remote/servers.c

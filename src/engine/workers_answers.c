@@ -118,6 +118,22 @@ take_canary(struct worker *w, const struct message *m, struct err *err)
 	return 0;
 }
 
+/* A connection in a client's place, at an endpoint whose connections another worker counts. */
+static int
+take_made(struct worker *w, const struct message *m, struct err *err)
+{
+	struct workers *ws = w->set;
+	const struct endpoint *ep;
+
+	if (m->subject < 0 || (size_t)m->subject >= ws->config.fleet->nendpoints)
+		return err_set(err, "an endpoint that the fleet does not have");
+	ep = &ws->config.fleet->endpoints[m->subject];
+	if (ep->kind != KIND_REDIS)
+		return err_set(err, "a connection that nobody counts");
+	workers_tell(&ws->v[workers_of_host(ws, ep->via != NONE ? ep->via : ep->host)], MSG_MADE, m->subject, NULL, 0);
+	return 0;
+}
+
 /* What an op may come to, by what was asked. */
 static bool
 outcome_fits(int verb, enum op_outcome outcome)
@@ -276,6 +292,8 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 		return take_op_text(w, m, err);
 	case MSG_CANARY_SEEN:
 		return take_canary(w, m, err);
+	case MSG_MADE_UP:
+		return take_made(w, m, err);
 	case MSG_FLEET:
 	case MSG_SECRET:
 	case MSG_CA:
@@ -286,6 +304,7 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 	case MSG_RECORDS:
 	case MSG_CANARY:
 	case MSG_CANCEL:
+	case MSG_MADE:
 	case MSG_HURRY:
 	case MSG_HOST_KEY:
 	case MSG_PASSPHRASE:

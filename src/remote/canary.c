@@ -187,6 +187,8 @@ dial(struct canary_run *r)
 	r->out[i].call = rehearsal_dial(r->rehearsal, r->terms.hang_ms, dialled, &r->out[i]);
 }
 
+static void on_pace(uv_timer_t *);
+
 static void
 files_read(void *arg, const char *why)
 {
@@ -196,6 +198,8 @@ files_read(void *arg, const char *why)
 	r->read_at = uv_now(r->set->loop);
 	r->have = why == NULL;
 	r->stale = why != NULL;
+	/* The next one comes no sooner behind this one. */
+	(void)uv_timer_start(r->pace, on_pace, (uint64_t)r->terms.every_ms, (uint64_t)r->terms.every_ms);
 	if (why != NULL)
 		saw(r, CANARY_BLIND, wall_ms(), 0, why);
 	else

@@ -25,6 +25,7 @@ enum { TAG_AUTH, TAG_NAME, TAG_PING };
 
 struct held_session {
 	const struct rehearsals *set;
+	const struct link *link;
 	const struct endpoint *endpoint;
 	struct session *session;
 	int64_t	 every_ms, hang_ms;
@@ -163,6 +164,7 @@ begin_pq(struct held_session *h, int port, struct err *err)
 	config.database = e->kind == KIND_PGBOUNCER ? "pgbouncer" : e->probe_database != NULL ? e->probe_database : "postgres";
 	config.password = e->probe_secret == NONE ? NULL : h->set->secret(h->set->arg, e->probe_secret, &why);
 	config.mode = h->tls ? PQ_TLS : PQ_PLAINTEXT;
+	config.application = PQ_REHEARSAL;
 	h->pq = pq_open(&config, &events, h, err);
 }
 
@@ -171,7 +173,7 @@ begin_pq(struct held_session *h, int port, struct err *err)
 static void
 redis_begin(struct held_session *h)
 {
-	static const char *const name[] = { "CLIENT", "SETNAME", PQ_APPLICATION };
+	const char *const name[] = { "CLIENT", "SETNAME", h->set->redis_name != NULL ? h->set->redis_name : PQ_APPLICATION };
 	const struct endpoint *e = h->endpoint;
 	const char *auth[3] = { "AUTH", NULL, NULL }, *password, *why;
 	int n = 1;
@@ -219,6 +221,8 @@ dial_opened(void *arg)
 	struct stream *st = h->stream;
 
 	h->stream = NULL;
+	if (h->set->made != NULL)
+		h->set->made(h->set->arg, h->link->endpoint);
 	stream_deadline(st, 0);		/* held: each question has its own */
 	if (h->tls)
 		st = tls_over(st, true, h->trust, h->name, &none, NULL);
@@ -256,6 +260,7 @@ held_session_new(const struct rehearsals *set, int link, const struct rehearsed 
 	struct err err;
 
 	h->set = set;
+	h->link = l;
 	h->endpoint = &set->fleet->endpoints[l->endpoint];
 	h->session = set->session(set->arg, link_host(set->fleet, l));
 	h->every_ms = every_ms;

@@ -131,7 +131,7 @@ postgres_list(struct drain_op *d)
 	    " a.usename, a.datname, a.application_name FROM pg_catalog.pg_stat_activity a"
 	    " JOIN pg_catalog.pg_stat_ssl s USING (pid) WHERE a.client_addr IS NOT NULL AND NOT s.ssl"
 	    " AND a.usesysid IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()"
-	    " AND NOT (a.application_name = '" PQ_APPLICATION "' AND a.usename IN (");
+	    " AND NOT (a.application_name IN ('" PQ_APPLICATION "', '" PQ_REHEARSAL "') AND a.usename IN (");
 	statement_put_literal(&sql, drain_endpoint(d)->admin_user);
 	(void)buf_puts(&sql, ", ");
 	statement_put_literal(&sql, drain_endpoint(d)->probe_user == NULL ? "" : drain_endpoint(d)->probe_user);
@@ -189,6 +189,15 @@ cut_port(char *address)
 	}
 }
 
+/* Belay's own, those in a client's place among them. */
+static bool
+is_own(const char *name)
+{
+	size_t len = strlen(OWN_NAME);
+
+	return name != NULL && strncmp(name, OWN_NAME, len) == 0 && (name[len] == '\0' || name[len] == '-');
+}
+
 static void
 redis_line(struct drain_op *d, const char *line, size_t len)
 {
@@ -201,7 +210,7 @@ redis_line(struct drain_op *d, const char *line, size_t len)
 
 	/* On a socket there is no port, and nobody's word is heard on the way. */
 	if (id != NULL && !ours && port != NULL && atoi(port + 1) == drain_endpoint(d)->port_plain &&
-	    (flags == NULL || strpbrk(flags, "SM") == NULL) && (name == NULL || strcmp(name, OWN_NAME) != 0) &&
+	    (flags == NULL || strpbrk(flags, "SM") == NULL) && !is_own(name) &&
 	    !(newer && d->purpose == FOR_ENDING)) {
 		cut_port(address);
 		memset(&s, 0, sizeof(s));
@@ -299,7 +308,7 @@ pgbouncer_listed(void *arg, const struct statement_reply *r)
 		tls = statement_value(r, i, "tls");
 		id = statement_value(r, i, "id");
 		if (address == NULL || strcmp(address, "unix") == 0 || (tls != NULL && tls[0] != '\0') ||
-		    (application != NULL && strcmp(application, PQ_APPLICATION) == 0 && user != NULL &&
+		    (is_own(application) && user != NULL &&
 		    (strcmp(user, e->admin_user) == 0 || (e->probe_user != NULL && strcmp(user, e->probe_user) == 0))))
 			continue;
 		memset(&s, 0, sizeof(s));

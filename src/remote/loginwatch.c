@@ -97,7 +97,7 @@ ours(const struct endpoint *ep, const struct login *l)
 
 	if (ep->kind == KIND_PGBOUNCER || l->refused)
 		return probe;
-	return (probe || admin) && is_word(l->application, PQ_APPLICATION);
+	return (probe || admin) && (is_word(l->application, PQ_APPLICATION) || is_word(l->application, PQ_REHEARSAL));
 }
 
 static void

@@ -429,7 +429,7 @@ pq_open(const struct pq_config *c, const struct pq_events *events, void *arg, st
 		SET("ssl_max_protocol_version", protocols[c->max]);
 	SET("gssencmode", "disable");
 	SET("channel_binding", c->mode == PQ_PLAINTEXT ? "disable" : "prefer");
-	SET("application_name", PQ_APPLICATION);
+	SET("application_name", c->application != NULL ? c->application : PQ_APPLICATION);
 	/* Names come as the bytes that are stored; the sanitiser judges them. */
 	SET("client_encoding", "SQL_ASCII");
 	SET("connect_timeout", "0");

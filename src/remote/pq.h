@@ -51,12 +51,15 @@ struct pq_config {
 	enum pq_mode mode;
 	const char *ca_file;	/* CHAIN, VERIFIED: a path that can be read now */
 	const char *options;	/* "-c …", or NULL; a console takes none */
+	const char *application;	/* NULL: PQ_APPLICATION */
 	enum proto min, max;	/* PROTO_ANY: TLS 1.2, and no bound */
 	struct pq_progress *progress;	/* up to date in each event and after pq_look(); must outlive the pq; or NULL */
 };
 
 /* What an application_name tells belay's own sessions by. */
 #define PQ_APPLICATION "belay"
+/* Those that it makes in a client's place: from the client's host, by the client's mode. */
+#define PQ_REHEARSAL "belay-rehearsal"
 
 struct pq_events {
 	void	(*ready)(void *arg);		/* logged in */

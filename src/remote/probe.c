@@ -108,6 +108,13 @@ probes_free(struct probes *set)
 }
 
 void
+probes_made(struct probes *set, int endpoint)
+{
+	if (endpoint >= 0 && (size_t)endpoint < set->c.fleet->nendpoints)
+		set->spots[endpoint].own++;
+}
+
+void
 probes_ca(struct probes *set, int cert, const char *pem, size_t len_bytes)
 {
 	struct trust_set *t;

@@ -38,6 +38,8 @@ struct probes_config {
 	struct session *(*session)(void *arg, int host);	/* never NULL */
 	/* The secret's value, or NULL with why in *ret_why ("not given yet"). */
 	const char *(*secret)(void *arg, int secret, const char **ret_why);
+	/* What connections in a client's place are called at a Redis: nobody else knows it.  Must outlive them; or NULL. */
+	const char *redis_name;
 	void	*arg;
 };
 
@@ -48,6 +50,9 @@ void	probes_free(struct probes *);		/* ends held sessions and running probes wit
 void	probes_ca(struct probes *, int cert, const char *pem, size_t len_bytes);
 /* Addresses of the fleet's hosts as learnt (from names by getaddrinfo, or the host's own `hostname -I`). */
 void	probes_addresses(struct probes *, int host, const struct strings *addresses);
+
+/* A connection under redis_name was made there, by this worker or another one. */
+void	probes_made(struct probes *, int endpoint);
 
 /* One probe of an endpoint: READING_SERVED, CENSUS, SETTINGS, DISK or DEPTH. */
 struct probe *probe_endpoint(struct probes *, enum reading_kind, int endpoint,

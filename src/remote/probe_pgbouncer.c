@@ -64,6 +64,9 @@ client_row(struct probe *p, const struct pq_row *row)
 	const char *application = pq_value(row, "application_name"), *address = pq_value(row, "addr");
 	struct seen_session s;
 
+	/* In a client's place: as that client dials, and no word of how belay does. */
+	if (equal(user, spot_endpoint(p->spot)->probe_user) && equal(application, PQ_REHEARSAL))
+		return;
 	/* Belay's own, at the console; or, before 1.18, whoever of that name is there. */
 	if (equal(user, spot_endpoint(p->spot)->probe_user) && (equal(application, PQ_APPLICATION) ||
 	    (application == NULL && equal(database, CONSOLE)))) {

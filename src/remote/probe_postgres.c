@@ -55,7 +55,7 @@ static const char census_sql[] =
 	"SELECT coalesce(s.ssl, false) AS ssl, pg_catalog.host(a.client_addr) AS address, a.client_port AS port, a.usename,"
 	" a.datname, a.application_name,"
 	" greatest(0, extract(epoch FROM (pg_catalog.clock_timestamp() - a.backend_start))::bigint) AS age,"
-	" (a.application_name = '" PQ_APPLICATION "' AND a.usename = current_user) AS ours"
+	" (a.application_name IN ('" PQ_APPLICATION "', '" PQ_REHEARSAL "') AND a.usename = current_user) AS ours"
 	" FROM pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_stat_ssl s USING (pid)"
 	" WHERE a.client_addr IS NOT NULL AND a.usesysid IS NOT NULL"
 	" AND a.pid <> pg_catalog.pg_backend_pid()";

@@ -440,6 +440,18 @@ struct own {
 	char *address, *user;
 };
 
+/* One that was made from a client's host, by whichever of our workers. */
+static bool
+in_a_clients_place(struct redis *r, const char *line, size_t len)
+{
+	const char *own = r->spot->set->c.redis_name;
+	char *name = own == NULL ? NULL : field(line, len, "name", '=');
+	bool is = name != NULL && strcmp(name, own) == 0;
+
+	free(name);
+	return is;
+}
+
 /* Another belay of the same user on the same host, or ourselves. */
 static bool
 is_ours(struct redis *r, const char *line, size_t len, const struct own *own)
@@ -448,6 +460,8 @@ is_ours(struct redis *r, const char *line, size_t len, const struct own *own)
 	bool ours;
 
 	if (r->own_id != -1 && field_int(line, len, "id", '=', -2) == r->own_id)
+		return true;
+	if (in_a_clients_place(r, line, len))
 		return true;
 	if (own->address == NULL)
 		return false;
@@ -474,9 +488,22 @@ count_line(struct redis *r, const char *line, size_t len)
 	/* The link that it made to its master itself has a number, and is no connection that it received. */
 	if (id > p->newest_id)
 		p->newest_id = id;
-	if (id > r->spot->account.newest_id && (flags == NULL || strchr(flags, 'M') == NULL))
+	/* Those that we make in a client's place are counted when they are made. */
+	if (id > r->spot->account.newest_id && (flags == NULL || strchr(flags, 'M') == NULL) &&
+	    !in_a_clients_place(r, line, len))
 		p->listed++;
 	free(flags);
+}
+
+/* Who has only just come and said nothing: nobody's session yet, and perhaps one of ours that has no name so far. */
+static bool
+says_nothing_yet(const char *line, size_t len)
+{
+	char *command = field(line, len, "cmd", '=');
+	bool nothing = command != NULL && strcmp(command, "NULL") == 0 && field_int(line, len, "age", '=', -1) == 0;
+
+	free(command);
+	return nothing;
 }
 
 static void
@@ -494,7 +521,8 @@ client_line(struct redis *r, const char *line, size_t len, const struct own *own
 	if (r->own_id != -1 && field_int(line, len, "id", '=', -2) == r->own_id)
 		r->probe->reading.census.own_tls = tls_by_port(r, local_port);
 	if (address != NULL && address[0] != '/' && address[0] != '\0' &&
-	    (flags == NULL || strpbrk(flags, "MU") == NULL) && !is_ours(r, line, len, own)) {
+	    (flags == NULL || strpbrk(flags, "MU") == NULL) && !is_ours(r, line, len, own) &&
+	    !says_nothing_yet(line, len)) {
 		s.address = address;
 		s.user = user;
 		s.database = database;

@@ -622,6 +622,7 @@ try_postgres(struct rehearsal_call *c, const char *password)
 	config.mode = !c->tls ? PQ_PLAINTEXT : c->grade == VERDICT_NAME ? PQ_TLS_VERIFIED :
 	    c->grade == VERDICT_CHAIN ? PQ_TLS_CHAIN : PQ_TLS;
 	config.ca_file = c->ca_file->path;
+	config.application = PQ_REHEARSAL;
 	config.min = client->proto_min;
 	config.max = client->proto_max;
 	config.progress = &c->progress;
@@ -638,7 +639,7 @@ static void
 redis_ask(struct rehearsal_call *c)
 {
 	static const char *const ping[] = { "PING" }, *const quit[] = { "QUIT" };
-	static const char *const name[] = { "CLIENT", "SETNAME", PQ_APPLICATION };
+	const char *const name[] = { "CLIENT", "SETNAME", c->r->set->redis_name != NULL ? c->r->set->redis_name : PQ_APPLICATION };
 	const struct endpoint *e = endpoint_of(c->r);
 	const char *auth[3] = { "AUTH", NULL, NULL }, *password = NULL, *why = NULL;
 	int n = 1;
@@ -730,6 +731,8 @@ dial_opened(void *arg)
 	struct stream *st = c->stream;
 
 	c->reached_ns = uv_hrtime();
+	if (c->r->set->made != NULL)
+		c->r->set->made(c->r->set->arg, link_of(c->r)->endpoint);
 	c->stream = NULL;
 	if (c->tls) {
 		st = tls_over(st, true, c->grade >= VERDICT_CHAIN ? c->ca_file->trust : c->ca_file->blind, c->res.name, &none,

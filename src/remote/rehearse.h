@@ -18,9 +18,8 @@
  * changed (one round trip by the host-side program), and dialled many times.  Answers come from the loop, never
  * from inside the call that asked.
  *
- * What it leaves at the endpoint: a connection of application "belay", in the name of the probe, which every
- * census leaves out.  A Redis that counts its connections has to be told how many were
- * made: rehearsed.connections.
+ * What it leaves at the endpoint: a connection of application "belay-rehearsal", in the name of the probe, which every
+ * census leaves out.  A Redis counts its connections: each is told (`made`).
  */
 #ifndef BELAY_REMOTE_REHEARSE_H
 #define BELAY_REMOTE_REHEARSE_H
@@ -43,6 +42,10 @@ struct rehearsals {		/* what they share; must outlive them */
 	struct session *(*session)(void *arg, int host);	/* never NULL */
 	/* The secret's value, or NULL with why in *ret_why; without it nobody logs in. */
 	const char *(*secret)(void *arg, int secret, const char **ret_why);
+	/* What such a connection to a Redis is called, as told to the census (probe.h); NULL: as belay's others. */
+	const char *redis_name;
+	/* One to a Redis was made: it counts them.  May be NULL. */
+	void	(*made)(void *arg, int endpoint);
 	void	*arg;
 };
 

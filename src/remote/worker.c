@@ -30,9 +30,11 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "pki/digest.h"
 #include "remote/addresses.h"
 #include "remote/hostops.h"
 #include "remote/keyring.h"
+#include "remote/pq.h"
 #include "remote/probe.h"
 #include "remote/session.h"
 #include "remote/worker_int.h"
@@ -174,8 +176,34 @@ take_secret(struct worker *w, const struct message *m)
 			hostops_sudo_anew(w->hostops, (int)i);
 }
 
+/* Nobody who does not have the run's key can call his connections so beforehand. */
 static void
-take_fleet(struct worker *w, const struct message *m)
+name_connections(struct worker *w, const unsigned char *key)
+{
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_sha256_hex(key, 32, hex);
+	digest_sha256_hex(hex, strlen(hex), hex);
+	(void)snprintf(w->redis_name, sizeof(w->redis_name), "%s-%.16s", PQ_APPLICATION, hex);
+}
+
+/* Told to whoever counts the connections of that endpoint: a Redis counts this one, too. */
+static void
+worker_made(void *arg, int endpoint)
+{
+	struct message m = { .kind = MSG_MADE_UP, .subject = endpoint };
+	struct worker *w = arg;
+	const struct endpoint *ep = &w->fleet->endpoints[endpoint];
+
+	if (worker_owns(w, ep->via != NONE ? ep->via : ep->host))
+		probes_made(w->probes, endpoint);
+	else
+		worker_say(w, &m);
+}
+
+static void
+take_fleet(
+struct worker *w, const struct message *m)
 {
 	struct probes_config probes = { .loop = &w->loop, .session = worker_session, .secret = worker_secret, .arg = w };
 	struct hostops_config hostops = { .loop = &w->loop, .session = worker_session, .password = worker_sudo_password,
@@ -211,12 +239,14 @@ take_fleet(struct worker *w, const struct message *m)
 	w->addresses = addresses_new(&w->loop, w->fleet->nhosts, worker_host_learnt, w);
 	probes.fleet = hostops.fleet = w->fleet;
 	memcpy(hostops.key, f.key, sizeof(hostops.key));
+	name_connections(w, f.key);
+	probes.redis_name = w->redis_name;
 	w->canaries = mem_array(w->fleet->nlinks + 1, sizeof(*w->canaries));
 	w->probes = probes_new(&probes);
 	hostops.probes = w->probes;
 	w->hostops = hostops_new(&hostops);
 	w->canary_set = (struct rehearsals){ .loop = &w->loop, .fleet = w->fleet, .hostops = w->hostops,
-		.session = worker_session, .secret = worker_secret, .arg = w };
+		.session = worker_session, .secret = worker_secret, .redis_name = w->redis_name, .made = worker_made, .arg = w };
 	mem_wipe(hostops.key, sizeof(hostops.key));
 	wire_fleet_release(&f);
 	learn_addresses(w);
@@ -317,6 +347,10 @@ take_message(struct worker *w, const struct message *m)
 		if (worker_has(w, m->subject, w->fleet->nhosts))
 			session_wake(worker_session(w, m->subject));
 		return;
+	case MSG_MADE:
+		if (worker_has(w, m->subject, w->fleet->nendpoints))
+			probes_made(w->probes, m->subject);
+		return;
 	case MSG_ADDRESSES:
 		if (worker_has(w, m->subject, w->fleet->nhosts))
 			take_addresses(w, m);
@@ -327,6 +361,7 @@ take_message(struct worker *w, const struct message *m)
 	case MSG_OP_DONE:
 	case MSG_OP_TEXT:
 	case MSG_CANARY_SEEN:
+	case MSG_MADE_UP:
 		break;
 	}
 	worker_die(w, "a message that goes the other way", NULL);

@@ -64,6 +64,7 @@ struct worker {
 	struct hostops *hostops;
 	struct job *jobs;
 	struct rehearsals canary_set;
+	char	 redis_name[40];	/* of connections in a client's place; the same in all workers */
 	struct canary_run **canaries;	/* by link; NULL: none */
 };
 

@@ -52,6 +52,7 @@ static const struct {
 	[MSG_PASSPHRASE] = { "passphrase", false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },
 	[MSG_SUDO]	 = { "sudo",	   false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },
 	[MSG_WAKE]	 = { "wake",	   false, HAS_SUBJECT, NULL, 0 },
+	[MSG_MADE]	 = { "made",	   false, HAS_SUBJECT, NULL, 0 },
 	[MSG_ADDRESSES]	 = { "addresses",  false, HAS_SUBJECT, NULL, WIRE_HOST_STRING_MAX },
 	[MSG_READY]	 = { "ready",	   true,  HAS_SUBJECT, NULL, 0 },
 	[MSG_HOST]	 = { "host",	   true,  HAS_SUBJECT | HAS_WHAT | HAS_NEED | HAS_ATTEMPTS | HAS_RETRY, reach_words,
@@ -59,6 +60,7 @@ static const struct {
 	[MSG_READING]	 = { "reading",	   true,  HAS_ID, NULL, WIRE_BLOB_MAX },
 	[MSG_OP_DONE]	 = { "op-done",	   true,  HAS_ID, NULL, WIRE_BLOB_MAX },
 	[MSG_OP_TEXT]	 = { "op-text",	   true,  HAS_ID, NULL, WIRE_OP_TEXT_MAX },
+	[MSG_MADE_UP]	 = { "made-up",	   true,  HAS_SUBJECT, NULL, 0 },
 	[MSG_CANARY_SEEN] = { "canary-seen", true, HAS_ID, NULL, CANARY_REPORT_MAX * (CANARY_WHY_MAX + 64) },
 };
 /* clang-format on */

@@ -52,6 +52,7 @@ enum message_kind {
 	MSG_PASSPHRASE,	/* subject: host; blob: wire_strings_encode() of key file, passphrase */
 	MSG_SUDO,	/* subject: host; blob: the password that sudo is told there, for as long as the worker lives */
 	MSG_WAKE,	/* subject: host: connect now */
+	MSG_MADE,	/* subject: endpoint: another worker made a connection there, in a client's place */
 	MSG_ADDRESSES,	/* subject: host; blob: its numeric addresses, separated by blanks */
 	/* worker to console */
 	MSG_READY,	/* subject: WIRE_VERSION */
@@ -59,9 +60,10 @@ enum message_kind {
 	MSG_READING,	/* id; blob: reading_encode() */
 	MSG_OP_DONE,	/* id; blob: op_result_encode() */
 	MSG_OP_TEXT,	/* id; blob: output of a running command, as it comes (for progress) */
-	MSG_CANARY_SEEN	/* id; blob: canary_report_encode() */
+	MSG_CANARY_SEEN,	/* id; blob: canary_report_encode() */
+	MSG_MADE_UP	/* subject: endpoint; told as MSG_MADE to the worker that counts there */
 };
-#define MESSAGE_COUNT 22
+#define MESSAGE_COUNT 24
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 

@@ -50,6 +50,8 @@ a_message(enum message_kind kind)
 	case MSG_HURRY:
 	case MSG_WAKE:
 	case MSG_READY:
+	case MSG_MADE:
+	case MSG_MADE_UP:
 		break;
 	}
 	switch (kind) {
@@ -60,6 +62,8 @@ a_message(enum message_kind kind)
 	case MSG_PASSPHRASE:
 	case MSG_SUDO:
 	case MSG_WAKE:
+	case MSG_MADE:
+	case MSG_MADE_UP:
 		m.subject = 17;
 		break;
 	case MSG_READY:
