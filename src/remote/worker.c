@@ -202,8 +202,7 @@ worker_made(void *arg, int endpoint)
 }
 
 static void
-take_fleet(
-struct worker *w, const struct message *m)
+take_fleet(struct worker *w, const struct message *m)
 {
 	struct probes_config probes = { .loop = &w->loop, .session = worker_session, .secret = worker_secret, .arg = w };
 	struct hostops_config hostops = { .loop = &w->loop, .session = worker_session, .password = worker_sudo_password,

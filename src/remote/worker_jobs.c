@@ -478,8 +478,7 @@ take_canary(struct worker *w, const struct message *m)
 }
 
 static void
-take_op(struct worker *w
-, const struct message *m)
+take_op(struct worker *w, const struct message *m)
 {
 	struct wire_op order;
 	struct err err;
