@@ -39,6 +39,7 @@ static struct hostops *hostops;
 static struct fleet *fleet;
 static struct rehearsals set;
 static int made;
+static struct canary_run *flying;
 
 static struct session *
 session_of(void *arg, int host)
@@ -124,18 +125,19 @@ on_report(void *arg, const struct canary_report *r)
 }
 
 static void
-take_off(struct flight *f, int link)
+take_off(struct flight *f, int link, int64_t hang_ms)
 {
 	struct canary_terms t;
 
+	canary_run_free(flying);	/* of a test that failed */
 	memset(f, 0, sizeof(*f));
 	canary_terms_default(&t);
 	t.every_ms = EVERY_MS;
-	t.hang_ms = 1000;
+	t.hang_ms = hang_ms;
 	f->nearest_ms = INT64_MAX;
 	canary_begin(&f->c, &t, wall_ms());
 	uv_update_time(&loop);
-	f->run = canary_run_new(&set, link, DIAL_UNKNOWN, &t);
+	flying = f->run = canary_run_new(&set, link, DIAL_UNKNOWN, &t);
 	canary_run_ask(f->run, on_report, f);
 }
 
@@ -162,6 +164,7 @@ land(struct flight *f)
 	int i;
 
 	canary_run_free(f->run);
+	flying = NULL;
 	for (i = 0; i < 20; i++)
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
 }
@@ -198,14 +201,14 @@ redis_up(void)
 static void
 they_come_at_their_pace_and_one_session_is_held(void **state)
 {
-	struct flight f;
+	static struct flight f;
 	char *n;
 
 	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, NULL);
 	write_env("PG=verify-full\n");
 	client_ca("ca");
-	take_off(&f, LINK_POSTGRES);
+	take_off(&f, LINK_POSTGRES, 10000);
 	until_more(&f, &f.seen, 12);
 	assert_int_equal(f.c.failed + f.c.hung, 0);
 	assert_int_equal(f.c.held, 1);
@@ -221,10 +224,10 @@ they_come_at_their_pace_and_one_session_is_held(void **state)
 static void
 a_ca_file_made_wrong_fails_the_next_ones_and_put_right_they_come_through(void **state)
 {
-	struct flight f;
+	static struct flight f;
 
 	(void)state;
-	take_off(&f, LINK_POSTGRES);
+	take_off(&f, LINK_POSTGRES, 10000);
 	until_more(&f, &f.c.ok, 3);
 	client_ca("otherca");
 	until_more(&f, &f.c.failed, 3);
@@ -241,16 +244,16 @@ a_ca_file_made_wrong_fails_the_next_ones_and_put_right_they_come_through(void **
 static void
 a_server_that_says_nothing_hangs_them_and_no_more_than_four(void **state)
 {
-	struct flight f;
+	static struct flight f;
 
 	(void)state;
-	take_off(&f, LINK_POSTGRES);
+	take_off(&f, LINK_POSTGRES, 2000);
 	until_more(&f, &f.c.ok, 2);
 	assert_int_equal(kill(sv.postgres, SIGSTOP), 0);
 	until_more(&f, &f.c.hung, 4);
 	assert_int_equal(kill(sv.postgres, SIGCONT), 0);
 	assert_int_equal(f.c.failed, 0);
-	/* A second to hang, and one every 150 ms: there is no room for all of them. */
+	/* Two seconds to hang, and one every 150 ms: there is no room for all of them. */
 	until_more(&f, &f.c.ok, 2);
 	assert_true(f.c.left_out > 0);
 	land(&f);
@@ -259,11 +262,11 @@ a_server_that_says_nothing_hangs_them_and_no_more_than_four(void **state)
 static void
 the_held_session_cut_by_the_server_is_told_and_held_anew(void **state)
 {
-	struct flight f;
+	static struct flight f;
 	uint64_t held;
 
 	(void)state;
-	take_off(&f, LINK_POSTGRES);
+	take_off(&f, LINK_POSTGRES, 10000);
 	until_more(&f, &f.c.held, 1);
 	held = f.c.held;
 	/* The oldest of ours: those that come and go are younger. */
@@ -279,10 +282,10 @@ the_held_session_cut_by_the_server_is_told_and_held_anew(void **state)
 static void
 a_server_that_is_gone_is_no_cut_of_our_own_way(void **state)
 {
-	struct flight f;
+	static struct flight f;
 
 	(void)state;
-	take_off(&f, LINK_POSTGRES);
+	take_off(&f, LINK_POSTGRES, 10000);
 	until_more(&f, &f.c.held, 1);
 	canary_expect(&f.c, true, wall_ms());
 	servers_stop(&sv, &sv.postgres);
@@ -298,12 +301,12 @@ a_server_that_is_gone_is_no_cut_of_our_own_way(void **state)
 static void
 a_pooler_is_dialled_at_its_console(void **state)
 {
-	struct flight f;
+	static struct flight f;
 
 	(void)state;
 	servers_pgbouncer(&sv, "admin_users = belay_probe\n");
 	write_env("PGB=disable\n");
-	take_off(&f, LINK_PGBOUNCER);
+	take_off(&f, LINK_PGBOUNCER, 10000);
 	until_more(&f, &f.c.ok, 3);
 	assert_int_equal(f.c.failed + f.c.hung, 0);
 	land(&f);
@@ -327,7 +330,7 @@ redis_says(const char *command, const char *field)
 static void
 a_redis_counts_each_and_we_say_so_of_each(void **state)
 {
-	struct flight f;
+	static struct flight f;
 	long before, after;
 
 	(void)state;
@@ -336,7 +339,7 @@ a_redis_counts_each_and_we_say_so_of_each(void **state)
 	client_ca("ca");
 	before = redis_says("INFO stats", "total_connections_received:[0-9]*");
 	made = 0;
-	take_off(&f, LINK_REDIS);
+	take_off(&f, LINK_REDIS, 10000);
 	until_more(&f, &f.c.ok, 5);
 	assert_int_equal(f.c.failed + f.c.hung, 0);
 	assert_int_equal(f.c.held, 1);
@@ -394,6 +397,7 @@ tear_down(void **state)
 	time_t end = time(NULL) + 30;
 
 	(void)state;
+	canary_run_free(flying);
 	hostops_free(hostops);
 	session_free(session);
 	keyring_free(keyring);
