@@ -93,7 +93,7 @@ fleet_text(void)
 struct flight {
 	struct canary_run *run;
 	struct canary c;
-	int64_t	 last_at_ms, nearest_ms;	/* the shortest time between the beginnings of two */
+	int64_t	 first_at_ms, last_at_ms;	/* when the first and the last good one began */
 	uint64_t seen;
 };
 
@@ -117,8 +117,8 @@ on_report(void *arg, const struct canary_report *r)
 		if (r->v[i].saw != CANARY_OK)
 			continue;
 		f->seen++;
-		if (f->last_at_ms != 0 && r->v[i].at_ms > f->last_at_ms && r->v[i].at_ms - f->last_at_ms < f->nearest_ms)
-			f->nearest_ms = r->v[i].at_ms - f->last_at_ms;
+		if (f->first_at_ms == 0)
+			f->first_at_ms = r->v[i].at_ms;
 		f->last_at_ms = r->v[i].at_ms;
 	}
 	canary_run_ask(f->run, on_report, f);
@@ -134,7 +134,6 @@ take_off(struct flight *f, int link, int64_t hang_ms)
 	canary_terms_default(&t);
 	t.every_ms = EVERY_MS;
 	t.hang_ms = hang_ms;
-	f->nearest_ms = INT64_MAX;
 	canary_begin(&f->c, &t, wall_ms());
 	uv_update_time(&loop);
 	flying = f->run = canary_run_new(&set, link, DIAL_UNKNOWN, &t);
@@ -212,9 +211,8 @@ they_come_at_their_pace_and_one_session_is_held(void **state)
 	until_more(&f, &f.seen, 12);
 	assert_int_equal(f.c.failed + f.c.hung, 0);
 	assert_int_equal(f.c.held, 1);
-	/* Timers have a millisecond each way. */
-	if (f.nearest_ms < EVERY_MS - 3)
-		fail_msg("two within %lld ms", (long long)f.nearest_ms);
+	/* A timer may be late, and the next one not: but they do not come sooner all together. */
+	assert_true(f.last_at_ms - f.first_at_ms >= ((int64_t)f.seen - 2) * EVERY_MS);
 	n = servers_ask(&sv, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'belay-rehearsal' AND state = 'idle'");
 	assert_int_not_equal(n[0], '0');
 	free(n);
