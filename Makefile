@@ -75,6 +75,7 @@ CORE_SRC = \
 	src/core/proof_order.c \
 	src/core/proof_text.c \
 	src/core/board.c \
+	src/core/board_rehearsed.c \
 	src/core/impact.c \
 	src/core/gate.c \
 	src/core/rollout.c \
@@ -440,6 +441,7 @@ E2E = \
 	tests/e2e/conf.sh \
 	tests/e2e/setting.sh \
 	tests/e2e/explain.sh \
+	tests/e2e/rehearse.sh \
 	tests/e2e/scan.sh \
 	tests/e2e/surprises.sh \
 	tests/e2e/command.sh \

@@ -52,7 +52,7 @@ static const struct {
 static const char *const not_yet[] = { "doctor", NULL };
 
 enum { OPT_YES = 256, OPT_ALL, OPT_TO, OPT_JSON, OPT_METRICS, OPT_WATCH, OPT_CHECK, OPT_EXPANDED, OPT_PRINT,
-	OPT_REASON, OPT_WAIVE, OPT_KEEP, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL, OPT_DEEP };
+	OPT_REASON, OPT_WAIVE, OPT_ATTEST, OPT_KEEP, OPT_READ_ONLY, OPT_VERSION, OPT_SSH_CONFIG, OPT_SKIP_OPTIONAL, OPT_DEEP };
 
 static const struct option long_options[] = {
 	{ "fleet", required_argument, NULL, 'f' },
@@ -66,6 +66,7 @@ static const struct option long_options[] = {
 	{ "skip-optional", no_argument, NULL, OPT_SKIP_OPTIONAL },
 	{ "reason", required_argument, NULL, OPT_REASON },
 	{ "waive", required_argument, NULL, OPT_WAIVE },
+	{ "attest", required_argument, NULL, OPT_ATTEST },
 	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "metrics", no_argument, NULL, OPT_METRICS },
@@ -97,6 +98,7 @@ usage(FILE *to)
 	    "      --to STEP, --all apply, undo: up to a step, or all of them\n"
 	    "      --skip-optional  apply: pass over optional steps\n"
 	    "      --waive CHECK --reason TEXT   apply, undo STEP: go on without a check\n"
+	    "      --attest CHECK|CLIENT --reason TEXT   apply: vouch for what nothing can see\n"
 	    "      --keep HOST:PATH|ENDPOINT --reason TEXT   undo: leave what somebody else made of it\n"
 	    "      --json           status, check, diff, verify, explain, history, certs: as data\n"
 	    "      --metrics        certs: as a textfile for Prometheus\n"
@@ -200,8 +202,8 @@ int
 main(int argc, char **argv)
 {
 	struct verb_options o = { .program = "/proc/self/exe", .ssh_config = getenv("BELAY_SSH_CONFIG") };
-	const char *waive[WAIVES_MAX + 1] = { NULL }, *keep[WAIVES_MAX + 1] = { NULL };
-	size_t nwaive = 0, nkeep = 0;
+	const char *waive[WAIVES_MAX + 1] = { NULL }, *keep[WAIVES_MAX + 1] = { NULL }, *attest[WAIVES_MAX + 1] = { NULL };
+	size_t nwaive = 0, nkeep = 0, nattest = 0;
 	bool read_only = false;
 	int c;
 
@@ -213,6 +215,7 @@ main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);	/* a journal that may not grow is an error like another */
 	o.waive = waive;
+	o.attest = attest;
 	o.keep = keep;
 	while ((c = getopt_long(argc, argv, "f:p:h", long_options, NULL)) != -1)
 		switch (c) {
@@ -251,6 +254,11 @@ main(int argc, char **argv)
 			if (nwaive == WAIVES_MAX)
 				return wrong("too many checks waived at once", NULL);
 			waive[nwaive++] = optarg;
+			break;
+		case OPT_ATTEST:
+			if (nattest == WAIVES_MAX)
+				return wrong("too much vouched for at once", NULL);
+			attest[nattest++] = optarg;
 			break;
 		case OPT_KEEP:
 			if (nkeep == WAIVES_MAX)
@@ -294,6 +302,8 @@ main(int argc, char **argv)
 		o.step = argv[optind + 1];
 	if (nwaive > 0 && o.reason == NULL)
 		return wrong("a check is waived only with a reason (--reason TEXT)", NULL);
+	if (nattest > 0 && o.reason == NULL)
+		return wrong("something is vouched for only with a reason (--reason TEXT)", NULL);
 	if (nkeep > 0 && o.reason == NULL)
 		return wrong("what somebody else wrote is kept only with a reason (--reason TEXT)", NULL);
 	if (optind < argc)

@@ -334,7 +334,7 @@ notices catches_an_option_that_takes_nothing 's/^\.It Fl -to Ar step$/.It Fl -to
 notices catches_an_option_that_help_lacks 's/^\.It Fl -json$/&l/' help_options 'only in the manual: --jsonl'
 notices catches_an_option_that_a_synopsis_lacks '/^\.Op Fl -keep/d' synopsis 'not in the synopsis: undo --keep'
 notices catches_a_kind_that_was_forgotten 's/^\.Li env , conf , block , url , file , setting/.Li env , conf , block , url , file/' kinds 'only in the source: setting'
-notices catches_a_note_that_was_forgotten 's/^\.Li waive , keep , drain$/.Li waive , keep/' kinds 'only in the source: drain'
+notices catches_a_note_that_was_forgotten 's/^\.Li waive , attest , keep , drain$/.Li waive , attest , keep/' kinds 'only in the source: drain'
 notices catches_a_verb_that_was_forgotten '/^\.It Cm history/d' verbs 'only in the source: history'
 notices catches_a_code_that_was_forgotten '/^\.It 5$/d' exits 'only in the source: 5'
 notices catches_a_key_that_means_something_else 's/^this table$/this list/' keys 'the table of keys is not'

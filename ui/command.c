@@ -126,12 +126,15 @@ split_waive(struct command *c, const char *rest, const struct scene *s, int step
 			take_longer(c->check, rest, name);
 			free(name);
 		}
+	for (i = 0; c->kind == CMD_ATTEST && i < s->fleet->nclients; i++)
+		if (s->fleet->clients[i].evidence == EVIDENCE_ATTEST)
+			take_longer(c->check, rest, s->fleet->clients[i].name);
 	if (c->check[0] == '\0')
 		return err_set(err, "step '%s' has no check named so; v shows their names", st->id);
 	rest += strlen(c->check);
 	rest += strspn(rest, " ");
 	if (*rest == '\0')
-		return err_set(err, "waiving '%s' needs a reason behind it", c->check);
+		return err_set(err, "%s '%s' needs a reason behind it", c->kind == CMD_ATTEST ? "to vouch for" : "waiving", c->check);
 	if (strlen(rest) >= sizeof(c->text))
 		return err_set(err, "that is too long; at most %d bytes", COMMAND_TEXT_MAX - 1);
 	memcpy(c->text, rest, strlen(rest) + 1);
@@ -208,7 +211,7 @@ command_parse(struct command *ret, const char *line, const struct scene *s, int 
 		return err_set(err, "'%s' takes no argument", rows[kind].name);
 	if (kind == CMD_WRITE && len == 0)
 		return err_set(err, "w needs a file to write to");
-	if (kind == CMD_WAIVE) {
+	if (kind == CMD_WAIVE || kind == CMD_ATTEST) {
 		char text[COMMAND_TEXT_MAX];
 
 		memcpy(text, c.text, sizeof(text));

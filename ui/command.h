@@ -22,6 +22,7 @@ struct err;
 	X(CMD_SETTLE, "settle", "[STEP]", "ask the hosts what became of a step in doubt") \
 	X(CMD_PARK, "park", "", "stop the step in flight where it is safe") \
 	X(CMD_WAIVE, "waive", "CHECK REASON", "let a check count as passed; the mark stays (only when armed)") \
+	X(CMD_ATTEST, "attest", "CHECK REASON", "vouch for what an attest check asks; by name, for good (only when armed)") \
 	X(CMD_KEEP, "keep", "WHAT REASON", "where an undo is stuck at WHAT (HOST:PATH, or an endpoint): what somebody else made of it stays") \
 	X(CMD_ARM, "arm", "", "make changes possible") \
 	X(CMD_DISARM, "disarm", "", "make changes impossible again") \

@@ -61,6 +61,7 @@ look_judgement(enum judgement judgement)
 		[CHECK_FAIL] = { G_FAIL, false, ROLE_BAD, "fail" },
 		[CHECK_INCONCLUSIVE] = { G_DOUBT, false, ROLE_WARN, "inconclusive" },
 		[CHECK_WAIVED] = { G_WAIVED, false, ROLE_WARN, "waived" },
+		[CHECK_NOT_TRIED] = { G_PENDING, false, ROLE_DIM, "not tried" },
 	};
 
 	return looks[judgement];

@@ -638,6 +638,7 @@ static void
 detail_link(struct page *p, const struct scene *s, int link)
 {
 	const struct link *l = &s->fleet->links[link];
+	struct rehearsal_view rv;
 	struct link_view lv;
 	struct look look;
 	char words[LOOK_MAX], age[LOOK_MAX], *name;
@@ -670,6 +671,17 @@ detail_link(struct page *p, const struct scene *s, int link)
 	}
 	if (lv.why[0] != '\0')
 		page_wrap(p, 2, look.role, lv.why);
+	board_rehearsed(s->board, link, s->now_ms, s->stale_ms[READING_CENSUS], s->stale_ms[READING_REHEARSAL], &rv);
+	if (rv.words[0] != '\0') {
+		page_line(p);
+		page_add(p, rv.finding[0] != '\0' ? ROLE_WARN : ROLE_TEXT, "  rehearsed: %s", rv.words);
+		if (rv.reading != NULL) {
+			look_age(age, s->now_ms, rv.reading->at_ms);
+			page_add(p, ROLE_DIM, "  %s ago", age);
+		}
+	}
+	if (rv.finding[0] != '\0')
+		page_wrap(p, 2, ROLE_WARN, rv.finding);
 	if (lv.path_proven || lv.protocol != NULL) {
 		page_line(p);
 		page_add(p, lv.path_proven ? ROLE_GOOD : ROLE_TEXT, "  %s", lv.path_proven ? "path proven" : "path not proven");

@@ -177,6 +177,16 @@ carry_out(struct ui *ui, const struct wishes *wishes)
 				free(text);
 			}
 			break;
+		case WISH_ATTEST:
+			if (engine_attest(ui->engine, w->step, w->text, w->more, &err) != 0)
+				view_refused(&ui->view, err.msg);
+			else {
+				char *text = mem_printf("'%s' is vouched for", w->text);
+
+				view_tell(&ui->view, engine_now_ms(ui->engine), TELL_NOTE, text);
+				free(text);
+			}
+			break;
 		case WISH_KEEP:
 			if (engine_keep(ui->engine, w->step, w->text, w->more, &err) != 0)
 				view_refused(&ui->view, err.msg);

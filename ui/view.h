@@ -99,6 +99,7 @@ struct view {
 enum wish_kind {
 	WISH_VERB,		/* verb, step */
 	WISH_WAIVE,		/* step; text: check, more: reason */
+	WISH_ATTEST,		/* likewise */
 	WISH_KEEP,		/* step; text: file, more: reason */
 	WISH_ANSWER,		/* ask; text: answer, or NULL for no */
 	WISH_SAVE,		/* text: file */

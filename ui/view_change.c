@@ -374,13 +374,14 @@ run_command(struct view *v, const struct scene *s, const char *line, struct wish
 		command_verb(v, s, VERB_PARK, rollout_in_flight(s->rollout), out);
 		break;
 	case CMD_WAIVE:
+	case CMD_ATTEST:
 	case CMD_KEEP:
 		/* What only goes back needs no arming. */
-		if (c.kind == CMD_WAIVE && !armed_for(v, s, "waive"))
+		if (c.kind != CMD_KEEP && !armed_for(v, s, command_name(c.kind)))
 			break;
 		snprintf(v->said, sizeof(v->said), "%s", c.check);
 		snprintf(v->reason, sizeof(v->reason), "%s", c.text);
-		w = view_wish(out, c.kind == CMD_WAIVE ? WISH_WAIVE : WISH_KEEP);
+		w = view_wish(out, c.kind == CMD_WAIVE ? WISH_WAIVE : c.kind == CMD_ATTEST ? WISH_ATTEST : WISH_KEEP);
 		w->step = c.step;
 		w->text = v->said;
 		w->more = v->reason;

@@ -46,6 +46,7 @@ struct board {
 	struct sighting *sightings;
 	size_t	 nsightings;
 	struct sha { char text[65]; } *issued;	/* by certificate of the fleet */
+	char	**vouched;	/* by client */
 };
 
 struct board *
@@ -61,11 +62,13 @@ board_new(const struct fleet *f)
 	b->nslots[READING_HOST] = f->nhosts;
 	b->nslots[READING_DISK] = f->nendpoints;
 	b->nslots[READING_DEPTH] = f->nendpoints;
+	b->nslots[READING_REHEARSAL] = f->nlinks;
 	for (k = 0; k < READING_COUNT; k++)
 		b->slots[k] = mem_array(b->nslots[k], sizeof(*b->slots[k]));
 	b->hosts = mem_array(f->nhosts, sizeof(*b->hosts));
 	b->tls_seen_ms = mem_array(f->nlinks, sizeof(*b->tls_seen_ms));
 	b->issued = mem_array(f->ncerts, sizeof(*b->issued));
+	b->vouched = mem_array(f->nclients + 1, sizeof(*b->vouched));
 	return b;
 }
 
@@ -197,6 +200,9 @@ board_free(struct board *b)
 		sighting_release(&b->sightings[i]);
 	free(b->sightings);
 	free(b->issued);
+	for (i = 0; i < b->fleet->nclients; i++)
+		free(b->vouched[i]);
+	free(b->vouched);
 	free(b);
 }
 
@@ -239,6 +245,19 @@ board_feed(struct board *b, struct reading *r)
 		for (i = 0; i < copy->census.nlinks; i++)
 			if (copy->census.links[i].tls > 0 && (size_t)copy->census.links[i].link < b->fleet->nlinks)
 				b->tls_seen_ms[copy->census.links[i].link] = copy->at_ms;
+}
+
+void
+board_vouch(struct board *b, int client, const char *words)
+{
+	free(b->vouched[client]);
+	b->vouched[client] = mem_strdup(words);
+}
+
+const char *
+board_vouched(const struct board *b, int client)
+{
+	return b->vouched[client];
 }
 
 int64_t
@@ -288,7 +307,7 @@ board_heard(const struct board *b, int host)
 		if ((f->endpoints[i].via != NONE ? f->endpoints[i].via : f->endpoints[i].host) != host)
 			continue;
 		for (k = 0; k < READING_COUNT; k++)
-			if (k != READING_HOST && (r = board_reading(b, (enum reading_kind)k, (int)i)) != NULL &&
+			if (k != READING_HOST && k != READING_REHEARSAL && (r = board_reading(b, (enum reading_kind)k, (int)i)) != NULL &&
 			    r->at_ms > at_ms)
 				at_ms = r->at_ms;
 	}
@@ -519,6 +538,20 @@ configured_dial(const struct board *b, int link, struct link_view *v)
 			v->dial = (enum dial)r->facets[i].value;
 	if (v->dial == DIAL_UNKNOWN && (r = pooler_settings(b, link)) != NULL)
 		v->dial = dial_by_settings(b->fleet, link, r);
+}
+
+enum dial
+board_dial_known(const struct board *b, int link)
+{
+	const struct link *l = &b->fleet->links[link];
+	const struct reading *settings = pooler_settings(b, link);
+	struct link_view v;
+
+	if (l->how == DIAL_BOUND)
+		return settings == NULL ? DIAL_UNKNOWN : dial_by_settings(b->fleet, link, settings);
+	memset(&v, 0, sizeof(v));
+	configured_dial(b, link, &v);
+	return v.dial;
 }
 
 /* What a client that dials so checks of a certificate that is good: the truth table's own answer. */

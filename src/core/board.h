@@ -157,6 +157,29 @@ void	board_each_seen(const struct board *, int64_t since_ms, board_seen_fn *, vo
 typedef void board_odd_fn(void *arg, int host, const struct facet_seen *seen);
 void	board_each_odd(const struct board *, int64_t since_ms, board_odd_fn *, void *arg);
 
+/*
+ * What a new connection of the link came to, as belay tried it (remote/rehearse.h), and
+ * whether that agrees with what else is seen: board_rehearsed.c has the table.
+ */
+struct rehearsal_view {
+	const struct reading *reading;	/* the latest that says something about the client, or NULL */
+	bool	 fresh;			/* and it is not older than it may be */
+	char	 words[256];		/* "tls+name, TLSv1.3, 12 ms"; or why there is none; may hold remote bytes */
+	char	 finding[512];		/* where the sources disagree, in words, or ""; may hold remote bytes */
+};
+void	board_rehearsed(const struct board *, int link, int64_t now_ms, int64_t stale_ms, int64_t rehearsal_stale_ms,
+	    struct rehearsal_view *ret);
+
+/*
+ * Somebody vouches for a client that nothing can see (evidence: attest): who and why, in
+ * one line; NULL takes it back.  board_vouched(): that line, or NULL.
+ */
+void	board_vouch(struct board *, int client, const char *words);
+const char *board_vouched(const struct board *, int client);
+
+/* How the link dials by anything but files of its client's host: declared, implied, a pooler's own word; or DIAL_UNKNOWN. */
+enum dial board_dial_known(const struct board *, int link);
+
 /* The posture as read from the hosts' files (configured), UNKNOWN where it was not read. */
 void	board_posture(const struct board *, struct posture *ret);
 /* Is every move of the step what is configured, and the endpoints serve it? (MET) */

@@ -82,7 +82,7 @@ read_ca(struct dialling *d, const struct link *l, const struct dialling_to_be *t
 	if (l->trust_file == NULL || !reads_ca(l, d->dial))
 		return;
 	d->ca_path = l->trust_file;
-	if (to_be != NULL && to_be->ca != NULL) {
+	if (to_be != NULL && to_be->ca != NULL && !to_be->lands) {
 		text = to_be->ca;
 		len = to_be->ca_len;
 	} else if (lookup(arg, l->trust_file, &text, &len, &why) != 0) {
@@ -92,6 +92,10 @@ read_ca(struct dialling *d, const struct link *l, const struct dialling_to_be *t
 	if (text != NULL && len > DIALLING_CA_MAX) {
 		d->ca_why = mem_strdup("too large");
 		return;
+	}
+	if (text == NULL && to_be != NULL && to_be->lands) {
+		text = to_be->ca;
+		len = to_be->ca_len;
 	}
 	if (text == NULL)
 		return;

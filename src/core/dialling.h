@@ -32,6 +32,7 @@ struct dialling_to_be {
 	enum dial dial;
 	const char *ca;		/* what the CA file will hold */
 	size_t	 ca_len;
+	bool	 lands;		/* only where there is no file yet */
 };
 
 /*

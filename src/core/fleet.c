@@ -489,6 +489,16 @@ link_dials_port(const struct fleet *f, const struct link *link, enum dial dial)
 	return 0;
 }
 
+bool
+link_rehearsable(const struct fleet *f, int link)
+{
+	const struct link *l = &f->links[link];
+	const struct endpoint *e = &f->endpoints[l->endpoint];
+
+	return link_host(f, l) != NONE && f->clients[l->client].not_yet == NULL && e->not_yet == NULL &&
+	    e->cannot_see[SOURCE_REHEARSED] == NULL;
+}
+
 int
 link_host(const struct fleet *f, const struct link *link)
 {
@@ -663,6 +673,9 @@ client_release(struct client *c)
 	free(c->name);
 	free(c->of);
 	strings_release(&c->tags);
+	if (c->exercise != NULL)
+		bedit_release(c->exercise);
+	free(c->exercise);
 	free(c->links.v);
 }
 
@@ -684,6 +697,9 @@ link_release(struct link *l)
 	if (l->can_tls != NULL)
 		bedit_release(l->can_tls);
 	free(l->can_tls);
+	if (l->rehearse != NULL)
+		bedit_release(l->rehearse);
+	free(l->rehearse);
 	free(l->at);
 }
 

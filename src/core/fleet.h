@@ -336,6 +336,7 @@ struct link {
 	struct binding trust;	/* edits that put it there, when not by the cert's install */
 	/* a guard that must hold before a TLS dial: the build can do TLS at all */
 	struct bedit *can_tls;	/* EDIT_RUN with run and expect, or NULL */
+	struct bedit *rehearse;	/* likewise: the client's own runtime tries a connection; $(dial) and $(ca_file) in it; or NULL */
 	enum dialect dialect;	/* never DIALECT_DEFAULT */
 	enum stored stored;	/* how the endpoint has stored its role's password */
 	bool	 stray;		/* shows a client certificate that is not of this fleet where it is asked */
@@ -355,6 +356,7 @@ struct client {
 	int64_t	 window_ms;
 	enum proto proto_min, proto_max;	/* PROTO_ANY: no bound was named */
 	int	 pools;		/* the endpoint that this client is (a pooler), or NONE */
+	struct bedit *exercise;	/* EDIT_RUN: makes it connect now; or NULL */
 	struct indices links;
 	const char *not_yet;
 };
@@ -425,5 +427,7 @@ int	link_dials_port(const struct fleet *, const struct link *, enum dial);
 int	cert_covers(const struct fleet *, const struct cert *, const char *name);
 /* The host from which a link is dialled, or NONE. */
 int	link_host(const struct fleet *, const struct link *);
+/* Can belay dial in its place (remote/rehearse.h), as far as the fleet says? */
+bool	link_rehearsable(const struct fleet *, int link);
 
 #endif

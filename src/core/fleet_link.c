@@ -311,19 +311,43 @@ check_client_driver(struct fleet_reader *fr, const struct scope *scope, const st
 	    dialect_word((enum dialect)(word + 1)), c->name);
 }
 
+/* What makes it connect now: an effect, so that a step runs it (plan: `exercise`). */
+static int
+read_exercise(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct client *c)
+{
+	static const char *const keys[] = { "cluster", "host", "on", "run", "in", "deadline", NULL };
+	static const char *const run_time[] = { "step", NULL };
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = c->name, .owner_host = c->host, .run_time = run_time,
+	};
+	const struct node *on = node_get(node, "host") != NULL ? node_get(node, "host") : node_get(node, "on");
+	int cluster;
+
+	c->exercise = mem_alloc(sizeof(*c->exercise));
+	if (bind_command(&b, node, "exercise", keys, c->exercise) == -1)
+		return -1;
+	c->exercise->read_only = true;
+	if (node_get(node, "cluster") != NULL) {
+		if (read_ref(fr, scope, node_get(node, "cluster"), NOUN_CLUSTER, &cluster) == -1)
+			return -1;
+		c->exercise->not_yet = "exercise in a cluster";
+		reserve(fr, node, "cluster", &c->exercise->not_yet, "exercise in a cluster");
+		return 0;
+	}
+	if (on != NULL)
+		return read_hosts(fr, scope, on, &c->exercise->on);
+	if (c->host == NONE)
+		return reader_fail(&fr->r, node, "exercise without a host, expected 'host: …'");
+	return 0;
+}
+
 int
 read_client(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
 {
 	static const char *const keys[] = {
-		"unit", "host", "batch", "tags", "evidence", "window", "exercise",
+		"unit", "host", "batch", "tags", "evidence", "window", "exercise", "rehearse",
 		"speaks", "driver", "links", "for", NULL
 	};
-	static const struct shape exercise_shape[] = {
-		{ "cluster", SHAPE_STRING, false, NULL }, { "on", SHAPE_STRING, false, NULL },
-		{ "run", SHAPE_STRING, true, NULL }, { "deadline", SHAPE_DURATION, false, NULL },
-		{ NULL, SHAPE_STRING, false, NULL }
-	};
-	static const char *const run_time[] = { "step", NULL };
 	struct client *c = &fr->f->clients[i];
 	const struct node *v;
 	int word;
@@ -346,11 +370,8 @@ read_client(struct fleet_reader *fr, const struct scope *scope, const struct nod
 	if ((v = node_get(node, "speaks")) != NULL &&
 	    read_protocol(fr, scope, v, "speaks", true, &c->proto_min, &c->proto_max) == -1)
 		return -1;
-	if ((v = node_get(node, "exercise")) != NULL) {
-		if (reader_shape(&fr->r, scope, v, "exercise", exercise_shape, run_time) == -1)
-			return -1;
-		reserve(fr, node, "exercise", &c->not_yet, "exercise");
-	}
+	if ((v = node_get(node, "exercise")) != NULL && read_exercise(fr, scope, v, c) == -1)
+		return -1;
 	if (c->unit != NONE && fr->f->units[c->unit].not_yet != NULL)
 		c->not_yet = fr->f->units[c->unit].not_yet;
 	if (c->links.n == 0)
@@ -479,6 +500,28 @@ read_can_tls(struct fleet_reader *fr, const struct scope *scope, const struct no
 	return 0;
 }
 
+/* The client's own runtime: of the link, or of its client for all of them. */
+static int
+read_rehearse(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct link *link, int host)
+{
+	static const char *const keys[] = { "host", "on", "run", "in", "expect", "deadline", NULL };
+	static const char *const run_time[] = { "dial", "ca_file", NULL };
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = link->name, .owner_host = host, .run_time = run_time,
+	};
+	const struct node *on = node_get(node, "host") != NULL ? node_get(node, "host") : node_get(node, "on");
+
+	link->rehearse = mem_alloc(sizeof(*link->rehearse));
+	if (bind_command(&b, node, "rehearse", keys, link->rehearse) == -1)
+		return -1;
+	link->rehearse->read_only = true;
+	if (on != NULL)
+		return read_hosts(fr, scope, on, &link->rehearse->on);
+	if (host == NONE)
+		return reader_fail(&fr->r, node, "rehearse without a host, expected 'host: …'");
+	return 0;
+}
+
 /* The link's own word, its client's, or what is usual there. */
 static int
 read_driver(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
@@ -512,7 +555,7 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
     const struct node *client, size_t i)
 {
 	static const char *const keys[] = {
-		"match", "dial", "trust", "can-tls", "driver", "stored", "shows", "at",
+		"match", "dial", "trust", "can-tls", "rehearse", "driver", "stored", "shows", "at",
 		"canary", "for", NULL
 	};
 	static const char *const shows[] = { "none", "stray", NULL };
@@ -561,6 +604,10 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	if ((v = node_get(node, "trust")) != NULL && read_trust(fr, scope, v, link, host) == -1)
 		return -1;
 	if ((v = node_get(node, "can-tls")) != NULL && read_can_tls(fr, scope, v, link, host) == -1)
+		return -1;
+	if ((v = node_get(node, "rehearse")) == NULL)
+		v = node_get(client, "rehearse");
+	if (v != NULL && read_rehearse(fr, scope, v, link, host) == -1)
 		return -1;
 	if ((v = node_get(node, "dial")) == NULL)
 		return reader_fail(&fr->r, node, "'%s' does not say how it dials, expected 'dial: …'", link->name);

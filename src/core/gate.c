@@ -18,7 +18,7 @@ judgement_word(enum judgement judgement)
 	static const char *const words[] = {
 		[CHECK_PENDING] = "pending", [CHECK_PASS] = "pass",
 		[CHECK_FAIL] = "fail", [CHECK_INCONCLUSIVE] = "inconclusive",
-		[CHECK_WAIVED] = "waived",
+		[CHECK_WAIVED] = "waived", [CHECK_NOT_TRIED] = "not tried",
 	};
 
 	return words[judgement];
@@ -274,6 +274,25 @@ put_person(char *to, size_t size, const struct login_seen *s)
 		    s->application == NULL || s->application[0] == '\0' ? "" : ", ", or_words(s->application, ""));
 }
 
+/* A new connection in its place is evidence of those that it will make, where it says so. */
+static void
+judge_rehearsed(struct judging *j, int link, const char *who, struct finding *one)
+{
+	const struct reading *good = board_reading(j->board, READING_REHEARSAL, link);
+	const struct reading *bad = board_failure(j->board, READING_REHEARSAL, link);
+	char words[256];
+
+	if (bad != NULL && bad->at_ms >= j->since_ms)
+		find(one, CHECK_INCONCLUSIVE, "%s: its evidence is the rehearsal, and it could not be tried: %.200s", who,
+		    or_words(bad->why, "no reason"));
+	else if (good == NULL || good->at_ms < j->since_ms)
+		find(one, CHECK_INCONCLUSIVE, "%s: was not rehearsed yet", who);
+	else if (good->rehearsed.verdict < VERDICT_TLS) {
+		rehearsed_words(&good->rehearsed, words, sizeof(words));
+		find(one, CHECK_FAIL, "%s: rehearsed: %s", who, words);
+	}
+}
+
 /*
  * Was the client seen on TLS, within its window, by the evidence that it names?  A session that is
  * there now is as good as any of them.
@@ -304,10 +323,12 @@ judge_evidence(struct judging *j, const struct link *l, const struct reading *r,
 			    ago(window_of(c), span), ago(r->at_ms - logins->from_ms, from));
 		break;
 	case EVIDENCE_REHEARSAL:
-		find(one, CHECK_INCONCLUSIVE, "%s: is to be shown by a rehearsal, which is not built yet", who);
+		judge_rehearsed(j, (int)(l - j->fleet->links), who, one);
 		break;
 	case EVIDENCE_ATTEST:
-		find(one, CHECK_INCONCLUSIVE, "%s: nothing can see it; somebody has to vouch for it, by waiving this check", who);
+		if (board_vouched(j->board, l->client) == NULL)
+			find(one, CHECK_INCONCLUSIVE, "%s: nothing can see it; somebody has to vouch for it (attest %s)", who,
+			    c->name);
 		break;
 	}
 }
@@ -634,6 +655,88 @@ judge_presents(struct judging *j)
 		judge(j, CHECK_PASS, "sha256 %.16s", issued);
 }
 
+/* One of its own: the settings to be, or as they are. */
+static void
+judge_rehearsal(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	const struct rehearsed *r = j->own == NULL ? NULL : &j->own->rehearsed;
+	bool asks = j->check->dial == DIAL_UNKNOWN;
+	char words[400];
+
+	if (r == NULL) {
+		judge(j, CHECK_PENDING, "not tried since the step");
+		return;
+	}
+	if (j->own->outcome != SAW) {
+		judge(j, j->check->implied ? CHECK_NOT_TRIED : CHECK_INCONCLUSIVE, "%s: could not be tried: %.300s", l->name,
+		    or_words(j->own->why, "no reason"));
+		return;
+	}
+	rehearsed_words(r, words, sizeof(words));
+	/* Written after a step it has to be TLS; before, what the mode to be insists on. */
+	if (asks ? r->verdict >= VERDICT_TLS : rehearsed_well(r))
+		judge(j, CHECK_PASS, "%s:%d: %s", r->name, r->port, words);
+	else
+		judge(j, CHECK_FAIL, "%s%s%s to %s:%d: %s", l->name, asks ? "" : ", dialling ",
+		    asks ? "" : dial_word(j->check->dial), r->name, r->port, words);
+}
+
+/* Somebody's word for a client is a client's attest check's, too; of any other the engine knows. */
+static void
+judge_attest(struct judging *j)
+{
+	const char *words = j->check->link == NONE ? NULL :
+	    board_vouched(j->board, j->fleet->links[j->check->link].client);
+
+	if (words != NULL)
+		judge(j, CHECK_PASS, "attested by %s", words);
+	else
+		judge(j, CHECK_INCONCLUSIVE, "somebody has to say so, by name and with a reason (attest)");
+}
+
+/* When the link was last seen by a session or a login, on TLS or at all; 0: never. */
+static int64_t
+last_seen(struct judging *j, const struct reading *r)
+{
+	const struct login_count *row = r->census.logins.seen != LOGINS_SINCE ? NULL :
+	    logins_of(&r->census.logins, j->check->link);
+	int64_t seen_ms = board_tls_seen_ms(j->board, j->check->link);
+	struct link_view v;
+
+	if (row != NULL && row->tls_ms > seen_ms)
+		seen_ms = row->tls_ms;
+	if (j->check->accept == ACCEPT_TLS)
+		return seen_ms;
+	if (row != NULL && row->plain_ms > seen_ms)
+		seen_ms = row->plain_ms;
+	board_link(j->board, j->check->link, r->at_ms, INT64_MAX, &v);
+	return v.plain > 0 && r->at_ms > seen_ms ? r->at_ms : seen_ms;
+}
+
+static void
+judge_seen(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	const struct reading *r = fresh(j, READING_CENSUS, l->endpoint, l->name);
+	const char *how = j->check->accept == ACCEPT_TLS ? " on TLS" : "";
+	int64_t seen_ms, since_ms;
+	char span[32];
+
+	if (r == NULL)
+		return;
+	since_ms = j->check->within_ms > 0 ? r->at_ms - j->check->within_ms : j->since_ms;
+	seen_ms = last_seen(j, r);
+	if (seen_ms >= since_ms && seen_ms > 0)
+		judge(j, CHECK_PASS, "%s was seen%s %s ago", l->name, how, ago(r->at_ms - seen_ms, span));
+	else
+		judge(j, CHECK_INCONCLUSIVE, "%s was not seen%s %s%s%s%s", l->name, how,
+		    j->check->within_ms > 0 ? "within " : "since the step",
+		    j->check->within_ms > 0 ? ago(j->check->within_ms, span) : "",
+		    r->census.logins.seen == LOGINS_SINCE ? "" : ", by sessions alone: ",
+		    r->census.logins.seen == LOGINS_SINCE ? "" : or_words(r->census.logins.why, "no log of logins is read"));
+}
+
 typedef void judge_one(struct judging *);
 
 static const struct {
@@ -649,10 +752,10 @@ static const struct {
 	[CHECK_COMMAND] = { judge_own, "command" },
 	[CHECK_FILE] = { NULL, "file" },
 	[CHECK_JOB] = { NULL, "job" },
-	[CHECK_SEEN] = { NULL, "seen" },
+	[CHECK_SEEN] = { judge_seen, "seen" },
 	[CHECK_STEADY] = { NULL, "steady" },
-	[CHECK_ATTEST] = { NULL, "attest" },
-	[CHECK_REHEARSAL] = { NULL, "rehearsal" },
+	[CHECK_ATTEST] = { judge_attest, "attest" },
+	[CHECK_REHEARSAL] = { judge_rehearsal, "rehearsal" },
 	[CHECK_CAN_TLS] = { judge_own, "can-tls" },
 	[CHECK_LINK_TLS] = { judge_link_tls, "sessions" },
 	[CHECK_LINK_UP] = { judge_link_up, "connected" },
@@ -698,6 +801,7 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 		break;
 	case CHECK_LINK_TLS:
 	case CHECK_LINK_UP:
+	case CHECK_SEEN:
 		ret->endpoint = f->links[check->link].endpoint;
 		ret->census = true;
 		break;
@@ -717,14 +821,13 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 	case CHECK_HTTP:
 	case CHECK_COMMAND:
 	case CHECK_CAN_TLS:
+	case CHECK_REHEARSAL:
 		ret->own = true;
 		break;
 	case CHECK_FILE:
 	case CHECK_JOB:
-	case CHECK_SEEN:
 	case CHECK_STEADY:
 	case CHECK_ATTEST:
-	case CHECK_REHEARSAL:
 	case CHECK_PROOF:
 	case CHECK_CANARY:
 		break;

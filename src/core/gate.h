@@ -14,7 +14,8 @@
 enum judgement {
 	CHECK_PENDING,		/* nothing fresh enough was seen yet */
 	CHECK_PASS, CHECK_FAIL, CHECK_INCONCLUSIVE,
-	CHECK_WAIVED		/* by name and with a reason; the mark stays */
+	CHECK_WAIVED,		/* by name and with a reason; the mark stays */
+	CHECK_NOT_TRIED		/* a rehearsal that nobody wrote and that cannot be made from here: it stands in nobody's way */
 };
 const char *judgement_word(enum judgement);
 
@@ -24,7 +25,7 @@ struct check_result {
 };
 
 /*
- * `own` is the READING_CHECK of a log, http, setting or command check, or
+ * `own` is the READING_CHECK of a log, http, setting or command check, the READING_REHEARSAL of a rehearsal, or
  * NULL while there is none; checks that the board answers ignore it.
  */
 void	check_judge(const struct check *, const struct fleet *, const struct board *,

@@ -131,9 +131,12 @@ step_title(const struct fleet *f, const struct step *s)
 		if (NEXT_PART())
 			buf_printf(&b, "drain plaintext from %s",
 			    f->endpoints[s->drains[i].endpoint].name);
-	for (i = 0; i < s->nruns; i++)
+	for (i = 0; i + s->nexercises < s->nruns; i++)
 		if (NEXT_PART())
 			buf_printf(&b, "run %s", s->runs[i].run);
+	for (i = 0; i < s->nexercises; i++)
+		if (NEXT_PART())
+			buf_printf(&b, "exercise %s", f->clients[s->exercises[i].client].name);
 #undef NEXT_PART
 	if (parts > TITLE_PARTS_MAX)
 		buf_printf(&b, "; and %zu more", parts - TITLE_PARTS_MAX);
@@ -195,6 +198,7 @@ step_release(struct step *s)
 		bedit_release(&s->runs[i]);
 	free(s->runs);
 	free(s->drains);
+	free(s->exercises);
 	free(s->canaries);
 	for (i = 0; i < s->nrequires; i++)
 		check_release(&s->requires[i]);

@@ -60,7 +60,11 @@ struct check {
 	int	 endpoint, link, host;	/* NONE where not given */
 	int	 cert;		/* CHECK_PRESENTS */
 	enum accept accept;	/* CHECK_REFUSED: PLAIN or TLS */
-	enum dial dial;		/* CHECK_DIAL_SET: the value that has to be written there */
+	enum dial dial;		/* CHECK_DIAL_SET: the value that has to be written there; REHEARSAL: to be tried, or UNKNOWN: as it is set */
+	enum dial known;	/* REHEARSAL: how it dials where no file says it; whoever asks knows (board.h), no plan does */
+	int	 trust;		/* REHEARSAL: the cert whose CA its file will hold, or NONE: as it is */
+	int64_t	 within_ms;	/* SEEN: so long ago counts, too; 0: since the step */
+	bool	 lands;		/* … but only where there is no file yet: it comes with the activation */
 	enum proto proto_min;
 	char	*cipher;
 	char	*setting, *value;	/* CHECK_SETTING: equals */
@@ -98,6 +102,11 @@ struct step_canary {
 	struct canary_terms terms;	/* not given: the step leaves out what the link declares */
 };
 
+struct exercise {		/* a client that is made to connect now, by its own command */
+	int	 client;
+	struct pos pos;
+};
+
 struct step {
 	char	*id;		/* unique after expansion */
 	char	*of;		/* "flip-web" of "flip-web@web-1", one batch of it; or NULL */
@@ -107,6 +116,7 @@ struct step {
 	struct move *moves;	size_t nmoves;
 	struct bedit *runs;	size_t nruns;		/* run: */
 	struct drain *drains;	size_t ndrains;		/* drain: */
+	struct exercise *exercises;	size_t nexercises;	/* exercise: their commands are among `runs` */
 	struct check *requires;	size_t nrequires;	/* implied ones included */
 	struct check *gates;	size_t ngates;		/* implied ones included, in the order they are shown */
 	int64_t	 soak_ms;

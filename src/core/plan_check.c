@@ -30,9 +30,9 @@ push_check(struct check **v, size_t *n, enum check_kind kind)
 	struct check *c = mem_push(v, n, sizeof(*c));
 
 	c->kind = kind;
-	c->endpoint = c->link = c->host = c->cert = NONE;
+	c->endpoint = c->link = c->host = c->cert = c->trust = NONE;
 	c->accept = ACCEPT_UNKNOWN;
-	c->dial = DIAL_UNKNOWN;
+	c->dial = c->known = DIAL_UNKNOWN;
 	return c;
 }
 
@@ -79,6 +79,7 @@ struct reading_check {
 	const struct entry *entry;
 	const struct step *step;
 	struct check *c;
+	bool	 before;	/* among `requires` */
 	/* A client on several hosts is one check on each: this one, and how many there are. */
 	size_t	 nth, nhosts;
 };
@@ -378,20 +379,10 @@ static const struct shape job_shape[] = {
 	{ "absent", SHAPE_STRING, false, NULL }, { "deadline", SHAPE_DURATION, false, NULL },
 	{ NULL, SHAPE_STRING, false, NULL }
 };
-static const struct shape seen_shape[] = {
-	{ "client", SHAPE_STRING, true, NULL }, { "of", SHAPE_STRING, false, NULL },
-	{ "tls", SHAPE_BOOL, false, NULL }, { "within", SHAPE_DURATION, false, NULL },
-	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
-};
 static const struct shape steady_shape[] = {
 	{ "unit", SHAPE_STRING, false, NULL }, { "for", SHAPE_DURATION, false, NULL },
 	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
 };
-static const struct shape rehearsal_shape[] = {
-	{ "link", SHAPE_STRING, true, NULL }, { "run", SHAPE_STRING, false, NULL },
-	{ "deadline", SHAPE_DURATION, false, NULL }, { NULL, SHAPE_STRING, false, NULL }
-};
-
 /* What a name stands for; of several parts the first. */
 static int
 put_ref(const struct reading_check *rc, const struct node *node, enum noun noun, int *ret)
@@ -422,8 +413,7 @@ read_reserved(struct reading_check *rc)
 		const struct shape *shape;
 	} shapes[] = {
 		{ CHECK_FILE, file_shape }, { CHECK_JOB, job_shape },
-		{ CHECK_SEEN, seen_shape }, { CHECK_STEADY, steady_shape },
-		{ CHECK_REHEARSAL, rehearsal_shape },
+		{ CHECK_STEADY, steady_shape },
 	};
 	static const struct {
 		const char *key;
@@ -466,12 +456,125 @@ read_reserved(struct reading_check *rc)
 static int
 read_attest(struct reading_check *rc)
 {
-	if (reader_string(&rc->pr->fr.r, rc->scope, rc->node, "what somebody is to confirm",
-	    &rc->c->text) == -1)
+	return reader_string(&rc->pr->fr.r, rc->scope, rc->node, "what somebody is to confirm", &rc->c->text);
+}
+
+/* What the step moves of the link, or NULL. */
+static const struct move *
+moved(const struct step *s, enum facet facet, int link)
+{
+	size_t i;
+
+	for (i = 0; i < s->nmoves; i++)
+		if (s->moves[i].facet == facet && s->moves[i].subject == link)
+			return &s->moves[i];
+	return NULL;
+}
+
+/*
+ * Before a step it is the settings to be that are tried: the mode that the step writes, with
+ * the CA that it brings.
+ */
+static void
+as_to_be(const struct fleet *f, const struct step *s, struct check *c)
+{
+	const struct move *dial = moved(s, FACET_DIAL, c->link), *trust = moved(s, FACET_TRUST, c->link);
+	const struct link *l = &f->links[c->link];
+
+	if (dial != NULL)
+		c->dial = (enum dial)dial->value;
+	/* A certificate that is only watched comes with nothing: its CA file has to be there. */
+	if (trust != NULL && !f->certs[trust->value].external)
+		c->trust = trust->value;
+	else if (dial != NULL && l->trust_lands) {
+		c->trust = l->trust_cert;
+		c->lands = true;
+	}
+}
+
+/* Of several parts of a client one check each. */
+static int
+put_link(struct reading_check *rc, const struct node *node)
+{
+	struct indices links = { 0 };
+	char *name;
+	int r;
+
+	if (reader_string(&rc->pr->fr.r, rc->scope, node, "a link: 'client -> endpoint'", &name) == -1)
 		return -1;
-	rc->c->not_yet = "attest";
-	reader_not_yet(&rc->pr->fr.r, rc->entry->line, rc->entry->col, "attest");
+	r = links_find(&rc->pr->fr.r, rc->pr->f, NONE, node->line, node->col, name, &links);
+	if (r == 0) {
+		rc->nhosts = links.n;
+		rc->c->link = links.v[rc->nth];
+		rc->c->endpoint = rc->pr->f->links[rc->c->link].endpoint;
+	}
+	free(links.v);
+	free(name);
+	return r;
+}
+
+static int
+read_rehearsal(struct reading_check *rc)
+{
+	static const char *const keys[] = { "link", "deadline", NULL };
+	const struct node *link = rc->node;
+
+	if (!is_word(rc)) {
+		if (put_keys(rc, keys) == -1 || put_deadline(rc) == -1)
+			return -1;
+		if ((link = node_get(rc->node, "link")) == NULL)
+			return reader_fail(&rc->pr->fr.r, rc->node, "rehearsal without 'link', expected 'link: client -> endpoint'");
+	}
+	if (put_link(rc, link) == -1)
+		return -1;
+	if (link_host(rc->pr->f, &rc->pr->f->links[rc->c->link]) == NONE)
+		return reader_fail(&rc->pr->fr.r, link, "'%s' has no host to rehearse from",
+		    rc->pr->f->links[rc->c->link].name);
+	if (rc->before)
+		as_to_be(rc->pr->f, rc->step, rc->c);
 	return 0;
+}
+
+/* A login or a session, of each link of the client that is meant, since the step or within a time. */
+static int
+read_seen(struct reading_check *rc)
+{
+	static const char *const keys[] = { "client", "of", "tls", "within", "deadline", NULL };
+	struct reader *r = &rc->pr->fr.r;
+	const struct fleet *f = rc->pr->f;
+	const struct node *client = node_get(rc->node, "client"), *of = node_get(rc->node, "of"), *v;
+	struct indices links = { 0 };
+	int first, endpoint = NONE, result = 0;
+	size_t i, n, k;
+	bool tls = true;
+	char *name;
+
+	if (put_keys(rc, keys) == -1 || put_deadline(rc) == -1)
+		return -1;
+	if (client == NULL)
+		return reader_fail(r, rc->node, "seen without 'client', expected 'client: CLIENT'");
+	if ((of != NULL && plan_ref(rc->pr, rc->scope, of, NOUN_ENDPOINT, &endpoint) == -1) ||
+	    ((v = node_get(rc->node, "tls")) != NULL && reader_bool(r, rc->scope, v, &tls) == -1) ||
+	    ((v = node_get(rc->node, "within")) != NULL && reader_duration(r, rc->scope, v, &rc->c->within_ms) == -1) ||
+	    reader_string(r, rc->scope, client, "a client of the fleet", &name) == -1)
+		return -1;
+	if ((n = fleet_clients(f, name, &first)) == 0)
+		result = noun_find(r, f, NOUN_CLIENT, client->line, client->col, name, &first);
+	for (k = 0; k < n; k++)
+		for (i = 0; i < f->clients[(size_t)first + k].links.n; i++)
+			if (endpoint == NONE || f->links[f->clients[(size_t)first + k].links.v[i]].endpoint == endpoint)
+				indices_add(&links, f->clients[(size_t)first + k].links.v[i]);
+	if (result == 0 && links.n == 0)
+		result = reader_fail(r, rc->node, "'%s' does not dial that endpoint, expected one that it dials", name);
+	else if (result == 0) {
+		rc->nhosts = links.n;
+		rc->c->link = links.v[rc->nth];
+		rc->c->endpoint = f->links[rc->c->link].endpoint;
+		rc->c->accept = tls ? ACCEPT_TLS : ACCEPT_UNKNOWN;
+	}
+	free(links.v);
+	free(name);
+	return result;
 }
 
 /* The checks that a plan may write, by their words. */
@@ -488,10 +591,10 @@ static const struct {
 	{ "command", CHECK_COMMAND, read_command_check },
 	{ "file", CHECK_FILE, read_reserved },
 	{ "job", CHECK_JOB, read_reserved },
-	{ "seen", CHECK_SEEN, read_reserved },
+	{ "seen", CHECK_SEEN, read_seen },
 	{ "steady", CHECK_STEADY, read_reserved },
 	{ "attest", CHECK_ATTEST, read_attest },
-	{ "rehearsal", CHECK_REHEARSAL, read_reserved },
+	{ "rehearsal", CHECK_REHEARSAL, read_rehearsal },
 };
 
 static char *
@@ -541,11 +644,12 @@ check_name(const struct fleet *f, const struct check *c)
 	case CHECK_HBA:
 		return mem_printf("pg_hba.conf of %s", endpoint);
 	case CHECK_REHEARSAL:
-		return mem_printf("rehearsal of %s", link);
+		return c->dial == DIAL_UNKNOWN ? mem_printf("rehearsal of %s", link) :
+		    mem_printf("rehearsal of %s as %s", link, dial_word(c->dial));
 	case CHECK_ATTEST:
 		return mem_printf("attest %s", c->text != NULL ? c->text : link);
 	case CHECK_SEEN:
-		return mem_printf("seen %s", c->text != NULL ? c->text : link);
+		return mem_printf("seen%s %s", c->accept == ACCEPT_TLS ? " on tls" : "", link);
 	case CHECK_FILE:
 	case CHECK_JOB:
 	case CHECK_STEADY:
@@ -586,12 +690,12 @@ is_implied(const struct check *c, const struct check *v, size_t n)
 {
 	size_t i;
 
-	if (c->proto_min != PROTO_ANY || c->cipher != NULL || c->deadline_ms != 0 ||
-	    (c->kind != CHECK_SERVED && c->kind != CHECK_REFUSED))
+	if (c->proto_min != PROTO_ANY || c->cipher != NULL || c->deadline_ms != 0 || c->within_ms != 0 ||
+	    (c->kind != CHECK_SERVED && c->kind != CHECK_REFUSED && c->kind != CHECK_SEEN))
 		return false;
 	for (i = 0; i < n; i++)
 		if (v[i].implied && v[i].kind == c->kind && v[i].endpoint == c->endpoint &&
-		    v[i].accept == c->accept)
+		    v[i].link == c->link && v[i].accept == c->accept)
 			return true;
 	return false;
 }
@@ -600,8 +704,8 @@ static int
 read_one(struct plan_reader *pr, const struct scope *scope, const struct node *node,
     const char *what, struct step *s, struct check **v, size_t *n)
 {
-	static const struct check blank = { .endpoint = NONE, .link = NONE, .host = NONE,
-		.accept = ACCEPT_UNKNOWN, .dial = DIAL_UNKNOWN };
+	static const struct check blank = { .endpoint = NONE, .link = NONE, .host = NONE, .trust = NONE, .cert = NONE,
+		.accept = ACCEPT_UNKNOWN, .dial = DIAL_UNKNOWN, .known = DIAL_UNKNOWN };
 	const char *words[LENGTH(kinds) + 1];
 	struct reading_check rc = { .pr = pr, .scope = scope, .step = s };
 	struct check c;
@@ -615,6 +719,7 @@ read_one(struct plan_reader *pr, const struct scope *scope, const struct node *n
 	if (node->n != 1)
 		return reader_fail(&pr->fr.r, node, "%zu checks in one item of %s, expected one: '- served: {}'",
 		    node->n, what);
+	rc.before = v == &s->requires;
 	rc.entry = &node->entries[0];
 	rc.node = rc.entry->value;
 	for (i = 0; strcmp(kinds[i].word, rc.entry->key) != 0; i++)
@@ -727,9 +832,36 @@ imply_dial(const struct fleet *f, struct step *s, const struct move *m)
 	s->gates[s->ngates - 1].dial = dial;
 	if (dial != DIAL_REQUIRE && dial != DIAL_VERIFY_CA && dial != DIAL_VERIFY_FULL)
 		return;
-	imply(f, s, &s->gates, &s->ngates, kind, m, link->endpoint, m->subject, ACCEPT_UNKNOWN);
-	if (kind != CHECK_LINK_TLS)
-		s->gates[s->ngates - 1].not_yet = check_kind_word(kind);
+	imply(f, s, &s->gates, &s->ngates, kind, m, link->endpoint, m->subject,
+	    kind == CHECK_SEEN ? ACCEPT_TLS : ACCEPT_UNKNOWN);
+}
+
+/* A flip is tried before it is made, unless the step changes its endpoint, too. */
+static void
+imply_rehearsal(const struct fleet *f, struct step *s, const struct move *m)
+{
+	int endpoint = f->links[m->subject].endpoint;
+	const struct move *other;
+	struct check *c;
+	size_t i, k;
+
+	if (!link_rehearsable(f, m->subject) || f->links[m->subject].stray)
+		return;
+	for (i = 0; i < s->nmoves; i++) {
+		other = &s->moves[i];
+		if (other->facet == FACET_ACCEPT && other->subject == endpoint)
+			return;
+		for (k = 0; other->facet == FACET_CERT && k < f->certs[other->subject].serves.n; k++)
+			if (f->certs[other->subject].serves.v[k] == endpoint)
+				return;
+	}
+	c = push_check(&s->requires, &s->nrequires, CHECK_REHEARSAL);
+	c->implied = true;
+	c->pos = m->pos;
+	c->endpoint = endpoint;
+	c->link = m->subject;
+	as_to_be(f, s, c);
+	name_check(f, s, c);
 }
 
 /* Whoever is sent away has to come back by TLS: every link of the endpoint. */
@@ -744,6 +876,19 @@ imply_drain(const struct fleet *f, struct step *s, const struct drain *d)
 			imply(f, s, &s->requires, &s->nrequires, CHECK_LINK_NEW, &at, d->endpoint, (int)i, ACCEPT_UNKNOWN);
 }
 
+/* It has to be seen, by whatever shows it, that it has come. */
+static void
+imply_exercise(const struct fleet *f, struct step *s, const struct exercise *x)
+{
+	const struct move at = { .pos = x->pos };
+	const struct client *c = &f->clients[x->client];
+	size_t i;
+
+	for (i = 0; i < c->links.n; i++)
+		imply(f, s, &s->gates, &s->ngates, CHECK_SEEN, &at, f->links[c->links.v[i]].endpoint, c->links.v[i],
+		    ACCEPT_TLS);
+}
+
 void
 imply_checks(const struct fleet *f, struct step *s)
 {
@@ -752,11 +897,14 @@ imply_checks(const struct fleet *f, struct step *s)
 	for (i = 0; i < s->nmoves; i++) {
 		if (s->moves[i].facet == FACET_ACCEPT)
 			imply_accept(f, s, &s->moves[i]);
-		else if (s->moves[i].facet == FACET_DIAL)
+		else if (s->moves[i].facet == FACET_DIAL) {
 			imply_dial(f, s, &s->moves[i]);
-		else if (s->moves[i].facet == FACET_CERT)
+			imply_rehearsal(f, s, &s->moves[i]);
+		} else if (s->moves[i].facet == FACET_CERT)
 			imply_cert(f, s, &s->moves[i]);
 	}
+	for (i = 0; i < s->nexercises; i++)
+		imply_exercise(f, s, &s->exercises[i]);
 	for (i = 0; i < s->ndrains; i++)
 		imply_drain(f, s, &s->drains[i]);
 	for (i = 0; i < s->ncanaries; i++) {

@@ -197,11 +197,29 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_ATTEST:
 			put_quoted(out, v[i].text, false);
 			break;
+		case CHECK_REHEARSAL:
+		case CHECK_SEEN:
+			buf_puts(out, v[i].kind == CHECK_SEEN ? "{ client: " : "{ link: ");
+			put_quoted(out, v[i].kind == CHECK_SEEN ? pr->f->clients[pr->f->links[v[i].link].client].name :
+			    pr->f->links[v[i].link].name, false);
+			if (v[i].kind == CHECK_SEEN) {
+				buf_puts(out, ", of: ");
+				put_quoted(out, pr->f->endpoints[v[i].endpoint].name, false);
+				buf_printf(out, ", tls: %s", v[i].accept == ACCEPT_TLS ? "yes" : "no");
+			}
+			if (v[i].within_ms > 0) {
+				buf_puts(out, ", within: ");
+				put_duration(out, v[i].within_ms);
+			}
+			if (v[i].deadline_ms > 0) {
+				buf_puts(out, ", deadline: ");
+				put_duration(out, v[i].deadline_ms);
+			}
+			buf_puts(out, " }");
+			break;
 		case CHECK_FILE:
 		case CHECK_JOB:
-		case CHECK_SEEN:
 		case CHECK_STEADY:
-		case CHECK_REHEARSAL:
 			/* Kept as it was read: there is nothing else to know of it yet. */
 			buf_puts(out, v[i].text);
 			break;
@@ -343,10 +361,17 @@ put_step(const struct printer *pr, const struct step *s)
 			buf_printf(out, ": { sessions: plaintext, pace: %lldms, undeclared: %s }\n",
 			    (long long)s->drains[i].pace_ms, s->drains[i].undeclared ? "yes" : "no");
 	}
-	if (s->nruns > 0)
+	/* The last runs are the exercises' own. */
+	if (s->nruns > s->nexercises)
 		buf_puts(out, "    run:\n");
-	for (i = 0; i < s->nruns; i++)
+	for (i = 0; i + s->nexercises < s->nruns; i++)
 		put_run(pr, &s->runs[i]);
+	for (i = 0; i < s->nexercises; i++) {
+		buf_puts(out, i == 0 ? "    exercise: [ " : ", ");
+		put_quoted(out, pr->f->clients[s->exercises[i].client].name, false);
+	}
+	if (s->nexercises > 0)
+		buf_puts(out, " ]\n");
 	put_checks(pr, "requires", s->requires, s->nrequires);
 	put_checks(pr, "gate", s->gates, s->ngates);
 	if (s->soak_ms > 0) {

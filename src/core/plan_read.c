@@ -379,6 +379,50 @@ read_run(struct plan_reader *pr, const struct scope *scope, const struct node *n
 	return read_run_hosts(pr, scope, node_get(node, "on"), e);
 }
 
+/* A job that comes every six hours need not be waited for: it is run now. */
+static int
+read_exercise(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	const struct fleet *f = pr->f;
+	struct strings names = { 0 };
+	struct exercise *x;
+	struct bedit *e;
+	size_t i, k, n;
+	int first, rc = reader_strings(&pr->fr.r, scope, node, "the name of a client", &names);
+
+	for (i = 0; i < names.n && rc == 0; i++) {
+		if ((n = fleet_clients(f, names.v[i], &first)) == 0)
+			rc = noun_find(&pr->fr.r, f, NOUN_CLIENT, node->line, node->col, names.v[i], &first);
+		for (k = 0; k < n && rc == 0; k++) {
+			const struct client *c = &f->clients[first + (int)k];
+
+			if (c->exercise == NULL) {
+				rc = reader_fail(&pr->fr.r, node, "'%s' has no command that makes it connect, expected "
+				    "'exercise: { run: … }' at the client", c->name);
+				break;
+			}
+			x = mem_push(&s->exercises, &s->nexercises, sizeof(*x));
+			x->client = first + (int)k;
+			x->pos.line = node->line;
+			x->pos.col = node->col;
+			e = mem_push(&s->runs, &s->nruns, sizeof(*e));
+			e->kind = EDIT_RUN;
+			e->pos = x->pos;
+			e->mode = -1;
+			e->endpoint = NONE;
+			e->run = mem_strdup(c->exercise->run);
+			e->in = mem_strdup(c->exercise->in);
+			e->deadline_ms = c->exercise->deadline_ms;
+			/* It changes nothing of ours: there is nothing to undo; and a second time is no harm. */
+			e->read_only = e->idempotent = true;
+			indices_add(&e->on, c->exercise->on.n > 0 ? c->exercise->on.v[0] : c->host);
+			push_not_yet(pr, s, e->pos, c->exercise->not_yet);
+		}
+	}
+	strings_release(&names);
+	return rc;
+}
+
 static void
 push_excuse(struct step *s, int link, const char *reason)
 {
@@ -563,7 +607,7 @@ read_id(struct plan_reader *pr, const struct scope *scope, const struct node *no
 
 static const char *const step_keys[] = {
 	"id", "title", "row", "for", "certs", "trust", "dial", "accept", "present",
-	"drain", "run", "batch", "requires", "gate", "soak", "canary", "on-fault", "optional",
+	"drain", "run", "exercise", "batch", "requires", "gate", "soak", "canary", "on-fault", "optional",
 	"may-refuse", "reason", NULL
 };
 
@@ -594,8 +638,10 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 		return -1;
 	if ((v = node_get(node, "run")) != NULL && read_run(pr, scope, v, s) == -1)
 		return -1;
+	if ((v = node_get(node, "exercise")) != NULL && read_exercise(pr, scope, v, s) == -1)
+		return -1;
 	if (s->nmoves + s->nruns + s->ndrains == 0)
-		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run", s->id);
+		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run, exercise", s->id);
 	if ((v = node_get(node, "soak")) != NULL && reader_duration(r, scope, v, &s->soak_ms) == -1)
 		return -1;
 	s->on_fault = pr->p->on_fault;

@@ -8,6 +8,7 @@
  */
 #include "core/reading.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -401,6 +402,28 @@ put_depth(struct buf *out, const struct depth *d)
 	put_str(out, d->sha256, sizeof(d->sha256) - 1);
 }
 
+static void
+put_rehearsed(struct buf *out, const struct rehearsed *r)
+{
+	blob_put_int(out, r->verdict);
+	blob_put_int(out, r->dial);
+	blob_put_str(out, r->name);
+	blob_put_int(out, r->port);
+	blob_put_int(out, r->phase);
+	blob_put_str(out, r->why);
+	blob_put_str(out, r->remark);
+	blob_put_str(out, r->protocol);
+	blob_put_str(out, r->cipher);
+	blob_put_int(out, r->connections);
+	blob_put_int(out, r->reach_us);
+	blob_put_int(out, r->secure_us);
+	blob_put_int(out, r->login_us);
+	blob_put_int(out, r->took_us);
+	blob_put_int(out, r->at_ms);
+	blob_put_int(out, r->ran);
+	blob_put_str(out, r->says);
+}
+
 /* What has to be left out of the blob, or NULL. */
 static const char *
 too_much(const struct reading *r)
@@ -472,6 +495,9 @@ reading_encode(const struct reading *r, struct buf *out)
 		break;
 	case READING_CHECK:
 		blob_put_int(out, r->check_passed);
+		break;
+	case READING_REHEARSAL:
+		put_rehearsed(out, &r->rehearsed);
 		break;
 	}
 }
@@ -809,6 +835,37 @@ get_hba_seen(struct blob_reader *b, struct reading *r)
 	}
 }
 
+static void
+get_text(struct blob_reader *b, char *ret, size_t size_bytes)
+{
+	char *text = blob_str(b, size_bytes - 1);
+
+	(void)snprintf(ret, size_bytes, "%s", text == NULL ? "" : text);
+	free(text);
+}
+
+static void
+get_rehearsed(struct blob_reader *b, struct rehearsed *r)
+{
+	r->verdict = (enum verdict)get_enum(b, VERDICT_NAME + 1);
+	r->dial = (enum dial)get_enum(b, DIAL_UNKNOWN + 1);
+	get_text(b, r->name, sizeof(r->name));
+	r->port = (int)blob_int(b, 0, 65535);
+	r->phase = (enum rehearsal_phase)get_enum(b, REHEARSAL_THROUGH + 1);
+	get_text(b, r->why, sizeof(r->why));
+	get_text(b, r->remark, sizeof(r->remark));
+	get_text(b, r->protocol, sizeof(r->protocol));
+	get_text(b, r->cipher, sizeof(r->cipher));
+	r->connections = (int)blob_int(b, 0, 16);
+	r->reach_us = blob_int(b, -1, INT64_MAX);
+	r->secure_us = blob_int(b, -1, INT64_MAX);
+	r->login_us = blob_int(b, -1, INT64_MAX);
+	r->took_us = blob_int(b, 0, INT64_MAX);
+	r->at_ms = blob_int(b, 0, INT64_MAX);
+	r->ran = blob_bool(b);
+	get_text(b, r->says, sizeof(r->says));
+}
+
 int
 reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err *err)
 {
@@ -853,6 +910,9 @@ reading_decode(struct reading *ret, const void *p, size_t len_bytes, struct err 
 			break;
 		case READING_CHECK:
 			r.check_passed = blob_bool(&b);
+			break;
+		case READING_REHEARSAL:
+			get_rehearsed(&b, &r.rehearsed);
 			break;
 		}
 	}
@@ -928,6 +988,10 @@ reading_check(const struct reading *r, const struct fleet *fleet, struct err *er
 		break;
 	case READING_HOST:
 		if (check_index(r->subject, fleet->nhosts, "host", err) == -1)
+			return -1;
+		break;
+	case READING_REHEARSAL:
+		if (check_index(r->subject, fleet->nlinks, "link", err) == -1)
 			return -1;
 		break;
 	case READING_CHECK:

@@ -11,6 +11,7 @@
 #define BELAY_CORE_READING_H
 
 #include "core/fleet.h"
+#include "core/rehearsed.h"
 
 struct buf;
 struct err;
@@ -22,9 +23,10 @@ enum reading_kind {
 	READING_HOST,		/* what is written on a host: facets as configured */
 	READING_DISK,		/* what lies on the host of an endpoint beside what it serves */
 	READING_DEPTH,		/* which versions and ciphers an endpoint takes */
-	READING_CHECK		/* the outcome of a log, http or command check */
+	READING_CHECK,		/* the outcome of a log, http or command check */
+	READING_REHEARSAL	/* one new connection in a client's place; subject: the link */
 };
-#define READING_COUNT 7
+#define READING_COUNT 8
 
 enum outcome {
 	SAW,			/* conclusive */
@@ -263,6 +265,7 @@ struct reading {
 	bool	 clock_known;		/* HOST */
 	int64_t	 clock_ahead_s;		/* of the host's clock before belay's own; < 0: behind */
 	bool	 check_passed;	/* CHECK, with outcome SAW */
+	struct rehearsed rehearsed;	/* REHEARSAL; with SAW_NOT its verdict is UNKNOWN, and `why` is its own */
 };
 
 /*

@@ -6,6 +6,7 @@
 #define BELAY_CORE_REHEARSED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/attempt.h"
@@ -38,7 +39,12 @@ struct rehearsed {
 	int64_t	 reach_us, secure_us, login_us;
 	int64_t	 took_us;	/* all of it */
 	int64_t	 at_ms;		/* when it began, since 1970 */
+	bool	 ran;		/* the client's own runtime was run, too, and its verdict counts */
+	char	 says[256];	/* the first line of what it printed */
 };
+
+/* "tls+name, TLSv1.3, 12 ms", or "refused: …"; may hold remote bytes. */
+void	rehearsed_words(const struct rehearsed *, char *ret, size_t size_bytes);
 
 /* Does the client get in, as it means to: TLS at least where its mode insists on it, else anything? */
 bool	rehearsed_well(const struct rehearsed *);

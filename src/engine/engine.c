@@ -196,6 +196,8 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	const struct op *op;
 	struct err err;
 
+	if (fx->verb == OPV_APPLY && (fx->op == 0 || m->began_ms == 0))
+		m->began_ms = engine_now_ms(e);
 	/*
 	 * Going back needs no certificate material (the before-image has it all);
 	 * going forward does, and material_need() saw to it before.

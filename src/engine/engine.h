@@ -100,6 +100,13 @@ int	engine_ask(struct engine *, enum verb, int step, struct err *);
 int	engine_undo_down(struct engine *, int step, int until, struct err *);
 /* Waives a check of a step by its name, for good; noted in the journal. */
 int	engine_waive(struct engine *, int step, const char *check, const char *reason, struct err *);
+/*
+ * Vouches for what an attest check of the step asks (by its name, or by what it asks), or for a
+ * client whose evidence is `attest`; noted in the journal, by name, for good.  engine_attests():
+ * is anybody asked to, by that step?
+ */
+int	engine_attest(struct engine *, int step, const char *what, const char *reason, struct err *);
+bool	engine_attests(const struct engine *, int step, const char *what);
 /* Has the step a check of this name?  Those of what it activates are known once its operations are. */
 bool	engine_has_check(const struct engine *, int step, const char *check);
 /* The reason for which a check of a step was waived, or NULL. */

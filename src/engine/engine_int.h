@@ -93,6 +93,8 @@ struct step_memory {
 	char	**waived_guards, **waived_gates;	/* reasons, by check */
 	char	**keeps;	/* reasons, by op: an undo leaves what somebody else made of it */
 	struct pairs waived_standing;	/* name of a check of its activations (standing.h), reason */
+	int64_t	 began_ms;	/* when its first op was sent to be applied; 0: not by this console */
+	struct pairs attested;	/* name of an attest check, who and why */
 };
 
 struct asked {
@@ -325,6 +327,8 @@ int	engine_may_change(const struct engine *, struct err *);
 void	insist_replay(struct engine *, int step, const char *kind, const char *text);
 void	insist_undone(struct engine *, int step);	/* a step is restored */
 void	insist_forget(struct engine *);		/* of the whole run */
+/* Has somebody vouched for what the check asks? */
+bool	insist_attested(const struct engine *, int step, const struct check *, struct check_result *ret);
 void	insist_release(struct engine *, int step);
 
 int	past_note(struct engine *, int step, const char *kind, const char *text, struct err *);

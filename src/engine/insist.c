@@ -142,6 +142,110 @@ engine_waive(struct engine *e, int step, const char *check, const char *reason, 
 	return err_set(err, "step '%s' has no check '%s'", s->id, check);
 }
 
+/* ---- what a person vouches for ---- */
+
+static void
+put_attested(struct engine *e, int step, const char *check, const char *words)
+{
+	struct pairs *v = &e->memory[step].attested;
+	struct pair *p = NULL;
+	size_t i;
+
+	for (i = 0; i < v->n; i++)
+		if (strcmp(v->v[i].key, check) == 0)
+			p = &v->v[i];
+	if (p == NULL) {
+		p = mem_push(&v->v, &v->n, sizeof(*p));
+		p->key = mem_strdup(check);
+	}
+	put(e, &p->value, words);
+}
+
+/* The step's attest check of that name, or that asks for just that; or NULL. */
+static const struct check *
+attest_check(const struct step *s, const char *name, size_t len)
+{
+	const struct check *c;
+	size_t i;
+
+	for (i = 0; i < s->nrequires + s->ngates; i++) {
+		c = i < s->nrequires ? &s->requires[i] : &s->gates[i - s->nrequires];
+		if (c->kind == CHECK_ATTEST && ((strlen(c->name) == len && strncmp(c->name, name, len) == 0) ||
+		    (c->text != NULL && strlen(c->text) == len && strncmp(c->text, name, len) == 0)))
+			return c;
+	}
+	return NULL;
+}
+
+/* The client of that name whose evidence is somebody's word, or NONE. */
+static int
+attest_client(const struct fleet *f, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < f->nclients; i++)
+		if (f->clients[i].evidence == EVIDENCE_ATTEST && strlen(f->clients[i].name) == len &&
+		    strncmp(f->clients[i].name, name, len) == 0)
+			return (int)i;
+	return NONE;
+}
+
+static void
+vouch(struct engine *e, int step, const char *name, size_t len, const char *words)
+{
+	const struct check *c = attest_check(&e->plan->steps[step], name, len);
+	int client = attest_client(e->fleet, name, len);
+
+	if (c != NULL)
+		put_attested(e, step, c->name, words);
+	if (client != NONE)
+		board_vouch(e->board, client, words);
+}
+
+int
+engine_attest(struct engine *e, int step, const char *name, const char *reason, struct err *err)
+{
+	size_t len = strlen(name);
+	char *words;
+	int rc;
+
+	if (insistible(e, step, reason, err) != 0)
+		return -1;
+	if (attest_check(&e->plan->steps[step], name, len) == NULL && attest_client(e->fleet, name, len) == NONE)
+		return err_set(err, "nobody is asked to vouch for '%s': step '%s' has no attest check of that name, and there is "
+		    "no client of it with 'evidence: attest'", name, e->plan->steps[step].id);
+	words = mem_printf("%s: %s", e->who, reason);
+	rc = note(e, step, "attest", name, words, err);
+	if (rc == 0)
+		vouch(e, step, name, len, words);
+	free(words);
+	engine_dirty(e);
+	engine_arm(e);
+	return rc;
+}
+
+bool
+engine_attests(const struct engine *e, int step, const char *what)
+{
+	return attest_check(&e->plan->steps[step], what, strlen(what)) != NULL ||
+	    attest_client(e->fleet, what, strlen(what)) != NONE;
+}
+
+bool
+insist_attested(const struct engine *e, int step, const struct check *c, struct check_result *ret)
+{
+	const struct pairs *v = &e->memory[step].attested;
+	size_t i;
+
+	for (i = 0; c->kind == CHECK_ATTEST && i < v->n; i++)
+		if (strcmp(v->v[i].key, c->name) == 0) {
+			ret->judgement = CHECK_PASS;
+			(void)snprintf(ret->why, sizeof(ret->why), "attested by %s", v->v[i].value);
+			return true;
+		}
+	return false;
+}
+
 const char *
 engine_waiver(const struct engine *e, int step, const char *check)
 {
@@ -249,6 +353,9 @@ insist_replay(struct engine *e, int step, const char *kind, const char *text)
 		if (strncmp(text, name, n) == 0 && text[n] == ':')
 			put_back(guard ? &m->waived_guards[k] : &m->waived_gates[k], text, n);
 	}
+	/* What is vouched for may have a colon in it. */
+	for (colon = strchr(text, ':'); strcmp(kind, "attest") == 0 && colon != NULL; colon = strchr(colon + 1, ':'))
+		vouch(e, step, text, (size_t)(colon - text), colon + 1 + (colon[1] == ' '));
 	n = strcspn(text, ":");
 	if (strcmp(kind, "waive") == 0 && standing_is_name(e->fleet, text, n))
 		put_back(standing_slot(m, text, n), text, n);
@@ -281,6 +388,7 @@ forget_step(struct engine *e, int step)
 	forget(m->waived_gates, e->plan->steps[step].ngates);
 	forget(m->keeps, m->ops.n);
 	pairs_release(&m->waived_standing);
+	pairs_release(&m->attested);
 }
 
 /* The undo that it was for has ended: the next one asks anew. */
@@ -298,6 +406,8 @@ insist_forget(struct engine *e)
 
 	for (i = 0; e->plan != NULL && i < e->plan->nsteps; i++)
 		forget_step(e, (int)i);
+	for (i = 0; e->board != NULL && i < e->fleet->nclients; i++)
+		board_vouch(e->board, (int)i, NULL);
 }
 
 void

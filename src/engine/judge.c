@@ -139,18 +139,26 @@ ask_for(struct engine *e, struct judging *j, const struct check *c, size_t i, in
 		watch_soon(e, READING_SERVED, w.endpoint, now_ms);
 	if (w.census)
 		watch_soon(e, READING_CENSUS, w.endpoint, now_ms);
-	if (c->kind == CHECK_CENSUS)
-		for (k = 0; k < e->fleet->nlinks; k++)
-			if (e->fleet->links[k].endpoint == c->endpoint &&
-			    (host = link_host(e->fleet, &e->fleet->links[k])) != NONE)
-				watch_soon(e, READING_HOST, host, now_ms);
+	for (k = 0; c->kind == CHECK_CENSUS && k < e->fleet->nlinks; k++) {
+		const struct link *l = &e->fleet->links[k];
+
+		if (l->endpoint != c->endpoint || (host = link_host(e->fleet, l)) == NONE)
+			continue;
+		watch_soon(e, READING_HOST, host, now_ms);
+		if (e->fleet->clients[l->client].evidence == EVIDENCE_REHEARSAL)
+			watch_soon(e, READING_REHEARSAL, (int)k, now_ms);
+	}
 	if (w.settings)
 		watch_soon(e, READING_SETTINGS, w.endpoint, now_ms);
 	if (w.host != NONE)
 		watch_soon(e, READING_HOST, w.host, now_ms);
-	if (w.own && j->own[i].id == 0)
-		j->own[i].id = workers_check(e->workers, c, host_of_check(e, c),
-		    j->step_ms, CHECK_DEADLINE_MS);
+	if (w.own && j->own[i].id == 0) {
+		struct check asked = *c;
+
+		if (c->kind == CHECK_REHEARSAL)
+			asked.known = board_dial_known(e->board, c->link);
+		j->own[i].id = workers_check(e->workers, &asked, host_of_check(e, c), j->step_ms, CHECK_DEADLINE_MS);
+	}
 }
 
 /* The first check that stands in the way, in words. */
@@ -174,14 +182,14 @@ say_why(const struct check *checks, const struct check_result *results, size_t n
 static bool
 stood(const struct check_result *r)
 {
-	return r->judgement == CHECK_PASS || r->judgement == CHECK_WAIVED;
+	return r->judgement == CHECK_PASS || r->judgement == CHECK_WAIVED || r->judgement == CHECK_NOT_TRIED;
 }
 
 /* A check that did not pass may be waived. */
 static void
 count_one(const char *waived, struct check_result *r, size_t *passed, size_t *failed)
 {
-	if (r->judgement != CHECK_PASS && waived != NULL) {
+	if (r->judgement != CHECK_PASS && r->judgement != CHECK_NOT_TRIED && waived != NULL) {
 		r->judgement = CHECK_WAIVED;
 		(void)snprintf(r->why, sizeof(r->why), "waived: %s", waived);
 	}
@@ -208,8 +216,11 @@ judge_one(struct engine *e, struct judging *j, int64_t now_ms)
 			if (checks[i].kind == CHECK_CANARY)
 				canaries_check(e, j->step, &checks[i], j->since_ms, j->soaking, &results[i]);
 			else
-				check_judge(&checks[i], e->fleet, e->board,
-				    j->own[i].have ? &j->own[i].reading : NULL, j->since_ms, &results[i]);
+				check_judge(&checks[i], e->fleet, e->board, j->own[i].have ? &j->own[i].reading : NULL,
+				    /* Who was made to come came while it was being applied. */
+				    checks[i].kind == CHECK_SEEN && j->purpose != JUDGE_GUARD && m->began_ms > 0 ?
+				    m->began_ms : j->since_ms, &results[i]);
+			(void)insist_attested(e, j->step, &checks[i], &results[i]);
 			count_one(waived[i], &results[i], &passed, &failed);
 			others++;
 			if (ask_now && (j->soaking || !stood(&results[i])))

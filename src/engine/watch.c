@@ -20,6 +20,7 @@
 #define DISK_EVERY_MS		60000
 #define DEPTH_EVERY_MS		(INT64_C(6) * 3600 * 1000)	/* and where the certificate is another */
 #define DEPTH_AFTER_MS		5000	/* not at the very start, when everything is asked */
+#define REHEARSE_EVERY_MS	120000
 #define PROBE_DEADLINE_MS	8000
 #define DEPTH_DEADLINE_MS	20000
 #define LOST_AGAIN_MS		1000
@@ -39,6 +40,8 @@ every(const struct engine *e, enum reading_kind kind)
 		return DISK_EVERY_MS;
 	case READING_DEPTH:
 		return DEPTH_EVERY_MS;
+	case READING_REHEARSAL:
+		return REHEARSE_EVERY_MS;
 	case READING_SETTINGS:
 	case READING_CHECK:
 		break;
@@ -97,13 +100,24 @@ watch_init(struct engine *e)
 	}
 	for (i = 0; i < f->nhosts; i++)
 		add(e, READING_HOST, (int)i, !files_on[i]);
+	for (i = 0; i < f->nlinks; i++)
+		add(e, READING_REHEARSAL, (int)i, !link_rehearsable(f, (int)i));
 	free(files_on);
 }
 
 static void
 ask(struct engine *e, struct slot *s, int64_t now_ms)
 {
-	s->id = workers_probe(e->workers, s->kind, s->subject, s->kind == READING_DEPTH ? DEPTH_DEADLINE_MS : PROBE_DEADLINE_MS);
+	if (s->kind == READING_REHEARSAL) {
+		struct check c = { .kind = CHECK_REHEARSAL, .endpoint = NONE, .link = s->subject, .host = NONE,
+			.accept = ACCEPT_UNKNOWN, .dial = DIAL_UNKNOWN, .trust = NONE, .cert = NONE };
+
+		c.known = board_dial_known(e->board, s->subject);
+		s->id = workers_check(e->workers, &c, link_host(e->fleet, &e->fleet->links[s->subject]), 0,
+		    PROBE_DEADLINE_MS);
+	} else
+		s->id = workers_probe(e->workers, s->kind, s->subject, s->kind == READING_DEPTH ? DEPTH_DEADLINE_MS :
+		    PROBE_DEADLINE_MS);
 	s->asked_ms = now_ms;
 	s->due_ms = now_ms + s->every_ms;
 }

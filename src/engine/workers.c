@@ -97,6 +97,11 @@ workers_logs_in_by(const struct workers *ws, size_t worker, int secret)
 		    dials_from(ws, worker, (int)i))))
 			return true;
 	}
+	/* Rehearsals log in as the probe, from the hosts of the clients. */
+	for (i = 0; i < fleet->nlinks; i++)
+		if (fleet->endpoints[fleet->links[i].endpoint].probe_secret == secret && link_rehearsable(fleet, (int)i) &&
+		    workers_of_host(ws, link_host(fleet, &fleet->links[i])) == worker)
+			return true;
 	return false;
 }
 
@@ -268,6 +273,8 @@ workers_check(struct workers *ws, const struct check *check, int host, int64_t s
 	size_t worker = host == NONE && check->endpoint != NONE ? workers_of_endpoint(ws, check->endpoint) :
 	    workers_of_host(ws, host);
 
+	/* Not sent; what the answer is held against. */
+	m.what = check->kind == CHECK_REHEARSAL ? check->link : NONE;
 	check_encode(check, &blob);
 	m.blob = buf_take(&blob, &m.blob_len);
 	return workers_ask(ws, worker, &m, deadline_ms);

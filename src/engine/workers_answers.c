@@ -65,6 +65,7 @@ take_reading(struct worker *w, const struct message *m, struct err *err)
 	struct reading r;
 	struct question *q;
 	int64_t now = wall_ms();
+	bool rehearsal;
 	int expected;
 
 	if (answered(w, m, &q, err) == -1)
@@ -73,11 +74,13 @@ take_reading(struct worker *w, const struct message *m, struct err *err)
 		return 0;
 	if (reading_decode(&r, m->blob, m->blob_len, err) == -1)
 		return -1;
-	expected = q->kind == MSG_CHECK ? READING_CHECK : q->what;
-	/* A check has no subject of its own: the console knows what it asked. */
-	if (q->kind == MSG_CHECK)
+	rehearsal = q->kind == MSG_CHECK && q->what != NONE;
+	expected = rehearsal ? READING_REHEARSAL : q->kind == MSG_CHECK ? READING_CHECK : q->what;
+	/* Another check has no subject of its own: the console knows what it asked. */
+	if (q->kind == MSG_CHECK && !rehearsal)
 		r.subject = 0;
-	if ((int)r.kind != expected || (q->kind == MSG_PROBE && r.subject != q->subject)) {
+	if ((int)r.kind != expected || (q->kind == MSG_PROBE && r.subject != q->subject) ||
+	    (rehearsal && r.subject != q->what)) {
 		reading_release(&r);
 		return err_set(err, "a reading that was not asked for");
 	}

@@ -161,16 +161,18 @@ static void
 files_came(void *arg, op_lookup *lookup, void *lookup_arg, const char *why)
 {
 	struct rehearsal *r = arg;
-	struct dialling_to_be to_be = { r->as.to_be, NULL, 0 };
+	struct dialling_to_be to_be = { r->as.to_be, NULL, 0, false };
 	rehearsal_read_done *done = r->read_done;
 
 	r->reading = NULL;
 	if (why == NULL) {
 		if (r->as.cert != NONE)
 			to_be.ca = hostops_ca_of(r->set->hostops, r->as.cert, &to_be.ca_len);
+		to_be.lands = r->as.lands;
 		dialling_release(&r->says);
 		dialling_read(&r->says, r->set->fleet, r->as.link, r->as.dial, &to_be, lookup, lookup_arg);
-		if (r->as.cert != NONE && to_be.ca == NULL && r->says.ca_why == NULL && r->says.ca_path != NULL) {
+		if (r->as.cert != NONE && to_be.ca == NULL && r->says.ca_why == NULL && r->says.ca_path != NULL &&
+		    !(r->as.lands && r->says.ca != NULL)) {
 			free(r->says.ca);
 			r->says.ca = NULL;
 			r->says.ca_why = mem_printf("the CA of '%s' that it will hold is not known here yet",

@@ -24,6 +24,7 @@
 #ifndef BELAY_REMOTE_REHEARSE_H
 #define BELAY_REMOTE_REHEARSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/dialling.h"
@@ -53,13 +54,14 @@ struct rehearsals {		/* what they share; must outlive them */
  * link: dialled from a host of the fleet (link_host()).
  * dial: the mode where no file of the client's host says it, or DIAL_UNKNOWN.
  * to_be, cert: as it would be after a step, or DIAL_UNKNOWN, NONE: the mode that the
- * step writes, and the cert whose CA the file will hold.
+ * step writes, and the cert whose CA the file will hold; lands: only where there is none yet.
  */
 struct rehearsal_as {
 	int	 link;
 	enum dial dial;
 	enum dial to_be;
 	int	 cert;
+	bool	 lands;
 };
 struct rehearsal *rehearsal_new(const struct rehearsals *, const struct rehearsal_as *);
 void	rehearsal_free(struct rehearsal *);	/* NULL is fine; its calls end without answers */

@@ -244,7 +244,7 @@ take_fleet(struct worker *w, const struct message *m)
 	w->probes = probes_new(&probes);
 	hostops.probes = w->probes;
 	w->hostops = hostops_new(&hostops);
-	w->canary_set = (struct rehearsals){ .loop = &w->loop, .fleet = w->fleet, .hostops = w->hostops,
+	w->rehearsals = (struct rehearsals){ .loop = &w->loop, .fleet = w->fleet, .hostops = w->hostops,
 		.session = worker_session, .secret = worker_secret, .redis_name = w->redis_name, .made = worker_made, .arg = w };
 	mem_wipe(hostops.key, sizeof(hostops.key));
 	wire_fleet_release(&f);

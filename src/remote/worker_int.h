@@ -17,6 +17,7 @@
 #include "core/buf.h"
 #include "remote/canary.h"
 #include "remote/hostops.h"
+#include "remote/rehearse.h"
 #include "wire/wire.h"
 
 struct err;
@@ -62,8 +63,8 @@ struct worker {
 	char	*ssh_config;
 	struct probes *probes;
 	struct hostops *hostops;
+	struct rehearsals rehearsals;
 	struct job *jobs;
-	struct rehearsals canary_set;
 	char	 redis_name[40];	/* of connections in a client's place; the same in all workers */
 	struct canary_run **canaries;	/* by link; NULL: none */
 };

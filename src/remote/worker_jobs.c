@@ -8,8 +8,11 @@
 #include <time.h>
 
 #include "core/err.h"
+#include "core/fill.h"
 #include "core/mem.h"
+#include "core/text.h"
 #include "remote/canary.h"
+#include "remote/errand.h"
 #include "remote/probe.h"
 #include "remote/worker_int.h"
 
@@ -33,6 +36,9 @@ struct job {
 	struct probe *probe;
 	struct hostop *hostop;
 	struct check check;		/* CHECK: lives as long as its probe */
+	struct rehearsal *rehearsal;	/* CHECK of that kind: likewise */
+	struct rehearsed rehearsed;	/* what came of it, while the client's own runtime is run */
+	struct errand *errand;
 	struct wire_op order;		/* OP: likewise */
 	struct wire_lease lease;	/* LEASE */
 	struct canary_run *canary;	/* CANARY: of its worker; NULL: not begun */
@@ -90,6 +96,8 @@ job_free(struct job *j)
 		j->next->prev = j->prev;
 	if (j->kind == MSG_CHECK)
 		check_release(&j->check);
+	errand_cancel(j->errand);
+	rehearsal_free(j->rehearsal);
 	if (j->kind == MSG_OP)
 		wire_op_release(&j->order);
 	free(j);
@@ -164,10 +172,13 @@ job_read(void *arg, struct reading *r)
 static void
 job_saw_nothing(struct job *j, const char *why)
 {
-	struct reading r = { .kind = j->kind == MSG_CHECK ? READING_CHECK : (enum reading_kind)j->what,
-		.outcome = SAW_NOT };
+	bool rehearsal = j->kind == MSG_CHECK && j->check.kind == CHECK_REHEARSAL;
+	struct reading r = { .kind = rehearsal ? READING_REHEARSAL : j->kind == MSG_CHECK ? READING_CHECK :
+		(enum reading_kind)j->what, .outcome = SAW_NOT };
 
-	r.subject = j->kind == MSG_CHECK ? 0 : j->subject;
+	r.subject = rehearsal ? j->check.link : j->kind == MSG_CHECK ? 0 : j->subject;
+	r.rehearsed.verdict = VERDICT_UNKNOWN;
+	r.rehearsed.reach_us = r.rehearsed.secure_us = r.rehearsed.login_us = -1;
 	r.census.connections_total = -1;
 	r.why = mem_strdup(why);
 	job_read(j, &r);
@@ -345,6 +356,133 @@ op_secret(const struct worker *w, const struct op *op, size_t n, int *ret)
 	return true;
 }
 
+/* ---- rehearsals ---- */
+
+#define REHEARSE_DIAL_MS	5000	/* after which a client is said to hang */
+#define REHEARSE_ASIDE_MS	2500	/* that a hanging one may take longer, to be told from a host that does not answer */
+#define REHEARSE_OUTPUT_MAX	((size_t)16 << 10)
+
+static void
+rehearsal_over(struct job *j)
+{
+	const struct rehearsed *res = &j->rehearsed;
+	struct reading r = { .kind = READING_REHEARSAL, .subject = j->check.link };
+
+	r.rehearsed = *res;
+	r.at_ms = res->at_ms;
+	r.took_ms = wall_ms() - res->at_ms;
+	r.outcome = res->verdict == VERDICT_UNKNOWN ? SAW_NOT : SAW;
+	if (r.outcome == SAW_NOT)
+		r.why = mem_strdup(res->why[0] == '\0' ? "no reason" : res->why);
+	job_read(j, &r);
+}
+
+/* What the client's own runtime makes of it counts before what belay made of it in its place. */
+static void
+rehearsal_ran(void *arg, struct errand_result *e)
+{
+	struct job *j = arg;
+	struct rehearsed *r = &j->rehearsed;
+	const struct bedit *own = j->worker->fleet->links[j->check.link].rehearse;
+	char line[256];
+
+	j->errand = NULL;
+	(void)errand_first_line(e, line, sizeof(line));
+	(void)snprintf(r->says, sizeof(r->says), "%s", line);
+	if (!e->ended || e->status == 126 || e->status == 127) {
+		/* It could not be run: that is nothing about the client, but what was asked for is missing. */
+		r->verdict = VERDICT_UNKNOWN;
+		(void)snprintf(r->why, sizeof(r->why), "its own rehearsal cannot be run: %.300s", e->ended ? line : e->why);
+	} else if (e->status != 0 || (own->expect != NULL && strstr(buf_str(e->out), own->expect) == NULL)) {
+		r->ran = true;
+		r->verdict = VERDICT_REFUSED;
+		if (e->status != 0)
+			(void)snprintf(r->why, sizeof(r->why), "its own rehearsal ended with %d: %.256s", e->status, line);
+		else
+			(void)snprintf(r->why, sizeof(r->why), "its own rehearsal does not say '%.200s'", own->expect);
+	} else
+		r->ran = true;
+	rehearsal_over(j);
+}
+
+static int64_t
+rehearsal_left(const struct job *j)
+{
+	int64_t left = job_left_ms(j) - REHEARSE_ASIDE_MS;
+
+	return left > REHEARSE_DIAL_MS ? REHEARSE_DIAL_MS : left < 1 ? 1 : left;
+}
+
+/* The command with the mode and the CA file in it that the settings come to. */
+static int
+own_command(const struct job *j, struct buf *out, struct err *err)
+{
+	const struct link *l = &j->worker->fleet->links[j->check.link];
+	struct fill fill = { .dial = dial_word(j->rehearsed.dial), .ca_file = l->trust_file, .cert = NONE };
+	int flags = 0;
+
+	if (l->rehearse->in != NULL) {
+		buf_puts(out, "cd ");
+		text_shell_quote(out, l->rehearse->in);
+		buf_puts(out, " && { ");
+	}
+	if (fill_text(out, &fill, l->rehearse->run, FILL_COMMAND, &flags, err) != 0)
+		return -1;
+	if (l->rehearse->in != NULL)
+		buf_puts(out, "\n}");
+	return 0;
+}
+
+static void
+rehearsal_dialled(void *arg, const struct rehearsed *res)
+{
+	struct job *j = arg;
+	const struct link *l = &j->worker->fleet->links[j->check.link];
+	struct buf command;
+	struct err err;
+	int host;
+
+	j->rehearsed = *res;
+	/* It knows the settings as they are, and no others; and where belay's own stand-in is refused, nothing can better it. */
+	if (l->rehearse == NULL || j->check.dial != DIAL_UNKNOWN || j->check.trust != NONE ||
+	    res->verdict <= VERDICT_HANGS || res->dial == DIAL_UNKNOWN) {
+		rehearsal_over(j);
+		return;
+	}
+	buf_init(&command, 0);
+	host = l->rehearse->on.n > 0 ? l->rehearse->on.v[0] : link_host(j->worker->fleet, l);
+	if (own_command(j, &command, &err) == 0)
+		j->errand = errand_run(worker_session(j->worker, host), buf_str(&command), REHEARSE_OUTPUT_MAX,
+		    l->rehearse->deadline_ms > 0 && l->rehearse->deadline_ms < job_left_ms(j) ? l->rehearse->deadline_ms :
+		    job_left_ms(j), rehearsal_ran, j);
+	buf_release(&command);
+	if (j->errand != NULL)
+		return;
+	j->rehearsed.verdict = VERDICT_UNKNOWN;
+	(void)snprintf(j->rehearsed.why, sizeof(j->rehearsed.why), "its own rehearsal: %.400s", err.msg);
+	rehearsal_over(j);
+}
+
+static void
+rehearsal_knows(void *arg, const char *why)
+{
+	struct job *j = arg;
+
+	if (why != NULL)
+		job_saw_nothing(j, why);
+	else
+		(void)rehearsal_dial(j->rehearsal, rehearsal_left(j), rehearsal_dialled, j);
+}
+
+static void
+rehearsal_begin(struct job *j)
+{
+	struct rehearsal_as as = { j->check.link, j->check.known, j->check.dial, j->check.trust, j->check.lands };
+
+	j->rehearsal = rehearsal_new(&j->worker->rehearsals, &as);
+	rehearsal_read(j->rehearsal, job_left_ms(j), rehearsal_knows, j);
+}
+
 static void
 canary_begin_job(struct job *j)
 {
@@ -355,7 +493,7 @@ canary_begin_job(struct job *j)
 		*run = NULL;
 	}
 	if (*run == NULL)
-		*run = canary_run_new(&j->worker->canary_set, j->subject, (enum dial)j->what, &j->terms);
+		*run = canary_run_new(&j->worker->rehearsals, j->subject, (enum dial)j->what, &j->terms);
 	j->canary = *run;
 	canary_run_ask(*run, job_flew, j);
 }
@@ -383,7 +521,9 @@ job_begin(struct job *j)
 		canary_begin_job(j);
 		return;
 	}
-	if (j->kind == MSG_CHECK)
+	if (j->kind == MSG_CHECK && j->check.kind == CHECK_REHEARSAL)
+		rehearsal_begin(j);
+	else if (j->kind == MSG_CHECK)
 		j->probe = probe_check(w->probes, &j->check, j->since_ms, job_left_ms(j), job_read, j);
 	else
 		j->probe = probe_endpoint(w->probes, (enum reading_kind)j->what, j->subject, job_left_ms(j), job_read, j);
@@ -415,6 +555,20 @@ take_probe(struct worker *w, const struct message *m)
 		probe_of_endpoint(j, m->subject);
 }
 
+/* Without its password a rehearsal shows the way as well: no host is asked for one that this worker has nothing to do with. */
+static void
+take_rehearsal(struct job *j)
+{
+	const struct fleet *f = j->worker->fleet;
+	int secret = f->endpoints[f->links[j->check.link].endpoint].probe_secret;
+
+	if (!link_rehearsable(f, j->check.link))
+		job_saw_nothing(j, "nothing can be rehearsed there, by the fleet file");
+	else if (secret == NONE || f->secrets[secret].source != SECRET_HOST_ENV ||
+	    !worker_owns(j->worker, f->secrets[secret].host) || !secret_awaited(j, secret))
+		job_begin(j);
+}
+
 static void
 take_check(struct worker *w, const struct message *m)
 {
@@ -430,13 +584,17 @@ take_check(struct worker *w, const struct message *m)
 		c.host = m->subject;
 	if ((c.host != NONE && !worker_has(w, c.host, w->fleet->nhosts)) ||
 	    (c.endpoint != NONE && !worker_has(w, c.endpoint, w->fleet->nendpoints)) ||
-	    (c.link != NONE && !worker_has(w, c.link, w->fleet->nlinks))) {
+	    (c.link != NONE && !worker_has(w, c.link, w->fleet->nlinks)) ||
+	    (c.trust != NONE && !worker_has(w, c.trust, w->fleet->ncerts)) ||
+	    (c.kind == CHECK_REHEARSAL && !worker_has(w, c.link, w->fleet->nlinks))) {
 		check_release(&c);
 		return;
 	}
 	j = job_new(w, m);
 	j->check = c;
-	if (c.endpoint != NONE && c.kind == CHECK_SETTING)
+	if (c.kind == CHECK_REHEARSAL)
+		take_rehearsal(j);
+	else if (c.endpoint != NONE && c.kind == CHECK_SETTING)
 		probe_of_endpoint(j, c.endpoint);
 	else
 		job_begin(j);

@@ -238,12 +238,35 @@ of_another(const struct run *r, int step, const char *check)
 	return false;
 }
 
+/* What is vouched for, where the step asks for it; a client once, at the first step. */
+static bool
+attest_of(struct run *r, int step)
+{
+	const char *const *what = r->options->attest;
+	const struct drive *d = r->arg;
+	struct err err;
+	int i;
+
+	for (; what != NULL && *what != NULL; what++) {
+		for (i = 0; i <= d->target && !engine_attests(r->engine, i, *what); i++)
+			continue;
+		if ((i > d->target || engine_attests(r->engine, step, *what)) &&
+		    engine_attest(r->engine, step, *what, r->options->reason, &err) != 0) {
+			drive_fail(r, err.msg, "", "", EXIT_ERROR);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool
 waive_of(struct run *r, int step)
 {
 	const char *const *waive = r->options->waive;
 	struct err err;
 
+	if (!attest_of(r, step))
+		return false;
 	for (; waive != NULL && *waive != NULL; waive++)
 		if (!of_another(r, step, *waive) && engine_waive(r->engine, step, *waive, r->options->reason, &err) != 0) {
 			drive_fail(r, err.msg, "", "", EXIT_ERROR);

@@ -114,6 +114,48 @@ logins_of_link(const struct engine *e, int link, int64_t now_ms)
 }
 
 static json_t *
+milliseconds(int64_t us)
+{
+	return us < 0 ? json_null() : json_real((double)us / 1000);
+}
+
+/* One new connection in the client's place: what came of it, and where that disagrees with the rest. */
+static json_t *
+rehearsed_object(const struct engine *e, int link, int64_t now_ms)
+{
+	const struct rehearsed *r;
+	struct rehearsal_view v;
+	json_t *o;
+
+	board_rehearsed(engine_board(e), link, now_ms, engine_stale_ms(e, READING_CENSUS),
+	    engine_stale_ms(e, READING_REHEARSAL), &v);
+	if (v.reading == NULL && v.words[0] == '\0')
+		return json_null();
+	o = json_object();
+	put(o, "words", words(v.words));
+	put(o, "finding", v.finding[0] == '\0' ? json_null() : words(v.finding));
+	put(o, "fresh", json_boolean(v.fresh));
+	if (v.reading == NULL)
+		return o;
+	r = &v.reading->rehearsed;
+	put(o, "verdict", words(verdict_word(r->verdict)));
+	put(o, "dial", words(dial_word(r->dial)));
+	put(o, "name", words(r->name));
+	put(o, "port", json_integer(r->port));
+	put(o, "protocol", r->protocol[0] == '\0' ? json_null() : words(r->protocol));
+	put(o, "cipher", r->cipher[0] == '\0' ? json_null() : words(r->cipher));
+	put(o, "why", r->why[0] == '\0' ? json_null() : words(r->why));
+	put(o, "remark", r->remark[0] == '\0' ? json_null() : words(r->remark));
+	put(o, "connect_ms", milliseconds(r->reach_us));
+	put(o, "tls_ms", milliseconds(r->secure_us));
+	put(o, "login_ms", milliseconds(r->login_us));
+	put(o, "took_ms", milliseconds(r->took_us));
+	put(o, "own_runtime", r->ran ? words(r->says) : json_null());
+	put(o, "age_s", age(now_ms, v.reading->at_ms));
+	return o;
+}
+
+static json_t *
 link_object(const struct engine *e, int link, int64_t now_ms)
 {
 	const struct fleet *f = engine_fleet(e);
@@ -142,6 +184,8 @@ link_object(const struct engine *e, int link, int64_t now_ms)
 	put(o, "protocol", words(v.protocol));
 	put(o, "cipher", words(v.cipher));
 	put(o, "why", v.why[0] == '\0' ? json_null() : words(v.why));
+	put(o, "rehearsed", rehearsed_object(e, link, now_ms));
+	put(o, "attested", words(board_vouched(engine_board(e), l->client)));
 	return o;
 }
 

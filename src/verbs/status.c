@@ -136,6 +136,27 @@ show_findings(const struct engine *e, int endpoint, int64_t now_ms)
 	strings_release(&found);
 }
 
+/* One new connection in each client's place, where it says something that the sessions do not. */
+static void
+show_rehearsed(const struct engine *e, int64_t now_ms)
+{
+	const struct fleet *f = engine_fleet(e);
+	struct rehearsal_view v;
+	bool begun = false;
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++) {
+		board_rehearsed(engine_board(e), (int)i, now_ms, engine_stale_ms(e, READING_CENSUS),
+		    engine_stale_ms(e, READING_REHEARSAL), &v);
+		if (v.words[0] == '\0')
+			continue;
+		if (!begun)
+			out("\nREHEARSED (a new connection in the client's place)\n");
+		begun = true;
+		out("%s: %s\n", f->links[i].name, v.finding[0] != '\0' ? v.finding : v.words);
+	}
+}
+
 static void
 show_endpoints(const struct engine *e, int64_t now_ms)
 {
@@ -261,6 +282,7 @@ turn(struct run *r)
 		json_status(e);
 	else {
 		show_links(e, now_ms);
+		show_rehearsed(e, now_ms);
 		show_endpoints(e, now_ms);
 		show_strings(e);
 		show_steps(e);

@@ -32,6 +32,7 @@ struct verb_options {
 	const char *yes_environment;	/* --yes=ENVIRONMENT */
 	const char *reason;
 	const char *const *waive;	/* names of checks; ends with NULL */
+	const char *const *attest;	/* what is vouched for; ends with NULL */
 	const char *const *keep;	/* HOST:PATH; ends with NULL */
 };
 

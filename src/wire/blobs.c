@@ -28,6 +28,10 @@ check_encode(const struct check *c, struct buf *out)
 	blob_put_int(out, c->link);
 	blob_put_int(out, c->host);
 	blob_put_int(out, c->accept);
+	blob_put_int(out, c->dial);
+	blob_put_int(out, c->known);
+	blob_put_int(out, c->trust);
+	blob_put_int(out, c->lands);
 	blob_put_int(out, c->proto_min);
 	blob_put_str(out, c->cipher);
 	blob_put_str(out, c->setting);
@@ -56,6 +60,10 @@ check_decode(struct check *ret, const void *p, size_t len_bytes, struct err *err
 	c.link = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX - 1);
 	c.host = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX - 1);
 	c.accept = (enum accept)blob_int(&r, 0, ACCEPT_UNKNOWN);
+	c.dial = (enum dial)blob_int(&r, 0, DIAL_UNKNOWN);
+	c.known = (enum dial)blob_int(&r, 0, DIAL_UNKNOWN);
+	c.trust = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX - 1);
+	c.lands = blob_bool(&r);
 	c.proto_min = (enum proto)blob_int(&r, 0, PROTO_TLS1_3);
 	c.cipher = blob_str(&r, CHECK_STRING_MAX);
 	c.setting = blob_str(&r, CHECK_STRING_MAX);

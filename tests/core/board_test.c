@@ -144,6 +144,24 @@ feed_host(struct world *w, int host, int64_t at_ms, enum facet facet, int subjec
 	board_feed(w->b, &r);
 }
 
+static void
+feed_rehearsal(struct world *w, int link, int64_t at_ms, enum verdict verdict, const char *why)
+{
+	struct reading r = { .kind = READING_REHEARSAL, .subject = link, .at_ms = at_ms, .outcome = SAW };
+
+	r.rehearsed.verdict = verdict;
+	r.rehearsed.dial = DIAL_VERIFY_FULL;
+	r.rehearsed.connections = 1;
+	r.rehearsed.at_ms = at_ms;
+	r.rehearsed.took_us = 12000;
+	(void)snprintf(r.rehearsed.why, sizeof(r.rehearsed.why), "%s", why);
+	if (verdict == VERDICT_UNKNOWN) {
+		r.outcome = SAW_NOT;
+		r.why = mem_strdup(why);
+	}
+	board_feed(w->b, &r);
+}
+
 static enum link_state
 state_at(struct world *w, int64_t now_ms)
 {
@@ -701,7 +719,21 @@ forcing_needs_everybody_seen_on_tls_within_the_window(void **state)
 	w->f->clients[0].evidence = EVIDENCE_ATTEST;
 	assert_int_equal(judged(w, c, AT, "vouch"), CHECK_INCONCLUSIVE);
 	w->f->clients[0].evidence = EVIDENCE_REHEARSAL;
-	assert_int_equal(judged(w, c, AT, "rehearsal"), CHECK_INCONCLUSIVE);
+	assert_int_equal(judged(w, c, AT, "was not rehearsed yet"), CHECK_INCONCLUSIVE);
+	feed_rehearsal(w, 0, AT - 1, VERDICT_NAME, "");
+	assert_int_equal(judged(w, c, AT, "was not rehearsed yet"), CHECK_INCONCLUSIVE);
+	feed_rehearsal(w, 0, AT, VERDICT_UNKNOWN, "no way");
+	assert_int_equal(judged(w, c, AT, "could not be tried: no way"), CHECK_INCONCLUSIVE);
+	feed_rehearsal(w, 0, AT + 1, VERDICT_PLAINTEXT, "the endpoint offers no tls");
+	assert_int_equal(judged(w, c, AT, "web on web-1: rehearsed: plaintext"), CHECK_FAIL);
+	feed_rehearsal(w, 0, AT + 2, VERDICT_TLS, "");
+	(void)judged(w, c, AT, NULL);
+	{
+		struct check_result r;
+
+		check_judge(c, w->f, w->b, NULL, AT, &r);
+		assert_null(strstr(r.why, "rehears"));
+	}
 }
 
 static void
@@ -907,6 +939,106 @@ only_what_was_issued_last_is_taken_for_it(void **state)
 	assert_int_equal(result.judgement, CHECK_PASS);
 }
 
+static const char *
+finding_at(struct world *w, int64_t now_ms)
+{
+	static struct rehearsal_view v;
+
+	board_rehearsed(w->b, 0, now_ms, 5000, 60000, &v);
+	return v.finding;
+}
+
+static void
+a_rehearsal_that_disagrees_with_the_sessions_is_a_finding(void **state)
+{
+	struct world *w = *state;
+	struct rehearsal_view v;
+
+	board_rehearsed(w->b, 0, 1000, 5000, 60000, &v);
+	assert_string_equal(v.words, "");
+	assert_null(v.reading);
+	feed_census(w, 1000, SAW, 3, 0);
+	feed_rehearsal(w, 0, 1000, VERDICT_NAME, "");
+	board_rehearsed(w->b, 0, 1000, 5000, 60000, &v);
+	assert_string_equal(v.words, "tls+name, 12 ms");
+	assert_true(v.fresh);
+	/* Healthy now, broken at the next reconnect. */
+	feed_rehearsal(w, 0, 1001, VERDICT_REFUSED, "certificate verify failed");
+	assert_string_equal(finding_at(w, 1001), "its sessions go on, and a new connection is refused: certificate verify failed");
+	feed_rehearsal(w, 0, 1002, VERDICT_HANGS, "no answer");
+	assert_string_equal(finding_at(w, 1002), "its sessions go on, and a new connection hangs: no answer");
+	feed_rehearsal(w, 0, 1003, VERDICT_PLAINTEXT, "the endpoint offers no tls");
+	assert_string_equal(finding_at(w, 1003), "set to verify-full, and a new connection is plaintext: the endpoint offers no tls");
+	feed_census(w, 1004, SAW, 0, 2);
+	feed_rehearsal(w, 0, 1004, VERDICT_NAME, "");
+	assert_string_equal(finding_at(w, 1004), "set to verify-full, by which a new connection is tls+name; "
+	    "2 sessions are still on plaintext: not restarted, or not reconnected");
+	/* An old one says nothing any more, and one that could not be tried never did. */
+	assert_string_equal(finding_at(w, 70000), "");
+	feed_rehearsal(w, 0, 1005, VERDICT_UNKNOWN, "host 'web-1' does not know the name");
+	board_rehearsed(w->b, 0, 1005, 5000, 60000, &v);
+	assert_string_equal(v.words, "not tried: host 'web-1' does not know the name");
+	assert_string_equal(v.finding, "");
+	assert_false(v.fresh);
+}
+
+static void
+a_check_rests_on_the_rehearsal_that_was_made_for_it(void **state)
+{
+	struct world *w = *state;
+	struct check c = { .kind = CHECK_REHEARSAL, .link = 0, .endpoint = 0, .host = NONE, .trust = NONE,
+		.dial = DIAL_UNKNOWN, .known = DIAL_UNKNOWN };
+	struct reading own = { .kind = READING_REHEARSAL, .outcome = SAW };
+	struct check_result r;
+
+	check_judge(&c, w->f, w->b, NULL, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_PENDING);
+	own.rehearsed.verdict = VERDICT_PLAINTEXT;
+	own.rehearsed.dial = DIAL_PREFER;
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_FAIL);
+	/* Before a step it is enough that it gets what its mode insists on. */
+	c.dial = DIAL_PREFER;
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_PASS);
+	c.dial = own.rehearsed.dial = DIAL_VERIFY_FULL;
+	own.rehearsed.verdict = VERDICT_REFUSED;
+	(void)strcpy(own.rehearsed.why, "certificate verify failed");
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_FAIL);
+	assert_non_null(strstr(r.why, "dialling verify-full"));
+	assert_non_null(strstr(r.why, "certificate verify failed"));
+	/* What cannot be tried is nobody's pass: of a written check inconclusive. */
+	own.outcome = SAW_NOT;
+	own.why = mem_strdup("no way to the host");
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_INCONCLUSIVE);
+	c.implied = true;
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_NOT_TRIED);
+	free(own.why);
+}
+
+static void
+somebodys_word_counts_for_whom_it_was_given(void **state)
+{
+	struct world *w = *state;
+	struct check c = { .kind = CHECK_ATTEST, .link = 0, .endpoint = 0, .host = NONE };
+	struct check_result r;
+
+	check_judge(&c, w->f, w->b, NULL, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_INCONCLUSIVE);
+	board_vouch(w->b, w->f->links[0].client, "ann@bastion: seen in its own log");
+	check_judge(&c, w->f, w->b, NULL, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_PASS);
+	assert_non_null(strstr(r.why, "ann@bastion: seen in its own log"));
+	c.link = NONE;
+	check_judge(&c, w->f, w->b, NULL, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_INCONCLUSIVE);
+	board_vouch(w->b, w->f->links[0].client, NULL);
+	assert_null(board_vouched(w->b, w->f->links[0].client));
+}
+
 int
 main(void)
 {
@@ -935,6 +1067,9 @@ main(void)
 		T(plaintext_is_refused_only_when_it_was_tried_and_refused),
 		T(flipped_link_needs_a_session_on_tls_and_none_on_plaintext),
 		T(verdict_of_every_accept_and_dial),
+		T(a_rehearsal_that_disagrees_with_the_sessions_is_a_finding),
+		T(a_check_rests_on_the_rehearsal_that_was_made_for_it),
+		T(somebodys_word_counts_for_whom_it_was_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

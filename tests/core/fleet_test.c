@@ -467,7 +467,7 @@ what_is_not_built_is_noted(void **state)
 	};
 	static const char *const wanted[][6] = {
 		{ "'cluster'", "'object'", "'setting'", "'pods'", "'unit'", NULL },
-		{ "'helm'", "'managed'", "'command'", "'exercise'", "'url'", NULL },
+		{ "'helm'", "'managed'", "'command'", "'cluster'", "'url'", NULL },
 	};
 	struct fleet *f;
 	size_t i, k, n;

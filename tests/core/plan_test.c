@@ -219,6 +219,7 @@ the_compose_plan_in_short(void **state)
 	    "pool-leg [2]: pgbouncer -> postgres dials verify-ca, trusts internal\n"
 	    "   trust pgbouncer -> postgres 0\n"
 	    "   dial pgbouncer -> postgres 4\n"
+	    "   ? rehearsal of pgbouncer -> postgres as verify-ca\n"
 	    "   = written pgbouncer -> postgres\n"
 	    "   = sessions of pgbouncer -> postgres\n"
 	    "pool-both [3]: pgbouncer accepts both\n"
@@ -227,6 +228,7 @@ the_compose_plan_in_short(void **state)
 	    "flip-api-pg [4]: api -> pgbouncer dials verify-full, trusts internal, soak 600 s\n"
 	    "   trust api -> pgbouncer 0\n"
 	    "   dial api -> pgbouncer 5\n"
+	    "   ? rehearsal of api -> pgbouncer as verify-full\n"
 	    "   = written api -> pgbouncer\n"
 	    "   = sessions of api -> pgbouncer\n"
 	    "flip-web-pg [4]: web -> pgbouncer dials verify-full, trusts internal, soak 600 s\n";
@@ -235,6 +237,7 @@ the_compose_plan_in_short(void **state)
 	    "   trust telpro -> redis 0\n"
 	    "   dial telpro -> redis 5\n"
 	    "   ? can-tls telpro -> redis\n"
+	    "   ? rehearsal of telpro -> redis as verify-full\n"
 	    "   = written telpro -> redis\n"
 	    "   = sessions of telpro -> redis\n"
 	    "   = log of redis (written)\n"
@@ -442,17 +445,21 @@ selectors_expand_in_the_fleets_order(void **state)
 	    "row 3+1 web -> pgbouncer dials allow\n"
 	    "a-1 [0]: web -> pgbouncer dials require\n"
 	    "   dial web -> pgbouncer 3\n"
+	    "   ? rehearsal of web -> pgbouncer as require\n"
 	    "   = written web -> pgbouncer\n"
 	    "   = sessions of web -> pgbouncer\n"
 	    "a-2 [0]: web -> pgbouncer dials require\n"
 	    "   dial web -> pgbouncer 3\n"
+	    "   ? rehearsal of web -> pgbouncer as require\n"
 	    "   = written web -> pgbouncer\n"
 	    "   = sessions of web -> pgbouncer\n"
 	    "b-pgbouncer [1]: pgbouncer -> postgres dials prefer\n"
 	    "   dial pgbouncer -> postgres 2\n"
+	    "   ? rehearsal of pgbouncer -> postgres as prefer\n"
 	    "   = written pgbouncer -> postgres\n"
 	    "c [2]: web -> pgbouncer dials allow\n"
 	    "   dial web -> pgbouncer 1\n"
+	    "   ? rehearsal of web -> pgbouncer as allow\n"
 	    "   = written web -> pgbouncer\n");
 }
 
@@ -519,8 +526,13 @@ evidence_decides_what_shows_a_dial(void **state)
 	assert_int_equal(s->gates[0].kind, CHECK_DIAL_SET);
 	assert_int_equal(s->gates[0].dial, DIAL_REQUIRE);
 	assert_int_equal(s->gates[1].kind, CHECK_REHEARSAL);
-	assert_non_null(s->gates[1].not_yet);
+	assert_int_equal(s->gates[1].dial, DIAL_UNKNOWN);
+	assert_null(s->gates[1].not_yet);
 	assert_null(s->not_yet);
+	/* And whatever shows it afterwards, it is tried before. */
+	assert_int_equal(s->requires[0].kind, CHECK_REHEARSAL);
+	assert_int_equal(s->requires[0].dial, DIAL_REQUIRE);
+	assert_int_equal(s->requires[0].trust, NONE);
 	plan_free(p);
 	fleet_free(f);
 }

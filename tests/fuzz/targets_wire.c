@@ -169,6 +169,16 @@ seeds_reading(take_seed *take, void *arg)
 		case READING_CHECK:
 			r.check_passed = true;
 			break;
+		case READING_REHEARSAL:
+			r.rehearsed.verdict = VERDICT_REFUSED;
+			r.rehearsed.dial = DIAL_VERIFY_FULL;
+			r.rehearsed.port = 6432;
+			(void)strcpy(r.rehearsed.name, "db.internal");
+			(void)strcpy(r.rehearsed.why, "certificate verify failed");
+			r.rehearsed.connections = 1;
+			r.rehearsed.reach_us = 900;
+			r.rehearsed.secure_us = r.rehearsed.login_us = -1;
+			break;
 		}
 		reading_encode(&r, &b);
 		take(arg, b.data, b.len);

@@ -145,7 +145,7 @@ rehearse_as(const struct rehearsal_as *as, int64_t deadline_ms)
 static struct rehearsed
 rehearse(int link, int64_t deadline_ms)
 {
-	struct rehearsal_as as = { link, DIAL_UNKNOWN, DIAL_UNKNOWN, NONE };
+	struct rehearsal_as as = { link, DIAL_UNKNOWN, DIAL_UNKNOWN, NONE, false };
 
 	return rehearse_as(&as, deadline_ms);
 }
@@ -240,7 +240,7 @@ what_verifies_is_the_file_on_the_clients_host(void **state)
 static void
 one_that_was_read_goes_on_by_what_it_read_until_it_is_read_again(void **state)
 {
-	struct rehearsal_as as = { LINK_POSTGRES, DIAL_UNKNOWN, DIAL_UNKNOWN, NONE };
+	struct rehearsal_as as = { LINK_POSTGRES, DIAL_UNKNOWN, DIAL_UNKNOWN, NONE, false };
 	struct rehearsal *r = rehearsal_new(&set, &as);
 	struct wish w;
 
@@ -401,7 +401,7 @@ nothing_listening_is_refused_and_a_stopped_server_hangs(void **state)
 static void
 settings_that_say_nothing_give_nothing_and_those_to_be_are_tried_in_their_place(void **state)
 {
-	struct rehearsal_as as = { LINK_POSTGRES, DIAL_UNKNOWN, DIAL_VERIFY_FULL, 0 };
+	struct rehearsal_as as = { LINK_POSTGRES, DIAL_UNKNOWN, DIAL_VERIFY_FULL, 0, false };
 	struct rehearsed r;
 	char *pem;
 
@@ -566,7 +566,7 @@ what_is_rehearsed_is_what_the_truth_table_says(void **state)
 		const char *name;
 		enum anchor anchor;
 	} files[] = { { NULL, ANCHOR_NONE }, { "ca", ANCHOR_ISSUER }, { "otherca", ANCHOR_OTHER } };
-	struct rehearsal_as as = { LINK_POSTGRES, DIAL_UNKNOWN, DIAL_UNKNOWN, NONE };
+	struct rehearsal_as as = { LINK_POSTGRES, DIAL_UNKNOWN, DIAL_UNKNOWN, NONE, false };
 	size_t p, k;
 	int d, v, cells = 0, differ = 0;
 

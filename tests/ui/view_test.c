@@ -43,6 +43,7 @@ note(const struct wishes *wishes)
 				f.waiting = w->step;
 			break;
 		case WISH_WAIVE:
+		case WISH_ATTEST:
 		case WISH_KEEP:
 			buf_printf(&trace, "waive %s/%s because %s", f.plan->steps[w->step].id, w->text, w->more);
 			break;
