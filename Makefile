@@ -533,6 +533,7 @@ ifeq ($(SAN),1)
 BUILD ?= build-san
 MODE_CFLAGS = -O1 -g -fno-omit-frame-pointer -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all
 MODE_LDFLAGS = -pie -fsanitize=address,undefined
+SLOW_TESTS = -x 3
 else
 BUILD ?= build
 MODE_CFLAGS = -O2 -g $(HARDEN_CFLAGS)
@@ -706,13 +707,13 @@ setup:
 # Tests
 
 check-built: all tests
-	@tests/run -b $(BUILD) $(TEST_BIN) $(SHELL_TESTS) $(E2E)
+	@tests/run $(SLOW_TESTS) -b $(BUILD) $(TEST_BIN) $(SHELL_TESTS) $(E2E)
 
 unit: $(TEST_BIN)
-	@tests/run -b $(BUILD) $(TEST_BIN)
+	@tests/run $(SLOW_TESTS) -b $(BUILD) $(TEST_BIN)
 
 e2e: all tools
-	@tests/run -b $(BUILD) $(E2E)
+	@tests/run $(SLOW_TESTS) -b $(BUILD) $(E2E)
 
 have-cmocka:
 	@[ "$(HAVE_CMOCKA)" = yes ] || { echo 'the tests need cmocka (Debian libcmocka-dev,' \

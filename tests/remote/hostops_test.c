@@ -788,6 +788,8 @@ by_value(const char *run, const char *undo, const char *value)
 {
 	with_files(run, undo);
 	w.order.op.by_value = true;
+	free(w.order.op.observe);
+	free(w.order.op.value);
 	w.order.op.observe = mem_strdup("cat t/mode; echo beside >&2");
 	w.order.op.value = mem_strdup(value);
 }

@@ -257,10 +257,12 @@ start_says(const char *name, const char *const argv[])
 {
 	time_t end = time(NULL) + 20;
 	struct timespec t = { 0, 10000000 };
+	char log[64];
 	pid_t pid;
 	int status;
 
-	(void)unlink(servers_path(&sv, mem_printf("%s.log", name)));	/* a few bytes for the test's life */
+	(void)snprintf(log, sizeof(log), "%s.log", name);
+	(void)unlink(servers_path(&sv, log));
 	pid = servers_spawn(&sv, name, argv);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (time(NULL) > end) {
@@ -270,7 +272,7 @@ start_says(const char *name, const char *const argv[])
 		}
 		(void)nanosleep(&t, NULL);
 	}
-	return keep(servers_read(&sv, mem_printf("%s.log", name)));
+	return keep(servers_read(&sv, log));
 }
 
 static const char *
