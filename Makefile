@@ -168,6 +168,7 @@ REMOTE_SRC = \
 	src/remote/pq.c \
 	src/remote/resp.c \
 	src/remote/look.c \
+	src/remote/environ.c \
 	src/remote/errand.c \
 	src/remote/follow.c \
 	src/remote/loginwatch.c \
@@ -340,6 +341,7 @@ TESTS = \
 	remote/probe \
 	remote/probe_check \
 	remote/logins \
+	remote/environ \
 	remote/probe_hostile \
 	remote/matrix \
 	remote/statement \

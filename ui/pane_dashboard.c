@@ -671,6 +671,8 @@ detail_link(struct page *p, const struct scene *s, int link)
 	}
 	if (lv.why[0] != '\0')
 		page_wrap(p, 2, look.role, lv.why);
+	if (lv.started[0] != '\0')
+		page_wrap(p, 2, ROLE_WARN, lv.started);
 	board_rehearsed(s->board, link, s->now_ms, s->stale_ms[READING_CENSUS], s->stale_ms[READING_REHEARSAL], &rv);
 	if (rv.words[0] != '\0') {
 		page_line(p);

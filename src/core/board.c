@@ -628,6 +628,28 @@ say_successors(const struct board *b, int link, int64_t now_ms, struct link_view
 		    "plaintext only is served", dial_word(v->dial));
 }
 
+/* Is one of its processes what another file, or an older one, made it? */
+static void
+started_otherwise(const struct board *b, int link, struct link_view *v)
+{
+	int host = link_host(b->fleet, &b->fleet->links[link]);
+	const struct reading *r = host == NONE ? NULL : board_reading(b, READING_HOST, host);
+	const char *command = NULL;
+	size_t i, k;
+
+	for (i = 0; r != NULL && i < r->nstarted; i++) {
+		if (r->started[i].link != link || r->started[i].differs == NULL)
+			continue;
+		for (k = 0; k < r->nsockets && command == NULL; k++)
+			if (r->sockets[k].pid == r->started[i].pid)
+				command = r->sockets[k].command;
+		(void)snprintf(v->started, sizeof(v->started), "process %ld (%s) was started with another %s than is written on '%s': "
+		    "not restarted since, or set elsewhere", r->started[i].pid, command == NULL ? "?" : command,
+		    r->started[i].differs, b->fleet->hosts[host].name);
+		return;
+	}
+}
+
 void
 board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, struct link_view *v)
 {
@@ -641,6 +663,7 @@ board_link(const struct board *b, int link, int64_t now_ms, int64_t stale_ms, st
 
 	memset(v, 0, sizeof(*v));
 	configured_dial(b, link, v);
+	started_otherwise(b, link, v);
 	v->verifies = verifies(e->kind, l, v->dial);
 	v->path_proven = path_proven(b, l->endpoint, now_ms, stale_ms, not_proven, sizeof(not_proven));
 	if (served != NULL && served->served.tls == LEG_OPEN) {

@@ -122,6 +122,8 @@ struct link_view {
 	bool	 path_proven;
 	/* "nothing", "the chain", "chain and name" by dial and driver (attempt.h); NULL: it is not known how it dials. */
 	const char *verifies;
+	/* "process 12 (web) was started with another DB_SSLMODE than its file has now …", or ""; may hold remote bytes */
+	char	 started[256];
 	const char *protocol, *cipher;	/* negotiated by belay's own handshake, or NULL */
 	char	 why[256];	/* for UNKNOWN, STALE, and PLAINTEXT/TLS: what is missing */
 };

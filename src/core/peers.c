@@ -28,7 +28,7 @@ peers_command(const struct fleet *f, int host, struct buf *out)
 
 	if (!dials_from(f, host))
 		return false;
-	(void)buf_puts(out, "date +%s; command -v ss >/dev/null 2>&1 || exit 0; ss -Htnp state established '( ");
+	(void)buf_puts(out, "date +%s; command -v ss >/dev/null 2>&1 || exit 0; peers=$(ss -Htnp state established '( ");
 	for (i = 0; i < f->nendpoints; i++) {
 		const struct endpoint *e = &f->endpoints[i];
 
@@ -37,7 +37,7 @@ peers_command(const struct fleet *f, int host, struct buf *out)
 		if (e->port_tls != 0 && e->port_tls != e->port_plain)
 			(void)buf_printf(out, "%sdport = :%d", n++ > 0 ? " or " : "", e->port_tls);
 	}
-	(void)buf_printf(out, " )' 2>/dev/null | head -n %d", READING_SOCKETS_MAX);
+	(void)buf_printf(out, " )' 2>/dev/null | head -n %d)\nprintf '%%s\\n' \"$peers\"", READING_SOCKETS_MAX);
 	return n > 0;
 }
 

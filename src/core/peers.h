@@ -17,7 +17,10 @@
 
 #define PEERS_BYTES_MAX	((size_t)64 << 10)
 
-/* The command, for sh; false: nobody of the fleet dials from there. */
+/* The processes of what was printed, a number a line; for what is added to the command. */
+#define PEERS_PIDS "printf '%s\\n' \"$peers\" | sed -n 's/^[^=]*pid=\\([0-9]*\\).*/\\1/p'"
+
+/* The command, for sh, which leaves in $peers what it printed; false: nobody of the fleet dials from there. */
 bool	peers_command(const struct fleet *, int host, struct buf *out);
 /*
  * What it printed, into the reading of a host; now_s: belay's own clock when it came.

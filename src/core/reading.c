@@ -140,6 +140,9 @@ reading_release(struct reading *r)
 		free(r->sockets[i].command);
 	}
 	free(r->sockets);
+	for (i = 0; i < r->nstarted; i++)
+		free(r->started[i].differs);
+	free(r->started);
 	for (i = 0; i < r->nstrings; i++) {
 		free(r->strings[i].file);
 		free(r->strings[i].variable);
@@ -353,6 +356,12 @@ put_sockets(struct buf *out, const struct reading *r)
 		blob_put_int(out, r->sockets[i].to_port);
 		put_str(out, r->sockets[i].command, READING_SHORT_MAX);
 		blob_put_int(out, r->sockets[i].pid);
+	}
+	n = put_count(out, r->nstarted, READING_STARTED_MAX);
+	for (i = 0; i < n; i++) {
+		blob_put_int(out, r->started[i].link);
+		blob_put_int(out, r->started[i].pid);
+		put_str(out, r->started[i].differs, READING_SHORT_MAX);
 	}
 	blob_put_int(out, r->clock_known);
 	blob_put_int(out, r->clock_ahead_s);
@@ -735,6 +744,15 @@ get_sockets(struct blob_reader *b, struct reading *r)
 		r->sockets[i].command = blob_str(b, READING_SHORT_MAX);
 		r->sockets[i].pid = (long)blob_int(b, 0, INT32_MAX);
 	}
+	n = get_count(b, READING_STARTED_MAX, 24);
+	if (n > 0)
+		r->started = mem_array(n, sizeof(*r->started));
+	r->nstarted = n;
+	for (i = 0; i < n && !b->bad; i++) {
+		r->started[i].link = get_index(b, 0);
+		r->started[i].pid = (long)blob_int(b, 0, INT32_MAX);
+		r->started[i].differs = blob_str(b, READING_SHORT_MAX);
+	}
 	r->clock_known = blob_bool(b);
 	r->clock_ahead_s = blob_int(b, -INT32_MAX, INT32_MAX);
 }
@@ -1017,6 +1035,9 @@ reading_check(const struct reading *r, const struct fleet *fleet, struct err *er
 			return -1;
 	for (i = 0; i < r->nfacets; i++)
 		if (check_facet(&r->facets[i], fleet, err) == -1)
+			return -1;
+	for (i = 0; i < r->nstarted; i++)
+		if (check_index(r->started[i].link, fleet->nlinks, "link", err) == -1)
 			return -1;
 	for (i = 0; i < r->nhba; i++)
 		if (check_index(r->hba[i].endpoint, fleet->nendpoints, "endpoint", err) == -1)

@@ -41,6 +41,7 @@ enum outcome {
 #define READING_WHO_MAX		64	/* names among them */
 #define READING_COMPLAINTS_MAX	16
 #define READING_SOCKETS_MAX	256
+#define READING_STARTED_MAX	64
 #define READING_PAIRS_MAX	256
 #define READING_LINKS_MAX	FLEET_ITEMS_MAX
 #define READING_FACETS_MAX	1024
@@ -107,6 +108,12 @@ struct socket_seen {		/* an established connection to an endpoint's port, by the
 	int	 port, to_port;
 	char	*command;	/* NULL: the host does not tell whose it is */
 	long	 pid;
+};
+
+struct started {			/* a process that dials: what it was started with, against the files of its host */
+	int	 link;
+	long	 pid;
+	char	*differs;	/* the variables that have another value there, or NULL: none */
 };
 
 struct straggler {		/* a session worth naming: plaintext, or undeclared */
@@ -262,6 +269,8 @@ struct reading {
 	struct depth depth;
 	struct socket_seen *sockets;	/* HOST; at most READING_SOCKETS_MAX */
 	size_t	 nsockets;
+	struct started *started;	/* HOST; at most READING_STARTED_MAX */
+	size_t	 nstarted;
 	bool	 clock_known;		/* HOST */
 	int64_t	 clock_ahead_s;		/* of the host's clock before belay's own; < 0: behind */
 	bool	 check_passed;	/* CHECK, with outcome SAW */

@@ -11,6 +11,7 @@
 
 #include "pki/digest.h"
 #include "remote/become.h"
+#include "remote/environ.h"
 #include "remote/hostcall.h"
 #include "remote/hostops.h"
 
@@ -104,6 +105,7 @@ struct hostop {
 	int64_t	 began;
 	struct errand *errand;		/* who holds which connection there, once the files are read */
 	struct reading reading;		/* meanwhile */
+	struct environ environ;		/* what is written on the host, for its processes to be asked */
 	/* a secret */
 	hostop_secret *secret;
 	int	 which;

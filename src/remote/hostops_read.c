@@ -149,8 +149,10 @@ peers_came(void *arg, struct errand_result *result)
 
 	memset(&h->reading, 0, sizeof(h->reading));
 	h->errand = NULL;
-	if (result->ended && result->status == 0 && !result->out->over)
+	if (result->ended && result->status == 0 && !result->out->over) {
 		peers_read(&r, buf_str(result->out), result->out->len, wall_ms() / 1000);
+		environ_read(&r, h->set->c.fleet, &h->environ, buf_str(result->out));
+	}
 	give(h, &r);
 }
 
@@ -162,6 +164,7 @@ ask_peers(struct hostop *h, struct reading *r)
 
 	buf_init(&command, 0);
 	if (left > 0 && peers_command(h->set->c.fleet, h->host, &command)) {
+		environ_command(&command, PEERS_PIDS, &h->environ);
 		h->reading = *r;
 		h->errand = errand_run(h->set->c.session(h->set->c.arg, h->host), buf_str(&command), PEERS_BYTES_MAX,
 		    left < PEERS_DEADLINE_MS ? left : PEERS_DEADLINE_MS, peers_came, h);
@@ -192,6 +195,7 @@ read_all(struct hostop *h)
 		facets_seen(&r, h->set->c.fleet, h->host, lookup, ca_of, &l);
 		strings_seen(&r, h->set->c.fleet, h->host, lookup, &l);
 		hba_step_seen(&r, h->set->c.fleet, h->host, lookup, &l);
+		environ_written(&h->environ, h->set->c.fleet, h->host, lookup, &l);
 		ask_peers(h, &r);
 		return;
 	}
@@ -257,6 +261,7 @@ hostop_free_places(struct hostop *h)
 		free(h->places[i].why);
 	}
 	free(h->places);
+	environ_release(&h->environ);
 }
 
 struct hostop *

@@ -184,6 +184,7 @@ link_object(const struct engine *e, int link, int64_t now_ms)
 	put(o, "protocol", words(v.protocol));
 	put(o, "cipher", words(v.cipher));
 	put(o, "why", v.why[0] == '\0' ? json_null() : words(v.why));
+	put(o, "started_otherwise", v.started[0] == '\0' ? json_null() : words(v.started));
 	put(o, "rehearsed", rehearsed_object(e, link, now_ms));
 	put(o, "attested", words(board_vouched(engine_board(e), l->client)));
 	return o;

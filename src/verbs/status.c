@@ -88,6 +88,10 @@ show_links(const struct engine *e, int64_t now_ms)
 			text_age(old, sizeof(old), now_ms - v.at_ms);
 		pad(&b, old, 7);
 		seen_as(&b, &v);
+		if (v.started[0] != '\0') {
+			(void)buf_puts(&b, "; ");
+			pad(&b, v.started, 0);
+		}
 		while (b.len > 0 && b.data[b.len - 1] == ' ')
 			b.data[--b.len] = '\0';
 		(void)buf_putc(&b, '\n');

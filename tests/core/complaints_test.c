@@ -62,12 +62,12 @@ a_line_may_come_in_pieces_and_is_told_once(void **state)
 
 	(void)state;
 	complaints_feed(c, KEY, 60, 1000);
-	complaints_feed(c, KEY + 60, strlen(KEY) - 60, 1001);
+	complaints_feed(c, &KEY[60], strlen(KEY) - 60, 1001);
 	feed(c, 1002, KEY);
 	/* What was half read is forgotten. */
 	complaints_feed(c, KEY, 90, 1003);
 	complaints_gap(c);
-	complaints_feed(c, KEY + 90, strlen(KEY) - 90, 1004);
+	complaints_feed(c, &KEY[90], strlen(KEY) - 90, 1004);
 	said = told(c, 2000);
 	assert_int_equal(said.ncomplaints, 1);
 	assert_int_equal(said.complaints[0].count, 2);

@@ -572,7 +572,7 @@ certificates_may_be_installed_already_and_renewed(void **state)
 	char *fleet = read_file("plans/box.fleet.yaml"), *text = read_file("plans/renew-leaf.plan.yaml");
 	struct posture at;
 	struct fleet *f;
-	struct plan *p;
+	struct plan *p = NULL;
 	struct err err;
 	size_t i, k;
 
