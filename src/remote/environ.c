@@ -107,26 +107,35 @@ environ_release(struct environ *e)
 void
 environ_command(struct buf *out, const char *pids, const struct environ *e)
 {
+	struct buf names, any;
 	size_t i, k, n = 0;
 
 	if (e->n == 0)
 		return;
-	(void)buf_printf(out, "\nfor p in $( { %s\n} | sort -un | head -n %d); do\n"
-	    "{ cat \"/proc/$p/environ\" >/dev/null; } 2>/dev/null || continue\nfor n in", pids, PROCESSES_MAX);
+	buf_init(&names, 0);
+	buf_init(&any, 0);
 	for (i = 0; i < e->n && n < NAMES_MAX; i++) {
 		for (k = 0; k < i && strcmp(e->v[k].name, e->v[i].name) != 0; k++)
 			;
-		if (k < i)
-			continue;
-		(void)buf_printf(out, " %s", e->v[i].name);
-		n++;
+		if (k == i) {
+			(void)buf_printf(&names, "%s%s", n > 0 ? " " : "", e->v[i].name);
+			(void)buf_printf(&any, "%s%s", n > 0 ? "|" : "", e->v[i].name);
+			n++;
+		}
 	}
-	/* A value may hold newlines: they and the NULs that part variables change places meanwhile. */
-	(void)buf_puts(out, "; do\n"
-	    "s=$(tr '\\n\\0' '\\0\\n' <\"/proc/$p/environ\" | grep -a \"^$n=\" | head -n 1 | wc -c)\n"
-	    "if [ \"$s\" -gt 0 ]; then\n"
+	/*
+	 * A value may hold newlines: they and the NULs that part variables change places meanwhile.  Most
+	 * processes have none of the names; that is found out first, since all else costs the host more.
+	 */
+	(void)buf_printf(out, "\nnames='%s'\nfor p in $( { %s\n} | sort -un | head -n %d); do\n"
+	    "tr '\\n\\0' '\\0\\n' 2>/dev/null <\"/proc/$p/environ\" | grep -qE \"^(%s)=\" || continue\n"
+	    "for n in $names; do\n"
+	    "if tr '\\n\\0' '\\0\\n' <\"/proc/$p/environ\" | grep -q \"^$n=\"; then\n"
 	    "s=$(tr '\\n\\0' '\\0\\n' <\"/proc/$p/environ\" | sed -n \"s/^$n=//p\" | head -n 1 | tr -d '\\n' | tr '\\0' '\\n' | sha256sum)\n"
-	    "echo \"environ $p $n ${s%% *}\"\nelse echo \"environ $p $n -\"; fi\ndone\ndone 2>/dev/null");
+	    "echo \"environ $p $n ${s%%%% *}\"\nelse echo \"environ $p $n -\"; fi\ndone\ndone 2>/dev/null",
+	    buf_str(&names), pids, PROCESSES_MAX, buf_str(&any));
+	buf_release(&any);
+	buf_release(&names);
 }
 
 /* Is it a process that the link's sessions come from? */
