@@ -84,7 +84,7 @@ workers_logs_in_by(const struct workers *ws, size_t worker, int secret)
 	for (i = 0; i < fleet->nhosts; i++)
 		if (fleet->hosts[i].become_password == secret)
 			return true;
-	/* A connection in a client's place is made from the client's host. */
+	/* A connection in a client's place, a rehearsal or a canary's, is made from the client's host. */
 	for (i = 0; i < fleet->nlinks; i++)
 		if (fleet->endpoints[fleet->links[i].endpoint].probe_secret == secret &&
 		    link_host(fleet, &fleet->links[i]) != NONE &&
@@ -97,11 +97,6 @@ workers_logs_in_by(const struct workers *ws, size_t worker, int secret)
 		    dials_from(ws, worker, (int)i))))
 			return true;
 	}
-	/* Rehearsals log in as the probe, from the hosts of the clients. */
-	for (i = 0; i < fleet->nlinks; i++)
-		if (fleet->endpoints[fleet->links[i].endpoint].probe_secret == secret && link_rehearsable(fleet, (int)i) &&
-		    workers_of_host(ws, link_host(fleet, &fleet->links[i])) == worker)
-			return true;
 	return false;
 }
 

@@ -13,6 +13,9 @@ link="api -> pgbouncer"
 canary_plan() {
 	api=$dir/hosts/api/srv/voiceai
 	bouncer=$dir/hosts/db/srv/voiceai/run
+	# The logins at the pooler are counted; belay's own rehearsals of its links would be among them.
+	sed '/^    kind: pgbouncer$/a\    cannot-see: { rehearsed: "its logins are counted" }' "$dir/fleet.yaml" >"$dir/canary.fleet.yaml"
+	fleet=$dir/canary.fleet.yaml
 	plan=$dir/canary.yaml
 	cat >"$plan" <<-END
 	belay: plan/1
@@ -93,10 +96,9 @@ is_well() {
 	made=$(($(logins_from_api) - before))
 	line "$link" | grep -q "^  well .*, 0 hung; p50 [0-9.]* m\?s, p99 [0-9.]* m\?s" || return 1
 	line "$link" | grep -q "breach" && return 1
-	# One every 500 ms, the held session anew, the link's own rehearsals after each change, and no
-	# more: at twice the rate there would be as many again.
+	# One every 500 ms, the held session anew, and no more.
 	echo "$made logins in $took ms"
-	[ "$made" -ge 4 ] && [ "$made" -le $((took / 500 + 10)) ]
+	[ "$made" -ge 4 ] && [ "$made" -le $((took / 500 + 4)) ]
 }
 
 in_the_journal() {
