@@ -526,22 +526,6 @@ certificate_on_disk(const char *text, size_t len_bytes, char ret_sha256[65], int
 	return rc == 0 ? 0 : err_set(err, "this is no certificate in PEM, or a damaged one");
 }
 
-static char *
-name_text(const X509_NAME *name)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *data, *s;
-	long len;
-
-	if (bio == NULL)
-		abort();
-	(void)X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
-	len = BIO_get_mem_data(bio, &data);
-	s = mem_strndup(data == NULL ? "" : data, len > (long)TEXT_MAX ? TEXT_MAX : len > 0 ? (size_t)len : 0);
-	BIO_free(bio);
-	return s;
-}
-
 /* Names and addresses, with commas. */
 static char *
 names_text(const X509 *x)
@@ -583,8 +567,8 @@ certificate_look(const char *pem, size_t len_bytes, const char *path, struct iss
 		return -1;
 	x = sk_X509_value(all, 0);
 	memset(ret, 0, sizeof(*ret));
-	ret->subject = name_text(X509_get_subject_name(x));
-	ret->issuer = name_text(X509_get_issuer_name(x));
+	ret->subject = openssl_name_text(X509_get_subject_name(x), TEXT_MAX);
+	ret->issuer = openssl_name_text(X509_get_issuer_name(x), TEXT_MAX);
 	ret->names = names_text(x);
 	ret->not_before_s = certificate_not_before_s(x);
 	ret->not_after_s = certificate_not_after_s(x);

@@ -3,11 +3,14 @@
  */
 #include "pki/openssl.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
 
 #include "core/err.h"
+#include "core/mem.h"
 
 int
 openssl_failed(struct err *err, const char *doing)
@@ -18,4 +21,20 @@ openssl_failed(struct err *err, const char *doing)
 
 	ERR_clear_error();
 	return err_set(err, "cannot %s: OpenSSL: %s", doing, why == NULL ? "it gives no reason" : why);
+}
+
+char *
+openssl_name_text(const X509_NAME *name, size_t max_bytes)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data, *s;
+	long len;
+
+	if (bio == NULL)
+		abort();
+	(void)X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
+	len = BIO_get_mem_data(bio, &data);
+	s = mem_strndup(data == NULL || len < 0 ? "" : data, len < 0 ? 0 : (size_t)len > max_bytes ? max_bytes : (size_t)len);
+	BIO_free(bio);
+	return s;
 }

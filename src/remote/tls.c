@@ -25,6 +25,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "pki/openssl.h"
 
 /* A handshake that brings more than this is a bomb; OpenSSL's own cap on the chain is 100 KiB. */
 #define HANDSHAKE_MAX	((size_t)256 << 10)
@@ -80,7 +81,6 @@ openssl_says(char *ret, size_t size_bytes)
 	return ret;
 }
 
-static char *name_text(const X509_NAME *);
 static int64_t seconds_since_1970(const ASN1_TIME *);
 
 /* The first of them that ends; *ret_who stays NULL where that is the server's own. */
@@ -99,7 +99,7 @@ first_to_end(STACK_OF(X509) *chain, int64_t *ret_s, char **ret_who)
 			continue;
 		*ret_s = s;
 		free(*ret_who);
-		*ret_who = i == 0 ? NULL : name_text(X509_get_subject_name(x));
+		*ret_who = i == 0 ? NULL : openssl_name_text(X509_get_subject_name(x), SUBJECT_MAX);
 	}
 }
 
@@ -216,23 +216,6 @@ tls_trust_free(struct tls_trust *trust)
 }
 
 /* --- what was presented -------------------------------------------------- */
-
-static char *
-name_text(const X509_NAME *name)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *data, *s;
-	long len;
-
-	if (bio == NULL)
-		abort();
-	/* Multibyte characters stay UTF-8: the sanitiser looks at them later. */
-	(void)X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
-	len = BIO_get_mem_data(bio, &data);
-	s = mem_strndup(data == NULL ? "" : data, len > SUBJECT_MAX ? SUBJECT_MAX : (size_t)len);
-	BIO_free(bio);
-	return s;
-}
 
 static char *
 alternative_name(const GENERAL_NAME *gen)
@@ -362,7 +345,7 @@ weak_text(STACK_OF(X509) *sent)
 		buf_init(&one, SUBJECT_MAX);
 		weak_of_one(&one, sk_X509_value(sent, i));
 		if (one.len > 0 && i > 0) {
-			who = name_text(X509_get_subject_name(sk_X509_value(sent, i)));
+			who = openssl_name_text(X509_get_subject_name(sk_X509_value(sent, i)), SUBJECT_MAX);
 			buf_printf(&all, "%sof '%s', sent with it: %s", all.len > 0 ? "; " : "", who, buf_str(&one));
 			free(who);
 		} else if (one.len > 0)
@@ -385,8 +368,8 @@ certificate_read(struct certificate *c, X509 *x)
 	struct buf hex;
 	int i, n;
 
-	c->subject = name_text(X509_get_subject_name(x));
-	c->issuer = name_text(X509_get_issuer_name(x));
+	c->subject = openssl_name_text(X509_get_subject_name(x), SUBJECT_MAX);
+	c->issuer = openssl_name_text(X509_get_issuer_name(x), SUBJECT_MAX);
 	c->not_before_s = seconds_since_1970(X509_get0_notBefore(x));
 	c->not_after_s = seconds_since_1970(X509_get0_notAfter(x));
 	c->key = key_text(x);
