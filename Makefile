@@ -57,6 +57,7 @@ CORE_SRC = \
 	src/core/plan_print.c \
 	src/core/blob.c \
 	src/core/reading.c \
+	src/core/reading_codec.c \
 	src/core/census.c \
 	src/core/certs.c \
 	src/core/loginlog.c \
@@ -64,6 +65,7 @@ CORE_SRC = \
 	src/core/logtime.c \
 	src/core/fill.c \
 	src/core/setting.c \
+	src/core/settings_seen.c \
 	src/core/op.c \
 	src/core/op_codec.c \
 	src/core/op_edit.c \

@@ -31,6 +31,7 @@
 #include "core/op.h"
 #include "core/peers.h"
 #include "core/setting.h"
+#include "core/settings_seen.h"
 
 struct slot {
 	struct reading *good;	/* SAW or SAW_PART */
@@ -726,7 +727,7 @@ not_lasting(enum kind kind, const struct reading *settings, struct endpoint_view
 	struct buf words;
 
 	buf_init(&words, 4096);
-	if (setting_drift(kind, settings, &words) > 0)
+	if (settings_seen_drift(kind, settings, &words) > 0)
 		(void)snprintf(v->lasting, sizeof(v->lasting), "%s", buf_str(&words));
 	buf_release(&words);
 }
@@ -864,7 +865,7 @@ say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
 		}
 	}
 	if (settings != NULL && v->runs == is)
-		setting_accept_words(b->fleet->endpoints[endpoint].kind, settings, &own);
+		settings_seen_accept_words(b->fleet->endpoints[endpoint].kind, settings, &own);
 	(void)snprintf(v->why, sizeof(v->why), "configured %s%s%s%s, served %s%s%s%s", accept_word(is),
 	    own.len > 0 ? " (" : "", buf_str(&own), own.len > 0 ? ")" : "",
 	    v->served == ACCEPT_PLAIN ? "plaintext only" : v->served == ACCEPT_TLS ? "tls only" : accept_word(v->served),
@@ -891,8 +892,8 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 	if (v->configured == ACCEPT_UNKNOWN && settings != NULL)
 		v->configured = accept_by_settings(b->fleet, endpoint, settings);
 	if (settings != NULL) {
-		v->runs = setting_accept(e->kind, settings, false);
-		v->restarts = setting_accept(e->kind, settings, true);
+		v->runs = settings_seen_accept(e->kind, settings, false);
+		v->restarts = settings_seen_accept(e->kind, settings, true);
 		not_lasting(e->kind, settings, v);
 	}
 	if (served == NULL) {

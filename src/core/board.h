@@ -136,7 +136,7 @@ struct endpoint_view {
 	bool	 verified;	/* by belay's own handshake: chain and every name */
 	bool	 path_proven;	/* and the server's row for belay's own session says TLS */
 	char	 unproven[256];	/* why not, where TLS is served, or ""; may hold remote bytes */
-	enum accept runs;	/* what the server says that it does now (setting_accept()), ACCEPT_UNKNOWN */
+	enum accept runs;	/* what the server says that it does now (settings_seen_accept()), ACCEPT_UNKNOWN */
 	enum accept restarts;	/* what it will after a restart, by its own file, ACCEPT_UNKNOWN */
 	int64_t	 at_ms;
 	char	 why[256];

@@ -38,22 +38,6 @@ bool	setting_same(enum kind, const char *a, const char *b);
 int	setting_truth(const char *);	/* 0, 1, in any case; -1: it is no boolean */
 bool	setting_name_same(const char *a, const char *b);	/* in any case */
 
-/*
- * Where what runs is not what the server's own file says (KEY@persisted of READING_SETTINGS), or
- * waits for a restart: words for each, parted by "; ".  Returns how many.
- */
-struct reading;
-size_t	setting_drift(enum kind, const struct reading *, struct buf *out);
-
-/*
- * What the server accepts by its own settings as they run, or as they will after a restart
- * (ACCEPT_UNKNOWN where its file was not read).  Of a Postgres they say only whether TLS is on:
- * ACCEPT_BOTH then, whatever pg_hba.conf makes of it.
- */
-enum accept setting_accept(enum kind, const struct reading *, bool after_restart);
-/* The settings that say so, as the server spells them: "client_tls_sslmode allow". */
-void	setting_accept_words(enum kind, const struct reading *, struct buf *out);
-
 /* The setting that names the private key that clients meet. */
 const char *setting_key_name(enum kind);
 

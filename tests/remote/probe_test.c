@@ -17,7 +17,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
-#include "core/setting.h"
+#include "core/settings_seen.h"
 #include "probe_fixture.h"
 
 #define HBA_BOTH	BENCH_HBA_BOTH
@@ -343,7 +343,7 @@ drift(enum kind kind, const struct reading *r)
 	struct buf words;
 
 	buf_init(&words, 0);
-	(void)setting_drift(kind, r, &words);
+	(void)settings_seen_drift(kind, r, &words);
 	(void)snprintf(said, sizeof(said), "%s", buf_str(&words));
 	buf_release(&words);
 	return said;
