@@ -5,7 +5,8 @@
  * reader and formatter over our own OpenSSL), works on each of them all the
  * time, opens new connections at a slow rate besides, and reads its settings
  * at its start from its host's .env, and again at a SIGHUP: sessions that it has
- * go on as they are, new ones go by what was read. What it could not do it counts.
+ * go on as they are, new ones go by what was read; at a SIGUSR1 those that it has
+ * are opened anew besides, each between two operations. What it could not do it counts.
  *
  * Invariants:
  *  - An operation counts as failed when 5 s of retrying did not carry it over,
@@ -80,6 +81,7 @@ struct link {
 /* The settings as they were read; older ones live on, for the sessions that go by them. */
 struct settings {
 	struct settings *older;
+	unsigned round;			/* sessions of an earlier one are opened anew */
 	SSL_CTX *tls;
 	char pg_host[256], pg_hostaddr[64], pg_port[16], pg_db[64], pg_user[64];
 	char pg_password[128], pg_sslmode[32], pg_cafile[512];
@@ -265,7 +267,7 @@ file_read(const char *path)
 }
 
 static void
-settings_read(const char *path, const char *libs_path)
+settings_read(const char *path, const char *libs_path, bool anew)
 {
 	struct settings *s = calloc(1, sizeof *s);
 	char *env = file_read(path), value[256], tls_port[16];
@@ -334,6 +336,7 @@ settings_read(const char *path, const char *libs_path)
 	}
 	pthread_mutex_lock(&g.lock);
 	s->older = g.set;
+	s->round = g.set != NULL ? g.set->round + (anew ? 1U : 0U) : 0;
 	g.set = s;
 	pthread_mutex_unlock(&g.lock);
 }
@@ -671,6 +674,17 @@ session_try(struct session *s, const char *key, unsigned long long seq,
 	return (pg ? pg_operate : redis_operate)(s, key, seq, until, err);
 }
 
+static bool
+session_is_outdated(const struct session *s)
+{
+	bool outdated;
+
+	pthread_mutex_lock(&g.lock);
+	outdated = session_is_open(s) && s->set->round != g.set->round;
+	pthread_mutex_unlock(&g.lock);
+	return outdated;
+}
+
 static void *
 worker_run(void *arg)
 {
@@ -692,6 +706,8 @@ worker_run(void *arg)
 		long pause = 20;
 		int tries = 0;
 
+		if (session_is_outdated(&s))
+			session_close(&s);
 		seq++;
 		err[0] = '\0';
 		for (;;) {
@@ -906,7 +922,7 @@ main(int argc, char **argv)
 	}
 	unlink(g.ready_path);
 	pthread_mutex_init(&g.lock, NULL);
-	settings_read(env_path, libs_path);
+	settings_read(env_path, libs_path, false);
 	stats_resume();
 	g.starts++;
 	signal(SIGPIPE, SIG_IGN);
@@ -914,6 +930,7 @@ main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -936,8 +953,8 @@ main(int argc, char **argv)
 		if (!ready)
 			ready = ready_write();
 		stats_write(true);
-		if (sig == SIGHUP)
-			settings_read(env_path, libs_path);
+		if (sig == SIGHUP || sig == SIGUSR1)
+			settings_read(env_path, libs_path, sig == SIGUSR1);
 		else if (sig > 0)
 			break;
 	}

@@ -68,7 +68,7 @@ start_client() {
 	pg=4
 	[ "$LAB_NAME" != telpro ] || pg=0
 	serve "$LAB_NAME" root "$LAB_SRV/bin/labclient" -n "$LAB_NAME" -e "$app/.env" \
-		-s "$run/stats.json" -r "$run/ready" -l "$app/build/libs" -P $pg -R 2 -i 100
+		-s "$run/stats.json" -r "$run/ready" -l "$app/build/libs" -P $pg -R 2 -i 100 -c "${LAB_NEW_MS:-500}"
 }
 
 # A running operation is finished first; nothing is cut that can end by itself.
