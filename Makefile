@@ -77,6 +77,9 @@ CORE_SRC = \
 	src/core/proof_order.c \
 	src/core/proof_text.c \
 	src/core/board.c \
+	src/core/board_link.c \
+	src/core/board_endpoint.c \
+	src/core/board_posture.c \
 	src/core/board_rehearsed.c \
 	src/core/impact.c \
 	src/core/gate.c \

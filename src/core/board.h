@@ -87,7 +87,7 @@ const struct reading *board_reading(const struct board *, enum reading_kind, int
 /* The latest failure to see, if newer than that; else NULL. */
 const struct reading *board_failure(const struct board *, enum reading_kind, int subject);
 
-/* A link's state, one word each; see board.c for the table that decides. */
+/* A link's state, one word each; see board_link.c for the table that decides. */
 enum link_state {
 	LINK_UNKNOWN,		/* never seen, or inconclusive: `why` */
 	LINK_STALE,		/* seen, but too long ago */
