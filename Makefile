@@ -55,6 +55,7 @@ CORE_SRC = \
 	src/core/plan_check.c \
 	src/core/plan_earlier.c \
 	src/core/plan_print.c \
+	src/core/step_units.c \
 	src/core/blob.c \
 	src/core/reading.c \
 	src/core/reading_codec.c \

@@ -132,5 +132,5 @@ board_met(const struct board *b, const struct step *step, int64_t now_ms, int64_
 			return false;
 		}
 	}
-	return n > 0 && step->nruns == 0 && step->ndrains == 0;
+	return n > 0 && step->nruns == 0 && step->ndrains == 0 && step->activates.n == 0;
 }

@@ -119,6 +119,9 @@ felt(const struct fleet *f, const struct step *s, int link, int deep)
 	for (i = 0; i < s->ndrains; i++)
 		if (s->drains[i].endpoint == l->endpoint)
 			return true;
+	for (i = 0; i < s->activates.n; i++)
+		if (unit_hits(f, s->activates.v[i], l->endpoint))
+			return true;
 	for (i = 0; i < s->nruns; i++)
 		if (!s->runs[i].read_only && indices_has(&s->runs[i].on, f->endpoints[l->endpoint].host))
 			return true;

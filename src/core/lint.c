@@ -41,6 +41,7 @@ const char *const lint_names[] = {
 	[LINT_DRAIN_NEEDLESS] = "drain-needless",
 	[LINT_DRAIN_BESIDE] = "drain-beside",
 	[LINT_DRAIN_STAYS] = "drain-stays",
+	[LINT_NEVER_LANDS] = "never-lands",
 	[LINT_NAME_COUNT] = NULL,
 };
 

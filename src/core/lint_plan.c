@@ -217,7 +217,7 @@ changes_nothing(struct walk *w, const struct step *s, const struct change *v, si
 	struct buf b;
 	size_t i;
 
-	if (s->nmoves == 0 || s->nruns > 0 || s->ndrains > 0 || !is_sure(w, s, v, n))
+	if (s->nmoves == 0 || s->nruns > 0 || s->ndrains > 0 || s->activates.n > 0 || !is_sure(w, s, v, n))
 		return;
 	buf_init(&b, 0);
 	for (i = 0; i < s->nmoves && i < MOVES_NAMED_MAX; i++) {
@@ -476,7 +476,7 @@ drains(struct walk *w, size_t step)
 			drain_needless(w, step, &s->drains[i]);
 	if (s->ndrains == 0)
 		return;
-	if (s->nmoves + s->nruns > 0)
+	if (s->nmoves + s->nruns + s->activates.n > 0)
 		lint_add(w->l, LINT_WARN, LINT_DRAIN_BESIDE, true, s->drains[0].pos, s->id,
 		    "step '%s' ends sessions before what it writes is activated, and its undo takes back the rest without them; expected the drain in a step of its own, behind this one",
 		    s->id);
@@ -484,6 +484,41 @@ drains(struct walk *w, size_t step)
 		lint_add(w->l, LINT_NOTE, LINT_DRAIN_STAYS, true, s->drains[0].pos, s->id,
 		    "step '%s' is taken back by itself where it faults, and what it has ended by then stays ended: nothing undoes a drain; expected 'on-fault: pause'",
 		    s->id);
+}
+
+/* ---- a certificate that lands at an activation ------------------------------- */
+
+static bool
+activated_from(const struct walk *w, size_t step, int unit)
+{
+	struct indices units = { NULL, 0 };
+	bool found;
+
+	for (; step < w->p->nsteps && !indices_has(&units, unit); step++)
+		step_units(w->f, &w->p->steps[step], &units);
+	found = indices_has(&units, unit);
+	free(units.v);
+	return found;
+}
+
+/* What speaks TLS already goes on presenting what it has. */
+static void
+never_lands(struct walk *w, size_t step, const struct move *m)
+{
+	const struct cert *c = &w->f->certs[m->subject];
+	const struct endpoint *e;
+	size_t i;
+
+	for (i = 0; c->lands_at_activation && i < c->serves.n; i++) {
+		e = &w->f->endpoints[c->serves.v[i]];
+		if (e->unit == NONE || w->all.accept[c->serves.v[i]] == ACCEPT_PLAIN || activated_from(w, step, e->unit))
+			continue;
+		lint_add(w->l, LINT_WARN, LINT_NEVER_LANDS, true, m->pos, c->name,
+		    "'%s' lands at an activation of '%s', and neither step '%s' nor one behind it activates that: '%s' goes on "
+		    "presenting what it has, and nothing shows the new one; expected 'activate: [%s]'", c->name,
+		    w->f->units[e->unit].name, w->p->steps[step].id, e->name, w->f->units[e->unit].name);
+		return;
+	}
 }
 
 /* ---- one step --------------------------------------------------------------- */
@@ -574,6 +609,8 @@ one_step(struct walk *w, size_t step, const int64_t *watched_ms)
 		m = &s->moves[i];
 		if (m->facet == FACET_CERT && w->installed[m->subject] == NONE && !s->optional)
 			w->installed[m->subject] = (int)step;
+		if (m->facet == FACET_CERT)
+			never_lands(w, step, m);
 		if (m->facet != FACET_ACCEPT)
 			continue;
 		not_ours(w, s, m);

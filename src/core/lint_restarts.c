@@ -59,51 +59,6 @@ struct grouping {
 	size_t	 nother;	/* restarts by steps that stay */
 };
 
-/* As ops_of_step() has it (op.h): edits touch their owner's unit, questions none. */
-static void
-binding_units(struct indices *units, const struct binding *b, int unit)
-{
-	size_t i;
-
-	for (i = 0; i < b->n && unit != NONE; i++)
-		if (b->v[i].kind != EDIT_RUN || !b->v[i].read_only)
-			indices_add(units, unit);
-}
-
-static void
-move_units(struct indices *units, const struct fleet *f, const struct move *m)
-{
-	const struct link *l;
-	const struct endpoint *e;
-	const struct cert *c;
-	size_t i;
-
-	switch (m->facet) {
-	case FACET_ACCEPT:
-		e = &f->endpoints[m->subject];
-		binding_units(units, &e->accept[m->value], e->unit);
-		break;
-	case FACET_DIAL:
-		l = &f->links[m->subject];
-		binding_units(units, &l->dial[m->value], f->clients[l->client].unit);
-		break;
-	case FACET_TRUST:
-		l = &f->links[m->subject];
-		if (l->trust_lands && f->clients[l->client].unit != NONE)
-			indices_add(units, f->clients[l->client].unit);
-		binding_units(units, &l->trust, f->clients[l->client].unit);
-		break;
-	case FACET_CERT:
-		c = &f->certs[m->subject];
-		for (i = 0; i < c->serves.n && !c->lands_at_activation; i++)
-			if (f->endpoints[c->serves.v[i]].unit != NONE)
-				indices_add(units, f->endpoints[c->serves.v[i]].unit);
-		break;
-	case FACET_PRESENT:
-		break;
-	}
-}
-
 static void
 own(struct about *a, int endpoint)
 {
@@ -161,13 +116,13 @@ about_init(struct about *a, const struct fleet *f, const struct step *s)
 {
 	size_t i;
 
-	a->alone = s->nruns > 0 || s->ndrains > 0 || s->nexcuses > 0;
+	a->alone = s->nruns > 0 || s->ndrains > 0 || s->nexcuses > 0 || s->activates.n > 0;
 	a->moves_only = true;
+	step_units(f, s, &a->units);
 	for (i = 0; i < s->nrequires; i++)
 		a->alone |= !s->requires[i].implied;
 	for (i = 0; i < s->nmoves; i++) {
 		add_writes(a, f, &s->moves[i]);
-		move_units(&a->units, f, &s->moves[i]);
 		if (s->moves[i].facet != FACET_CERT)
 			continue;
 		a->moves_only = false;

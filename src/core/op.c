@@ -185,6 +185,26 @@ out:
 	return ret == 0 ? 0 : err_wrap(err, "certificate '%s'", c->name);
 }
 
+/* What lands at an activation takes effect by this step's own, where that is the one of a server of it. */
+static void
+take_up(struct maker *m, const struct cert *c, int move)
+{
+	const struct endpoint *e;
+	struct op *op;
+	size_t i, k;
+
+	for (i = 0; c->lands_at_activation && i < c->serves.n; i++) {
+		e = &m->fleet->endpoints[c->serves.v[i]];
+		if (e->unit == NONE || !indices_has(&m->units, e->unit))
+			continue;
+		for (k = 0; k < m->ops->n; k++) {
+			op = &m->ops->v[k];
+			if (fleet_base(m->fleet, op->host) == e->host && op->unit == NONE && serves(op, move))
+				op->unit = e->unit;
+		}
+	}
+}
+
 static int
 make_move(struct maker *m, const struct move *move, struct err *err)
 {
@@ -376,6 +396,11 @@ make(struct ops *ret, const struct fleet *fleet, const struct plan *plan, int in
 		r = op_edit(&m, &s->runs[i], NONE, NONE, err);
 	for (i = 0; r == 0 && i < s->ndrains; i++)
 		r = make_drain(&m, &s->drains[i], err);
+	for (i = 0; i < s->activates.n; i++)
+		indices_add(&m.units, s->activates.v[i]);
+	for (i = 0; r == 0 && i < s->nmoves; i++)
+		if (s->moves[i].facet == FACET_CERT)
+			take_up(&m, &fleet->certs[s->moves[i].subject], (int)i);
 	if (r == 0)
 		r = activations(&m, err);
 	if (r == 0)

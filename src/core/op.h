@@ -92,8 +92,8 @@ typedef int op_material(void *arg, int cert, const char *what, char **ret, size_
 /*
  * The ops of a step going forward.  implied moves (`implies`) need no op of
  * their own.  A unit is activated once, after all edits, in the order in
- * which the edits first touch it; edits of a cert that lands at activation
- * activate nothing.  -1 where something of it is not built yet: "… : not yet".
+ * which the edits first touch it, and then those that the step names; edits of a cert
+ * that lands at activation activate nothing.  -1 where something of it is not built yet: "… : not yet".
  *
  * Settings of one server are one op too, done at once: of a Postgres they take
  * effect at the activation of its unit, of the others as they are set.

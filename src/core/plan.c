@@ -137,6 +137,9 @@ step_title(const struct fleet *f, const struct step *s)
 	for (i = 0; i < s->nexercises; i++)
 		if (NEXT_PART())
 			buf_printf(&b, "exercise %s", f->clients[s->exercises[i].client].name);
+	for (i = 0; i < s->activates.n; i++)
+		if (NEXT_PART())
+			buf_printf(&b, "activate %s", f->units[s->activates.v[i]].name);
 #undef NEXT_PART
 	if (parts > TITLE_PARTS_MAX)
 		buf_printf(&b, "; and %zu more", parts - TITLE_PARTS_MAX);
@@ -199,6 +202,7 @@ step_release(struct step *s)
 	free(s->runs);
 	free(s->drains);
 	free(s->exercises);
+	free(s->activates.v);
 	free(s->canaries);
 	for (i = 0; i < s->nrequires; i++)
 		check_release(&s->requires[i]);

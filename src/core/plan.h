@@ -117,6 +117,7 @@ struct step {
 	struct bedit *runs;	size_t nruns;		/* run: */
 	struct drain *drains;	size_t ndrains;		/* drain: */
 	struct exercise *exercises;	size_t nexercises;	/* exercise: their commands are among `runs` */
+	struct indices activates;	/* activate: units, besides those that its moves activate */
 	struct check *requires;	size_t nrequires;	/* implied ones included */
 	struct check *gates;	size_t ngates;		/* implied ones included, in the order they are shown */
 	int64_t	 soak_ms;
@@ -154,6 +155,14 @@ int	plan_step(const struct plan *, const char *id);		/* or NONE */
  * stand side by side.  0: there is none.
  */
 size_t	plan_steps(const struct plan *, const char *name, int *ret_first);
+
+/* The units that a step activates, each once: those of what it writes, then those that it names.  Adds to *ret. */
+void	step_units(const struct fleet *, const struct step *, struct indices *ret);
+/*
+ * Whether the step's activation is the first that can show, at an endpoint that speaks TLS by then, a
+ * certificate that lands at an activation and that this step or one before it installs or renews.
+ */
+bool	plan_takes_up(const struct fleet *, const struct plan *, size_t step, int cert, int endpoint);
 
 /*
  * What undoes a command of a value of accept or dial that is undone by value and takes

@@ -814,6 +814,22 @@ imply_cert(const struct fleet *f, struct step *s, const struct move *m)
 	}
 }
 
+/* Where it is written to land at an activation, by the step whose activation that is, which may come much later. */
+static void
+imply_landed(const struct fleet *f, const struct plan *p, struct step *s)
+{
+	struct move at = { .pos = s->pos };
+	size_t i, k;
+
+	for (i = 0; i < f->ncerts; i++)
+		for (k = 0; k < f->certs[i].serves.n; k++)
+			if (plan_takes_up(f, p, p->nsteps - 1, (int)i, f->certs[i].serves.v[k])) {
+				at.subject = (int)i;
+				imply(f, s, &s->gates, &s->ngates, CHECK_PRESENTS, &at, f->certs[i].serves.v[k], NONE,
+				    ACCEPT_UNKNOWN);
+			}
+}
+
 static void
 imply_dial(const struct fleet *f, struct step *s, const struct move *m)
 {
@@ -890,7 +906,7 @@ imply_exercise(const struct fleet *f, struct step *s, const struct exercise *x)
 }
 
 void
-imply_checks(const struct fleet *f, struct step *s)
+imply_checks(const struct fleet *f, const struct plan *p, struct step *s)
 {
 	size_t i;
 
@@ -903,6 +919,7 @@ imply_checks(const struct fleet *f, struct step *s)
 		} else if (s->moves[i].facet == FACET_CERT)
 			imply_cert(f, s, &s->moves[i]);
 	}
+	imply_landed(f, p, s);
 	for (i = 0; i < s->nexercises; i++)
 		imply_exercise(f, s, &s->exercises[i]);
 	for (i = 0; i < s->ndrains; i++)

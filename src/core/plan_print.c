@@ -372,6 +372,12 @@ put_step(const struct printer *pr, const struct step *s)
 	}
 	if (s->nexercises > 0)
 		buf_puts(out, " ]\n");
+	for (i = 0; i < s->activates.n; i++) {
+		buf_puts(out, i == 0 ? "    activate: [ " : ", ");
+		put_quoted(out, pr->f->units[s->activates.v[i]].name, false);
+	}
+	if (s->activates.n > 0)
+		buf_puts(out, " ]\n");
 	put_checks(pr, "requires", s->requires, s->nrequires);
 	put_checks(pr, "gate", s->gates, s->ngates);
 	if (s->soak_ms > 0) {

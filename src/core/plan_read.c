@@ -423,6 +423,29 @@ read_exercise(struct plan_reader *pr, const struct scope *scope, const struct no
 	return rc;
 }
 
+/* What is taken up at an activation alone can be told to be taken up now. */
+static int
+read_activate(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
+{
+	struct strings names = { 0 };
+	const struct node *at;
+	size_t i;
+	int unit, rc = reader_strings(&pr->fr.r, scope, node, "the name of a unit", &names);
+
+	for (i = 0; i < names.n && rc == 0; i++) {
+		at = node->kind == NODE_SEQUENCE ? node->items[i] : node;
+		if ((rc = noun_find(&pr->fr.r, pr->f, NOUN_UNIT, at->line, at->col, names.v[i], &unit)) == -1)
+			break;
+		if (indices_has(&s->activates, unit))
+			rc = reader_fail(&pr->fr.r, at, "'%s' twice, expected each unit once", names.v[i]);
+		else
+			push_not_yet(pr, s, (struct pos){ at->line, at->col }, unit_not_yet(pr->f, unit));
+		indices_add(&s->activates, unit);
+	}
+	strings_release(&names);
+	return rc;
+}
+
 static void
 push_excuse(struct step *s, int link, const char *reason)
 {
@@ -607,7 +630,7 @@ read_id(struct plan_reader *pr, const struct scope *scope, const struct node *no
 
 static const char *const step_keys[] = {
 	"id", "title", "row", "for", "certs", "trust", "dial", "accept", "present",
-	"drain", "run", "exercise", "batch", "requires", "gate", "soak", "canary", "on-fault", "optional",
+	"drain", "run", "exercise", "activate", "batch", "requires", "gate", "soak", "canary", "on-fault", "optional",
 	"may-refuse", "reason", NULL
 };
 
@@ -640,8 +663,10 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 		return -1;
 	if ((v = node_get(node, "exercise")) != NULL && read_exercise(pr, scope, v, s) == -1)
 		return -1;
-	if (s->nmoves + s->nruns + s->ndrains == 0)
-		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run, exercise", s->id);
+	if ((v = node_get(node, "activate")) != NULL && read_activate(pr, scope, v, s) == -1)
+		return -1;
+	if (s->nmoves + s->nruns + s->ndrains + s->activates.n == 0)
+		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run, exercise, activate", s->id);
 	if ((v = node_get(node, "soak")) != NULL && reader_duration(r, scope, v, &s->soak_ms) == -1)
 		return -1;
 	s->on_fault = pr->p->on_fault;
@@ -660,7 +685,7 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 		s->title = step_title(pr->f, s);
 	if (canary_read_step(pr, scope, node, s) == -1)
 		return -1;
-	imply_checks(pr->f, s);
+	imply_checks(pr->f, pr->p, s);
 	if ((v = node_get(node, "requires")) != NULL &&
 	    read_checks(pr, scope, v, "requires", s, &s->requires, &s->nrequires) == -1)
 		return -1;

@@ -57,7 +57,7 @@ int	batch_hosts(struct plan_reader *, const struct scope *, const struct node *,
  */
 int	read_checks(struct plan_reader *, const struct scope *, const struct node *,
 	    const char *what, struct step *, struct check **v, size_t *n);
-void	imply_checks(const struct fleet *, struct step *);
+void	imply_checks(const struct fleet *, const struct plan *, struct step *);	/* the last of the plan so far */
 void	check_release(struct check *);
 
 /* A quoted string of ours: "$(" is text and doubled, but for `keep`, which may be NULL. */

@@ -112,62 +112,6 @@ client_unit(const struct fleet *f, int link)
 	return f->clients[l->client].unit;
 }
 
-static bool
-on_host(const struct fleet *f, const struct bedit *e, int host)
-{
-	size_t i;
-
-	for (i = 0; i < e->on.n; i++)
-		if (fleet_base(f, e->on.v[i]) == host)
-			return true;
-	return e->on.n == 0;
-}
-
-/* As ops_of_step() does: edits bring an activation with them, what only looks does not. */
-static bool
-activates(const struct binding *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->n; i++)
-		if (b->v[i].kind != EDIT_RUN || !b->v[i].read_only)
-			return true;
-	return false;
-}
-
-/* The unit that a move activates, or NONE; of a certificate see step_events(). */
-static int
-move_activates(const struct fleet *f, const struct move *m)
-{
-	const struct link *l;
-	bool written;
-
-	if (m->facet == FACET_CERT)
-		return NONE;
-	if (m->facet == FACET_ACCEPT)
-		return activates(&f->endpoints[m->subject].accept[m->value]) ?
-		    f->endpoints[m->subject].unit : NONE;
-	l = &f->links[m->subject];
-	written = m->facet == FACET_DIAL ? activates(&l->dial[m->value]) :
-	    m->facet == FACET_TRUST ? l->trust_lands || activates(&l->trust) : true;
-	return written ? f->clients[l->client].unit : NONE;
-}
-
-/* An endpoint is activated where the certificate is written to its host. */
-static void
-cert_activates(const struct fleet *f, const struct cert *c, bool *ret)
-{
-	const struct endpoint *e;
-	size_t i, k;
-
-	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
-		e = &f->endpoints[c->serves.v[i]];
-		for (k = 0; k < c->install.n && e->unit != NONE; k++)
-			if (on_host(f, &c->install.v[k], e->host))
-				ret[e->unit] = true;
-	}
-}
-
 void
 step_events(struct walk *w, size_t s)
 {
@@ -175,22 +119,22 @@ step_events(struct walk *w, size_t s)
 	const struct step *step = &w->plan->steps[s];
 	bool *activated = w->activates + s * f->nunits;
 	struct slots slots = { NULL, 0 };
+	struct indices units = { NULL, 0 };
 	struct change *changes;
 	size_t m, n, k;
 
+	step_units(f, step, &units);
+	for (k = 0; k < units.n; k++)
+		activated[units.v[k]] = true;
+	free(units.v);
 	for (m = 0; m < step->nmoves; m++) {
 		const struct move *move = &step->moves[m];
 		struct event e = { .step = (int)s, .move = (int)m };
-		int unit = move_activates(f, move);
 
 		e.place = slot_move(&slots, f, move, &e.at_once);
 		e.last = e.at_once;
-		if (move->facet == FACET_CERT) {
+		if (move->facet == FACET_CERT)
 			push_event(&w->by_cert[move->subject], &e, OF_LANDED, 1);
-			cert_activates(f, &f->certs[move->subject], activated);
-		}
-		if (unit != NONE)
-			activated[unit] = true;
 		posture_changes(f, move, &changes, &n);
 		for (k = 0; k < n; k++)
 			switch (changes[k].facet) {

@@ -603,6 +603,28 @@ what_is_said_of_the_shipped_plans(void **state)
 	shipped("managed", "warning [no-evidence]\nwarning [changes-nothing]\n");
 }
 
+/* Where the endpoints speak TLS already, a new leaf has to be taken up by somebody. */
+static void
+a_certificate_that_no_step_takes_up(void **state)
+{
+	static const char head[] = "belay: plan/1\nname: p\nfrom: { accept: tls, dial: verify-full, certs: ours }\nsteps:\n";
+	const char *never = "plan:5:23: warning: 'ours' lands at an activation of 'stack', and neither step 'r' nor one behind it "
+	    "activates that: 'pg' goes on presenting what it has, and nothing shows the new one; expected 'activate: [stack]' [never-lands]\n";
+	char *got = findings(big_fleet, keep(mem_printf("%s  - { id: r, certs: { ours: renew } }\n", head)));
+
+	(void)state;
+	assert_non_null(strstr(got, never));
+	got = findings(big_fleet, keep(mem_printf("%s  - { id: r, certs: { ours: renew }, activate: [stack] }\n", head)));
+	assert_null(strstr(got, "never-lands"));
+	got = findings(big_fleet, keep(mem_printf("%s  - { id: r, certs: { ours: renew } }\n  - { id: a, activate: [stack] }\n", head)));
+	assert_null(strstr(got, "never-lands"));
+	got = findings(big_fleet, keep(mem_printf("%s  - { id: a, activate: [stack] }\n  - { id: r, certs: { ours: renew } }\n", head)));
+	assert_non_null(strstr(got, "[never-lands]"));
+	/* Before it speaks TLS there is nothing that it presents. */
+	got = findings(big_fleet, "belay: plan/1\nname: p\nfrom: { accept: plain }\nsteps:\n  - { id: r, certs: { ours: install } }\n");
+	assert_null(strstr(got, "never-lands"));
+}
+
 static const char *
 drained(const char *steps)
 {
@@ -678,6 +700,7 @@ main(void)
 		cmocka_unit_test_teardown(restarts_that_cannot_be_one, release),
 		cmocka_unit_test_teardown(what_the_reader_refuses_is_its_own, release),
 		cmocka_unit_test_teardown(what_is_said_of_the_shipped_plans, release),
+		cmocka_unit_test_teardown(a_certificate_that_no_step_takes_up, release),
 		cmocka_unit_test_teardown(every_name_stands_in_the_manual, release),
 	};
 

@@ -340,6 +340,48 @@ a_plans_step_has_its_commands_before_the_activation(void **state)
 	plan_free(plan);
 }
 
+/* Of a certificate that lands at an activation, and a client's file beside; a unit that another move activates comes once. */
+static void
+a_unit_that_the_step_names_is_activated_behind_its_edits(void **state)
+{
+	static const char text[] =
+	    "belay: plan/1\n"
+	    "name: p\n"
+	    "steps:\n"
+	    "  - { id: one, certs: { internal: install }, activate: [api, stack] }\n"
+	    "  - { id: two, certs: { internal: install }, accept: { pg: both }, activate: stack }\n"
+	    "  - { id: alone, activate: [reload] }\n";
+	struct plan *plan;
+	struct ops ops;
+	struct buf out;
+	struct err err;
+	int i;
+
+	(void)state;
+	if (plan_parse(&plan, fleet, "plan.yaml", text, strlen(text), &err) != 0)
+		fail_msg("%s", err.msg);
+	buf_init(&out, 0);
+	for (i = 0; i < 3; i++) {
+		if (ops_of_step(&ops, fleet, plan, i, "r", NULL, NULL, &err) != 0)
+			fail_msg("%s", err.msg);
+		print(&ops, &out);
+		ops_release(&ops);
+	}
+	assert_string_equal(buf_str(&out),
+	    "r/one/1 env db /srv/.env +CA=$(ca.b64) +KEY=$(key.b64) [stack] secret\n"
+	    "r/one/2 env api-1 /srv/.env +CA=$(ca.b64)\n"
+	    "r/one/3 env api-2 /srv/.env +CA=$(ca.b64)\n"
+	    "r/one/4 activate api-1 systemctl restart api [api]\n"
+	    "r/one/5 activate db cd /srv && ./update.sh [stack]\n"
+	    "r/two/1 env db /srv/.env +CA=$(ca.b64) +KEY=$(key.b64) +PG_TLS=on [stack] secret\n"
+	    "r/two/2 env api-1 /srv/.env +CA=$(ca.b64)\n"
+	    "r/two/3 env api-2 /srv/.env +CA=$(ca.b64)\n"
+	    "r/two/4 activate db cd /srv && ./update.sh [stack]\n"
+	    "r/alone/1 activate db kill -HUP $(cat /run/pg.pid) [reload]\n");
+	buf_release(&out);
+	plan_free(plan);
+}
+
 /* A fleet and a plan of their own; the ops of a step, or the message. */
 static char *
 ops_of(const char *plan_text, int step)
@@ -563,6 +605,7 @@ main(void)
 		cmocka_unit_test(edits_of_one_file_are_one_op_and_a_unit_is_activated_once),
 		cmocka_unit_test(a_command_has_what_it_reads_and_what_it_touches),
 		cmocka_unit_test(moves_that_contradict_each_other_are_refused),
+		cmocka_unit_test(a_unit_that_the_step_names_is_activated_behind_its_edits),
 		cmocka_unit_test(trust_that_lands_by_itself_is_no_edit_but_an_activation),
 		cmocka_unit_test(a_client_told_disable_keeps_its_ca_file),
 		cmocka_unit_test(a_certificate_goes_to_every_host_that_it_is_bound_to),

@@ -216,6 +216,7 @@ the_compose_plan_in_short(void **state)
 	    "pg-both [1]: postgres accepts both\n"
 	    "   accept postgres 1\n"
 	    "   = served postgres\n"
+	    "   = postgres presents internal\n"
 	    "pool-leg [2]: pgbouncer -> postgres dials verify-ca, trusts internal\n"
 	    "   trust pgbouncer -> postgres 0\n"
 	    "   dial pgbouncer -> postgres 4\n"
@@ -225,6 +226,7 @@ the_compose_plan_in_short(void **state)
 	    "pool-both [3]: pgbouncer accepts both\n"
 	    "   accept pgbouncer 1\n"
 	    "   = served pgbouncer\n"
+	    "   = pgbouncer presents internal\n"
 	    "flip-api-pg [4]: api -> pgbouncer dials verify-full, trusts internal, soak 600 s\n"
 	    "   trust api -> pgbouncer 0\n"
 	    "   dial api -> pgbouncer 5\n"
@@ -602,6 +604,145 @@ certificates_may_be_installed_already_and_renewed(void **state)
 }
 
 static void
+a_renewal_that_takes_a_restart_names_it(void **state)
+{
+	char *fleet = read_file("plans/compose.fleet.yaml"), *text = read_file("plans/renew-at-restart.plan.yaml");
+	struct fleet *f = fleet_of("compose", fleet);
+	struct plan *p = plan_of(f, "renew", text);
+	size_t i, k;
+
+	(void)state;
+	expect_round_trip(f, p);
+	assert_int_equal(p->steps[0].activates.n, 1);
+	assert_string_equal(f->units[p->steps[0].activates.v[0]].name, "db-stack");
+	for (i = k = 0; i < p->steps[0].ngates; i++)
+		k += p->steps[0].gates[i].kind == CHECK_PRESENTS;
+	assert_int_equal(k, 3);
+	plan_free(p);
+	fleet_free(f);
+	free(fleet);
+	free(text);
+}
+
+static const char landing_fleet[] =
+    "belay: fleet/1\n"
+    "hosts: { db: { ssh: db }, far: { ssh: far } }\n"
+    "units: { stack: { host: db, run: restart }, redis: { host: far, run: restart } }\n"
+    "certs:\n"
+    "  ours: { serves: [pg, pool, redis], lands: activation, install: [ { env: { on: [db, far], file: /env, set: { K: \"$(key.b64)\" } } } ] }\n"
+    "  files: { serves: [pg], dir: /tls }\n"
+    "endpoints:\n"
+    "  pg: { kind: postgres, unit: stack, listen: { both: 5432 }, names: [db], accept: { file: /env, set: { PG: \"$(accept)\" } } }\n"
+    "  pool: { kind: pgbouncer, unit: stack, listen: { both: 6432 }, names: [db], accept: { file: /env, set: { POOL: \"$(accept)\" } } }\n"
+    "  redis: { kind: redis, unit: redis, listen: { plain: 6379, tls: 6380 }, names: [far], accept: { file: /env, set: { R: \"$(accept)\" } } }\n";
+
+/* "STEP: ENDPOINT presents CERT, …" for each step that has such a check. */
+static char *
+presented(const char *from, const char *steps)
+{
+	struct fleet *f = fleet_of("fleet", landing_fleet);
+	char *text = mem_printf("belay: plan/1\nname: p\nfrom: { accept: %s }\nsteps:\n%s", from, steps);
+	struct plan *p = plan_of(f, "plan", text);
+	struct buf b;
+	size_t i, k, n;
+
+	expect_round_trip(f, p);
+	buf_init(&b, 0);
+	(void)buf_puts(&b, "");
+	for (i = 0; i < p->nsteps; i++) {
+		for (k = n = 0; k < p->steps[i].ngates; k++)
+			if (p->steps[i].gates[k].kind == CHECK_PRESENTS) {
+				assert_true(p->steps[i].gates[k].implied);
+				if (n++ == 0)
+					buf_printf(&b, "%s:", p->steps[i].id);
+				buf_printf(&b, " %s,", p->steps[i].gates[k].name);
+			}
+		if (n > 0)
+			buf_puts(&b, "\n");
+	}
+	plan_free(p);
+	fleet_free(f);
+	free(text);
+	return buf_take(&b, NULL);
+}
+
+static void
+expect_presented(const char *from, const char *steps, const char *want)
+{
+	char *got = presented(from, steps);
+
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static void
+what_lands_later_is_shown_by_the_step_that_takes_it_up(void **state)
+{
+	(void)state;
+	/* A restart that nobody can see it by shows nothing; the next one with TLS does, once. */
+	expect_presented("plain",
+	    "  - { id: certs, certs: { ours: install } }\n"
+	    "  - { id: again, activate: [stack] }\n"
+	    "  - { id: pg, accept: { pg: both } }\n"
+	    "  - { id: pool, accept: { pool: both } }\n"
+	    "  - { id: last, activate: stack }\n"
+	    "  - { id: redis, accept: { redis: both } }\n",
+	    "pg: pg presents ours,\npool: pool presents ours,\nredis: redis presents ours,\n");
+	/* Of a start that nobody told it is asked again where it is told. */
+	expect_presented("tls",
+	    "  - { id: certs, certs: { ours: install } }\n"
+	    "  - { id: pg, accept: { pg: both } }\n",
+	    "pg: pg presents ours, pool presents ours,\n");
+	/* What may be left out has shown nothing. */
+	expect_presented("tls",
+	    "  - { id: certs, certs: { ours: install } }\n"
+	    "  - { id: maybe, accept: { pg: both }, optional: yes }\n"
+	    "  - { id: pg, accept: { pg: tls } }\n",
+	    "maybe: pg presents ours, pool presents ours,\npg: pg presents ours, pool presents ours,\n");
+	/* Each installation is shown; a restart without one has nothing to show. */
+	expect_presented("tls",
+	    "  - { id: before, activate: [stack, redis] }\n"
+	    "  - { id: certs, certs: { ours: install }, activate: [stack] }\n"
+	    "  - { id: new, certs: { ours: renew } }\n"
+	    "  - { id: up, activate: [redis, stack] }\n",
+	    "certs: pg presents ours, pool presents ours,\n"
+	    "up: pg presents ours, pool presents ours, redis presents ours,\n");
+	/* One that does not wait for an activation is shown where it is written. */
+	expect_presented("tls", "  - { id: files, certs: { files: install } }\n  - { id: up, activate: [stack] }\n",
+	    "files: pg presents files,\n");
+}
+
+static void
+a_step_names_units_that_it_activates(void **state)
+{
+	static const struct { const char *steps, *says; } bad[] = {
+		{ "  - { id: a, activate: [pg] }\n", "plan:5:25: unknown unit 'pg', expected one of: stack, redis" },
+		{ "  - { id: a, activate: [stack, stack] }\n", "plan:5:32: 'stack' twice, expected each unit once" },
+		{ "  - { id: a, activate: { stack: yes } }\n", "plan:5:24: a mapping, expected the name of a unit" },
+		{ "  - { id: a }\n", "plan:5:5: the step 'a' moves nothing, expected one of: certs, trust, dial, accept, drain, run, exercise, activate" },
+	};
+	struct fleet *f = fleet_of("fleet", landing_fleet);
+	struct plan *p;
+	struct err err;
+	char *text;
+	size_t i;
+
+	(void)state;
+	p = plan_of(f, "plan", "belay: plan/1\nname: p\nsteps:\n  - { id: a, certs: { ours: renew }, activate: [redis, stack] }\n");
+	assert_string_equal(p->steps[0].title, "renew certificate ours; activate redis; activate stack");
+	assert_int_equal(p->steps[0].activates.n, 2);
+	plan_free(p);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		text = mem_printf("belay: plan/1\nname: p\nfrom: { accept: tls }\nsteps:\n%s", bad[i].steps);
+		assert_int_equal(plan_parse(&p, f, "plan", text, strlen(text), &err), -1);
+		if (strncmp(err.msg, bad[i].says, strlen(bad[i].says)) != 0)
+			fail_msg("%s, expected %s", err.msg, bad[i].says);
+		free(text);
+	}
+	fleet_free(f);
+}
+
+static void
 spoilt_plans_are_refused_or_read(void **state)
 {
 	static const char spoil[] = "{}[]:,\"'$(-\n #x";
@@ -650,6 +791,9 @@ main(void)
 		cmocka_unit_test(a_step_that_moves_something_requires_the_proof),
 		cmocka_unit_test(evidence_decides_what_shows_a_dial),
 		cmocka_unit_test(a_step_on_what_is_not_built_says_so),
+		cmocka_unit_test(a_renewal_that_takes_a_restart_names_it),
+		cmocka_unit_test(what_lands_later_is_shown_by_the_step_that_takes_it_up),
+		cmocka_unit_test(a_step_names_units_that_it_activates),
 		cmocka_unit_test(spoilt_plans_are_refused_or_read),
 	};
 

@@ -304,6 +304,17 @@ static const struct trial trials[] = {
 	  "    taken back: backup -> postgres dials require\n"
 	  "  then postgres accepts tls and serves internal; backup -> postgres, from host db, dials disable and trusts none\n"
 	  "  at once: what is restarted there has to connect again\n", NULL },
+	/* The same certificate, taken up by a step of its own: the client trusts another one. */
+	{ "a_step_that_names_the_unit_takes_it_up", HEAD APART
+	  "certs:\n  internal: { serves: [postgres], dir: /etc/tls }\n  renewed: { serves: [postgres], dir: /etc/tls-2, lands: activation }\n"
+	  ENDPOINTS POSTGRES("") CLIENTS CLIENT("web", "web", "", "postgres: { match: { host: web }, "
+	  "trust: { ca: internal, file: /etc/ca.crt }, " DIALS("web", "postgres") " }"), PLAIN,
+	  FRONT FLIP("flip", WEB, "require") STEP("renew", "certs: { renewed: install }, activate: [pg]"),
+	  "after step 4 'renew': web -> postgres is refused: the client's CA file does not hold the CA of the certificate served\n",
+	  "plan.yaml:8:5: after step 4 'renew': web -> postgres is refused: the client's CA file does not hold the CA of the certificate served\n"
+	  "  step 1 'certs' to step 4 'renew' are applied\n"
+	  "  then postgres accepts both and serves renewed; web -> postgres, from host web, dials require and trusts internal\n"
+	  "  at once: what is restarted there has to connect again\n", NULL },
 	{ "somebody_restarts_what_no_step_activates", HEAD APART
 	  "certs:\n  internal: { serves: [postgres], dir: /etc/tls }\n  renewed: { serves: [postgres], dir: /etc/tls-2, lands: activation }\n"
 	  ENDPOINTS POSTGRES("") CLIENTS CLIENT("web", "web", "", "postgres: { match: { host: web }, "
