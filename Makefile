@@ -242,6 +242,10 @@ VERBS_SRC = \
 	src/verbs/out.c \
 	src/verbs/run.c \
 	src/verbs/json.c \
+	src/verbs/json_status.c \
+	src/verbs/json_certs.c \
+	src/verbs/json_step.c \
+	src/verbs/json_check.c \
 	src/verbs/status.c \
 	src/verbs/explain.c \
 	src/verbs/certs.c \

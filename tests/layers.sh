@@ -46,7 +46,7 @@ stdlib.h string.h strings.h arpa/inet.h
 foreign_table='
 yaml.h              src/core/yaml.c
 utf8proc.h          src/core/text.c src/core/yaml.c
-jansson.h           src/wire/ src/verbs/json.c
+jansson.h           src/wire/ src/verbs/json_int.h
 sqlite3.h           src/store/
 libssh2*.h          src/remote/session_conn.h src/remote/session_auth.h
 libpq-fe.h          src/remote/pq.c

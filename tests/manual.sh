@@ -184,7 +184,7 @@ json()
 			print doc[f], name[i]
 		}
 	}
-	' src/verbs/json.c >"$tmp/source"
+	' src/verbs/json_status.c src/verbs/json_certs.c src/verbs/json_step.c src/verbs/json_check.c src/verbs/json.c >"$tmp/source"
 	differ "$tmp/manual" "$tmp/source"
 }
 

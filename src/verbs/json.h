@@ -1,5 +1,5 @@
 /*
- * json: what `--json` prints.  The only file of this face that knows the JSON library.
+ * json: what `--json` prints.  Only json*.c of this face know the JSON library.
  * Every document carries "belay": "KIND/1"; text in it went through
  * text_clean(), since JSON ends up on terminals too.
  */
