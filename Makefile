@@ -90,6 +90,7 @@ CORE_SRC = \
 	src/core/rollout_replay.c \
 	src/core/wayback.c \
 	src/core/depth.c \
+	src/core/causes.c \
 	src/core/diagnose.c \
 	src/core/explain.c \
 	src/core/expiry.c \

@@ -2,17 +2,13 @@
  * diagnose: from what was said and seen, the cause of a failure and what mends
  * it, in words.  Pure.
  *
- * One table (diagnose.c), printed by the manual as it stands: a name, the
- * words by which a cause is known, what it is, what to do.  Words alone decide
+ * The causes and their words are a table (causes.h).  Words alone decide
  * only where they can mean one thing.  The same words said by a client and by a
  * server's log are two things ("unknown ca" is the other side's complaint), and
  * where two causes look alike (a TLS client at a plaintext port waits just as
  * one whose server cannot be reached), the facts decide: what the ports answer, the
  * certificate, whose clock.  Where the facts are missing, each cause that remains is
  * told as possible, and none as sure.
- *
- * Sources of the words: PostgreSQL 15 (be-secure-openssl.c, fe-secure-openssl.c,
- * auth.c), PgBouncer 1.18, Redis 7.0 (tls.c), OpenSSL 3.0, and what drivers make of them.
  */
 #ifndef BELAY_CORE_DIAGNOSE_H
 #define BELAY_CORE_DIAGNOSE_H
@@ -22,46 +18,10 @@
 #include <stdint.h>
 
 #include "core/attempt.h"
+#include "core/causes.h"
 #include "core/fleet.h"
 #include "core/hba.h"
 #include "core/reading.h"
-
-enum cause {
-	/* what the server was given */
-	CAUSE_FILE_MISSING, CAUSE_KEY_PERMISSIONS, CAUSE_KEY_OWNER, CAUSE_FILE_UNREADABLE, CAUSE_KEY_MISMATCH,
-	CAUSE_TLS_NOT_LOADED, CAUSE_NO_TLS,
-	/* who talks to what */
-	CAUSE_TLS_TO_PLAINTEXT, CAUSE_PLAINTEXT_TO_TLS, CAUSE_PLAINTEXT_REFUSED, CAUSE_DRIVER_WORD,
-	CAUSE_NO_NAME, CAUSE_NOT_LISTENING, CAUSE_TLS_PORT_CLOSED, CAUSE_DOWN, CAUSE_FIREWALL,
-	/* certificates */
-	CAUSE_CLOCK, CAUSE_EXPIRED, CAUSE_NOT_YET_VALID, CAUSE_NAME, CAUSE_CA_FILE_MISSING,
-	CAUSE_CHAIN_INCOMPLETE, CAUSE_UNKNOWN_CA, CAUSE_STRAY_CERTIFICATE, CAUSE_CLIENT_CERTIFICATE,
-	CAUSE_WEAK, CAUSE_PURPOSE, CAUSE_PROTOCOL, CAUSE_CIPHER,
-	/* logging in */
-	CAUSE_HBA_NO_LINE, CAUSE_HBA_REJECTS, CAUSE_HASH, CAUSE_WRONG_PASSWORD, CAUSE_NO_PASSWORD,
-	CAUSE_PASSWORD_NOT_SET, CAUSE_CHANNEL_BINDING,
-	/* what looks well and is not */
-	CAUSE_POOLER_LEG, CAUSE_NOT_RELOADED, CAUSE_NOT_PERSISTED, CAUSE_SOCKET,
-	CAUSE_SESSION_ENDED, CAUSE_NO_ANSWER
-};
-#define CAUSE_COUNT 42
-
-/* A row of the table; all of it constant. */
-struct cause_row {
-	const char *name;	/* one word with dashes, for --json and the manual */
-	const char *what;	/* the cause */
-	const char *fix;
-};
-const struct cause_row *cause_row(enum cause);
-/* The row's words, and NULL: what is looked for, in lower case; the manual shows them. */
-const char *const *cause_words(enum cause);
-
-enum speaker {
-	SAID_BY_CLIENT,		/* a client or its library, or a probe in its place */
-	SAID_BY_SERVER		/* the endpoint's own log */
-};
-/* The first row whose words stand in the text, in the order of the table; no fact is asked. */
-bool	cause_said(const char *text, enum speaker, enum cause *ret);
 
 /* What is the matter with the server's private key on its host. */
 enum key_state {
