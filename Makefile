@@ -34,6 +34,8 @@ CORE_SRC = \
 	src/core/text.c \
 	src/core/yaml.c \
 	src/core/reader.c \
+	src/core/reader_values.c \
+	src/core/reader_for.c \
 	src/core/names.c \
 	src/core/fleet.c \
 	src/core/fleet_read.c \
