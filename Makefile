@@ -86,6 +86,7 @@ CORE_SRC = \
 	src/core/board_rehearsed.c \
 	src/core/impact.c \
 	src/core/gate.c \
+	src/core/gate_census.c \
 	src/core/rollout.c \
 	src/core/rollout_may.c \
 	src/core/rollout_undo.c \

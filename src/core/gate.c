@@ -1,16 +1,14 @@
 /*
  * gate: see gate.h.  Owns the judgement of each kind of check; one function
- * a kind, one table that names them.
+ * a kind, one table that names them; those of sessions and logins are in gate_census.c.
  */
-#include "core/gate.h"
+#include "core/gate_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/hba_step.h"
-#include "core/logins.h"
-#include "core/text.h"
 
 const char *
 judgement_word(enum judgement judgement)
@@ -24,20 +22,7 @@ judgement_word(enum judgement judgement)
 	return words[judgement];
 }
 
-struct judging {
-	const struct check *check;
-	const struct fleet *fleet;
-	const struct board *board;
-	const struct reading *own;
-	int64_t	 since_ms;
-	struct check_result *ret;
-};
-
-static void
-judge(struct judging *j, enum judgement judgement, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void
+void
 judge(struct judging *j, enum judgement judgement, const char *fmt, ...)
 {
 	va_list ap;
@@ -48,18 +33,14 @@ judge(struct judging *j, enum judgement judgement, const char *fmt, ...)
 	va_end(ap);
 }
 
-static const char *
-or_words(const char *s, const char *otherwise)
+const char *
+judge_or(const char *s, const char *otherwise)
 {
 	return s == NULL || *s == '\0' ? otherwise : s;
 }
 
-/*
- * The reading that a check may rest on: fresh enough and conclusive.  NULL
- * after it has said why not.
- */
-static const struct reading *
-fresh(struct judging *j, enum reading_kind kind, int subject, const char *what)
+const struct reading *
+judge_fresh(struct judging *j, enum reading_kind kind, int subject, const char *what)
 {
 	const struct reading *good = board_reading(j->board, kind, subject);
 	const struct reading *bad = board_failure(j->board, kind, subject);
@@ -67,7 +48,7 @@ fresh(struct judging *j, enum reading_kind kind, int subject, const char *what)
 	if (good != NULL && good->at_ms >= j->since_ms)
 		return good;
 	if (bad != NULL && bad->at_ms >= j->since_ms)
-		judge(j, CHECK_INCONCLUSIVE, "%s: %s", what, or_words(bad->why, "no answer"));
+		judge(j, CHECK_INCONCLUSIVE, "%s: %s", what, judge_or(bad->why, "no answer"));
 	else
 		judge(j, CHECK_PENDING, "%s: not looked since the step", what);
 	return NULL;
@@ -77,7 +58,7 @@ static void
 judge_served(struct judging *j)
 {
 	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
-	const struct reading *r = fresh(j, READING_SERVED, j->check->endpoint, e->name);
+	const struct reading *r = judge_fresh(j, READING_SERVED, j->check->endpoint, e->name);
 	const char *names[READING_NAMES_MAX];
 	const struct served *s;
 	size_t i, n;
@@ -90,14 +71,14 @@ judge_served(struct judging *j)
 	case LEG_OPEN:
 		break;
 	case LEG_REFUSED:
-		judge(j, CHECK_FAIL, "'%s' does not speak tls: %s", e->name, or_words(s->tls_why, "refused"));
+		judge(j, CHECK_FAIL, "'%s' does not speak tls: %s", e->name, judge_or(s->tls_why, "refused"));
 		return;
 	case LEG_CLOSED:
-		judge(j, CHECK_FAIL, "nothing listens for tls at '%s': %s", e->name, or_words(s->tls_why, "closed"));
+		judge(j, CHECK_FAIL, "nothing listens for tls at '%s': %s", e->name, judge_or(s->tls_why, "closed"));
 		return;
 	case LEG_SILENT:
 	case LEG_UNKNOWN:
-		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(s->tls_why, "no answer to a handshake"));
+		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, judge_or(s->tls_why, "no answer to a handshake"));
 		return;
 	}
 	if (s->chain == VERIFIED_NOT_TRIED) {
@@ -105,7 +86,7 @@ judge_served(struct judging *j)
 		return;
 	}
 	if (s->chain == VERIFIED_BAD) {
-		judge(j, CHECK_FAIL, "'%s': certificate not verified: %s", e->name, or_words(s->chain_why, "chain"));
+		judge(j, CHECK_FAIL, "'%s': certificate not verified: %s", e->name, judge_or(s->chain_why, "chain"));
 		return;
 	}
 	if (s->nnames == 0) {
@@ -130,29 +111,29 @@ judge_served(struct judging *j)
 	}
 	if (s->turned_away) {
 		judge(j, CHECK_INCONCLUSIVE, "'%s' turned belay away after the handshake: %s", e->name,
-		    or_words(s->tls_why, "no reason given"));
+		    judge_or(s->tls_why, "no reason given"));
 		return;
 	}
 	if (j->check->proto_min != PROTO_ANY &&
-	    proto_parse(or_words(s->protocol, "")) < (int)j->check->proto_min) {
+	    proto_parse(judge_or(s->protocol, "")) < (int)j->check->proto_min) {
 		judge(j, CHECK_FAIL, "'%s' negotiated %s, less than %s", e->name,
-		    or_words(s->protocol, "?"), proto_word(j->check->proto_min));
+		    judge_or(s->protocol, "?"), proto_word(j->check->proto_min));
 		return;
 	}
 	if (j->check->cipher != NULL && (s->cipher == NULL || strcmp(s->cipher, j->check->cipher) != 0)) {
 		judge(j, CHECK_FAIL, "'%s' negotiated %s, not %s", e->name,
-		    or_words(s->cipher, "?"), j->check->cipher);
+		    judge_or(s->cipher, "?"), j->check->cipher);
 		return;
 	}
-	judge(j, CHECK_PASS, "%s %s, chain and %zu name%s verified", or_words(s->protocol, "tls"),
-	    or_words(s->cipher, ""), s->nnames, s->nnames == 1 ? "" : "s");
+	judge(j, CHECK_PASS, "%s %s, chain and %zu name%s verified", judge_or(s->protocol, "tls"),
+	    judge_or(s->cipher, ""), s->nnames, s->nnames == 1 ? "" : "s");
 }
 
 static void
 judge_refused(struct judging *j)
 {
 	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
-	const struct reading *r = fresh(j, READING_SERVED, j->check->endpoint, e->name);
+	const struct reading *r = judge_fresh(j, READING_SERVED, j->check->endpoint, e->name);
 	bool plain = j->check->accept == ACCEPT_PLAIN;
 	const char *what = plain ? "plaintext" : "tls";
 	const char *why;
@@ -166,14 +147,14 @@ judge_refused(struct judging *j)
 	case LEG_REFUSED:
 	case LEG_CLOSED:
 		judge(j, CHECK_PASS, "%s at '%s': %s", what, e->name,
-		    or_words(why, leg == LEG_CLOSED ? "nothing listens" : "refused"));
+		    judge_or(why, leg == LEG_CLOSED ? "nothing listens" : "refused"));
 		return;
 	case LEG_OPEN:
 		judge(j, CHECK_FAIL, "'%s' still takes %s", e->name, what);
 		return;
 	case LEG_SILENT:
 	case LEG_UNKNOWN:
-		judge(j, CHECK_INCONCLUSIVE, "%s at '%s': %s", what, e->name, or_words(why, "no answer"));
+		judge(j, CHECK_INCONCLUSIVE, "%s at '%s': %s", what, e->name, judge_or(why, "no answer"));
 		return;
 	}
 }
@@ -184,17 +165,16 @@ endpoint_host(const struct fleet *f, const struct endpoint *e)
 	return e->host != NONE ? e->host : e->unit != NONE ? f->units[e->unit].host : NONE;
 }
 
-static const char *
-host_of_link(const struct fleet *f, const struct link *l)
+const char *
+judge_host_word(const struct fleet *f, const struct link *l)
 {
 	int host = link_host(f, l);
 
 	return host == NONE ? "host not known" : f->hosts[host].name;
 }
 
-/* Was the client's host looked at, with success or not, recently enough? */
-static bool
-looked_at_host(const struct judging *j, const struct link *l)
+bool
+judge_looked_at(const struct judging *j, const struct link *l)
 {
 	int host = link_host(j->fleet, l);
 	const struct reading *good, *bad;
@@ -207,264 +187,11 @@ looked_at_host(const struct judging *j, const struct link *l)
 	    (bad != NULL && bad->at_ms >= j->since_ms);
 }
 
-#define WINDOW_MS	(INT64_C(24) * 3600 * 1000)	/* how long ago a login counts, where its client says nothing */
-
-static int64_t
-window_of(const struct client *c)
-{
-	return c->window_ms > 0 ? c->window_ms : WINDOW_MS;
-}
-
-/* "7 h", "12 s" */
-static const char *
-ago(int64_t ms, char ret[32])
-{
-	static const struct {
-		int64_t ms;
-		const char *word;
-	} units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "min" }, { 1000, "s" } };
-	size_t i = 0;
-
-	while (i < 3 && ms < units[i].ms)
-		i++;
-	(void)snprintf(ret, 32, "%lld %s", (long long)((ms < 0 ? 0 : ms) / units[i].ms), units[i].word);
-	return ret;
-}
-
-struct finding {
-	enum judgement judgement;
-	char	words[384];
-};
-
-static void
-find(struct finding *one, enum judgement judgement, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-static void
-find(struct finding *one, enum judgement judgement, const char *fmt, ...)
-{
-	va_list ap;
-
-	one->judgement = judgement;
-	va_start(ap, fmt);
-	(void)vsnprintf(one->words, sizeof(one->words), fmt, ap);
-	va_end(ap);
-}
-
-/* The latest of those who were last seen on plaintext, of one link or undeclared. */
-static const struct login_seen *
-still_plain(const struct logins *l, int link)
-{
-	const struct login_seen *s = NULL;
-	size_t i;
-
-	for (i = 0; i < l->nwho; i++)
-		if (l->who[i].link == link && l->who[i].still && (s == NULL || l->who[i].last_ms > s->last_ms))
-			s = &l->who[i];
-	return s;
-}
-
-/* "user@address/database (application)", as far as it is told. */
-static void
-put_person(char *to, size_t size, const struct login_seen *s)
-{
-	if (s == NULL)
-		to[0] = '\0';
-	else
-		(void)snprintf(to, size, " (%.60s from %.60s%s%.60s)", or_words(s->user, "?"), or_words(s->address, "?"),
-		    s->application == NULL || s->application[0] == '\0' ? "" : ", ", or_words(s->application, ""));
-}
-
-/* A new connection in its place is evidence of those that it will make, where it says so. */
-static void
-judge_rehearsed(struct judging *j, int link, const char *who, struct finding *one)
-{
-	const struct reading *good = board_reading(j->board, READING_REHEARSAL, link);
-	const struct reading *bad = board_failure(j->board, READING_REHEARSAL, link);
-	char words[256];
-
-	if (bad != NULL && bad->at_ms >= j->since_ms)
-		find(one, CHECK_INCONCLUSIVE, "%s: its evidence is the rehearsal, and it could not be tried: %.200s", who,
-		    or_words(bad->why, "no reason"));
-	else if (good == NULL || good->at_ms < j->since_ms)
-		find(one, CHECK_INCONCLUSIVE, "%s: was not rehearsed yet", who);
-	else if (good->rehearsed.verdict < VERDICT_TLS) {
-		rehearsed_words(&good->rehearsed, words, sizeof(words));
-		find(one, CHECK_FAIL, "%s: rehearsed: %s", who, words);
-	}
-}
-
-/*
- * Was the client seen on TLS, within its window, by the evidence that it names?  A session that is
- * there now is as good as any of them.
- */
-static void
-judge_evidence(struct judging *j, const struct link *l, const struct reading *r, const char *who, struct finding *one)
-{
-	const struct client *c = &j->fleet->clients[l->client];
-	const struct logins *logins = &r->census.logins;
-	const struct login_count *row = logins_of(logins, (int)(l - j->fleet->links));
-	int64_t since_ms = r->at_ms - window_of(c), seen_ms = board_tls_seen_ms(j->board, (int)(l - j->fleet->links));
-	char span[32], from[32];
-
-	if (row != NULL && row->tls_ms > seen_ms && logins->seen == LOGINS_SINCE)
-		seen_ms = row->tls_ms;
-	if (seen_ms > 0 && seen_ms >= since_ms)
-		return;
-	switch (c->evidence) {
-	case EVIDENCE_SESSION:
-		find(one, CHECK_INCONCLUSIVE, "%s: was not seen on tls", who);
-		break;
-	case EVIDENCE_LOG:
-		if (logins->seen != LOGINS_SINCE)
-			find(one, CHECK_INCONCLUSIVE, "%s: its evidence is the log, and %s", who,
-			    logins->seen == LOGINS_NONE ? "no log is read" : or_words(logins->why, "it cannot be read"));
-		else
-			find(one, CHECK_INCONCLUSIVE, "%s: no login on tls within %s; the log is read back %s", who,
-			    ago(window_of(c), span), ago(r->at_ms - logins->from_ms, from));
-		break;
-	case EVIDENCE_REHEARSAL:
-		judge_rehearsed(j, (int)(l - j->fleet->links), who, one);
-		break;
-	case EVIDENCE_ATTEST:
-		if (board_vouched(j->board, l->client) == NULL)
-			find(one, CHECK_INCONCLUSIVE, "%s: nothing can see it; somebody has to vouch for it (attest %s)", who,
-			    c->name);
-		break;
-	}
-}
-
-/* What one declared client has against it; nothing where one->words stays empty. */
-static void
-judge_client(struct judging *j, int link, const struct reading *r, struct finding *one)
-{
-	const struct fleet *f = j->fleet;
-	const struct link *l = &f->links[link];
-	const struct client *c = &f->clients[l->client];
-	const struct login_count *row = logins_of(&r->census.logins, link);
-	struct link_view v;
-	char who[256], person[256], span[32];
-
-	board_link(j->board, link, r->at_ms, INT64_MAX, &v);
-	(void)snprintf(who, sizeof(who), "%s on %s", c->name, host_of_link(f, l));
-	if (v.plain > 0)
-		find(one, CHECK_FAIL, "%s: %u plaintext session%s", who, v.plain, v.plain == 1 ? "" : "s");
-	else if (v.dial == DIAL_DISABLE || v.dial == DIAL_ALLOW)
-		find(one, CHECK_FAIL, "%s dials %s", who, dial_word(v.dial));
-	else if (row != NULL && row->still > 0 && row->still_ms > r->at_ms - window_of(c)) {
-		put_person(person, sizeof(person), still_plain(&r->census.logins, link));
-		find(one, CHECK_FAIL, "%s: logged in on plaintext %s ago%s, and not on tls since", who,
-		    ago(r->at_ms - row->still_ms, span), person);
-	} else if (v.tls == 0 && v.dial == DIAL_UNKNOWN)
-		find(one, CHECK_INCONCLUSIVE, "%s: no session seen, and how it dials is not known", who);
-	else if (v.tls == 0)
-		judge_evidence(j, l, r, who, one);
-}
-
-/* Sessions and logins that belong to no declared client. */
-static void
-judge_undeclared(const struct reading *r, struct finding *one)
-{
-	const struct census *c = &r->census;
-	const struct login_count *row = &c->logins.undeclared;
-	const struct straggler *who = NULL;
-	char person[256], span[32];
-	size_t i;
-
-	for (i = 0; i < c->nstragglers && who == NULL; i++)
-		if (c->stragglers[i].link == NONE && !c->stragglers[i].tls)
-			who = &c->stragglers[i];
-	if (c->undeclared_plain > 0)
-		find(one, CHECK_FAIL, "%u undeclared plaintext session%s%s%.60s", c->undeclared_plain,
-		    c->undeclared_plain == 1 ? "" : "s", who == NULL ? "" : ", one from ",
-		    who == NULL ? "" : or_words(who->address, "?"));
-	else if (row->still > 0 && row->still_ms > r->at_ms - WINDOW_MS) {
-		put_person(person, sizeof(person), still_plain(&c->logins, NONE));
-		find(one, CHECK_FAIL, "somebody undeclared logged in on plaintext %s ago%s",
-		    ago(r->at_ms - row->still_ms, span), person);
-	}
-}
-
-static void
-add_finding(const struct finding *one, enum judgement *worst, char *why, size_t size)
-{
-	size_t used = strlen(why);
-
-	if (one->words[0] == '\0')
-		return;
-	if (*worst != CHECK_FAIL)
-		*worst = one->judgement;
-	(void)snprintf(why + used, size - used, "%s%s", used > 0 ? "; " : "", one->words);
-}
-
-/*
- * Nobody declared, and nobody undeclared, is on plaintext; none would be; and everybody
- * declared was seen on TLS.
- */
-static void
-judge_census(struct judging *j)
-{
-	const struct fleet *f = j->fleet;
-	const struct endpoint *e = &f->endpoints[j->check->endpoint];
-	const struct reading *r = fresh(j, READING_CENSUS, j->check->endpoint, e->name);
-	enum judgement worst = CHECK_PASS;
-	char why[sizeof(j->ret->why)] = "", span[32];
-	struct finding one;
-	size_t i;
-
-	if (r == NULL)
-		return;
-	for (i = 0; i < f->nlinks; i++) {
-		if (f->links[i].endpoint != j->check->endpoint)
-			continue;
-		if (!looked_at_host(j, &f->links[i])) {
-			judge(j, CHECK_PENDING, "%s: its settings were not looked at since", host_of_link(f, &f->links[i]));
-			return;
-		}
-		one.words[0] = '\0';
-		judge_client(j, (int)i, r, &one);
-		add_finding(&one, &worst, why, sizeof(why));
-	}
-	one.words[0] = '\0';
-	judge_undeclared(r, &one);
-	add_finding(&one, &worst, why, sizeof(why));
-	if (worst != CHECK_PASS)
-		judge(j, worst, "'%s': %s", e->name, why);
-	else if (r->outcome == SAW_PART)
-		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(r->why, "not all sessions can be seen"));
-	else if (r->census.logins.seen == LOGINS_SINCE)
-		judge(j, CHECK_PASS, "%u session%s at '%s', none on plaintext; nor any login of the last %s", r->census.total,
-		    r->census.total == 1 ? "" : "s", e->name, ago(r->at_ms - r->census.logins.from_ms, span));
-	else
-		judge(j, CHECK_PASS, "%u session%s at '%s', none on plaintext", r->census.total,
-		    r->census.total == 1 ? "" : "s", e->name);
-}
-
-/* A Redis keeps no log: who came and went between two looks is a number, and nothing else. */
-static void
-judge_unseen(struct judging *j)
-{
-	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
-	const struct reading *r = fresh(j, READING_CENSUS, j->check->endpoint, e->name);
-	char span[32];
-
-	if (r == NULL)
-		return;
-	(void)ago(r->at_ms - r->census.unaccounted_from_ms, span);
-	if (r->census.unaccounted < 0)
-		judge(j, CHECK_INCONCLUSIVE, "'%s' does not say how many connections it has had", e->name);
-	else if (r->census.unaccounted > 0)
-		judge(j, CHECK_INCONCLUSIVE, "%lld connection%s at '%s' within %s unaccounted for: too short to be seen, and a "
-		    "Redis logs none; on plaintext or not, nobody can tell", (long long)r->census.unaccounted,
-		    r->census.unaccounted == 1 ? "" : "s", e->name, span);
-	else
-		judge(j, CHECK_PASS, "every connection at '%s' within %s was seen", e->name, span);
-}
-
 static void
 judge_setting(struct judging *j)
 {
 	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
-	const struct reading *r = fresh(j, READING_SETTINGS, j->check->endpoint, e->name);
+	const struct reading *r = judge_fresh(j, READING_SETTINGS, j->check->endpoint, e->name);
 	size_t i;
 
 	if (r == NULL)
@@ -493,10 +220,10 @@ judge_own(struct judging *j)
 		return;
 	}
 	if (r->outcome != SAW)
-		judge(j, CHECK_INCONCLUSIVE, "%s", or_words(r->why, "no answer"));
+		judge(j, CHECK_INCONCLUSIVE, "%s", judge_or(r->why, "no answer"));
 	else
 		judge(j, r->check_passed ? CHECK_PASS : CHECK_FAIL, "%s",
-		    or_words(r->why, r->check_passed ? "as expected" : "not as expected"));
+		    judge_or(r->why, r->check_passed ? "as expected" : "not as expected"));
 }
 
 /* The link's sessions are all on TLS, and there is one. */
@@ -504,7 +231,7 @@ static void
 judge_link_tls(struct judging *j)
 {
 	const struct link *l = &j->fleet->links[j->check->link];
-	const struct reading *r = fresh(j, READING_CENSUS, l->endpoint, l->name);
+	const struct reading *r = judge_fresh(j, READING_CENSUS, l->endpoint, l->name);
 	struct link_view v;
 
 	if (r == NULL)
@@ -512,7 +239,7 @@ judge_link_tls(struct judging *j)
 	board_link(j->board, j->check->link, r->at_ms, INT64_MAX, &v);
 	if (v.plain > 0)
 		judge(j, CHECK_FAIL, "%s on %s: %u session%s still on plaintext", l->name,
-		    host_of_link(j->fleet, l), v.plain, v.plain == 1 ? "" : "s");
+		    judge_host_word(j->fleet, l), v.plain, v.plain == 1 ? "" : "s");
 	else if (v.tls > 0 && v.state == LINK_UNKNOWN)
 		judge(j, CHECK_INCONCLUSIVE, "%s: %s", l->name, v.why);
 	else if (v.tls > 0)
@@ -530,24 +257,24 @@ judge_link_new(struct judging *j)
 {
 	const struct link *l = &j->fleet->links[j->check->link];
 	const struct endpoint *e = &j->fleet->endpoints[l->endpoint];
-	const struct reading *census = fresh(j, READING_CENSUS, l->endpoint, l->name);
-	const struct reading *served = census == NULL ? NULL : fresh(j, READING_SERVED, l->endpoint, e->name);
+	const struct reading *census = judge_fresh(j, READING_CENSUS, l->endpoint, l->name);
+	const struct reading *served = census == NULL ? NULL : judge_fresh(j, READING_SERVED, l->endpoint, e->name);
 	struct link_view v;
 
 	if (served == NULL)
 		return;
-	if (!looked_at_host(j, l)) {
-		judge(j, CHECK_PENDING, "%s: its settings were not looked at since", host_of_link(j->fleet, l));
+	if (!judge_looked_at(j, l)) {
+		judge(j, CHECK_PENDING, "%s: its settings were not looked at since", judge_host_word(j->fleet, l));
 		return;
 	}
 	board_link(j->board, j->check->link, census->at_ms, INT64_MAX, &v);
 	if (!v.counted)
-		judge(j, CHECK_INCONCLUSIVE, "%s: %s", l->name, or_words(v.why, "its sessions are not known"));
+		judge(j, CHECK_INCONCLUSIVE, "%s: %s", l->name, judge_or(v.why, "its sessions are not known"));
 	else if (served->served.tls != LEG_OPEN)
 		judge(j, served->served.tls == LEG_SILENT || served->served.tls == LEG_UNKNOWN ? CHECK_INCONCLUSIVE :
-		    CHECK_FAIL, "'%s' does not speak tls: %s", e->name, or_words(served->served.tls_why, "refused"));
+		    CHECK_FAIL, "'%s' does not speak tls: %s", e->name, judge_or(served->served.tls_why, "refused"));
 	else if (v.dial == DIAL_DISABLE || v.dial == DIAL_ALLOW)
-		judge(j, CHECK_FAIL, "%s on %s dials %s", l->name, host_of_link(j->fleet, l), dial_word(v.dial));
+		judge(j, CHECK_FAIL, "%s on %s dials %s", l->name, judge_host_word(j->fleet, l), dial_word(v.dial));
 	else if (v.plain > 0 && v.tls == 0)
 		judge(j, CHECK_INCONCLUSIVE, "%s: none of its %u session%s is on tls yet", l->name, v.plain,
 		    v.plain == 1 ? "" : "s");
@@ -562,7 +289,7 @@ static void
 judge_link_up(struct judging *j)
 {
 	const struct link *l = &j->fleet->links[j->check->link];
-	const struct reading *r = fresh(j, READING_CENSUS, l->endpoint, l->name);
+	const struct reading *r = judge_fresh(j, READING_CENSUS, l->endpoint, l->name);
 	struct link_view v;
 
 	if (r == NULL)
@@ -578,7 +305,7 @@ static void
 judge_dial_set(struct judging *j)
 {
 	const struct link *l = &j->fleet->links[j->check->link];
-	const struct reading *r = fresh(j, READING_HOST, link_host(j->fleet, l), l->name);
+	const struct reading *r = judge_fresh(j, READING_HOST, link_host(j->fleet, l), l->name);
 	size_t i;
 
 	if (r == NULL)
@@ -589,12 +316,12 @@ judge_dial_set(struct judging *j)
 		if (fs->facet != FACET_DIAL || fs->subject != j->check->link)
 			continue;
 		if (fs->value == (int)j->check->dial)
-			judge(j, CHECK_PASS, "%s is written on %s", dial_word(j->check->dial), host_of_link(j->fleet, l));
+			judge(j, CHECK_PASS, "%s is written on %s", dial_word(j->check->dial), judge_host_word(j->fleet, l));
 		else if (fs->value == DIAL_UNKNOWN)
-			judge(j, CHECK_INCONCLUSIVE, "%s: %s", host_of_link(j->fleet, l),
-			    or_words(fs->detail, "what is written matches no value"));
+			judge(j, CHECK_INCONCLUSIVE, "%s: %s", judge_host_word(j->fleet, l),
+			    judge_or(fs->detail, "what is written matches no value"));
 		else
-			judge(j, CHECK_FAIL, "%s says %s, not %s", host_of_link(j->fleet, l),
+			judge(j, CHECK_FAIL, "%s says %s, not %s", judge_host_word(j->fleet, l),
 			    dial_word((enum dial)fs->value), dial_word(j->check->dial));
 		return;
 	}
@@ -606,15 +333,15 @@ static void
 judge_hba(struct judging *j)
 {
 	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
-	const struct reading *census = fresh(j, READING_CENSUS, j->check->endpoint, e->name), *host;
+	const struct reading *census = judge_fresh(j, READING_CENSUS, j->check->endpoint, e->name), *host;
 	char why[sizeof(j->ret->why)];
 
-	if (census == NULL || (host = fresh(j, READING_HOST, endpoint_host(j->fleet, e), e->name)) == NULL)
+	if (census == NULL || (host = judge_fresh(j, READING_HOST, endpoint_host(j->fleet, e), e->name)) == NULL)
 		return;
 	switch (hba_step_judge(j->fleet, j->check->endpoint, j->check->accept, census, host, why, sizeof(why))) {
 	case HBA_STEP_KEEPS:
 		if (census->outcome == SAW_PART)
-			judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(census->why, "not all sessions can be seen"));
+			judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, judge_or(census->why, "not all sessions can be seen"));
 		else if (why[0] != '\0')
 			judge(j, CHECK_PASS, "%s", why);
 		else
@@ -634,7 +361,7 @@ static void
 judge_presents(struct judging *j)
 {
 	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
-	const struct reading *r = fresh(j, READING_SERVED, j->check->endpoint, e->name);
+	const struct reading *r = judge_fresh(j, READING_SERVED, j->check->endpoint, e->name);
 	const char *issued = board_issued_sha(j->board, j->check->cert);
 	const struct served *s;
 
@@ -644,7 +371,7 @@ judge_presents(struct judging *j)
 	if (s->protocol == NULL && (s->tls == LEG_REFUSED || s->tls == LEG_CLOSED))
 		judge(j, CHECK_PASS, "'%s' does not speak tls yet", e->name);
 	else if (s->protocol == NULL || s->cert.sha256[0] == '\0')
-		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, or_words(s->tls_why, "no certificate was seen"));
+		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, judge_or(s->tls_why, "no certificate was seen"));
 	else if (issued[0] == '\0')
 		judge(j, CHECK_INCONCLUSIVE, "'%s' presents sha256 %.16s; what was issued last is not known here", e->name,
 		    s->cert.sha256);
@@ -670,7 +397,7 @@ judge_rehearsal(struct judging *j)
 	}
 	if (j->own->outcome != SAW) {
 		judge(j, j->check->implied ? CHECK_NOT_TRIED : CHECK_INCONCLUSIVE, "%s: could not be tried: %.300s", l->name,
-		    or_words(j->own->why, "no reason"));
+		    judge_or(j->own->why, "no reason"));
 		return;
 	}
 	rehearsed_words(r, words, sizeof(words));
@@ -693,48 +420,6 @@ judge_attest(struct judging *j)
 		judge(j, CHECK_PASS, "attested by %s", words);
 	else
 		judge(j, CHECK_INCONCLUSIVE, "somebody has to say so, by name and with a reason (attest)");
-}
-
-/* When the link was last seen by a session or a login, on TLS or at all; 0: never. */
-static int64_t
-last_seen(struct judging *j, const struct reading *r)
-{
-	const struct login_count *row = r->census.logins.seen != LOGINS_SINCE ? NULL :
-	    logins_of(&r->census.logins, j->check->link);
-	int64_t seen_ms = board_tls_seen_ms(j->board, j->check->link);
-	struct link_view v;
-
-	if (row != NULL && row->tls_ms > seen_ms)
-		seen_ms = row->tls_ms;
-	if (j->check->accept == ACCEPT_TLS)
-		return seen_ms;
-	if (row != NULL && row->plain_ms > seen_ms)
-		seen_ms = row->plain_ms;
-	board_link(j->board, j->check->link, r->at_ms, INT64_MAX, &v);
-	return v.plain > 0 && r->at_ms > seen_ms ? r->at_ms : seen_ms;
-}
-
-static void
-judge_seen(struct judging *j)
-{
-	const struct link *l = &j->fleet->links[j->check->link];
-	const struct reading *r = fresh(j, READING_CENSUS, l->endpoint, l->name);
-	const char *how = j->check->accept == ACCEPT_TLS ? " on TLS" : "";
-	int64_t seen_ms, since_ms;
-	char span[32];
-
-	if (r == NULL)
-		return;
-	since_ms = j->check->within_ms > 0 ? r->at_ms - j->check->within_ms : j->since_ms;
-	seen_ms = last_seen(j, r);
-	if (seen_ms >= since_ms && seen_ms > 0)
-		judge(j, CHECK_PASS, "%s was seen%s %s ago", l->name, how, ago(r->at_ms - seen_ms, span));
-	else
-		judge(j, CHECK_INCONCLUSIVE, "%s was not seen%s %s%s%s%s", l->name, how,
-		    j->check->within_ms > 0 ? "within " : "since the step",
-		    j->check->within_ms > 0 ? ago(j->check->within_ms, span) : "",
-		    r->census.logins.seen == LOGINS_SINCE ? "" : ", by sessions alone: ",
-		    r->census.logins.seen == LOGINS_SINCE ? "" : or_words(r->census.logins.why, "no log of logins is read"));
 }
 
 typedef void judge_one(struct judging *);
