@@ -104,7 +104,9 @@ CORE_SRC = \
 	src/core/envfile.c \
 	src/core/conffile.c \
 	src/core/hba.c \
+	src/core/hba_token.c \
 	src/core/hba_read.c \
+	src/core/hba_redact.c \
 	src/core/hba_match.c \
 	src/core/hba_step.c \
 	src/core/blockfile.c \

@@ -56,7 +56,8 @@ bool	hba_could_decide(const char *line, size_t len_bytes, const char *ours, size
  * connection.  Held against a real server by tests/hba, over files and
  * connections that are made at random.
  *
- * hba.c has what is above, hba_read.c the reader, hba_match.c the rest.
+ * hba.c has what is above, hba_token.c and hba_read.c the reader, hba_redact.c what may be shown,
+ * hba_match.c the rest.
  */
 enum hba_type {
 	HBA_LOCAL, HBA_HOST, HBA_HOSTSSL, HBA_HOSTNOSSL, HBA_HOSTGSSENC, HBA_HOSTNOGSSENC

@@ -21,6 +21,8 @@ struct hba_line {
 bool	hba_token_read(struct hba_line *, int version, struct hba_token *ret, bool *ret_comma);
 /* The fields of one line, @files not followed; lines that are continued may be in `line` as they stand. */
 void	hba_fields_read(struct hba_fields *ret, const char *line, size_t len_bytes);
+/* The next line of the text with those that continue it; *at goes behind, *number by their count. */
+bool	hba_line_next(const char *text, size_t len_bytes, size_t *at, int *number, struct buf *out);
 void	hba_field_release(struct hba_field *);
 void	hba_fields_release(struct hba_fields *);
 

@@ -1,8 +1,8 @@
 /*
  * hba_read: pg_hba.conf as the server reads it.
  *
- * Tokens, continued lines, quotes, @files, include, and every complaint of
- * the server's, in its words.  It follows src/backend/libpq/hba.c function by
+ * @files, include, records, and every complaint of the server's, in its words; what a
+ * token is has hba_token.c.  Both follow src/backend/libpq/hba.c function by
  * function, since a reader that is nearly right is wrong where it matters.
  *
  * Not checked: the values of options of methods that ask somebody else (ldap,
@@ -21,7 +21,6 @@
 #include "core/hba_int.h"
 #include "core/mem.h"
 
-#define TOKEN_MAX_15	255	/* MAX_TOKEN - 1, up to 15 */
 #define TOKENS_MAX	4096	/* in one field, files included */
 
 /* ------------------------------------------------------------------ words */
@@ -65,138 +64,6 @@ bool
 hba_is_word(const struct hba_token *t, const char *word)
 {
 	return !t->quoted && strcmp(t->text, word) == 0;
-}
-
-/* ------------------------------------------------------------------ tokens */
-
-static bool
-blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* next_token() */
-bool
-hba_token_read(struct hba_line *line, int version, struct hba_token *ret, bool *ret_comma)
-{
-	bool in_quote = false, was_quote = false, saw_quote = false, initial = false;
-	const char *p = line->p;
-	struct buf b;
-
-	*ret_comma = false;
-	while (blank(*p) || *p == ',')
-		p++;
-	buf_init(&b, 0);
-	for (; *p != '\0' && (!blank(*p) || in_quote); p++) {
-		if (*p == '#' && !in_quote) {
-			p += strlen(p);
-			break;
-		}
-		if (version < 16 && b.len >= TOKEN_MAX_15) {
-			line->p = p + strlen(p);
-			line->too_long = true;
-			buf_release(&b);
-			return false;
-		}
-		if (*p == ',' && !in_quote) {
-			*ret_comma = true;
-			p++;
-			break;
-		}
-		if (*p != '"' || was_quote)
-			(void)buf_putc(&b, *p);
-		was_quote = in_quote && *p == '"' ? !was_quote : false;
-		if (*p == '"') {
-			in_quote = !in_quote;
-			saw_quote = true;
-			if (b.len == 0)
-				initial = true;
-		}
-	}
-	line->p = p;
-	if (!saw_quote && b.len == 0) {
-		buf_release(&b);
-		return false;
-	}
-	ret->text = mem_strdup(buf_str(&b));
-	ret->quoted = initial;
-	buf_release(&b);
-	return true;
-}
-
-void
-hba_field_release(struct hba_field *f)
-{
-	size_t i;
-
-	for (i = 0; i < f->n; i++)
-		free(f->v[i].text);
-	free(f->v);
-	memset(f, 0, sizeof(*f));
-}
-
-void
-hba_fields_release(struct hba_fields *f)
-{
-	size_t i;
-
-	for (i = 0; i < f->n; i++)
-		hba_field_release(&f->v[i]);
-	free(f->v);
-	memset(f, 0, sizeof(*f));
-}
-
-/* The next line of the text with those that continue it; *at goes behind, *number by their count. */
-static bool
-next_line(const char *text, size_t len, size_t *at, int *number, struct buf *out)
-{
-	size_t last = 0, end;
-	bool any = false;
-
-	buf_clear(out);
-	while (*at < len) {
-		const char *nl = memchr(text + *at, '\n', len - *at), *nul;
-
-		any = true;
-		end = nl == NULL ? len : (size_t)(nl - text);
-		(void)buf_put(out, text + *at, end - *at);
-		*at = nl == NULL ? len : end + 1;
-		++*number;
-		/* The server's lines are strings. */
-		if (out->len > 0 && (nul = memchr(out->data, '\0', out->len)) != NULL)
-			out->len = (size_t)(nul - out->data);
-		while (out->len > 0 && out->data[out->len - 1] == '\r')
-			out->data[--out->len] = '\0';
-		if (out->len <= last || out->data[out->len - 1] != '\\')
-			break;
-		out->data[--out->len] = '\0';
-		last = out->len;
-	}
-	return any;
-}
-
-void
-hba_fields_read(struct hba_fields *ret, const char *text, size_t len_bytes)
-{
-	struct hba_line line = { NULL, false };
-	struct hba_token token;
-	struct hba_field *field = NULL;
-	struct buf joined;
-	size_t at = 0;
-	bool comma = false;
-	int number = 0;
-
-	memset(ret, 0, sizeof(*ret));
-	buf_init(&joined, HBA_FILE_MAX);
-	(void)next_line(text, len_bytes, &at, &number, &joined);
-	for (line.p = buf_str(&joined); hba_token_read(&line, 99, &token, &comma);) {
-		if (field == NULL)
-			field = mem_push(&ret->v, &ret->n, sizeof(*field));
-		*(struct hba_token *)mem_push(&field->v, &field->n, sizeof(token)) = token;
-		if (!comma)
-			field = NULL;
-	}
-	buf_release(&joined);
 }
 
 /* ------------------------------------------------------------------ files in files */
@@ -247,7 +114,7 @@ tokens_of_file(struct reader *r, const char *outer, const char *name, struct hba
 	else if (found == 1)
 		*ret_error = mem_printf("could not open file \"%s\"", path);
 	else
-		while (*ret_error == NULL && next_line(text, len, &at, &number, &joined)) {
+		while (*ret_error == NULL && hba_line_next(text, len, &at, &number, &joined)) {
 			struct hba_line line = { buf_str(&joined), false };
 
 			while (*line.p != '\0' && *ret_error == NULL)
@@ -660,7 +527,7 @@ read_file(struct reader *r, const char *path, const char *name, const char *text
 	char *error;
 
 	buf_init(&joined, HBA_FILE_MAX);
-	for (; next_line(text, len, &at, &number, &joined); first = number + 1) {
+	for (; hba_line_next(text, len, &at, &number, &joined); first = number + 1) {
 		struct hba_line line = { buf_str(&joined), false };
 
 		error = NULL;
@@ -809,83 +676,4 @@ hba_add_row(struct hba_rules *rules, const struct hba_row *row)
 	hba_fields_release(&f);
 	if (rec->error != NULL && rules->broken == NONE)
 		rules->broken = (int)(rules->n - 1);
-}
-
-/* ------------------------------------------------------------------ what may be shown */
-
-/* An option without which matching would be wrong, and that holds nobody's password. */
-static bool
-harmless(const char *option)
-{
-	return strncmp(option, "clientcert=", 11) == 0 || strncmp(option, "clientname=", 11) == 0 ||
-	    strncmp(option, "map=", 4) == 0;
-}
-
-static void
-put_token(struct buf *out, const struct hba_token *t)
-{
-	const char *p;
-
-	if (!t->quoted && t->text[strcspn(t->text, " \t\r,\"#\\")] == '\0') {
-		(void)buf_puts(out, t->text);
-		return;
-	}
-	/* A quote in front makes a name of it; one behind the + does not. */
-	if (!t->quoted && t->text[0] != '\0')
-		(void)buf_putc(out, t->text[0]);
-	(void)buf_putc(out, '"');
-	for (p = t->quoted || t->text[0] == '\0' ? t->text : t->text + 1; *p != '\0'; p++) {
-		if (*p == '"')
-			(void)buf_putc(out, '"');
-		(void)buf_putc(out, *p);
-	}
-	(void)buf_putc(out, '"');
-}
-
-static void
-redact_line(struct buf *out, const char *text)
-{
-	struct hba_line line = { text, false };
-	struct hba_token t;
-	bool comma = false, was = false, any = false;
-	int field = 0;
-
-	/* Behind the type, databases, roles and what comes next there are options, whatever the type. */
-	for (; hba_token_read(&line, 99, &t, &comma); was = comma) {
-		field += any && !was;
-		if (any)
-			(void)buf_putc(out, was ? ',' : ' ');
-		/* The name stays: without some of them the server refuses the line. */
-		if (field >= 4 && strchr(t.text, '=') != NULL && !harmless(t.text))
-			(void)buf_printf(out, "%.*s=…", (int)strspn(t.text, "abcdefghijklmnopqrstuvwxyz_"), t.text);
-		else
-			put_token(out, &t);
-		any = true;
-		free(t.text);
-	}
-}
-
-static bool
-marker(const char *line)
-{
-	return strncmp(line, "# BEGIN ", 8) == 0 || strncmp(line, "# END ", 6) == 0;
-}
-
-void
-hba_redact(struct buf *out, const char *text, size_t len_bytes)
-{
-	struct buf joined;
-	size_t at = 0;
-	int number = 0, before = 0;
-
-	buf_init(&joined, HBA_FILE_MAX);
-	for (; next_line(text, len_bytes, &at, &number, &joined); before = number) {
-		if (marker(buf_str(&joined)))
-			(void)buf_puts(out, buf_str(&joined));
-		else
-			redact_line(out, buf_str(&joined));
-		for (; before < number; before++)
-			(void)buf_putc(out, '\n');
-	}
-	buf_release(&joined);
 }
