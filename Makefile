@@ -44,6 +44,7 @@ CORE_SRC = \
 	src/core/fleet_link.c \
 	src/core/fleet_part.c \
 	src/core/fleet_bind.c \
+	src/core/fleet_facet.c \
 	src/core/fleet_edit.c \
 	src/core/fleet_check.c \
 	src/core/fleet_overlap.c \

@@ -136,6 +136,15 @@ struct bind {
 };
 /* The edits that one value stands for: a mapping, or a list of mappings. */
 int	bind_value(struct bind *, const struct node *, struct binding *ret);
+/* One mapping of edits; keys that are not ours were checked by the caller. */
+int	bind_edits(struct bind *, const struct node *, struct binding *ret);
+/* Whether an entry of a value's mapping makes an edit by itself. */
+bool	bind_makes_edit(const struct entry *);
+/* A part's edits are made where it runs, and nowhere else. */
+int	bind_check_on(struct bind *, const struct node *on);
+/* What may stand in one value's mapping; ends with NULL. */
+#define BIND_KEYS_MAX	32
+extern const char *const bind_value_keys[BIND_KEYS_MAX + 1];
 /* endpoint.accept and link.dial: per value, or one form for all of them. */
 int	bind_accept(struct fleet_reader *, const struct scope *, int endpoint, const struct node *);
 int	bind_dial(struct fleet_reader *, const struct scope *, int link, const struct node *);

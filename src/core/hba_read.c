@@ -1,9 +1,9 @@
 /*
  * hba_read: pg_hba.conf as the server reads it.
  *
- * @files, include, records, and every complaint of the server's, in its words; what a
- * token is has hba_token.c.  Both follow src/backend/libpq/hba.c function by
- * function, since a reader that is nearly right is wrong where it matters.
+ * @files, include, records, and every complaint of the server's, in its words;
+ * hba_token.c has the tokens.  Both follow src/backend/libpq/hba.c function by function,
+ * since a reader that is nearly right is wrong where it matters.
  *
  * Not checked: the values of options of methods that ask somebody else (ldap,
  * radius, pam, gss, oauth), but for those without which the line is refused.
