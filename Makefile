@@ -231,6 +231,7 @@ ENGINE_SRC = \
 	src/engine/answers.c \
 	src/engine/watch.c \
 	src/engine/sight.c \
+	src/engine/leaves.c \
 	src/engine/insist.c \
 	src/engine/judge.c \
 	src/engine/canaries.c \

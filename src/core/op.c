@@ -124,6 +124,28 @@ serves(const struct op *op, int move)
 	return false;
 }
 
+/* What the record of whatever brings a certificate says of it; where nobody knows, nothing. */
+static void
+tell_issued(struct maker *m, const struct cert *c)
+{
+	char *sha = NULL, *more;
+	struct err none;
+	struct op *op;
+	size_t len = 0, i;
+
+	if (m->fill.material == NULL || m->fill.material(m->fill.arg, m->fill.cert, "leaf.sha256", &sha, &len, &none) != 0)
+		return;
+	for (i = 0; len == 64 && strspn(sha, "0123456789abcdef") == 64 && i < m->ops->n; i++) {
+		op = &m->ops->v[i];
+		if (!serves(op, m->move))
+			continue;
+		more = mem_printf("%s%s%s=%s", op->issued == NULL ? "" : op->issued, op->issued == NULL ? "" : " ", c->name, sha);
+		free(op->issued);
+		op->issued = more;
+	}
+	free(sha);
+}
+
 /*
  * A certificate's edits may stand on many hosts.  Where it does not land by
  * itself at an activation, each served endpoint whose unit is on a host that
@@ -166,6 +188,7 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 			indices_add(&edited, fleet_base(m->fleet, on.v[j]));
 		}
 	}
+	tell_issued(m, c);
 	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
 		e = &m->fleet->endpoints[c->serves.v[i]];
 		for (j = 0; j < edited.n && e->unit != NONE; j++) {

@@ -39,6 +39,7 @@ bool	op_kind_of_file(enum op_kind);
 #define OP_COMMAND_MAX	((size_t)32 << 10)
 #define OP_VALUE_MAX	((size_t)128 << 10)	/* of one variable */
 #define OP_KEYS_MAX	1024			/* set and unset, each */
+#define OP_ISSUED_MAX	1024
 
 struct op {
 	char	 id[OP_ID_MAX];	/* "RUN/STEP/SEQ", a closed alphabet: [A-Za-z0-9._/-] */
@@ -61,6 +62,7 @@ struct op {
 	bool	 persist;	/* SETTING: kept over a restart */
 	bool	 back_last;	/* undone after the activations; see below */
 	bool	 secret;	/* values are shown as fingerprints only */
+	char	*issued;	/* "NAME=SHA256" of each certificate that it brings, a blank between: public; or NULL */
 	char	*run, *undo, *observe, *expect, *in;
 	char	*version;	/* RUN: prints what $(before) and $(after) stand for in `undo`, before it and after; or NULL */
 	bool	 by_value;	/* RUN: undone by what `observe` said before; then it has to say so again */
@@ -84,7 +86,8 @@ struct ops {
 
 /*
  * Certificate material by name: "ca.pem", "leaf.pem", "key.pem", "chain.pem";
- * op adds .b64 itself.  Returns 0 with *ret allocated (the caller of the callback wipes and
+ * op adds .b64 itself.  "leaf.sha256" is the leaf's fingerprint, in hexadecimal, which goes into the
+ * records of what brings it, so that whoever takes a run over knows what has to be presented.  Returns 0 with *ret allocated (the caller of the callback wipes and
  * frees), or -1.  Previews may pass a NULL callback: such values then read "$(key.b64)".
  */
 typedef int op_material(void *arg, int cert, const char *what, char **ret, size_t *ret_len, struct err *);

@@ -128,6 +128,7 @@ op_release(struct op *op)
 	free(op->unset.v);
 	mem_wipe_free(op->content, op->len);
 	free(op->owner);
+	free(op->issued);
 	free(op->run);
 	free(op->undo);
 	free(op->observe);
@@ -172,6 +173,7 @@ op_copy(struct op *to, const struct op *from)
 		to->unset.v[i] = mem_strdup(from->unset.v[i]);
 	to->content = from->content == NULL ? NULL : mem_strndup(from->content, from->len);
 	to->owner = mem_strdup(from->owner);
+	to->issued = mem_strdup(from->issued);
 	to->run = mem_strdup(from->run);
 	to->undo = mem_strdup(from->undo);
 	to->observe = mem_strdup(from->observe);
@@ -220,6 +222,7 @@ op_encode(const struct op *op, struct buf *out)
 	blob_put_int(out, op->in_place);
 	blob_put_int(out, op->persist);
 	blob_put_int(out, op->secret);
+	blob_put_str(out, op->issued);
 	blob_put_str(out, op->run);
 	blob_put_str(out, op->undo);
 	blob_put_str(out, op->observe);
@@ -311,6 +314,8 @@ op_exceeds(const struct op *op)
 		return "command";
 	if (longer(op->owner, OWNER_MAX))
 		return "owner";
+	if (longer(op->issued, OP_ISSUED_MAX))
+		return "list of certificates";
 	for (i = 0; i < op->set.n; i++)
 		if (longer(op->set.v[i].key, KEY_MAX) || longer(op->set.v[i].value, OP_VALUE_MAX))
 			return "variable";
@@ -361,6 +366,7 @@ op_decode(struct op *ret, const void *p, size_t len_bytes, struct err *err)
 	op.in_place = blob_bool(&r);
 	op.persist = blob_bool(&r);
 	op.secret = blob_bool(&r);
+	op.issued = blob_str(&r, OP_ISSUED_MAX);
 	op.run = blob_str(&r, OP_COMMAND_MAX);
 	op.undo = blob_str(&r, OP_COMMAND_MAX);
 	op.observe = blob_str(&r, OP_COMMAND_MAX);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/mem.h"
 #include "engine/engine_int.h"
@@ -23,6 +24,8 @@ enum stands { NOT_BEGUN, CUT_SHORT, APPLIED, FAILED, UNDO_CUT, UNDONE, UNDO_FAIL
 struct stand {			/* one op */
 	enum stands stands;
 	char	 before[65], after[65];
+	char	*issued;	/* what certificates it brought; see op.h; or NULL */
+	int64_t	 at_ms;		/* when it was begun, by the clock of who began it; 0 */
 };
 
 struct adopting {
@@ -202,6 +205,22 @@ newest_run(const struct engine *e)
 	return best == NULL ? NULL : mem_strndup(best, best_len);
 }
 
+/* "2026-01-31T12:00:00Z", as a record has it; 0: not a time. */
+static int64_t
+when_of(const char *value, size_t len)
+{
+	char text[24];
+	struct tm tm = { 0 };
+	const char *end;
+
+	if (len >= sizeof(text))
+		return 0;
+	memcpy(text, value, len);
+	text[len] = '\0';
+	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return end == NULL || *end != '\0' ? 0 : (int64_t)timegm(&tm) * 1000;
+}
+
 /* One host's records of the run, into stands[step][op]. */
 static int
 read_host(const struct engine *e, int host, const char *run, struct stand *const *stands, char *who,
@@ -239,6 +258,10 @@ read_host(const struct engine *e, int host, const char *run, struct stand *const
 			copy_sha(s->before, value, len - 7);
 		else if (strncmp(line, "after ", 6) == 0)
 			copy_sha(s->after, value, len - 6);
+		else if (strncmp(line, "issued ", 7) == 0 && len - 7 <= OP_ISSUED_MAX && s->issued == NULL)
+			s->issued = mem_strndup(value, len - 7);
+		else if (strncmp(line, "when ", 5) == 0)
+			s->at_ms = when_of(value, len - 5);
 		else if (strncmp(line, "path ", 5) == 0 && op->path != NULL &&
 		    (strlen(op->path) != len - 5 || strncmp(op->path, value, len - 5) != 0))
 			return err_set(err, "host '%s': its record is about %.*s, the plan's operation about %s",
@@ -297,6 +320,19 @@ put(struct writing *w, enum record_kind kind, int op, enum phase phase, enum op_
 	l->text = mem_strdup("adopted");
 }
 
+/* The leaf that has to be presented is known by this alone, where another bastion made it. */
+static void
+put_issued(struct writing *w, const struct stand *s)
+{
+	struct journal_line *l = line_new(w);
+
+	if (s->at_ms > 0 && s->at_ms < l->record.at_ms)
+		l->record.at_ms = s->at_ms;
+	l->note = mem_strdup("issued");
+	l->step_id = mem_strdup(w->e->plan->steps[w->step].id);
+	l->text = mem_strdup(s->issued);
+}
+
 static void
 put_step(struct writing *w, const struct stand *stands, size_t n, bool *ret_stands)
 {
@@ -324,6 +360,8 @@ put_step(struct writing *w, const struct stand *stands, size_t n, bool *ret_stan
 		put(w, REC_INTENT, (int)i, PHASE_APPLYING, OP_APPLIED, s, NULL);
 		if (s->stands != CUT_SHORT)
 			put(w, REC_OUTCOME, (int)i, PHASE_APPLYING, s->stands == FAILED ? OP_FAILED : OP_APPLIED, s, NULL);
+		if (s->stands == APPLIED && s->issued != NULL)
+			put_issued(w, s);
 	}
 	if (undone + undoing > 0) {
 		put(w, REC_UNDO, NONE, PHASE_UNDOING, OP_APPLIED, NULL, NULL);
@@ -406,7 +444,7 @@ conclude(struct engine *e)
 	struct adopting *a = e->adopting;
 	struct stand **stands = mem_array(e->plan->nsteps + 1, sizeof(*stands));
 	char *newest = NULL;
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < e->plan->nsteps; i++)
 		stands[i] = mem_array(e->memory[i].ops.n + 1, sizeof(**stands));
@@ -418,8 +456,11 @@ conclude(struct engine *e)
 			    e->fleet->hosts[i].name, a->whys[i]);
 	if (a->rc == 0 && (newest = newest_run(e)) != NULL)
 		a->rc = make_journal(e, a, newest, stands, &a->err);
-	for (i = 0; i < e->plan->nsteps; i++)
+	for (i = 0; i < e->plan->nsteps; i++) {
+		for (k = 0; k < e->memory[i].ops.n; k++)
+			free(stands[i][k].issued);
 		free(stands[i]);
+	}
 	free(stands);
 	free(newest);
 }

@@ -6,6 +6,7 @@
  * answers.c  what workers say
  * watch.c    which probes are due; feeding the board
  * sight.c    which endpoints were silent before their unit was activated
+ * leaves.c   which leaf of each certificate has to be presented, by what this run brought
  * judge.c    guards and gates: asking for what they need, judging, answering
  * prove.c    the proof from the posture at hand: the rest of the plan, steps out of turn
  * canaries.c new connections that are made through a step
@@ -121,6 +122,7 @@ struct cert_memory {
 	bool	 making, looked;
 	int	 renewing, renewed;	/* for which step it is, or was, looked whether it has to be made anew; NONE */
 	struct cert_files files;
+	int64_t	 leaf_ms;	/* when the leaf among them was written here; 0 */
 };
 
 struct flight {			/* a canary of a step; see canaries.c */
@@ -152,6 +154,13 @@ struct engine {
 		bool	 looked, answered;	/* in this process: was it, and did it ever? */
 		bool	 silent;	/* it had not answered when its unit was activated in this run, nor since */
 	} *sights;
+	struct leaf {		/* a certificate that this run brought to its hosts; see leaves.c */
+		int	 step, cert;
+		int64_t	 at_ms;
+		char	 sha256[65];
+		bool	 undone;
+	} *leaves;
+	size_t	 nleaves;
 	struct rollout *rollout;
 
 	const struct engine_events *events;
@@ -266,6 +275,13 @@ void	sight_before(struct engine *, int step, const struct op *);	/* an activatio
 void	sight_silent(const struct engine *, struct indices *ret);	/* appends them */
 void	sight_replay(struct engine *, const char *kind, const char *text);	/* a note of this run */
 void	sight_forget(struct engine *);		/* at the end of the run */
+
+/* leaves.c */
+void	leaves_note(struct engine *, int step, const struct op *);	/* it was applied */
+void	leaves_replay(struct engine *, int step, int64_t at_ms, const char *kind, const char *text);	/* a note of this run */
+void	leaves_undone(struct engine *, int step);	/* a step is restored */
+void	leaves_forget(struct engine *);		/* at the end of the run */
+void	leaves_settle(struct engine *, int cert);	/* what the board is told */
 
 /* judge.c */
 void	judge_begin(struct engine *, int step, enum purpose, int64_t since_ms);

@@ -316,6 +316,7 @@ engine_free(struct engine *e)
 	rollout_free(e->rollout);
 	board_free(e->board);
 	free(e->sights);
+	free(e->leaves);
 	plan_free(e->plan);
 	fleet_free(e->fleet);
 	for (i = 0; i < e->nlater; i++) {

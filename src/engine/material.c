@@ -368,8 +368,11 @@ look_at_files(struct engine *e, int cert)
 	char *dir = cert_dir(e, cert), *pem = NULL, *path;
 	struct err err;
 
-	if (!c->external && authority_leaf(dir, &pem, &err) == 0)
+	m->leaf_ms = 0;
+	if (!c->external && authority_leaf(dir, &pem, &err) == 0) {
 		(void)certificate_look(pem, strlen(pem), "leaf.pem", &f.leaf, &err);
+		m->leaf_ms = authority_leaf_ms(dir);
+	}
 	free(pem);
 	if (m->ca != NULL) {
 		if (certificate_look(m->ca, strlen(m->ca), "the CA", &f.ca, &err) != 0)
@@ -385,7 +388,7 @@ look_at_files(struct engine *e, int cert)
 	cert_files_release(&m->files);
 	m->files = f;
 	m->looked = true;
-	board_issued(e->board, cert, m->files.leaf.sha256);
+	leaves_settle(e, cert);
 }
 
 const struct cert_files *
@@ -737,6 +740,8 @@ material_give(void *arg, int cert, const char *what, char **ret, size_t *ret_len
 		*ret = mem_printf("%s%s", m->key, m->leaf);
 	else if (strcmp(what, "chain.pem") == 0)
 		*ret = mem_printf("%s%s", m->leaf, m->ca);
+	else if (strcmp(what, "leaf.sha256") == 0)
+		*ret = mem_strdup(m->files.leaf.sha256);
 	else
 		return err_set(err, "certificate '%s' has no '%s'", name, what);
 	if (*ret == NULL)

@@ -209,12 +209,17 @@ past_write(struct engine *e, const struct effect *x)
 	w->line.text = record_words_of(e, r);
 	journaling_append(e->journaling, r, w->line.step_id, op_id, w->line.text, on_written, w);
 	free(op_id);
-	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED)
+	if (r->kind == REC_OUTCOME && r->outcome == OP_APPLIED)
+		leaves_note(e, r->step, &e->memory[r->step].ops.v[r->op]);
+	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED) {
 		insist_undone(e, r->step);
+		leaves_undone(e, r->step);
+	}
 	if (r->kind == REC_PHASE && r->phase == PHASE_RESTORED && rollout_last(e->rollout) == NONE) {
 		/* All is as it was before: what comes next is another run. */
 		insist_forget(e);
 		sight_forget(e);
+		leaves_forget(e);
 		journaling_end(e->journaling, on_ended, e);
 		e->run_open = false;
 	}
@@ -309,6 +314,7 @@ on_entry(void *arg, const struct journal_entry *entry)
 	if (!entry->is_record && strcmp(entry->kind, "end") == 0) {
 		insist_forget(e);
 		sight_forget(e);
+		leaves_forget(e);
 	}
 	if (!entry->is_record && entry->text != NULL && e->run_open && strcmp(entry->run, e->run.id) == 0)
 		sight_replay(e, entry->kind, entry->text);
@@ -323,11 +329,15 @@ on_entry(void *arg, const struct journal_entry *entry)
 		rec = entry->record;
 		rec.step = step;
 		rollout_replay(e->rollout, &rec);
-		if (rec.kind == REC_PHASE && rec.phase == PHASE_RESTORED)
+		if (rec.kind == REC_PHASE && rec.phase == PHASE_RESTORED) {
 			insist_undone(e, step);
+			leaves_undone(e, step);
+		}
 	} else if (!entry->is_record && entry->text != NULL &&
 	    (entry->run[0] == '\0' || (e->run_open && strcmp(entry->run, e->run.id) == 0)))
 		insist_replay(e, step, entry->kind, entry->text);
+	if (!entry->is_record && entry->text != NULL && e->run_open && strcmp(entry->run, e->run.id) == 0)
+		leaves_replay(e, step, entry->at_ms, entry->kind, entry->text);
 	return true;
 }
 

@@ -548,6 +548,17 @@ authority_leaf(const char *dir, char **ret_pem, struct err *err)
 	return look(dir, LEAF_PEM, ret_pem, err);
 }
 
+int64_t
+authority_leaf_ms(const char *dir)
+{
+	char *path = mem_printf("%s/%s", dir, LEAF_PEM);
+	struct stat st;
+	int rc = stat(path, &st);
+
+	free(path);
+	return rc == 0 ? (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 : 0;
+}
+
 int
 authority_ensure(const struct authority_request *q, struct authority_material *ret, struct err *err)
 {

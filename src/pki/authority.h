@@ -75,6 +75,7 @@ bool	authority_exists(const char *dir);
 int	authority_ca(const char *dir, char **ret_pem, struct err *);
 /* What was issued last, with what stands between; likewise. */
 int	authority_leaf(const char *dir, char **ret_pem, struct err *);
+int64_t	authority_leaf_ms(const char *dir);	/* when it was written there, since the epoch; 0: there is none */
 /*
  * The key of a CA that lies about: what is wrong with how it does, for the caller to
  * free; NULL: nothing, as far as it can be looked at.

@@ -100,7 +100,7 @@ try()
 
 # ---------------------------------------------------------------- request
 
-path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= kind_of=
+path= paths= expect= after= mode= owner= inplace= remove= token=0 who= plan= when= issued= kind_of=
 holder= ttl= doing= h_state= max=1048576 dir_in= idempotent= phase= images= always= live= as_is=
 touches= command_lines= input_bytes= script_lines= version_lines= anew= port= server=
 by_value= wanted= more_lines=
@@ -126,6 +126,7 @@ while IFS= read -r line; do
 	"who "*) who=$value ;;
 	"plan "*) plan=$value ;;
 	"when "*) when=$value ;;
+	"issued "*) issued=$value ;;
 	"kind "*) kind_of=$value ;;
 	"state "*) h_state=$value ;;
 	"max "*) max=$value ;;
@@ -345,6 +346,13 @@ get_meta()
 		"in-place "*) m_inplace=$value ;;
 		esac
 	done <"$rec/meta"
+}
+
+# Who asked for it, by which plan, when; and what certificates it brings, which is public.
+whose()
+{
+	printf "who %s\nplan %s\nwhen %s\n" "$who" "$plan" "$when"
+	[ -z "$issued" ] || printf "issued %s\n" "$issued"
 }
 
 # For those who write: under its own name again.
@@ -754,7 +762,7 @@ verb_put()
 		printf "before %s\nafter %s\n" "$before" "$after"
 		printf "mode %s\nuid %s\ngid %s\nin-place %s\n" "$mode_is" "$uid" "$gid" "$inplace"
 		printf "set-mode %s\nset-owner %s\n" "$mode" "$owner"
-		printf "who %s\nplan %s\nwhen %s\n" "$who" "$plan" "$when"
+		whose
 	} >"$new/meta" && echo intent >"$new/state" || fail "no room for the record"
 	begin_record
 	keep_script || fail "no room for the way back"
@@ -1241,8 +1249,8 @@ verb_run()
 		note_version before || fail "what was before is not known: $(head -c 300 "$rec/version.said"); the command was not run"
 	fi
 	{
-		printf "belay-record 1\nop %s\nkind %s\nwho %s\nplan %s\nwhen %s\nin %s\n" "$op" \
-			"$kind_of" "$who" "$plan" "$when" "$dir_in"
+		printf "belay-record 1\nop %s\nkind %s\nin %s\n" "$op" "$kind_of" "$dir_in"
+		whose
 	} >"$rec/meta" && printf "%s\n" "$command" >"$rec/${tag}command" &&
 	printf "%s\n" "$$" >"$rec/pid" && : >"$rec/out" || fail "no room for the record"
 	sync "$rec/meta" "$rec/pid" 2>/dev/null
@@ -1376,7 +1384,7 @@ verb_hold()
 		{
 			printf "belay-record 1\nop %s\nkind %s\nserver %s\n" "$op" "$kind_of" "$server"
 			printf "before %s\nafter %s\n" "$before" "$sha"
-			printf "who %s\nplan %s\nwhen %s\n" "$who" "$plan" "$when"
+			whose
 		} >"$new/meta" && echo intent >"$new/state" || fail "no room for the record"
 		begin_record
 		keep_script || fail "no room for the way back"

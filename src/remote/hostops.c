@@ -355,6 +355,7 @@ hostop_write_headers(struct hostop *h, struct buf *q, struct err *err)
 	    host_header(q, "who", h->order->who, err) != 0 ||
 	    host_header(q, "plan", h->order->plan_sha, err) != 0 ||
 	    host_header(q, "when", when, err) != 0 ||
+	    host_header(q, "issued", h->op->issued, err) != 0 ||
 	    host_header(q, "kind", op_kind_word(h->op->kind), err) != 0)
 		return -1;
 	if (h->order->wayback == NULL || (h->verb != OPV_APPLY && h->verb != OPV_UNDO))
