@@ -451,6 +451,7 @@ E2E = \
 	tests/e2e/faults.sh \
 	tests/e2e/breach.sh \
 	tests/e2e/rotation.sh \
+	tests/e2e/lands.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \
 	tests/e2e/become.sh \

@@ -340,6 +340,49 @@ a_plans_step_has_its_commands_before_the_activation(void **state)
 	plan_free(plan);
 }
 
+static int
+fingerprints(void *arg, int cert, const char *what, char **ret, size_t *ret_len, struct err *err)
+{
+	if (strcmp(what, "leaf.sha256") != 0)
+		return material(NULL, cert, what, ret, ret_len, err);
+	/* Of nobody's making, and none at all. */
+	*ret = arg != NULL ? mem_strdup("no fingerprint") : mem_alloc(65);
+	if (arg == NULL)
+		memset(*ret, cert == fleet_cert(fleet, "internal") ? 'a' : 'b', 64);
+	*ret_len = strlen(*ret);
+	return 0;
+}
+
+/* Not a key nor a certificate: what everybody sees who connects. */
+static void
+what_brings_a_certificate_names_it_by_its_fingerprint(void **state)
+{
+	const struct move moves[] = { CERT("internal"), CERT("beside"), ACCEPT("pg", ACCEPT_BOTH) };
+	char a[65] = "", b[65] = "", *both;
+	struct ops ops;
+	struct err err;
+
+	(void)state;
+	memset(a, 'a', 64);
+	memset(b, 'b', 64);
+	both = mem_printf("internal=%s beside=%s", a, b);
+	assert_int_equal(ops_of_moves(&ops, fleet, moves, 3, "r", "s", fingerprints, NULL, &err), 0);
+	assert_int_equal(ops.n, 4);
+	assert_string_equal(ops.v[0].issued, both);
+	assert_memory_equal(ops.v[1].issued, both, strlen("internal=") + 64);
+	assert_int_equal(strlen(ops.v[1].issued), strlen("internal=") + 64);
+	assert_int_equal(ops.v[3].kind, OP_ACTIVATE);
+	assert_null(ops.v[3].issued);
+	ops_release(&ops);
+	assert_int_equal(ops_of_moves(&ops, fleet, moves, 3, "r", "s", fingerprints, &ops, &err), 0);
+	assert_null(ops.v[0].issued);
+	ops_release(&ops);
+	assert_int_equal(ops_of_moves(&ops, fleet, moves, 3, "r", "s", NULL, NULL, &err), 0);
+	assert_null(ops.v[0].issued);
+	ops_release(&ops);
+	free(both);
+}
+
 /* Of a certificate that lands at an activation, and a client's file beside; a unit that another move activates comes once. */
 static void
 a_unit_that_the_step_names_is_activated_behind_its_edits(void **state)
@@ -501,7 +544,7 @@ ops_travel_whole_or_not_at_all(void **state)
 	size_t i, n;
 
 	(void)state;
-	assert_int_equal(ops_of_moves(&ops, fleet, moves, 3, "r", "s", material, NULL, &err), 0);
+	assert_int_equal(ops_of_moves(&ops, fleet, moves, 3, "r", "s", fingerprints, NULL, &err), 0);
 	assert_true(ops.n >= 5);
 	for (i = 0; i < ops.n; i++) {
 		buf_init(&a, 0);
@@ -605,6 +648,7 @@ main(void)
 		cmocka_unit_test(edits_of_one_file_are_one_op_and_a_unit_is_activated_once),
 		cmocka_unit_test(a_command_has_what_it_reads_and_what_it_touches),
 		cmocka_unit_test(moves_that_contradict_each_other_are_refused),
+		cmocka_unit_test(what_brings_a_certificate_names_it_by_its_fingerprint),
 		cmocka_unit_test(a_unit_that_the_step_names_is_activated_behind_its_edits),
 		cmocka_unit_test(trust_that_lands_by_itself_is_no_edit_but_an_activation),
 		cmocka_unit_test(a_client_told_disable_keeps_its_ca_file),
