@@ -296,6 +296,7 @@ UI_SRC = \
 	ui/theme.c \
 	ui/ui.c \
 	ui/view.c \
+	ui/view_act.c \
 	ui/view_change.c \
 	ui/view_proof.c \
 	$(END)

@@ -1,5 +1,5 @@
 /*
- * view_int: what the files of the view share.  For view.c, view_change.c and view_proof.c only.
+ * view_int: what the files of the view share.  For view*.c only.
  */
 #ifndef BELAY_UI_VIEW_INT_H
 #define BELAY_UI_VIEW_INT_H
@@ -17,6 +17,10 @@ void	view_open_step(struct view *, enum place pane, int step);
 /* Asks; what was typed before is thrown away (WISH_FLUSH). */
 void	view_put_question(struct view *, enum question, int subject, struct wishes *);
 void	view_close_question(struct view *);
+
+/* view_act.c */
+void	view_act_in_pane(struct view *, const struct scene *, enum act, struct wishes *);
+void	view_act_in_question(struct view *, const struct scene *, enum act, struct wishes *);
 
 /* view_change.c */
 void	view_begin_apply(struct view *, const struct scene *, int step, struct wishes *);
