@@ -89,6 +89,7 @@ CORE_SRC = \
 	src/core/gate.c \
 	src/core/gate_census.c \
 	src/core/rollout.c \
+	src/core/rollout_words.c \
 	src/core/rollout_may.c \
 	src/core/rollout_undo.c \
 	src/core/rollout_replay.c \

@@ -250,7 +250,7 @@ environment()
 words()
 {
 	part "$1" DESCRIPTION Words | sed -n 's/^\.It Li //p' >"$tmp/manual"
-	cat src/core/board_link.c src/core/rollout.c | grep -oE '\[(LINK|PHASE)_[A-Z]+\] = "[a-z]+"' |
+	cat src/core/board_link.c src/core/rollout_words.c | grep -oE '\[(LINK|PHASE)_[A-Z]+\] = "[a-z]+"' |
 	    sed 's/.*"\(.*\)"/\1/' >"$tmp/source"
 	differ "$tmp/manual" "$tmp/source"
 }

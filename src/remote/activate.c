@@ -14,6 +14,8 @@
  * The way back does not stand still for one that was silent before the step, too: its
  * words say so, and it goes on.
  *
+ * It is one file, though a long one: before and behind share what was found, and one end.
+ *
  * Invariants: one thing is under way at a time (a host call, a statement, a look, the
  * timer); hostop_finish() drops all of it.  A private key that was read stays in
  * the answer that it came in, and is wiped with that.
