@@ -17,75 +17,22 @@
 #include <uv.h>
 
 #include "core/buf.h"
-#include "core/err.h"
 #include "core/mem.h"
 #include "remote/canary.h"
-#include "remote/hostops.h"
-#include "remote/keyring.h"
-#include "remote/session.h"
-#include "servers.h"
-
-enum { LINK_POSTGRES, LINK_PGBOUNCER, LINK_REDIS };
+#include "dial_fixture.h"
 
 #define OWN_NAME "belay-0123456789abcdef"
-#define HBA_BOTH "host all all 127.0.0.1/32 scram-sha-256"
 #define EVERY_MS 150
 
-static struct servers sv;
-static uv_loop_t loop;
-static struct keyring *keyring;
-static struct session *session;
-static struct hostops *hostops;
-static struct fleet *fleet;
-static struct rehearsals set;
 static int made;
 static struct canary_run *flying;
-
-static struct session *
-session_of(void *arg, int host)
-{
-	(void)arg;
-	(void)host;
-	return session;
-}
-
-static const char *
-secret_of(void *arg, int secret, const char **ret_why)
-{
-	(void)arg;
-	(void)secret;
-	*ret_why = "not given yet";
-	return "probe pw";
-}
 
 static void
 on_made(void *arg, int endpoint)
 {
 	(void)arg;
-	assert_int_equal(fleet->endpoints[endpoint].kind, KIND_REDIS);
+	assert_int_equal(bench.fleet->endpoints[endpoint].kind, KIND_REDIS);
 	made++;
-}
-
-static char *
-fleet_text(void)
-{
-	return mem_printf("belay: fleet/1\nenvironment: test\nhosts: { here: { local: yes, state: %s/state } }\n"
-	    "secrets: { pw: { prompt: it } }\n"
-	    "units: { all: { host: here, run: \"true\", kind: reload }, app: { host: here, run: \"true\", restarts: [app] } }\n"
-	    "certs: { internal: { serves: [postgres, pgbouncer, redis], lands: activation, install: [ { env: { on: [here], file: %s/db.env, set: { CA: \"$(ca.b64)\" } } } ] } }\n"
-	    "endpoints:\n"
-	    "  postgres: { kind: postgres, unit: all, listen: { both: %d }, names: [127.0.0.1], probe: { user: belay_probe, database: postgres, password: pw } }\n"
-	    "  pgbouncer: { kind: pgbouncer, unit: all, listen: { both: %d }, names: [127.0.0.1], probe: { user: belay_probe, password: pw } }\n"
-	    "  redis: { kind: redis, unit: all, listen: { plain: %d, tls: %d }, names: [127.0.0.1], probe: { password: pw } }\n"
-	    "clients:\n"
-	    "  app:\n"
-	    "    unit: app\n"
-	    "    links:\n"
-	    "      postgres: { match: { user: app }, dial: { file: %s/app.env, set: { PG: \"$(dial)\" } }, trust: { ca: internal, file: %s/app-ca.crt, lands: activation } }\n"
-	    "      pgbouncer: { match: { user: app }, dial: { file: %s/app.env, set: { PGB: \"$(dial)\" } }, trust: { ca: internal, file: %s/app-ca.crt, lands: activation } }\n"
-	    "      redis: { match: { user: app }, dial: { disable: { file: %s/app.env, unset: [REDIS] }, verify-full: { file: %s/app.env, set: { REDIS: yes } } }, trust: { ca: internal, file: %s/app-ca.crt, lands: activation } }\n",
-	    sv.dir, sv.dir, sv.postgres_port, sv.pgbouncer_port, sv.redis_port, sv.redis_tls_port, sv.dir, sv.dir, sv.dir,
-	    sv.dir, sv.dir, sv.dir, sv.dir);
 }
 
 /* ---- one canary ---- */
@@ -135,8 +82,8 @@ take_off(struct flight *f, int link, int64_t hang_ms)
 	t.every_ms = EVERY_MS;
 	t.hang_ms = hang_ms;
 	canary_begin(&f->c, &t, wall_ms());
-	uv_update_time(&loop);
-	flying = f->run = canary_run_new(&set, link, DIAL_UNKNOWN, &t);
+	uv_update_time(&bench.loop);
+	flying = f->run = canary_run_new(&bench.set, link, DIAL_UNKNOWN, &t);
 	canary_run_ask(f->run, on_report, f);
 }
 
@@ -148,7 +95,7 @@ until_more(struct flight *f, const uint64_t *counter, uint64_t more)
 	time_t end = time(NULL) + 30;
 
 	while (*counter < from + more && time(NULL) < end)
-		(void)uv_run(&loop, UV_RUN_ONCE);
+		(void)uv_run(&bench.loop, UV_RUN_ONCE);
 	if (*counter < from + more) {
 		struct buf b = { 0 };
 
@@ -165,19 +112,7 @@ land(struct flight *f)
 	canary_run_free(f->run);
 	flying = NULL;
 	for (i = 0; i < 20; i++)
-		(void)uv_run(&loop, UV_RUN_NOWAIT);
-}
-
-static void
-write_env(const char *text)
-{
-	servers_write(&sv, "app.env", text);
-}
-
-static void
-client_ca(const char *name)
-{
-	servers_run("cp '%s/%s.crt' '%s/app-ca.crt'", sv.dir, name, sv.dir);
+		(void)uv_run(&bench.loop, UV_RUN_NOWAIT);
 }
 
 static void
@@ -205,8 +140,8 @@ they_come_at_their_pace_and_one_session_is_held(void **state)
 
 	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, NULL);
-	write_env("PG=verify-full\n");
-	client_ca("ca");
+	dial_env("PG=verify-full\n");
+	dial_ca("ca");
 	take_off(&f, LINK_POSTGRES, 10000);
 	until_more(&f, &f.seen, 12);
 	assert_int_equal(f.c.failed + f.c.hung, 0);
@@ -227,11 +162,11 @@ a_ca_file_made_wrong_fails_the_next_ones_and_put_right_they_come_through(void **
 	(void)state;
 	take_off(&f, LINK_POSTGRES, 10000);
 	until_more(&f, &f.c.ok, 3);
-	client_ca("otherca");
+	dial_ca("otherca");
 	until_more(&f, &f.c.failed, 3);
 	assert_non_null(strstr(f.c.first_why, "certificate verify failed"));
 	assert_int_equal(f.c.cut, 0);
-	client_ca("ca");
+	dial_ca("ca");
 	until_more(&f, &f.c.ok, 3);
 	assert_int_equal(f.c.hung, 0);
 	assert_int_equal(canary_state(&f.c), CANARY_WELL);
@@ -303,7 +238,7 @@ a_pooler_is_dialled_at_its_console(void **state)
 
 	(void)state;
 	servers_pgbouncer(&sv, "admin_users = belay_probe\n");
-	write_env("PGB=disable\n");
+	dial_env("PGB=disable\n");
 	take_off(&f, LINK_PGBOUNCER, 10000);
 	until_more(&f, &f.c.ok, 3);
 	assert_int_equal(f.c.failed + f.c.hung, 0);
@@ -330,11 +265,14 @@ a_redis_counts_each_and_we_say_so_of_each(void **state)
 {
 	static struct flight f;
 	long before, after;
+	char *env;
 
 	(void)state;
 	redis_up();
-	write_env("REDIS=yes\n");
-	client_ca("ca");
+	env = mem_printf("REDIS=verify-full\nREDIS_CA=%s/app-ca.crt\n", sv.dir);
+	dial_env(env);
+	free(env);
+	dial_ca("ca");
 	before = redis_says("INFO stats", "total_connections_received:[0-9]*");
 	made = 0;
 	take_off(&f, LINK_REDIS, 10000);
@@ -353,58 +291,18 @@ a_redis_counts_each_and_we_say_so_of_each(void **state)
 static int
 set_up(void **state)
 {
-	struct session_config config = { .name = "here", .local = true };
-	struct hostops_config hc;
-	struct err err;
-	char *text;
-
-	(void)state;
-	(void)signal(SIGPIPE, SIG_IGN);
-	servers_up(&sv);
-	sv.postgres_port = servers_free_port();
-	sv.pgbouncer_port = servers_free_port();
-	sv.redis_port = servers_free_port();
-	sv.redis_tls_port = servers_free_port();
-	text = fleet_text();
-	if (fleet_parse(&fleet, "fleet.yaml", text, strlen(text), &err) != 0) {
-		print_error("%s\n", err.msg);
+	if (dial_group_up(state) == -1)
 		return -1;
-	}
-	free(text);
-	(void)uv_loop_init(&loop);
-	keyring = keyring_new(&loop);
-	session = session_new(&loop, keyring, &config, NULL, NULL);
-	memset(&hc, 0, sizeof(hc));
-	hc.loop = &loop;
-	hc.fleet = fleet;
-	hc.session = session_of;
-	hostops = hostops_new(&hc);
-	set.loop = &loop;
-	set.fleet = fleet;
-	set.hostops = hostops;
-	set.session = session_of;
-	set.secret = secret_of;
-	set.redis_name = OWN_NAME;
-	set.made = on_made;
+	bench.set.redis_name = OWN_NAME;
+	bench.set.made = on_made;
 	return 0;
 }
 
 static int
 tear_down(void **state)
 {
-	time_t end = time(NULL) + 30;
-
-	(void)state;
 	canary_run_free(flying);
-	hostops_free(hostops);
-	session_free(session);
-	keyring_free(keyring);
-	while (uv_loop_alive(&loop) && time(NULL) < end)
-		(void)uv_run(&loop, UV_RUN_NOWAIT);
-	assert_int_equal(uv_loop_close(&loop), 0);
-	fleet_free(fleet);
-	servers_down(&sv);
-	return 0;
+	return dial_group_down(state);
 }
 
 int

@@ -21,69 +21,7 @@
 #include "core/mem.h"
 #include "core/posture.h"
 #include "remote/hostops.h"
-#include "remote/keyring.h"
-#include "remote/rehearse.h"
-#include "remote/session.h"
-#include "servers.h"
-
-enum { LINK_POSTGRES, LINK_PGBOUNCER, LINK_REDIS, LINKS };
-
-static struct servers sv;
-static uv_loop_t loop;
-static struct keyring *keyring;
-static struct session *session;
-static struct hostops *hostops;
-static struct fleet *fleet;
-static struct rehearsals set;
-static const char *password = "probe pw";
-
-static struct session *
-session_of(void *arg, int host)
-{
-	(void)arg;
-	(void)host;
-	return session;
-}
-
-static const char *
-secret_of(void *arg, int secret, const char **ret_why)
-{
-	(void)arg;
-	(void)secret;
-	*ret_why = "not given yet";
-	return password;
-}
-
-static char *
-fleet_text(void)
-{
-	return mem_printf("belay: fleet/1\nenvironment: test\nhosts: { here: { local: yes, state: %s/state } }\n"
-	    "secrets: { pw: { prompt: it } }\n"
-	    "units:\n"
-	    "  all: { host: here, run: \"true\", kind: reload, restarts: [] }\n"
-	    "  app: { host: here, run: \"true\", restarts: [app] }\n"
-	    "certs: { internal: { serves: [postgres, pgbouncer, redis], lands: activation, install: [ { env: { on: [here], file: %s/db.env, set: { CA: \"$(ca.b64)\" } } } ] } }\n"
-	    "endpoints:\n"
-	    "  postgres: { kind: postgres, unit: all, listen: { both: %d }, names: [127.0.0.1], probe: { user: belay_probe, database: postgres, password: pw } }\n"
-	    "  pgbouncer: { kind: pgbouncer, unit: all, listen: { both: %d }, names: [127.0.0.1], probe: { user: belay_probe, password: pw } }\n"
-	    "  redis: { kind: redis, unit: all, listen: { plain: %d, tls: %d }, names: [127.0.0.1], probe: { password: pw } }\n"
-	    "clients:\n"
-	    "  app:\n"
-	    "    unit: app\n"
-	    "    links:\n"
-	    "      postgres: { match: { user: app }, dial: { file: %s/app.env, set: { PG: \"$(dial)\" } }, trust: { ca: internal, file: %s/app-ca.crt, lands: activation } }\n"
-	    "      pgbouncer: { match: { user: app }, dial: { file: %s/app.env, set: { PGB: \"$(dial)\" } }, trust: { ca: internal, file: %s/app-ca.crt, lands: activation } }\n"
-	    "      redis:\n"
-	    "        match: { user: app }\n"
-	    "        dial:\n"
-	    "          disable: { file: %s/app.env, unset: [REDIS] }\n"
-	    "          require: { file: %s/app.env, set: { REDIS: require }, unset: [REDIS_CA] }\n"
-	    "          verify-ca: { file: %s/app.env, set: { REDIS: verify-ca, REDIS_CA: \"$(ca_file)\" } }\n"
-	    "          verify-full: { file: %s/app.env, set: { REDIS: verify-full, REDIS_CA: \"$(ca_file)\" } }\n"
-	    "        trust: { ca: internal, file: %s/app-ca.crt, lands: activation }\n",
-	    sv.dir, sv.dir, sv.postgres_port, sv.pgbouncer_port, sv.redis_port, sv.redis_tls_port, sv.dir, sv.dir, sv.dir,
-	    sv.dir, sv.dir, sv.dir, sv.dir, sv.dir, sv.dir);
-}
+#include "dial_fixture.h"
 
 /* ---- one rehearsal ---- */
 
@@ -117,7 +55,7 @@ until(const int *what)
 	time_t end = time(NULL) + 30;
 
 	while (*what == 0 && time(NULL) < end)
-		(void)uv_run(&loop, UV_RUN_ONCE);
+		(void)uv_run(&bench.loop, UV_RUN_ONCE);
 	if (*what == 0)
 		fail_msg("nothing came for 30 s");
 }
@@ -125,11 +63,11 @@ until(const int *what)
 static struct rehearsed
 rehearse_as(const struct rehearsal_as *as, int64_t deadline_ms)
 {
-	struct rehearsal *r = rehearsal_new(&set, as);
+	struct rehearsal *r = rehearsal_new(&bench.set, as);
 	struct wish w;
 
 	memset(&w, 0, sizeof(w));
-	uv_update_time(&loop);
+	uv_update_time(&bench.loop);
 	rehearsal_read(r, 10000, on_read, &w);
 	assert_int_equal(w.read, 0);
 	until(&w.read);
@@ -151,22 +89,6 @@ rehearse(int link, int64_t deadline_ms)
 }
 
 static void
-write_env(const char *text)
-{
-	servers_write(&sv, "app.env", text);
-}
-
-/* The client's CA file: a copy of that one, or none. */
-static void
-client_ca(const char *name)
-{
-	if (name == NULL)
-		(void)unlink(servers_path(&sv, "app-ca.crt"));
-	else
-		servers_run("cp '%s/%s.crt' '%s/app-ca.crt'", sv.dir, name, sv.dir);
-}
-
-static void
 expect(int link, enum verdict verdict, const char *why)
 {
 	struct rehearsed r = rehearse(link, 5000);
@@ -176,7 +98,6 @@ expect(int link, enum verdict verdict, const char *why)
 		    verdict_word(verdict), why == NULL ? "" : why);
 }
 
-#define HBA_BOTH "host all all 127.0.0.1/32 scram-sha-256"
 #define HBA_TLS "hostssl all all 127.0.0.1/32 scram-sha-256"
 
 /* ---- what it says ---- */
@@ -188,8 +109,8 @@ a_verified_client_gets_through_and_it_is_told_how_long_each_part_took(void **sta
 
 	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, NULL);
-	write_env("PG=verify-full\n");
-	client_ca("ca");
+	dial_env("PG=verify-full\n");
+	dial_ca("ca");
 	r = rehearse(LINK_POSTGRES, 5000);
 	assert_string_equal(r.why, "");
 	assert_string_equal(r.remark, "");
@@ -210,38 +131,38 @@ static void
 what_verifies_is_the_file_on_the_clients_host(void **state)
 {
 	(void)state;
-	write_env("PG=verify-full\n");
-	client_ca("otherca");
+	dial_env("PG=verify-full\n");
+	dial_ca("otherca");
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "certificate verify failed");
-	client_ca(NULL);
+	dial_ca(NULL);
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "app-ca.crt' does not exist");
 	servers_run("echo rubbish > '%s/app-ca.crt'", sv.dir);
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "app-ca.crt'");
-	client_ca("ca");
+	dial_ca("ca");
 	expect(LINK_POSTGRES, VERDICT_NAME, NULL);
 	/* require verifies where there is a file, and not where there is none. */
-	write_env("PG=require\n");
+	dial_env("PG=require\n");
 	expect(LINK_POSTGRES, VERDICT_CHAIN, NULL);
-	client_ca("otherca");
+	dial_ca("otherca");
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "certificate verify failed");
-	client_ca(NULL);
+	dial_ca(NULL);
 	expect(LINK_POSTGRES, VERDICT_TLS, NULL);
 	/* The same word means another thing to another driver. */
-	fleet->links[LINK_POSTGRES].dialect = DIALECT_NODE_POSTGRES;
+	bench.fleet->links[LINK_POSTGRES].dialect = DIALECT_NODE_POSTGRES;
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "does not exist");
-	client_ca("ca");
+	dial_ca("ca");
 	expect(LINK_POSTGRES, VERDICT_NAME, NULL);
-	fleet->links[LINK_POSTGRES].dialect = DIALECT_JDBC;
-	client_ca("otherca");
+	bench.fleet->links[LINK_POSTGRES].dialect = DIALECT_JDBC;
+	dial_ca("otherca");
 	expect(LINK_POSTGRES, VERDICT_TLS, NULL);
-	fleet->links[LINK_POSTGRES].dialect = DIALECT_LIBPQ;
+	bench.fleet->links[LINK_POSTGRES].dialect = DIALECT_LIBPQ;
 }
 
 static void
 one_that_was_read_goes_on_by_what_it_read_until_it_is_read_again(void **state)
 {
 	struct rehearsal_as as = { LINK_POSTGRES, DIAL_UNKNOWN, DIAL_UNKNOWN, NONE, false };
-	struct rehearsal *r = rehearsal_new(&set, &as);
+	struct rehearsal *r = rehearsal_new(&bench.set, &as);
 	struct wish w;
 
 	(void)state;
@@ -250,11 +171,11 @@ one_that_was_read_goes_on_by_what_it_read_until_it_is_read_again(void **state)
 	until(&w.came);
 	assert_int_equal(w.res.verdict, VERDICT_UNKNOWN);
 	assert_null(rehearsal_says(r));
-	write_env("PG=verify-full\n");
-	client_ca("ca");
+	dial_env("PG=verify-full\n");
+	dial_ca("ca");
 	rehearsal_read(r, 10000, on_read, &w);
 	until(&w.read);
-	client_ca("otherca");
+	dial_ca("otherca");
 	w.came = 0;
 	(void)rehearsal_dial(r, 5000, on_done, &w);
 	until(&w.came);
@@ -294,23 +215,23 @@ a_bad_certificate_is_never_passed(void **state)
 	size_t i;
 
 	(void)state;
-	client_ca("ca");
+	dial_ca("ca");
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		servers_postgres(&sv, cases[i].cert, HBA_BOTH, NULL);
-		write_env("PG=verify-ca\n");
+		dial_env("PG=verify-ca\n");
 		expect(LINK_POSTGRES, cases[i].ca, cases[i].ca == VERDICT_REFUSED ? "" : NULL);
-		write_env("PG=verify-full\n");
+		dial_env("PG=verify-full\n");
 		expect(LINK_POSTGRES, cases[i].full, cases[i].full == VERDICT_REFUSED ? cases[i].why : NULL);
-		write_env("PG=require\n");
-		client_ca(NULL);
+		dial_env("PG=require\n");
+		dial_ca(NULL);
 		expect(LINK_POSTGRES, VERDICT_TLS, NULL);
-		client_ca("ca");
+		dial_ca("ca");
 	}
 	servers_postgres(&sv, "ipasdns", HBA_BOTH, NULL);
-	write_env("PG=verify-full\n");
-	fleet->links[LINK_POSTGRES].dialect = DIALECT_PGX;
+	dial_env("PG=verify-full\n");
+	bench.fleet->links[LINK_POSTGRES].dialect = DIALECT_PGX;
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "does not cover the name");
-	fleet->links[LINK_POSTGRES].dialect = DIALECT_LIBPQ;
+	bench.fleet->links[LINK_POSTGRES].dialect = DIALECT_LIBPQ;
 }
 
 static void
@@ -320,21 +241,21 @@ falling_back_to_plaintext_is_told_with_its_reason(void **state)
 
 	(void)state;
 	servers_postgres(&sv, NULL, HBA_BOTH, NULL);
-	write_env("PG=prefer\n");
-	client_ca("ca");
+	dial_env("PG=prefer\n");
+	dial_ca("ca");
 	r = rehearse(LINK_POSTGRES, 5000);
 	assert_int_equal(r.verdict, VERDICT_PLAINTEXT);
 	assert_non_null(strstr(r.why, "does not support SSL"));
 	assert_int_equal(r.connections, 2);
-	write_env("PG=verify-full\n");
+	dial_env("PG=verify-full\n");
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "does not support SSL");
 	servers_postgres(&sv, "good", HBA_BOTH, NULL);
-	client_ca("otherca");
-	write_env("PG=prefer\n");
+	dial_ca("otherca");
+	dial_env("PG=prefer\n");
 	expect(LINK_POSTGRES, VERDICT_PLAINTEXT, "certificate verify failed");
-	client_ca("ca");
+	dial_ca("ca");
 	expect(LINK_POSTGRES, VERDICT_CHAIN, NULL);
-	write_env("PG=disable\n");
+	dial_env("PG=disable\n");
 	expect(LINK_POSTGRES, VERDICT_PLAINTEXT, NULL);
 }
 
@@ -342,14 +263,14 @@ static void
 plaintext_is_refused_only_where_tls_lets_the_probe_in(void **state)
 {
 	(void)state;
-	client_ca("ca");
+	dial_ca("ca");
 	servers_postgres(&sv, "good", HBA_TLS, NULL);
-	write_env("PG=disable\n");
+	dial_env("PG=disable\n");
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "no pg_hba.conf entry");
-	write_env("PG=allow\n");
+	dial_env("PG=allow\n");
 	expect(LINK_POSTGRES, VERDICT_CHAIN, NULL);
 	servers_postgres(&sv, "good", "host all app 127.0.0.1/32 scram-sha-256", NULL);
-	write_env("PG=disable\n");
+	dial_env("PG=disable\n");
 	expect(LINK_POSTGRES, VERDICT_UNKNOWN, "says nothing about the client");
 }
 
@@ -359,22 +280,22 @@ what_is_said_to_the_probe_alone_is_a_remark(void **state)
 	struct rehearsed r;
 
 	(void)state;
-	client_ca("ca");
-	write_env("PG=verify-full\n");
+	dial_ca("ca");
+	dial_env("PG=verify-full\n");
 	r = rehearse(LINK_POSTGRES, 5000);
 	assert_int_equal(r.verdict, VERDICT_NAME);
 	assert_non_null(strstr(r.remark, "no pg_hba.conf entry"));
 	servers_postgres(&sv, "good", HBA_BOTH, NULL);
-	password = "wrong";
+	bench.password = "wrong";
 	r = rehearse(LINK_POSTGRES, 5000);
 	assert_int_equal(r.verdict, VERDICT_NAME);
 	assert_non_null(strstr(r.remark, "password authentication failed"));
 	assert_null(strstr(r.remark, "28P01"));
-	password = NULL;
+	bench.password = NULL;
 	r = rehearse(LINK_POSTGRES, 5000);
 	assert_int_equal(r.verdict, VERDICT_NAME);
 	assert_non_null(strstr(r.remark, "no password supplied"));
-	password = "probe pw";
+	bench.password = "probe pw";
 }
 
 static void
@@ -383,7 +304,7 @@ nothing_listening_is_refused_and_a_stopped_server_hangs(void **state)
 	struct rehearsed r;
 
 	(void)state;
-	write_env("PG=verify-full\n");
+	dial_env("PG=verify-full\n");
 	(void)kill(sv.postgres, SIGSTOP);
 	r = rehearse(LINK_POSTGRES, 700);
 	(void)kill(sv.postgres, SIGCONT);
@@ -392,10 +313,10 @@ nothing_listening_is_refused_and_a_stopped_server_hangs(void **state)
 	assert_non_null(strstr(r.why, "no answer to the TLS handshake within 0.7 s"));
 	servers_stop(&sv, &sv.postgres);
 	expect(LINK_POSTGRES, VERDICT_REFUSED, "onnection refused");
-	fleet->links[LINK_POSTGRES].at = mem_strdup("no-such-name.invalid");
+	bench.fleet->links[LINK_POSTGRES].at = mem_strdup("no-such-name.invalid");
 	expect(LINK_POSTGRES, VERDICT_UNKNOWN, "");
-	free(fleet->links[LINK_POSTGRES].at);
-	fleet->links[LINK_POSTGRES].at = NULL;
+	free(bench.fleet->links[LINK_POSTGRES].at);
+	bench.fleet->links[LINK_POSTGRES].at = NULL;
 }
 
 static void
@@ -407,36 +328,36 @@ settings_that_say_nothing_give_nothing_and_those_to_be_are_tried_in_their_place(
 
 	(void)state;
 	servers_postgres(&sv, "good", HBA_BOTH, NULL);
-	client_ca(NULL);
-	write_env("PG=nonsense\n");
+	dial_ca(NULL);
+	dial_env("PG=nonsense\n");
 	expect(LINK_POSTGRES, VERDICT_UNKNOWN, "PG=nonsense");
 	/* After the step: verify-full, with the CA that will be there. */
 	r = rehearse_as(&as, 5000);
 	assert_int_equal(r.verdict, VERDICT_UNKNOWN);
 	assert_non_null(strstr(r.why, "is not known here yet"));
 	pem = servers_read(&sv, "ca.crt");
-	hostops_ca(hostops, 0, pem, strlen(pem));
+	hostops_ca(bench.hostops, 0, pem, strlen(pem));
 	free(pem);
 	r = rehearse_as(&as, 5000);
 	assert_int_equal(r.verdict, VERDICT_NAME);
 	assert_int_equal(r.dial, DIAL_VERIFY_FULL);
 	pem = servers_read(&sv, "otherca.crt");
-	hostops_ca(hostops, 0, pem, strlen(pem));
+	hostops_ca(bench.hostops, 0, pem, strlen(pem));
 	free(pem);
 	r = rehearse_as(&as, 5000);
 	assert_int_equal(r.verdict, VERDICT_REFUSED);
 	/* The mode alone moves: the file is the one that is there. */
 	as.cert = NONE;
-	client_ca("ca");
+	dial_ca("ca");
 	r = rehearse_as(&as, 5000);
 	assert_int_equal(r.verdict, VERDICT_NAME);
 	/* Told by others, where no file says it. */
 	as.to_be = DIAL_UNKNOWN;
 	as.dial = DIAL_REQUIRE;
-	write_env("\n");
+	dial_env("\n");
 	r = rehearse_as(&as, 5000);
 	assert_int_equal(r.verdict, VERDICT_CHAIN);
-	hostops_ca(hostops, 0, NULL, 0);
+	hostops_ca(bench.hostops, 0, NULL, 0);
 }
 
 static void
@@ -446,23 +367,23 @@ pgbouncer_is_rehearsed_by_its_client_side(void **state)
 	    servers_path(&sv, "good.crt"), servers_path(&sv, "good.key"));
 
 	(void)state;
-	client_ca("ca");
+	dial_ca("ca");
 	servers_pgbouncer(&sv, lines);
 	free(lines);
-	write_env("PGB=verify-full\n");
+	dial_env("PGB=verify-full\n");
 	expect(LINK_PGBOUNCER, VERDICT_NAME, NULL);
-	write_env("PGB=disable\n");
+	dial_env("PGB=disable\n");
 	expect(LINK_PGBOUNCER, VERDICT_REFUSED, "SSL required");
-	client_ca("otherca");
-	write_env("PGB=verify-ca\n");
+	dial_ca("otherca");
+	dial_env("PGB=verify-ca\n");
 	expect(LINK_PGBOUNCER, VERDICT_REFUSED, "certificate verify failed");
-	fleet->links[LINK_PGBOUNCER].stray = true;
-	client_ca("ca");
+	bench.fleet->links[LINK_PGBOUNCER].stray = true;
+	dial_ca("ca");
 	expect(LINK_PGBOUNCER, VERDICT_UNKNOWN, "certificate of its own");
-	fleet->links[LINK_PGBOUNCER].stray = false;
+	bench.fleet->links[LINK_PGBOUNCER].stray = false;
 	servers_pgbouncer(&sv, "stats_users = belay_probe\n");
 	expect(LINK_PGBOUNCER, VERDICT_REFUSED, "does not support SSL");
-	write_env("PGB=disable\n");
+	dial_env("PGB=disable\n");
 	expect(LINK_PGBOUNCER, VERDICT_PLAINTEXT, NULL);
 	servers_stop(&sv, &sv.pgbouncer);
 }
@@ -506,11 +427,11 @@ redis_is_rehearsed_on_the_port_of_its_mode(void **state)
 	struct rehearsed r;
 
 	(void)state;
-	client_ca("ca");
+	dial_ca("ca");
 	redis_up(true, "good", "no");
-	write_env("\n");
+	dial_env("\n");
 	expect(LINK_REDIS, VERDICT_PLAINTEXT, NULL);
-	write_env("REDIS=verify-full\nREDIS_CA=");
+	dial_env("REDIS=verify-full\nREDIS_CA=");
 	servers_run("printf 'REDIS=verify-full\\nREDIS_CA=%s/app-ca.crt\\n' > '%s/app.env'", sv.dir, sv.dir);
 	r = rehearse(LINK_REDIS, 5000);
 	assert_string_equal(r.why, "");
@@ -518,29 +439,29 @@ redis_is_rehearsed_on_the_port_of_its_mode(void **state)
 	assert_int_equal(r.verdict, VERDICT_NAME);
 	assert_int_equal(r.port, sv.redis_tls_port);
 	assert_true(r.secure_us > 0 && r.login_us >= 0);
-	client_ca("otherca");
+	dial_ca("otherca");
 	expect(LINK_REDIS, VERDICT_REFUSED, "certificate verify failed");
-	client_ca(NULL);
+	dial_ca(NULL);
 	/* A driver that has the system's CAs to fall back on, and a certificate of ours. */
 	expect(LINK_REDIS, VERDICT_REFUSED, "does not exist");
-	client_ca("ca");
+	dial_ca("ca");
 	redis_up(false, "wrongname", "no");
 	expect(LINK_REDIS, VERDICT_REFUSED, "does not cover the name '127.0.0.1'");
 	/* Without REDIS_CA it is known to read no file. */
-	write_env("REDIS=require\n");
+	dial_env("REDIS=require\n");
 	expect(LINK_REDIS, VERDICT_TLS, NULL);
-	write_env("\n");
+	dial_env("\n");
 	expect(LINK_REDIS, VERDICT_REFUSED, "onnection refused");
 	redis_up(false, "good", "yes");
-	write_env("REDIS=require\n");
+	dial_env("REDIS=require\n");
 	expect(LINK_REDIS, VERDICT_REFUSED, "certificate required");
-	password = "wrong";
+	bench.password = "wrong";
 	redis_up(true, NULL, NULL);
-	write_env("\n");
+	dial_env("\n");
 	r = rehearse(LINK_REDIS, 5000);
 	assert_int_equal(r.verdict, VERDICT_PLAINTEXT);
 	assert_non_null(strstr(r.remark, "WRONGPASS"));
-	password = "probe pw";
+	bench.password = "probe pw";
 	(void)kill(sv.redis, SIGSTOP);
 	r = rehearse(LINK_REDIS, 500);
 	(void)kill(sv.redis, SIGCONT);
@@ -571,15 +492,15 @@ what_is_rehearsed_is_what_the_truth_table_says(void **state)
 	int d, v, cells = 0, differ = 0;
 
 	(void)state;
-	write_env("\n");
+	dial_env("\n");
 	for (p = 0; p < sizeof(posts) / sizeof(posts[0]); p++) {
 		servers_postgres(&sv, posts[p].cert, posts[p].hba, NULL);
 		for (k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
-			client_ca(files[k].name);
+			dial_ca(files[k].name);
 			for (d = DIALECT_LIBPQ; d < DIALECT_COUNT; d++) {
 				if (!dialect_fits((enum dialect)d, KIND_POSTGRES))
 					continue;
-				fleet->links[LINK_POSTGRES].dialect = (enum dialect)d;
+				bench.fleet->links[LINK_POSTGRES].dialect = (enum dialect)d;
 				for (v = 0; v < DIAL_COUNT; v++) {
 					struct attempt a = { .kind = KIND_POSTGRES, .accept = posts[p].accept,
 						.served = posts[p].cert == NULL ? SERVED_NONE : SERVED_GOOD,
@@ -604,64 +525,10 @@ what_is_rehearsed_is_what_the_truth_table_says(void **state)
 			}
 		}
 	}
-	fleet->links[LINK_POSTGRES].dialect = DIALECT_LIBPQ;
+	bench.fleet->links[LINK_POSTGRES].dialect = DIALECT_LIBPQ;
 	print_message("cells: %d, not as the table says: %d\n", cells, differ);
 	assert_int_equal(differ, 0);
 	assert_true(cells > 300);
-}
-
-static int
-set_up(void **state)
-{
-	struct session_config config = { .name = "here", .local = true };
-	struct hostops_config hc;
-	struct err err;
-	char *text;
-
-	(void)state;
-	(void)signal(SIGPIPE, SIG_IGN);
-	servers_up(&sv);
-	sv.postgres_port = servers_free_port();
-	sv.pgbouncer_port = servers_free_port();
-	sv.redis_port = servers_free_port();
-	sv.redis_tls_port = servers_free_port();
-	text = fleet_text();
-	if (fleet_parse(&fleet, "fleet.yaml", text, strlen(text), &err) != 0) {
-		print_error("%s\n", err.msg);
-		return -1;
-	}
-	free(text);
-	(void)uv_loop_init(&loop);
-	keyring = keyring_new(&loop);
-	session = session_new(&loop, keyring, &config, NULL, NULL);
-	memset(&hc, 0, sizeof(hc));
-	hc.loop = &loop;
-	hc.fleet = fleet;
-	hc.session = session_of;
-	hostops = hostops_new(&hc);
-	set.loop = &loop;
-	set.fleet = fleet;
-	set.hostops = hostops;
-	set.session = session_of;
-	set.secret = secret_of;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	time_t end = time(NULL) + 30;
-
-	(void)state;
-	hostops_free(hostops);
-	session_free(session);
-	keyring_free(keyring);
-	while (uv_loop_alive(&loop) && time(NULL) < end)
-		(void)uv_run(&loop, UV_RUN_NOWAIT);
-	assert_int_equal(uv_loop_close(&loop), 0);
-	fleet_free(fleet);
-	servers_down(&sv);
-	return 0;
 }
 
 int
@@ -682,5 +549,5 @@ main(void)
 		cmocka_unit_test(what_is_rehearsed_is_what_the_truth_table_says),
 	};
 
-	return cmocka_run_group_tests_name("rehearse", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("rehearse", tests, dial_group_up, dial_group_down);
 }
