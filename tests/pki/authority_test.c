@@ -16,7 +16,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,16 +34,13 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
-#include "pki/authority.h"
+#include "pki_fixture.h"
 
 #define DAY_S ((int64_t)86400)
 #define PASS "correct horse \xe2\x82\xac battery"
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static char *top;	/* of one test */
-static char *dir;	/* of the authority, not there yet */
 static const char *const five[] = { "db.internal", "10.1.2.3", "fd00::7", "*.apps.internal", "my_service" };
-static struct authority_request q;	/* what a test asks for, to be changed by it */
 
 /* ---- the calls that matter ---- */
 
@@ -129,76 +125,17 @@ PKCS5_pbe2_set_scrypt(const EVP_CIPHER *cipher, const unsigned char *salt, int s
 static int
 make_top(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
 	cheap = true;
-	top = mem_printf("%s/belay-authority-test.XXXXXX", tmp == NULL ? "/tmp" : tmp);
-	if (mkdtemp(top) == NULL)
-		return -1;
-	dir = mem_printf("%s/ca", top);
-	memset(&q, 0, sizeof(q));
-	q.dir = dir;
-	q.name = "internal";
-	q.names = five;
-	q.nnames = COUNT(five);
-	q.now_s = (int64_t)time(NULL);
-	q.passphrase = PASS;
-	q.passphrase_len = strlen(PASS);
-	return 0;
-}
-
-static int
-unlink_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static void
-remove_all(const char *path)
-{
-	(void)nftw(path, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
+	return top_up(five, COUNT(five), PASS);
 }
 
 static int
 remove_top(void **state)
 {
 	(void)state;
-	remove_all(top);
-	free(dir);
-	free(top);
+	top_down();
 	return 0;
-}
-
-/* Runs a line of shell in `top`; fails the test unless it exits 0.  Its output, for the caller to free. */
-static char *sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static char *
-sh(const char *fmt, ...)
-{
-	char *line, *whole, part[4096];
-	struct buf out = { 0 };
-	va_list ap;
-	size_t n;
-	FILE *f;
-	int status;
-
-	va_start(ap, fmt);
-	line = mem_vprintf(fmt, ap);
-	va_end(ap);
-	whole = mem_printf("cd '%s' && { %s\n} 2>&1", top, line);
-	assert_non_null(f = popen(whole, "r"));
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		(void)buf_put(&out, part, n);
-	status = pclose(f);
-	if (status != 0)
-		fail_msg("`%s` exits %d: %s", line, status, buf_str(&out));
-	free(line);
-	free(whole);
-	return buf_take(&out, NULL);
 }
 
 /* Its output must have these words in it. */
@@ -218,12 +155,6 @@ says(const char *words, const char *fmt, ...)
 		fail_msg("`%s` does not say '%s' but '%s'", line, words, out);
 	free(line);
 	free(out);
-}
-
-static void
-run(const char *line)
-{
-	free(sh("%s", line));
 }
 
 static struct authority_material
@@ -246,20 +177,6 @@ ensure(bool made_ca, bool made_leaf)
 	struct authority_material m = ensured(made_ca, made_leaf);
 
 	authority_material_release(&m);
-}
-
-static void
-refused(const char *words)
-{
-	struct authority_material m;
-	struct err err;
-
-	assert_int_equal(authority_ensure(&q, &m, &err), -1);
-	assert_null(m.key_pem);
-	if (strstr(err.msg, words) == NULL)
-		fail_msg("'%s' is not in '%s'", words, err.msg);
-	if (q.passphrase_len > 0)
-		assert_null(strstr(err.msg, q.passphrase));
 }
 
 static void

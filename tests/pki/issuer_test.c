@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <ftw.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,68 +21,22 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
-#include "pki/authority.h"
+#include "pki_fixture.h"
 
 #define PASS "correct horse battery"
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static char *top, *dir, *ca_pem, *ca_key;
+static char *ca_pem, *ca_key;
 static const char *const two[] = { "db.internal", "10.1.2.3" };
-static struct authority_request q;
-
-static char *sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-/* Runs a line of shell in `top`; fails the test unless it exits 0.  Its output, for the caller to free. */
-static char *
-sh(const char *fmt, ...)
-{
-	char *line, *whole, part[4096];
-	struct buf out = { 0 };
-	va_list ap;
-	size_t n;
-	FILE *f;
-	int status;
-
-	va_start(ap, fmt);
-	line = mem_vprintf(fmt, ap);
-	va_end(ap);
-	whole = mem_printf("cd '%s' && { %s\n} 2>&1", top, line);
-	assert_non_null(f = popen(whole, "r"));
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		(void)buf_put(&out, part, n);
-	if ((status = pclose(f)) != 0)
-		fail_msg("`%s` exits %d: %s", line, status, buf_str(&out));
-	free(line);
-	free(whole);
-	return buf_take(&out, NULL);
-}
-
-static void
-run(const char *line)
-{
-	free(sh("%s", line));
-}
 
 static int
 make_top(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
-	top = mem_printf("%s/belay-issuer-test.XXXXXX", tmp == NULL ? "/tmp" : tmp);
-	if (mkdtemp(top) == NULL)
+	if (top_up(two, COUNT(two), PASS) == -1)
 		return -1;
-	dir = mem_printf("%s/ca", top);
 	ca_pem = mem_printf("%s/theirs.pem", top);
 	ca_key = mem_printf("%s/theirs.key", top);
-	memset(&q, 0, sizeof(q));
-	q.dir = dir;
-	q.name = "internal";
-	q.names = two;
-	q.nnames = COUNT(two);
-	q.now_s = (int64_t)time(NULL);
-	q.passphrase = PASS;
-	q.passphrase_len = strlen(PASS);
 	q.ca_file = ca_pem;
 	q.ca_key_file = ca_key;
 	/* theirs.pem, theirs.key: a CA with a key in the clear, which is its owner's alone. */
@@ -94,23 +47,12 @@ make_top(void **state)
 }
 
 static int
-unlink_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static int
 remove_top(void **state)
 {
 	(void)state;
-	(void)nftw(top, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(ca_pem);
 	free(ca_key);
-	free(dir);
-	free(top);
+	top_down();
 	return 0;
 }
 
@@ -134,18 +76,6 @@ ensure(bool imported, bool made_leaf)
 	struct authority_material m = ensured(imported, made_leaf);
 
 	authority_material_release(&m);
-}
-
-static void
-refused(const char *words)
-{
-	struct authority_material m;
-	struct err err;
-
-	assert_int_equal(authority_ensure(&q, &m, &err), -1);
-	assert_null(m.key_pem);
-	if (strstr(err.msg, words) == NULL)
-		fail_msg("'%s' is not in '%s'", words, err.msg);
 }
 
 static void
