@@ -12,30 +12,9 @@
 
 #include "core/err.h"
 #include "core/peers.h"
+#include "web_fleet.h"
 
-static const char fleet_text[] =
-    "belay: fleet/1\n"
-    "environment: test\n"
-    "hosts:\n"
-    "  db: { address: 10.0.0.1, user: ops }\n"
-    "  web-1: { address: 10.0.0.2, user: ops }\n"
-    "units:\n"
-    "  pg: { host: db, run: restart-pg, restarts: [postgres] }\n"
-    "  web: { host: web-1, run: restart-web, restarts: [web] }\n"
-    "endpoints:\n"
-    "  postgres:\n"
-    "    kind: postgres\n"
-    "    unit: pg\n"
-    "    listen: { both: 5432 }\n"
-    "    names: [db.internal]\n"
-    "    accept: { file: /srv/.env, plain: { unset: [TLS] }, both: { set: { TLS: on } }, tls: { set: { TLS: only } } }\n"
-    "clients:\n"
-    "  web:\n"
-    "    unit: web\n"
-    "    links:\n"
-    "      postgres:\n"
-    "        match: { host: web-1 }\n"
-    "        dial: { file: /srv/.env, set: { SSLMODE: \"$(dial)\" } }\n";
+static const char fleet_text[] = WEB_FLEET("10.0.0.2", "5432", "{ file: /srv/.env, set: { SSLMODE: \"$(dial)\" } }");
 
 static struct fleet *f;
 

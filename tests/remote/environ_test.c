@@ -22,30 +22,10 @@
 #include "core/err.h"
 #include "core/peers.h"
 #include "remote/environ.h"
+#include "../core/web_fleet.h"
 
-static const char fleet_format[] =
-    "belay: fleet/1\n"
-    "environment: test\n"
-    "hosts:\n"
-    "  db: { address: 10.0.0.1, user: ops }\n"
-    "  web-1: { address: 127.0.0.1, user: ops }\n"
-    "units:\n"
-    "  pg: { host: db, run: restart-pg, restarts: [postgres] }\n"
-    "  web: { host: web-1, run: restart-web, restarts: [web] }\n"
-    "endpoints:\n"
-    "  postgres:\n"
-    "    kind: postgres\n"
-    "    unit: pg\n"
-    "    listen: { both: %d }\n"
-    "    names: [db.internal]\n"
-    "    accept: { file: /srv/.env, plain: { unset: [TLS] }, both: { set: { TLS: on } }, tls: { set: { TLS: only } } }\n"
-    "clients:\n"
-    "  web:\n"
-    "    unit: web\n"
-    "    links:\n"
-    "      postgres:\n"
-    "        match: { host: web-1 }\n"
-    "        dial: { file: /srv/web.env, set: { SSLMODE: \"$(dial)\", MORE: \"$(dial)\" } }\n";
+static const char fleet_format[] = WEB_FLEET("127.0.0.1", "%d",
+    "{ file: /srv/web.env, set: { SSLMODE: \"$(dial)\", MORE: \"$(dial)\" } }");
 
 static struct fleet *f;
 static int listening = -1, met = -1;
