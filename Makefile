@@ -37,6 +37,7 @@ CORE_SRC = \
 	src/core/reader_values.c \
 	src/core/reader_for.c \
 	src/core/names.c \
+	src/core/trust.c \
 	src/core/fleet.c \
 	src/core/fleet_read.c \
 	src/core/fleet_host.c \
@@ -320,6 +321,7 @@ TESTS = \
 	core/attempt \
 	core/fleet \
 	core/certs \
+	core/rotation \
 	core/plan \
 	core/batch \
 	core/lint \
@@ -399,6 +401,7 @@ EXTRA_core/op_edits = tests/core/op_fixture.c
 EXTRA_core/place = tests/core/op_fixture.c
 EXTRA_pki/authority = tests/pki/pki_fixture.c
 EXTRA_pki/issuer = tests/pki/pki_fixture.c
+EXTRA_core/rotation = tests/core/op_fixture.c
 EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c
 EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
 EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c

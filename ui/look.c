@@ -192,7 +192,7 @@ look_link_name(const struct fleet *f, int link, bool ascii)
 char *
 look_move(const struct fleet *f, const struct move *m, bool ascii)
 {
-	char *name, *text;
+	char *name, *text, *words;
 	const char *cert;
 
 	switch (m->facet) {
@@ -207,10 +207,16 @@ look_move(const struct fleet *f, const struct move *m, bool ascii)
 		free(name);
 		return text;
 	case FACET_TRUST:
+		name = look_link_name(f, m->subject, ascii);
+		words = trust_words(f, m->value);
+		text = mem_printf("%s: trust %s", name, words);
+		free(words);
+		free(name);
+		return text;
 	case FACET_PRESENT:
 		name = look_link_name(f, m->subject, ascii);
 		cert = m->value >= 0 && (size_t)m->value < f->ncerts ? f->certs[m->value].name : "?";
-		text = mem_printf("%s: %s %s", name, m->facet == FACET_TRUST ? "trust" : "present", cert);
+		text = mem_printf("%s: present %s", name, cert);
 		free(name);
 		return text;
 	}

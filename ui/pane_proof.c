@@ -192,9 +192,10 @@ add_story(struct page *p, const struct scene *s, const struct counter *c)
 		flow(p, TEXT_X + in + 2, ROLE_TEXT, text + in);
 	}
 	buf_clear(&b);
-	(void)buf_printf(&b, "%s accepts %s, serves %s; %s dials %s, trusts %s",
+	(void)buf_printf(&b, "%s accepts %s, serves %s; %s dials %s, trusts ",
 	    s->fleet->endpoints[through->endpoint].name, accept_word(c->accept), cert_word(s, c->cert),
-	    through->name, dial_word(c->dial), cert_word(s, c->trust));
+	    through->name, dial_word(c->dial));
+	trust_text(&b, s->fleet, c->trust);
 	labelled(p, "in force", ROLE_STRONG, buf_str(&b));
 	if (c->guessed)
 		labelled(p, "", ROLE_DIM, "how it dials or is accepted at the start is not known; this is possible");

@@ -47,18 +47,6 @@ client_seen_words(enum client_seen seen)
 	return words[seen];
 }
 
-/* The cert of the fleet by whose CA belay verifies the endpoint, or NONE. */
-static int
-cert_serving(const struct fleet *f, int endpoint)
-{
-	size_t i;
-
-	for (i = 0; i < f->ncerts; i++)
-		if (indices_has(&f->certs[i].serves, endpoint))
-			return (int)i;
-	return NONE;
-}
-
 /*
  * A client that verifies does so by its own CA file.  False, with words, where that is known to be
  * another than the one that belay verified by, or where it shows a certificate that is refused.
@@ -67,9 +55,11 @@ static bool
 client_would_verify(const struct board *b, int link, const struct link_view *v, char *why, size_t size)
 {
 	const struct link *l = &board_fleet(b)->links[link];
-	int serving = cert_serving(board_fleet(b), l->endpoint), host = link_host(board_fleet(b), l);
-	const struct reading *r = host == NONE ? NULL : board_reading(b, READING_HOST, host);
 	const struct reading *served = board_reading(b, READING_SERVED, l->endpoint);
+	int serving = served != NULL && served->served.chain == VERIFIED_OK ? served->served.ca : NONE;
+	int host = link_host(board_fleet(b), l);
+	const struct reading *r = host == NONE ? NULL : board_reading(b, READING_HOST, host);
+	const struct facet_seen *fs;
 	size_t i;
 
 	if (l->stray && served != NULL && served->served.client_cert_asked) {
@@ -79,16 +69,25 @@ client_would_verify(const struct board *b, int link, const struct link_view *v, 
 	}
 	if (v->dial != DIAL_VERIFY_CA && v->dial != DIAL_VERIFY_FULL)
 		return true;
-	if (l->trust_cert != NONE && serving != NONE && l->trust_cert != serving) {
+	if (l->trust_cert != NONE && serving != NONE && !link_may_trust(board_fleet(b), l, serving)) {
 		(void)snprintf(why, size, "it trusts the CA of '%.80s', and the path was verified by that of '%.80s'",
 		    board_fleet(b)->certs[l->trust_cert].name, board_fleet(b)->certs[serving].name);
 		return false;
 	}
-	for (i = 0; r != NULL && i < r->nfacets; i++)
-		if (r->facets[i].facet == FACET_TRUST && r->facets[i].subject == link && r->facets[i].odd) {
-			board_say(why, size, "its next connection would not verify", r->facets[i].detail);
+	for (i = 0; r != NULL && i < r->nfacets; i++) {
+		fs = &r->facets[i];
+		if (fs->facet != FACET_TRUST || fs->subject != link)
+			continue;
+		if (fs->odd) {
+			board_say(why, size, "its next connection would not verify", fs->detail);
 			return false;
 		}
+		if (fs->value >= 0 && serving != NONE && !trust_holds(fs->value, serving)) {
+			(void)snprintf(why, size, "its next connection would not verify: %.100s, and the path was verified by that of '%.40s'",
+			    fs->detail == NULL ? "its CA file is for another" : fs->detail, board_fleet(b)->certs[serving].name);
+			return false;
+		}
+	}
 	return true;
 }
 

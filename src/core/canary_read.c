@@ -92,7 +92,7 @@ move_felt(const struct fleet *f, const struct move *m, int link)
 		return m->subject == l->endpoint || unit_hits(f, f->endpoints[m->subject].unit, l->endpoint);
 	case FACET_CERT:
 		c = &f->certs[m->subject];
-		if (l->trust_cert == m->subject || indices_has(&c->serves, l->endpoint))
+		if (link_may_trust(f, l, m->subject) || indices_has(&c->serves, l->endpoint))
 			return true;
 		for (i = 0; i < c->serves.n; i++)
 			if (unit_hits(f, f->endpoints[c->serves.v[i]].unit, l->endpoint))

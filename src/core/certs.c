@@ -50,10 +50,11 @@ worse(enum expiry a, enum expiry b)
 
 /*
  * The certificate of the fleet that is meant to be presented there. Of several the one
- * that was issued and is presented, or else the first.
+ * that was issued and is presented, else the one by whose CA it verifies, else the first.
  */
 static int
-cert_of(const struct fleet *f, const struct cert_files *const *files, int endpoint, const struct certificate *c)
+cert_of(const struct fleet *f, const struct cert_files *const *files, int endpoint, const struct served *s,
+    const struct certificate *c)
 {
 	int first = NONE;
 	size_t i;
@@ -67,7 +68,7 @@ cert_of(const struct fleet *f, const struct cert_files *const *files, int endpoi
 		    strcmp(files[i]->leaf.sha256, c->sha256) == 0)
 			return (int)i;
 	}
-	return first;
+	return c != NULL && s->chain == VERIFIED_OK && s->ca != NONE ? s->ca : first;
 }
 
 static void
@@ -142,7 +143,7 @@ certs_row(struct cert_row *ret, const struct fleet *f, const struct board *b, co
 	/* Presented, also where the server refused behind the handshake. */
 	if (s != NULL && s->protocol != NULL && s->cert.sha256[0] != '\0')
 		ret->c = &s->cert;
-	ret->cert = cert_of(f, files, endpoint, ret->c);
+	ret->cert = cert_of(f, files, endpoint, s, ret->c);
 	if (e->cannot_see[SOURCE_SERVED] != NULL)
 		find(ret, "declared as not to be seen: ", e->cannot_see[SOURCE_SERVED]);
 	else if (r == NULL)
@@ -176,8 +177,9 @@ certs_ca(const struct cert_files *f, int64_t now_s, enum expiry *ret, int64_t *r
 enum trust_basis
 certs_trust(const struct fleet *f, const struct posture *seen, int link, int cert)
 {
-	if (seen != NULL && seen->trust[link] == cert)
+	if (seen != NULL && trust_holds(seen->trust[link], cert))
 		return TRUST_SEEN;
+	/* Of a line the fleet means each; which of them it is now only a look tells. */
 	return f->links[link].trust_cert == cert ? TRUST_DECLARED : TRUST_NOT;
 }
 

@@ -327,7 +327,7 @@ anchor_of(const struct explaining *x, int link)
 			continue;
 		if (s->odd)
 			return s->detail != NULL && strstr(s->detail, "does not exist") != NULL ? ANCHOR_NONE : ANCHOR_OTHER;
-		return s->value == l->trust_cert && l->trust_cert != NONE ? ANCHOR_ISSUER : ANCHOR_UNKNOWN;
+		return trust_holds(s->value, l->trust_cert) ? ANCHOR_ISSUER : ANCHOR_UNKNOWN;
 	}
 	return ANCHOR_UNKNOWN;
 }

@@ -535,12 +535,33 @@ saw_odd(struct seeing *s, int subject, char *detail)
 	s->r->facets[s->r->nfacets - 1].odd = true;
 }
 
+/* Of the CAs that it may be given, those that the file holds.  *ret_compared: one of them is known. */
+static int
+cas_in(struct seeing *s, const struct link *l, const char *text, size_t len, bool *ret_compared)
+{
+	const char *pem;
+	size_t i, pem_len;
+	int held = NONE;
+
+	for (i = 0; i < s->fleet->ncerts; i++) {
+		if (!link_may_trust(s->fleet, l, (int)i) || (pem = s->ca(s->arg, (int)i, &pem_len)) == NULL)
+			continue;
+		*ret_compared = true;
+		if (holds(text, len, pem, pem_len))
+			held = trust_with(held, (int)i);
+	}
+	return held;
+}
+
 static void
 see_trust(struct seeing *s, int subject)
 {
 	const struct link *l = &s->fleet->links[subject];
-	const char *text = NULL, *why = NULL, *pem = NULL;
-	size_t len = 0, pem_len = 0;
+	const char *text = NULL, *why = NULL;
+	bool compared = false;
+	int held = NONE;
+	size_t len = 0;
+	char *words;
 
 	if (l->trust_cert == NONE || l->trust_file == NULL || client_host(s->fleet, l) != s->host)
 		return;
@@ -549,17 +570,18 @@ see_trust(struct seeing *s, int subject)
 		    l->trust_file, why == NULL ? "not read" : why));
 		return;
 	}
-	if (s->ca != NULL)
-		pem = s->ca(s->arg, l->trust_cert, &pem_len);
+	if (text != NULL && s->ca != NULL)
+		held = cas_in(s, l, text, len, &compared);
 	if (text == NULL)
 		saw_odd(s, subject, mem_printf("%s does not exist", l->trust_file));
-	else if (pem == NULL)
+	else if (!compared)
 		saw(s, FACET_TRUST, subject, NONE,
 		    mem_printf("%s is there; which CA it holds was not compared", l->trust_file));
-	else if (holds(text, len, pem, pem_len))
-		saw(s, FACET_TRUST, subject, l->trust_cert, mem_printf("%s holds the CA of %s",
-		    l->trust_file, s->fleet->certs[l->trust_cert].name));
-	else
+	else if (held != NONE) {
+		words = trust_words(s->fleet, held);
+		saw(s, FACET_TRUST, subject, held, mem_printf("%s holds the CA of %s", l->trust_file, words));
+		free(words);
+	} else
 		saw_odd(s, subject, mem_printf("%s does not hold the CA of %s",
 		    l->trust_file, s->fleet->certs[l->trust_cert].name));
 }

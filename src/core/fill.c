@@ -52,17 +52,31 @@ static int
 put_material(struct buf *out, const struct fill *f, const struct material *m, bool b64,
     struct err *err)
 {
-	char *pem = NULL;
-	size_t len = 0;
+	bool bundle = strcmp(m->stem, "ca") == 0 && f->ncas > 0;
+	size_t i, n = bundle ? f->ncas : 1, len;
+	struct buf all;
+	char *pem;
+	int rc = 0;
 
-	if (f->material(f->arg, f->cert, m->pem, &pem, &len, err) != 0)
-		return -1;
-	if (b64)
-		text_base64(out, pem, len);
-	else
-		(void)buf_put(out, pem, len);
-	mem_wipe_free(pem, len);
-	return 0;
+	buf_init(&all, 0);
+	all.secret = m->secret;
+	for (i = 0; rc == 0 && i < n; i++) {
+		pem = NULL;
+		len = 0;
+		rc = f->material(f->arg, bundle ? f->cas[i] : f->cert, m->pem, &pem, &len, err);
+		if (rc != 0)
+			break;
+		(void)buf_put(&all, pem, len);
+		if (len > 0 && pem[len - 1] != '\n' && i + 1 < n)
+			(void)buf_puts(&all, "\n");
+		mem_wipe_free(pem, len);
+	}
+	if (rc == 0 && b64)
+		text_base64(out, buf_str(&all), all.len);
+	else if (rc == 0)
+		(void)buf_put(out, buf_str(&all), all.len);
+	buf_release(&all);
+	return rc == 0 ? 0 : -1;
 }
 
 /* The simple names.  *ret_value is NULL where the name is one of them but not known here. */

@@ -20,6 +20,7 @@
 #include <stddef.h>
 
 #include "core/op.h"
+#include "core/trust.h"
 
 struct buf;
 struct err;
@@ -27,6 +28,8 @@ struct err;
 struct fill {			/* NULL and NONE: not known here */
 	const char *dial, *accept, *ca_file, *step;
 	int	 cert;
+	int	 cas[TRUST_CERTS_MAX];	/* whose CAs $(ca.pem) is, one behind the other */
+	size_t	 ncas;			/* 0: that of `cert` */
 	op_material *material;	/* NULL: the names of materials stay as they are */
 	void	*arg;
 };

@@ -499,6 +499,13 @@ link_rehearsable(const struct fleet *f, int link)
 	    e->cannot_see[SOURCE_REHEARSED] == NULL;
 }
 
+bool
+links_share_trust(const struct fleet *f, const struct link *a, const struct link *b)
+{
+	return a->trust_file != NULL && b->trust_file != NULL && !a->trust_lands && !b->trust_lands && link_host(f, a) != NONE &&
+	    link_host(f, a) == link_host(f, b) && strcmp(a->trust_file, b->trust_file) == 0;
+}
+
 int
 link_host(const struct fleet *f, const struct link *link)
 {

@@ -244,6 +244,7 @@ enum issuer {
 struct cert {
 	char	*name;
 	struct pos pos;
+	int	 after;		/* the cert whose places it takes over, or NONE: see cert_line() */
 	bool	 external;	/* watched only: not ours to issue or renew */
 	char	*profile;	/* "ecdsa-p256" (default), "rsa-4096" */
 	int64_t	 leaf_ms, warn_ms;
@@ -329,10 +330,11 @@ struct link {
 	bool	 followed;	/* another one follows it */
 	enum dial assumed;	/* DIAL_ASSUMED, DIAL_FIXED with a value; else DIAL_UNKNOWN */
 	struct binding dial[DIAL_COUNT];
-	/* trust: which CA the client's file holds once the link trusts `trust_cert` */
+	/* trust: by which cert's CA the client's file begins; a step may give it another of that line (link_may_trust()) */
 	int	 trust_cert;	/* cert, or NONE */
 	char	*trust_file;	/* path at the client; $(ca_file) */
 	bool	 trust_lands;	/* the file appears at activation, by the cert's own install */
+	bool	 trust_shared;	/* another link reads the same file at the same host */
 	struct binding trust;	/* edits that put it there, when not by the cert's install */
 	/* a guard that must hold before a TLS dial: the build can do TLS at all */
 	struct bedit *can_tls;	/* EDIT_RUN with run and expect, or NULL */
@@ -427,6 +429,8 @@ int	link_dials_port(const struct fleet *, const struct link *, enum dial);
 int	cert_covers(const struct fleet *, const struct cert *, const char *name);
 /* The host from which a link is dialled, or NONE. */
 int	link_host(const struct fleet *, const struct link *);
+/* Do they read the same CA file at the same host?  What is written there holds for both. */
+bool	links_share_trust(const struct fleet *, const struct link *, const struct link *);
 /* Can belay dial in its place (remote/rehearse.h), as far as the fleet says? */
 bool	link_rehearsable(const struct fleet *, int link);
 

@@ -290,11 +290,64 @@ read_cert_names(struct fleet_reader *fr, const struct scope *scope, const struct
 	return 0;
 }
 
-int
-read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
+static bool
+is_own(const struct node *node, const char *key)
+{
+	/* A CA is whose it is: what comes after it has another. */
+	static const char *const never[] = { "after", "for", "external", "ca", "issuer", "ca-dir", NULL };
+	size_t i;
+
+	for (i = 0; never[i] != NULL; i++)
+		if (strcmp(key, never[i]) == 0)
+			return true;
+	return node_entry(node, key) != NULL;
+}
+
+/*
+ * after: the places of another certificate, under a CA of its own.  *ret is the mapping with
+ * what it does not say itself, in `entries` of its own; all else in it is borrowed.
+ */
+static int
+read_cert_after(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct cert *c,
+    struct node *ret)
+{
+	const struct fleet *f = fr->f;
+	const struct node *after = node_get(node, "after"), *from;
+	int at;
+	size_t i;
+
+	*ret = *node;
+	ret->entries = mem_array(node->n + 1, sizeof(*ret->entries));
+	memcpy(ret->entries, node->entries, node->n * sizeof(*ret->entries));
+	if (after == NULL)
+		return 0;
+	if (read_ref(fr, scope, after, NOUN_CERT, &c->after) == -1)
+		return -1;
+	at = c->after;
+	if (fr->cert_nodes[at] == NULL) {
+		c->after = NONE;
+		return reader_fail(&fr->r, after, "'%s' is declared %s, expected above it what it comes after",
+		    f->certs[at].name, &f->certs[at] == c ? "by this" : "further down");
+	}
+	if (f->certs[at].external || c->external)
+		return reader_fail(&fr->r, after, "'%s' is external: watched only, so that nothing of ours comes after it",
+		    f->certs[at].external ? f->certs[at].name : c->name);
+	for (; at != NONE; at = f->certs[at].after) {
+		from = fr->cert_nodes[at];
+		for (i = 0; i < from->n; i++)
+			if (!is_own(ret, from->entries[i].key)) {
+				ret->entries = mem_resize(ret->entries, ret->n + 1, sizeof(*ret->entries));
+				ret->entries[ret->n++] = from->entries[i];
+			}
+	}
+	return 0;
+}
+
+static int
+read_cert_body(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct cert *c)
 {
 	static const char *const keys[] = {
-		"profile", "leaf", "warn", "serves", "external", "ca", "issuer", "ca-dir", "passphrase",
+		"after", "profile", "leaf", "warn", "serves", "external", "ca", "issuer", "ca-dir", "passphrase",
 		"dir", "key", "install", "put", "version", "undo", "object",
 		"lands", "names", "for", NULL
 	};
@@ -304,7 +357,6 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 		"profile", "leaf", "dir", "key", "install", "put", "object", "lands", "ca-dir", "issuer",
 		"passphrase", NULL
 	};
-	struct cert *c = &fr->f->certs[i];
 	struct indices hosts = { 0 };
 	struct bind b = {
 		.fr = fr, .scope = scope, .owner = c->name, .owner_host = NONE,
@@ -314,7 +366,6 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	size_t k;
 	int word, rc = -1;
 
-	c->passphrase = NONE;
 	c->leaf_ms = INT64_C(90) * 86400000;
 	c->warn_ms = INT64_C(30) * 86400000;
 	if (reader_keys(&fr->r, node, "a certificate", keys) == -1 ||
@@ -363,5 +414,25 @@ read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	rc = 0;
 out:
 	free(hosts.v);
+	return rc;
+}
+
+int
+read_cert(struct fleet_reader *fr, const struct scope *scope, const struct node *node, size_t i)
+{
+	struct cert *c = &fr->f->certs[i];
+	struct node merged;
+	int rc;
+
+	c->passphrase = c->after = NONE;
+	if (reader_is(&fr->r, node, NODE_MAPPING, "a certificate: { serves: … }") == -1)
+		return -1;
+	if (fr->cert_nodes == NULL)
+		fr->cert_nodes = mem_array(fr->f->ncerts, sizeof(*fr->cert_nodes));
+	rc = read_cert_after(fr, scope, node, c, &merged);
+	if (rc == 0)
+		rc = read_cert_body(fr, scope, &merged, c);
+	free(merged.entries);
+	fr->cert_nodes[i] = node;
 	return rc;
 }

@@ -94,6 +94,41 @@ out:
 	return rc;
 }
 
+struct trusting {
+	const struct fleet *f;
+	struct link *link;
+};
+
+static int
+by_trust_file(const void *a, const void *b)
+{
+	const struct trusting *x = a, *y = b;
+	int h = link_host(x->f, x->link), k = link_host(y->f, y->link);
+
+	return h != k ? (h > k) - (h < k) : strcmp(x->link->trust_file, y->link->trust_file);
+}
+
+/* Whose CA file others read as well. */
+static void
+mark_shared_trust(struct fleet *f)
+{
+	struct trusting *v = mem_array(f->nlinks + 1, sizeof(*v));
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nlinks; i++)
+		/* What comes with a certificate's own install is no step's to write. */
+		if (f->links[i].trust_file != NULL && !f->links[i].trust_lands && link_host(f, &f->links[i]) != NONE) {
+			v[n].f = f;
+			v[n++].link = &f->links[i];
+		}
+	if (n > 1)
+		qsort(v, n, sizeof(*v), by_trust_file);
+	for (i = 1; i < n; i++)
+		if (links_share_trust(f, v[i - 1].link, v[i].link))
+			v[i - 1].link->trust_shared = v[i].link->trust_shared = true;
+	free(v);
+}
+
 static int
 check_poolers(struct fleet_reader *fr)
 {
@@ -355,6 +390,7 @@ check_passwords(struct fleet_reader *fr)
 int
 fleet_check(struct fleet_reader *fr)
 {
+	mark_shared_trust(fr->f);
 	return check_passwords(fr) == -1 || check_users(fr) == -1 || check_units(fr) == -1 || check_poolers(fr) == -1 ||
 	    check_follows(fr) == -1 || fleet_check_overlap(fr) == -1 || check_settings(fr) == -1 ? -1 : 0;
 }

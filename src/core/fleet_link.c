@@ -446,7 +446,8 @@ read_trust(struct fleet_reader *fr, const struct scope *scope, const struct node
 	if ((v = node_get(node, "lands")) != NULL) {
 		if (reader_word(&fr->r, scope, v, "moment:", lands, &word) == -1)
 			return -1;
-		link->trust_lands = true;
+		/* With edits of its own it comes by these, and appears when they are taken up. */
+		link->trust_lands = node_get(node, "install") == NULL;
 	}
 	if (node_get(node, "env") != NULL) {
 		/* The variable belongs into an object or a chart, and neither is built. */

@@ -688,12 +688,14 @@ fleet_parse(struct fleet **ret, const char *path, const char *text,
 	fr.f = mem_alloc(sizeof(*fr.f));
 	fr.f->path = mem_strdup(path);
 	fr.f->names = names_new();
+	fr.cert_nodes = NULL;
 	reader_init(&fr.r, path, &fr.f->not_yet, err);
 	fr.r.select = select_list;
 	fr.r.arg = fr.f;
 	rc = read_fleet(&fr, root);
 	reader_sort_not_yet(&fr.r);
 	reader_release(&fr.r);
+	free(fr.cert_nodes);
 	node_free(root);
 	if (rc == -1) {
 		fleet_free(fr.f);

@@ -24,6 +24,7 @@ extern const char *const edit_kind_words[];
 struct fleet_reader {
 	struct reader r;
 	struct fleet *f;
+	const struct node **cert_nodes;	/* by certificate, of those that were read: for what comes after them */
 };
 
 int	fleet_cluster(const struct fleet *, const char *name);

@@ -382,13 +382,61 @@ judge_presents(struct judging *j)
 		judge(j, CHECK_PASS, "sha256 %.16s", issued);
 }
 
+/* Does what the client checks of a certificate hang on its CA file? */
+static bool
+verifies(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	struct link_view v;
+
+	memset(&v, 0, sizeof(v));
+	board_link(j->board, j->check->link, 0, INT64_MAX, &v);
+	return v.dial == DIAL_UNKNOWN || dialect_manner(l->dialect, v.dial)->check != TRY_CHECKS_NOTHING;
+}
+
+static void
+judge_trusts(struct judging *j)
+{
+	const struct link *l = &j->fleet->links[j->check->link];
+	const struct facet_seen *fs = NULL;
+	const struct reading *r;
+	int v[TRUST_CERTS_MAX];
+	size_t i, n = trust_certs(j->check->trust, v);
+
+	/* Where a certificate is about to be replaced, whoever verifies nothing is no obstacle. */
+	if (j->check->cert != NONE && !verifies(j)) {
+		judge(j, CHECK_PASS, "%s verifies nothing", l->name);
+		return;
+	}
+	if ((r = judge_fresh(j, READING_HOST, link_host(j->fleet, l), l->name)) == NULL)
+		return;
+	for (i = 0; i < r->nfacets; i++)
+		if (r->facets[i].facet == FACET_TRUST && r->facets[i].subject == j->check->link)
+			fs = &r->facets[i];
+	if (fs == NULL)
+		judge(j, CHECK_INCONCLUSIVE, "%s: the fleet does not say by which file it verifies", l->name);
+	else if (fs->odd)
+		judge(j, CHECK_FAIL, "%s: %s", judge_host_word(j->fleet, l), judge_or(fs->detail, "its CA file is another"));
+	else if (fs->value < 0)
+		judge(j, CHECK_INCONCLUSIVE, "%s: %s", judge_host_word(j->fleet, l), judge_or(fs->detail, "its CA file was not read"));
+	else {
+		for (i = 0; i < n && trust_holds(fs->value, v[i]); i++)
+			continue;
+		if (i < n)
+			judge(j, CHECK_FAIL, "%s: %s, not that of '%s'", judge_host_word(j->fleet, l), judge_or(fs->detail, "its CA file"),
+			    j->fleet->certs[v[i]].name);
+		else
+			judge(j, CHECK_PASS, "%s: %s", judge_host_word(j->fleet, l), judge_or(fs->detail, "its CA file holds it"));
+	}
+}
+
 /* One of its own: the settings to be, or as they are. */
 static void
 judge_rehearsal(struct judging *j)
 {
 	const struct link *l = &j->fleet->links[j->check->link];
 	const struct rehearsed *r = j->own == NULL ? NULL : &j->own->rehearsed;
-	bool asks = j->check->dial == DIAL_UNKNOWN;
+	bool asks = j->check->dial == DIAL_UNKNOWN && j->check->trust == NONE;
 	char words[400];
 
 	if (r == NULL) {
@@ -405,8 +453,8 @@ judge_rehearsal(struct judging *j)
 	if (asks ? r->verdict >= VERDICT_TLS : rehearsed_well(r))
 		judge(j, CHECK_PASS, "%s:%d: %s", r->name, r->port, words);
 	else
-		judge(j, CHECK_FAIL, "%s%s%s to %s:%d: %s", l->name, asks ? "" : ", dialling ",
-		    asks ? "" : dial_word(j->check->dial), r->name, r->port, words);
+		judge(j, CHECK_FAIL, "%s%s%s to %s:%d: %s", l->name, j->check->dial == DIAL_UNKNOWN ? "" : ", dialling ",
+		    j->check->dial == DIAL_UNKNOWN ? "" : dial_word(j->check->dial), r->name, r->port, words);
 }
 
 /* Somebody's word for a client is a client's attest check's, too; of any other the engine knows. */
@@ -450,6 +498,7 @@ static const struct {
 	[CHECK_HBA] = { judge_hba, "hba" },
 	[CHECK_UNSEEN] = { judge_unseen, "nobody unseen" },
 	[CHECK_PRESENTS] = { judge_presents, "presents" },
+	[CHECK_TRUSTS] = { judge_trusts, "trusts" },
 	[CHECK_CANARY] = { NULL, "canary" },	/* likewise: engine/canaries.c */
 };
 
@@ -496,6 +545,7 @@ check_wants(const struct check *check, const struct fleet *f, struct wants *ret)
 		ret->host = link_host(f, &f->links[check->link]);
 		break;
 	case CHECK_DIAL_SET:
+	case CHECK_TRUSTS:
 		ret->host = link_host(f, &f->links[check->link]);
 		break;
 	case CHECK_HBA:

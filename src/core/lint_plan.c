@@ -179,7 +179,8 @@ static void
 put_move(struct buf *out, const struct walk *w, const struct move *m)
 {
 	const struct fleet *f = w->f;
-	int by = NONE;
+	int by = NONE, v[TRUST_CERTS_MAX];
+	size_t i, n;
 
 	switch (m->facet) {
 	case FACET_ACCEPT:
@@ -198,7 +199,10 @@ put_move(struct buf *out, const struct walk *w, const struct move *m)
 		break;
 	case FACET_TRUST:
 		by = w->trust_by[m->subject];
-		buf_printf(out, "'%s' trusts '%s'", f->links[m->subject].name, f->certs[m->value].name);
+		n = trust_certs(m->value, v);
+		buf_printf(out, "'%s' trusts", f->links[m->subject].name);
+		for (i = 0; i < n; i++)
+			buf_printf(out, "%s '%s'", i > 0 ? " and" : "", f->certs[v[i]].name);
 		break;
 	case FACET_PRESENT:
 		by = w->present_by[m->subject];

@@ -74,7 +74,7 @@ concern_cert(struct about *a, const struct fleet *f, int cert)
 	for (i = 0; i < f->certs[cert].serves.n; i++)
 		own(a, f->certs[cert].serves.v[i]);
 	for (i = 0; i < f->nlinks; i++)
-		if (f->links[i].trust_cert == cert)
+		if (link_may_trust(f, &f->links[i], cert))
 			own(a, f->links[i].endpoint);
 }
 
@@ -102,6 +102,10 @@ add_writes(struct about *a, const struct fleet *f, const struct move *m)
 
 	posture_changes(f, m, &v, &n);
 	for (i = 0; i < n; i++) {
+		/* Whoever else reads a file is given a CA by it, and waits for nothing. */
+		if (m->facet == FACET_TRUST && links_share_trust(f, &f->links[m->subject], &f->links[v[i].subject]) &&
+		    v[i].subject != m->subject)
+			continue;
 		*(struct change *)mem_push(&a->v, &a->n, sizeof(*a->v)) = v[i];
 		if (v[i].facet == FACET_ACCEPT || v[i].facet == FACET_CERT)
 			own(a, v[i].subject);

@@ -104,7 +104,8 @@ make_trust(struct maker *m, const struct move *move, struct err *err)
 	const struct client *c = &m->fleet->clients[l->client];
 
 	m->fill.ca_file = l->trust_file;
-	m->fill.cert = move->value;
+	m->fill.ncas = trust_certs(move->value, m->fill.cas);
+	m->fill.cert = m->fill.cas[0];
 	if (l->trust_lands && c->unit != NONE)
 		indices_add(&m->units, c->unit);
 	m->back_last = true;
@@ -233,6 +234,7 @@ make_move(struct maker *m, const struct move *move, struct err *err)
 {
 	m->fill.accept = m->fill.dial = m->fill.ca_file = NULL;
 	m->fill.cert = NONE;
+	m->fill.ncas = 0;
 	m->no_ca = m->back_last = false;
 	switch (move->facet) {
 	case FACET_ACCEPT:
@@ -415,6 +417,7 @@ make(struct ops *ret, const struct fleet *fleet, const struct plan *plan, int in
 	m.moving = NULL;
 	m.fill.accept = m.fill.dial = m.fill.ca_file = NULL;
 	m.fill.cert = NONE;
+	m.fill.ncas = 0;
 	for (i = 0; r == 0 && i < s->nruns; i++)
 		r = op_edit(&m, &s->runs[i], NONE, NONE, err);
 	for (i = 0; r == 0 && i < s->ndrains; i++)

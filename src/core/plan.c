@@ -50,7 +50,7 @@ check_kind_word(enum check_kind kind)
 		[CHECK_REHEARSAL] = "rehearsal", [CHECK_CAN_TLS] = "can-tls",
 		[CHECK_LINK_TLS] = "sessions", [CHECK_LINK_UP] = "up",
 		[CHECK_DIAL_SET] = "written", [CHECK_PROOF] = "proof", [CHECK_LINK_NEW] = "new",
-		[CHECK_PRESENTS] = "presents",
+		[CHECK_PRESENTS] = "presents", [CHECK_TRUSTS] = "trusts",
 		[CHECK_HBA] = "hba", [CHECK_UNSEEN] = "unseen",
 		[CHECK_CANARY] = "canary",
 	};
@@ -86,9 +86,12 @@ put_link(struct buf *out, const struct fleet *f, const struct step *s, int link)
 			m = &s->moves[i];
 			if (m->facet != verbs[k].facet || m->subject != link)
 				continue;
-			buf_printf(out, "%s%s %s", sep, verbs[k].verb,
-			    m->facet == FACET_DIAL ? dial_word((enum dial)m->value) :
-			    f->certs[m->value].name);
+			buf_printf(out, "%s%s ", sep, verbs[k].verb);
+			if (m->facet == FACET_TRUST)
+				trust_text(out, f, m->value);
+			else
+				buf_puts(out, m->facet == FACET_DIAL ? dial_word((enum dial)m->value) :
+				    f->certs[m->value].name);
 			sep = ", ";
 		}
 }

@@ -12,17 +12,18 @@
 
 #include "core/canary.h"
 #include "core/fleet.h"
+#include "core/trust.h"
 
 struct buf;
 
 enum facet { FACET_ACCEPT, FACET_CERT, FACET_DIAL, FACET_TRUST, FACET_PRESENT };
 const char *facet_word(enum facet);
 
-/* One facet's change.  value: enum accept, enum dial, or a cert's index. */
+/* One facet's change. */
 struct move {
 	enum facet facet;
 	int	 subject;	/* endpoint (accept), cert (cert), link (dial, trust, present) */
-	int	 value;
+	int	 value;		/* enum accept, enum dial, a cert's index; trust: a set of certs (trust.h) */
 	bool	 renew;		/* cert: one that is near its end is made anew */
 	struct pos pos;
 };
@@ -47,9 +48,10 @@ enum check_kind {
 	CHECK_HBA,	/* implied: no session that is seen loses its line of pg_hba.conf */
 	CHECK_UNSEEN,	/* implied: a Redis has had no connection that nobody saw */
 	CHECK_CANARY,	/* implied by canary: new connections of the link come through */
-	CHECK_PRESENTS	/* implied by cert: what the endpoint presents is what was issued last */
+	CHECK_PRESENTS,	/* implied by cert: what the endpoint presents is what was issued last */
+	CHECK_TRUSTS	/* implied by trust, and by cert where another CA's is replaced: the client's file holds these CAs */
 };
-#define CHECK_COUNT 23
+#define CHECK_COUNT 24
 const char *check_kind_word(enum check_kind);
 
 struct check {
@@ -58,11 +60,11 @@ struct check {
 	bool	 implied;	/* by a facet, not written in the plan */
 	char	*name;		/* for the screen, --waive and the journal: "served postgres" */
 	int	 endpoint, link, host;	/* NONE where not given */
-	int	 cert;		/* CHECK_PRESENTS */
+	int	 cert;		/* CHECK_PRESENTS; TRUSTS: that is about to be presented to the link, or NONE */
 	enum accept accept;	/* CHECK_REFUSED: PLAIN or TLS */
 	enum dial dial;		/* CHECK_DIAL_SET: the value that has to be written there; REHEARSAL: to be tried, or UNKNOWN: as it is set */
 	enum dial known;	/* REHEARSAL: how it dials where no file says it; whoever asks knows (board.h), no plan does */
-	int	 trust;		/* REHEARSAL: the cert whose CA its file will hold, or NONE: as it is */
+	int	 trust;		/* REHEARSAL: the CAs that its file will hold (trust.h), or NONE: as it is; TRUSTS: those that it has to hold */
 	int64_t	 within_ms;	/* SEEN: so long ago counts, too; 0: since the step */
 	bool	 lands;		/* … but only where there is no file yet: it comes with the activation */
 	enum proto proto_min;

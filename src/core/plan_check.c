@@ -16,6 +16,7 @@
 #include "core/buf.h"
 #include "core/hba_step.h"
 #include "core/mem.h"
+#include "core/posture.h"
 #include "core/text.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
@@ -471,6 +472,17 @@ moved(const struct step *s, enum facet facet, int link)
 	return NULL;
 }
 
+static bool
+ours_to_give(const struct fleet *f, int trust)
+{
+	int v[TRUST_CERTS_MAX];
+	size_t i, n = trust_certs(trust, v);
+
+	for (i = 0; i < n && !f->certs[v[i]].external; i++)
+		continue;
+	return n > 0 && i == n;
+}
+
 /*
  * Before a step it is the settings to be that are tried: the mode that the step writes, with
  * the CA that it brings.
@@ -484,7 +496,7 @@ as_to_be(const struct fleet *f, const struct step *s, struct check *c)
 	if (dial != NULL)
 		c->dial = (enum dial)dial->value;
 	/* A certificate that is only watched comes with nothing: its CA file has to be there. */
-	if (trust != NULL && !f->certs[trust->value].external)
+	if (trust != NULL && ours_to_give(f, trust->value))
 		c->trust = trust->value;
 	else if (dial != NULL && l->trust_lands) {
 		c->trust = l->trust_cert;
@@ -598,6 +610,15 @@ static const struct {
 };
 
 static char *
+with_trust(const struct fleet *f, const char *before, const char *link, const char *verb, int trust)
+{
+	char *words = trust_words(f, trust), *name = mem_printf("%s%s %s %s", before, link, verb, words);
+
+	free(words);
+	return name;
+}
+
+static char *
 check_name(const struct fleet *f, const struct check *c)
 {
 	const char *endpoint = c->endpoint == NONE ? "" : f->endpoints[c->endpoint].name;
@@ -643,9 +664,11 @@ check_name(const struct fleet *f, const struct check *c)
 		return mem_printf("canary %s", link);
 	case CHECK_HBA:
 		return mem_printf("pg_hba.conf of %s", endpoint);
+	case CHECK_TRUSTS:
+		return with_trust(f, "", link, "trusts", c->trust);
 	case CHECK_REHEARSAL:
-		return c->dial == DIAL_UNKNOWN ? mem_printf("rehearsal of %s", link) :
-		    mem_printf("rehearsal of %s as %s", link, dial_word(c->dial));
+		return c->dial != DIAL_UNKNOWN ? mem_printf("rehearsal of %s as %s", link, dial_word(c->dial)) :
+		    c->trust == NONE ? mem_printf("rehearsal of %s", link) : with_trust(f, "rehearsal of ", link, "trusting", c->trust);
 	case CHECK_ATTEST:
 		return mem_printf("attest %s", c->text != NULL ? c->text : link);
 	case CHECK_SEEN:
@@ -776,6 +799,45 @@ imply(const struct fleet *f, struct step *s, struct check **v, size_t *n,
 	name_check(f, s, c);
 }
 
+/* Its file has to hold these CAs; cert: since that one is about to be presented to it, or NONE. */
+static void
+imply_trusts(const struct fleet *f, struct step *s, struct check **v, size_t *n, const struct move *m, int link, int trust, int cert)
+{
+	struct check *c = push_check(v, n, CHECK_TRUSTS);
+
+	c->implied = true;
+	c->pos = m->pos;
+	c->endpoint = f->links[link].endpoint;
+	c->link = link;
+	c->trust = trust;
+	c->cert = cert;
+	name_check(f, s, c);
+}
+
+/* Which of its endpoints present another certificate before the step, or may: by the plan alone. */
+static void
+presents_another(const struct fleet *f, const struct plan *plan, const struct step *s, int cert, bool *ret)
+{
+	const struct indices *serves = &f->certs[cert].serves;
+	bool several = false;
+	struct posture p;
+	size_t i, k;
+
+	for (i = 0; i < serves->n; i++) {
+		ret[serves->v[i]] = false;
+		for (k = 0; k < f->ncerts; k++)
+			several = several || ((int)k != cert && indices_has(&f->certs[k].serves, serves->v[i]));
+	}
+	if (!several)
+		return;
+	posture_from(&p, f, plan);
+	for (i = 0; i < plan->nsteps && &plan->steps[i] != s; i++)
+		posture_step(&p, f, &plan->steps[i]);
+	for (i = 0; i < serves->n; i++)
+		ret[serves->v[i]] = p.cert[serves->v[i]] != NONE && p.cert[serves->v[i]] != cert;
+	posture_release(&p);
+}
+
 static void
 imply_accept(const struct fleet *f, struct step *s, const struct move *m)
 {
@@ -798,13 +860,18 @@ imply_accept(const struct fleet *f, struct step *s, const struct move *m)
 
 /* Where it is written and taken over in this step. */
 static void
-imply_cert(const struct fleet *f, struct step *s, const struct move *m)
+imply_cert(const struct fleet *f, const struct plan *plan, struct step *s, const struct move *m)
 {
 	const struct cert *c = &f->certs[m->subject];
 	const struct endpoint *e;
-	bool here;
+	bool here, *another = mem_array(f->nendpoints, sizeof(*another));
 	size_t i, k;
 
+	/* Whoever verifies has to trust its CA before it is there. */
+	presents_another(f, plan, s, m->subject, another);
+	for (i = 0; i < f->nlinks; i++)
+		if (another[f->links[i].endpoint] && link_may_trust(f, &f->links[i], m->subject))
+			imply_trusts(f, s, &s->requires, &s->nrequires, m, (int)i, m->subject, m->subject);
 	for (i = 0; !c->lands_at_activation && i < c->serves.n; i++) {
 		e = &f->endpoints[c->serves.v[i]];
 		for (k = 0, here = false; e->unit != NONE && k < c->install.n; k++)
@@ -812,6 +879,7 @@ imply_cert(const struct fleet *f, struct step *s, const struct move *m)
 		if (here)
 			imply(f, s, &s->gates, &s->ngates, CHECK_PRESENTS, m, c->serves.v[i], NONE, ACCEPT_UNKNOWN);
 	}
+	free(another);
 }
 
 /* Where it is written to land at an activation, by the step whose activation that is, which may come much later. */
@@ -880,6 +948,17 @@ imply_rehearsal(const struct fleet *f, struct step *s, const struct move *m)
 	name_check(f, s, c);
 }
 
+/* By itself, with no dial beside it that would show it: what the file holds, and that the client gets on with it. */
+static void
+imply_trust(const struct fleet *f, struct step *s, const struct move *m)
+{
+	if (!ours_to_give(f, m->value))
+		return;
+	imply_rehearsal(f, s, m);
+	if (f->links[m->subject].trust_file != NULL && link_host(f, &f->links[m->subject]) != NONE)
+		imply_trusts(f, s, &s->gates, &s->ngates, m, m->subject, m->value, NONE);
+}
+
 /* Whoever is sent away has to come back by TLS: every link of the endpoint. */
 static void
 imply_drain(const struct fleet *f, struct step *s, const struct drain *d)
@@ -906,7 +985,7 @@ imply_exercise(const struct fleet *f, struct step *s, const struct exercise *x)
 }
 
 void
-imply_checks(const struct fleet *f, const struct plan *p, struct step *s)
+imply_checks(const struct fleet *f, const struct plan *plan, struct step *s)
 {
 	size_t i;
 
@@ -917,9 +996,11 @@ imply_checks(const struct fleet *f, const struct plan *p, struct step *s)
 			imply_dial(f, s, &s->moves[i]);
 			imply_rehearsal(f, s, &s->moves[i]);
 		} else if (s->moves[i].facet == FACET_CERT)
-			imply_cert(f, s, &s->moves[i]);
+			imply_cert(f, plan, s, &s->moves[i]);
+		else if (s->moves[i].facet == FACET_TRUST && moved(s, FACET_DIAL, s->moves[i].subject) == NULL)
+			imply_trust(f, s, &s->moves[i]);
 	}
-	imply_landed(f, p, s);
+	imply_landed(f, plan, s);
 	for (i = 0; i < s->nexercises; i++)
 		imply_exercise(f, s, &s->exercises[i]);
 	for (i = 0; i < s->ndrains; i++)

@@ -156,6 +156,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 	case CHECK_LINK_TLS:
 	case CHECK_LINK_UP:
 	case CHECK_DIAL_SET:
+	case CHECK_TRUSTS:
 	case CHECK_PROOF:
 	case CHECK_LINK_NEW:
 	case CHECK_HBA:
@@ -234,6 +235,7 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		case CHECK_LINK_TLS:
 		case CHECK_LINK_UP:
 		case CHECK_DIAL_SET:
+		case CHECK_TRUSTS:
 		case CHECK_PROOF:
 		case CHECK_LINK_NEW:
 		case CHECK_HBA:
@@ -245,6 +247,20 @@ put_checks(const struct printer *pr, const char *key, const struct check *v, siz
 		}
 		buf_puts(out, "\n");
 	}
+}
+
+static void
+put_trust(const struct printer *pr, const struct move *m)
+{
+	int v[TRUST_CERTS_MAX];
+	size_t i, n = trust_certs(m->value, v);
+
+	buf_puts(pr->out, "      ");
+	put_quoted(pr->out, pr->f->links[m->subject].name, false);
+	buf_puts(pr->out, n > 1 ? ": [" : ": ");
+	for (i = 0; i < n; i++)
+		buf_printf(pr->out, "%s%s", i > 0 ? ", " : "", pr->f->certs[v[i]].name);
+	buf_puts(pr->out, n > 1 ? "]\n" : "\n");
 }
 
 static void
@@ -274,6 +290,8 @@ put_moves(const struct printer *pr, const struct step *s)
 			value = dial_word((enum dial)m->value);
 			break;
 		case FACET_TRUST:
+			put_trust(pr, m);
+			continue;
 		case FACET_PRESENT:
 			subject = f->links[m->subject].name;
 			value = f->certs[m->value].name;

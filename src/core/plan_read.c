@@ -237,6 +237,36 @@ check_movable(struct plan_reader *pr, const struct entry *e, const struct link *
 	return -1;
 }
 
+/* One certificate whose CA the link is to trust, or a list of two. */
+static int
+read_trust(struct plan_reader *pr, const struct scope *scope, const struct node *node, const struct link *link, int *ret)
+{
+	const struct fleet *f = pr->f;
+	const struct node *at;
+	size_t i, n = node->kind == NODE_SEQUENCE ? node->n : 1;
+	int cert;
+
+	*ret = NONE;
+	if (n == 0 || n > TRUST_CERTS_MAX)
+		return reader_fail(&pr->fr.r, node, "%zu certificates to trust, expected one, or two while one gives way to the other", n);
+	for (i = 0; i < n; i++) {
+		at = node->kind == NODE_SEQUENCE ? node->items[i] : node;
+		if (plan_ref(pr, scope, at, NOUN_CERT, &cert) == -1)
+			return -1;
+		if (trust_holds(*ret, cert))
+			return reader_fail(&pr->fr.r, at, "'%s' twice, expected it once", f->certs[cert].name);
+		if (link->trust_cert != NONE && !link_may_trust(f, link, cert))
+			return reader_fail(&pr->fr.r, at, "'%s' is bound to trust '%s', expected that one, or one of its line ('after')",
+			    link->name, f->certs[link->trust_cert].name);
+		if (link->trust_lands && cert != link->trust_cert)
+			return reader_fail(&pr->fr.r, at,
+			    "the CA file of '%s' comes with the certificate '%s' itself, expected 'install' at its 'trust' in the fleet: another CA has to be there before a certificate of it is",
+			    link->name, f->certs[link->trust_cert].name);
+		*ret = trust_with(*ret, cert);
+	}
+	return 0;
+}
+
 static int
 move_link(struct plan_reader *pr, const struct scope *scope, const struct entry *e,
     enum facet facet, int index, struct step *s)
@@ -254,11 +284,9 @@ move_link(struct plan_reader *pr, const struct scope *scope, const struct entry 
 			return fail_unbound(pr, e->value, link->name, link->dial, dial_words, value, "dial");
 		return push_move(pr, s, facet, index, value, e);
 	}
-	if (plan_ref(pr, scope, e->value, NOUN_CERT, &value) == -1)
+	if (facet == FACET_TRUST ? read_trust(pr, scope, e->value, link, &value) == -1 :
+	    plan_ref(pr, scope, e->value, NOUN_CERT, &value) == -1)
 		return -1;
-	if (facet == FACET_TRUST && link->trust_cert != NONE && link->trust_cert != value)
-		return reader_fail(r, e->value, "'%s' is bound to trust '%s', expected that one",
-		    link->name, pr->f->certs[link->trust_cert].name);
 	return push_move(pr, s, facet, index, value, e);
 }
 
@@ -599,13 +627,18 @@ read_id(struct plan_reader *pr, const struct scope *scope, const struct node *no
 	struct reader *r = &pr->fr.r;
 	const struct plan *p = pr->p;
 	int other, last = (int)p->nsteps - 1;	/* the step itself */
-	char *name;
+	char *name, *arrow;
 	size_t n;
 
 	if (id == NULL)
 		return reader_fail(r, node, "a step without an id, expected 'id: …'");
 	if (reader_string(r, scope, id, "a name", &name) == -1)
 		return -1;
+	/* Of a step for each link: "both-web -> pg" is both-web.pg, which needs no quotes on a command line. */
+	while ((arrow = strstr(name, " -> ")) != NULL) {
+		*arrow = '.';
+		memmove(arrow + 1, arrow + 4, strlen(arrow + 4) + 1);
+	}
 	if (pr->batch.first != NONE && strchr(name, '@') != NULL) {
 		(void)reader_fail(r, id, "'%s' of a step that is made host by host, expected no '@': it comes by itself", name);
 		free(name);

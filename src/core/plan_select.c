@@ -21,6 +21,38 @@ call_argument(const char *word, const char *function)
 	return mem_strndup(word + len + 1, all - len - 2);
 }
 
+/* Further values are names; one that follows its like is left out: of a client on several hosts there is one. */
+static void
+add_once(struct strings *ret, char *value)
+{
+	if (ret->n > 0 && strcmp(ret->v[ret->n - 1], value) == 0)
+		free(value);
+	else
+		strings_push(ret, value);
+}
+
+/* The links that a step can give the CA of a certificate, or of one that comes after it. */
+static int
+select_trusting(struct plan_reader *pr, const struct node *node, const char *cert, struct strings *ret)
+{
+	const struct fleet *f = pr->f;
+	const struct client *c;
+	const struct link *l;
+	size_t i;
+	int index;
+
+	if (noun_find(&pr->fr.r, f, NOUN_CERT, node->line, node->col, cert, &index) == -1)
+		return -1;
+	for (i = 0; i < f->nlinks; i++) {
+		l = &f->links[i];
+		if (!link_may_trust(f, l, index) || l->how != DIAL_BOUND)
+			continue;
+		c = &f->clients[l->client];
+		add_once(ret, mem_printf("%s -> %s", c->of != NULL ? c->of : c->name, f->endpoints[l->endpoint].name));
+	}
+	return ret->n > 0 ? 0 : reader_fail(&pr->fr.r, node, "no link that a step can move trusts '%s', expected one", cert);
+}
+
 /* The clients of an endpoint that a step can move, or their links. */
 static int
 select_links(struct plan_reader *pr, const struct node *node, const char *endpoint,
@@ -29,7 +61,6 @@ select_links(struct plan_reader *pr, const struct node *node, const char *endpoi
 	const struct fleet *f = pr->f;
 	const struct client *c;
 	const char *name;
-	char *value;
 	size_t i;
 	int e;
 
@@ -41,11 +72,7 @@ select_links(struct plan_reader *pr, const struct node *node, const char *endpoi
 		/* On several hosts it is one client all the same, and one value. */
 		c = &f->clients[f->links[i].client];
 		name = c->of != NULL ? c->of : c->name;
-		value = clients ? mem_strdup(name) : mem_printf("%s -> %s", name, f->endpoints[e].name);
-		if (ret->n > 0 && strcmp(ret->v[ret->n - 1], value) == 0)
-			free(value);
-		else
-			strings_push(ret, value);
+		add_once(ret, clients ? mem_strdup(name) : mem_printf("%s -> %s", name, f->endpoints[e].name));
 	}
 	return 0;
 }
@@ -56,7 +83,7 @@ plan_select(struct reader *r, const struct node *node, const char *word, struct 
 	struct plan_reader *pr = r->arg;
 	const struct fleet *f = pr->f;
 	const char **names;
-	char *endpoint;
+	char *endpoint, *cert;
 	size_t i;
 	bool clients;
 	int list = fleet_list(f, word), rc;
@@ -82,11 +109,17 @@ plan_select(struct reader *r, const struct node *node, const char *word, struct 
 		free(endpoint);
 		return rc;
 	}
-	names = mem_array(f->nlists + 4, sizeof(*names));
+	if ((cert = call_argument(word, "trusting")) != NULL) {
+		rc = select_trusting(pr, node, cert, ret);
+		free(cert);
+		return rc;
+	}
+	names = mem_array(f->nlists + 5, sizeof(*names));
 	for (i = 0; i < f->nlists; i++)
 		names[i] = f->lists[i].name;
 	names[i++] = "clients(ENDPOINT)";
 	names[i++] = "links(ENDPOINT)";
+	names[i++] = "trusting(CERTIFICATE)";
 	names[i++] = "tag:NAME";
 	(void)reader_unknown(r, node->line, node->col, "list", word, names);
 	free(names);

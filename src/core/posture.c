@@ -87,7 +87,7 @@ posture_from(struct posture *p, const struct fleet *f, const struct plan *plan)
 		for (k = 0; k < c->serves.n; k++)
 			p->cert[c->serves.v[k]] = plan->from_certs.v[j];
 		for (i = 0; i < f->nlinks; i++)
-			if (f->links[i].trust_cert == plan->from_certs.v[j])
+			if (link_may_trust(f, &f->links[i], plan->from_certs.v[j]))
 				p->trust[i] = plan->from_certs.v[j];
 	}
 	for (i = 0; i < f->nlinks; i++) {
@@ -169,6 +169,25 @@ add_implied(struct change **ret, size_t *n, const struct fleet *f, const struct 
 		}
 }
 
+/* The same file at the same host is read by other links as well: what it holds they trust, too. */
+static void
+add_trust(struct change **v, size_t *n, const struct fleet *f, int link, int value)
+{
+	const struct link *l = &f->links[link];
+	size_t i, k;
+
+	add_link(v, n, f, FACET_TRUST, link, value);
+	for (i = 0; l->trust_shared && i < f->nlinks; i++) {
+		if ((int)i == link || !links_share_trust(f, l, &f->links[i]))
+			continue;
+		/* It may have come along already, since it follows the link. */
+		for (k = 0; k < *n && (*v)[k].subject != (int)i; k++)
+			continue;
+		if (k == *n)
+			add_link(v, n, f, FACET_TRUST, (int)i, value);
+	}
+}
+
 void
 posture_changes(const struct fleet *f, const struct move *m, struct change **ret, size_t *ret_n)
 {
@@ -190,7 +209,7 @@ posture_changes(const struct fleet *f, const struct move *m, struct change **ret
 		add_implied(ret, ret_n, f, f->links[m->subject].dial, DIAL_COUNT, m->value);
 		break;
 	case FACET_TRUST:
-		add_link(ret, ret_n, f, FACET_TRUST, m->subject, m->value);
+		add_trust(ret, ret_n, f, m->subject, m->value);
 		break;
 	case FACET_PRESENT:
 		add_change(ret, ret_n, FACET_PRESENT, m->subject, m->value);
@@ -250,7 +269,7 @@ anchor_of(const struct fleet *f, int trust, int cert, enum dialect dialect)
 	if (trust == CERT_UNKNOWN)
 		return ANCHOR_UNKNOWN;
 	if (trust != NONE)
-		return trust == cert ? ANCHOR_ISSUER : ANCHOR_OTHER;
+		return trust_holds(trust, cert) ? ANCHOR_ISSUER : ANCHOR_OTHER;
 	if (dialect_needs_file(dialect) || !f->certs[cert].external)
 		return ANCHOR_NONE;
 	/* The system's CAs: they hold the issuer of somebody else's certificate, or may. */

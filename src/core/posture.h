@@ -23,7 +23,7 @@ struct posture {
 	enum accept *accept;	/* by endpoint; ACCEPT_UNKNOWN where nobody knows */
 	int	*cert;		/* by endpoint: the cert it serves or would serve, NONE, or CERT_UNKNOWN: no cert of the fleet is for it */
 	enum dial *dial;	/* by link; DIAL_UNKNOWN where nobody knows */
-	int	*trust;		/* by link: the cert whose CA it trusts, NONE, or CERT_UNKNOWN: some CA that nobody knows */
+	int	*trust;		/* by link: the set of CAs that it trusts (trust.h) */
 	int	*present;	/* by link: the client certificate it shows, or NONE */
 };
 

@@ -76,7 +76,7 @@ struct counter {		/* one counter-example: the shortest for its link */
 	/* In force there and then. */
 	enum accept accept;
 	enum dial dial;
-	int	 cert, trust;	/* certs, or NONE, CERT_UNKNOWN */
+	int	 cert, trust;	/* a cert, NONE or CERT_UNKNOWN; and a set of them (trust.h) */
 	/*
 	 * The nearest change of order that frees this link, strands no other
 	 * and ends where the plan ends: step `fix_step` comes right after `fix_after` (NONE: first).

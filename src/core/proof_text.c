@@ -39,7 +39,8 @@ move_text(struct buf *out, const struct fleet *f, const struct move *m)
 		(void)buf_printf(out, "%s dials %s", f->links[m->subject].name, dial_word((enum dial)m->value));
 		return;
 	case FACET_TRUST:
-		(void)buf_printf(out, "%s trusts %s", f->links[m->subject].name, cert_name(f, m->value));
+		(void)buf_printf(out, "%s trusts ", f->links[m->subject].name);
+		trust_text(out, f, m->value);
 		return;
 	case FACET_PRESENT:
 		(void)buf_printf(out, "%s shows %s", f->links[m->subject].name, cert_name(f, m->value));
@@ -142,10 +143,12 @@ counter_text(struct buf *out, const struct fleet *f, const struct plan *plan, co
 		way_text(out, f, plan, &c->way[i]);
 		(void)buf_puts(out, "\n");
 	}
-	(void)buf_printf(out, "  then %s accepts %s and serves %s; %s%s%s%s dials %s and trusts %s\n",
+	(void)buf_printf(out, "  then %s accepts %s and serves %s; %s%s%s%s dials %s and trusts ",
 	    f->endpoints[l->endpoint].name, accept_word(c->accept), cert_name(f, c->cert), l->name,
 	    host != NONE ? ", from host " : "", host != NONE ? f->hosts[host].name : "",
-	    host != NONE ? "," : "", dial_word(c->dial), cert_name(f, c->trust));
+	    host != NONE ? "," : "", dial_word(c->dial));
+	trust_text(out, f, c->trust);
+	(void)buf_puts(out, "\n");
 	if (c->guessed)
 		(void)buf_puts(out, "  how it dials or is accepted at the start is not known; this is possible\n");
 	if (c->step != NONE && c->drained != NONE) {

@@ -185,6 +185,11 @@ check_facet(const struct facet_seen *f, const struct fleet *fleet, struct err *e
 		values = DIAL_UNKNOWN + 1;
 		break;
 	case FACET_TRUST:
+		if (check_index(f->subject, fleet->nlinks, "link", err) == -1)
+			return -1;
+		if (!trust_valid(f->value, fleet->ncerts))
+			return err_set(err, "a reading with %d for the CAs that a link trusts", f->value);
+		return 0;
 	case FACET_PRESENT:
 		if (check_index(f->subject, fleet->nlinks, "link", err) == -1)
 			return -1;
@@ -229,6 +234,9 @@ reading_check(const struct reading *r, const struct fleet *fleet, struct err *er
 	    r->served.nnames != served_names(fleet, r->subject, names))
 		return err_set(err, "a reading with %zu names for the endpoint '%s'",
 		    r->served.nnames, fleet->endpoints[r->subject].name);
+	if (r->kind == READING_SERVED && r->served.chain == VERIFIED_OK && r->served.ca != NONE &&
+	    check_index(r->served.ca, fleet->ncerts, "certificate", err) == -1)
+		return -1;
 	for (i = 0; i < r->census.nlinks; i++)
 		if (check_index(r->census.links[i].link, fleet->nlinks, "link", err) == -1)
 			return -1;

@@ -90,8 +90,9 @@ struct served {
 	 * the server then refused (LEG_REFUSED: "needs a client certificate").
 	 */
 	struct certificate cert;
-	enum verified chain;		/* against the CA given with the probe */
+	enum verified chain;		/* against the CAs of the certs that serve the endpoint */
 	char	*chain_why;
+	int	 ca;			/* of VERIFIED_OK only: the cert whose CA it leads to, or NONE */
 	/* The names of served_names(): is each covered? */
 	enum verified name[READING_NAMES_MAX];
 	size_t	 nnames;

@@ -18,6 +18,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/plan.h"
+#include "core/trust.h"
 
 /* The first integer of a blob: what it is, and the version of its letter. */
 #define READING_MAGIC	INT64_C(0x62656c6179520003)
@@ -77,6 +78,7 @@ put_served(struct buf *out, const struct served *s)
 	blob_put_int(out, c->self_signed);
 	blob_put_int(out, s->chain);
 	put_str(out, s->chain_why, READING_STRING_MAX);
+	blob_put_int(out, s->chain == VERIFIED_OK ? s->ca : NONE);
 	n = put_count(out, s->nnames, READING_NAMES_MAX);
 	for (i = 0; i < n; i++)
 		blob_put_int(out, s->name[i]);
@@ -444,6 +446,7 @@ get_served(struct blob_reader *b, struct served *s)
 	c->self_signed = blob_bool(b);
 	s->chain = (enum verified)get_enum(b, VERIFIED_BAD + 1);
 	s->chain_why = blob_str(b, READING_STRING_MAX);
+	s->ca = get_index(b, NONE);
 	s->nnames = get_count(b, READING_NAMES_MAX, 8);
 	for (i = 0; i < s->nnames; i++)
 		s->name[i] = (enum verified)get_enum(b, VERIFIED_BAD + 1);
@@ -626,7 +629,7 @@ get_facets(struct blob_reader *b, struct reading *r)
 	for (i = 0; i < n && !b->bad; i++) {
 		r->facets[i].facet = get_enum(b, FACET_PRESENT + 1);
 		r->facets[i].subject = get_index(b, 0);
-		r->facets[i].value = get_index(b, NONE);
+		r->facets[i].value = (int)blob_int(b, NONE, TRUST_VALUE_MAX);
 		r->facets[i].detail = blob_str(b, READING_SHORT_MAX);
 		r->facets[i].odd = blob_bool(b);
 	}

@@ -676,11 +676,22 @@ int
 material_need(struct engine *e, int step, struct err *err)
 {
 	const struct step *s = &e->plan->steps[step];
-	size_t i;
+	int v[TRUST_CERTS_MAX];
+	size_t i, k, n;
 
 	for (i = 0; i < s->nmoves; i++) {
 		int cert = s->moves[i].subject;
 
+		/* A CA is made before somebody is to trust it, and its certificate with it. */
+		n = s->moves[i].facet == FACET_TRUST ? trust_certs(s->moves[i].value, v) : 0;
+		for (k = 0; k < n; k++) {
+			if (e->certs[v[k]].ca != NULL || e->fleet->certs[v[k]].external)
+				continue;
+			if (e->certs[v[k]].making)
+				return 1;
+			e->certs[v[k]].renewing = NONE;
+			return find_passphrase(e, v[k], err);
+		}
 		if (s->moves[i].facet != FACET_CERT)
 			continue;
 		if (e->fleet->certs[cert].external)

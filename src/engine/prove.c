@@ -105,17 +105,48 @@ lay_over(void *arg, const struct change *seen)
 		o->p->trust[seen->subject] = CERT_UNKNOWN;
 }
 
+/*
+ * A CA file that several links read is as it was before the step, whoever else was given it
+ * since: the step after it found it written.
+ */
+static void
+files_go_back(const struct engine *e, int step, const struct posture *before, struct posture *p)
+{
+	const struct step *s = &e->plan->steps[step];
+	struct change *v;
+	size_t i, k, n;
+
+	for (i = 0; i < s->nmoves; i++) {
+		if (s->moves[i].facet != FACET_TRUST || !e->fleet->links[s->moves[i].subject].trust_shared)
+			continue;
+		posture_changes(e->fleet, &s->moves[i], &v, &n);
+		for (k = 0; k < n; k++)
+			if (p->trust[v[k].subject] == v[k].value)
+				p->trust[v[k].subject] = before->trust[v[k].subject];
+		free(v);
+	}
+}
+
 /* The posture at hand, as if step `but` (or NONE) did not stand.  Returns how many facets contradict the run. */
 static size_t
 at_hand(const struct engine *e, int but, struct posture *ret)
 {
 	struct overlay o = { .e = e, .p = ret, .but = but == NONE ? NULL : &e->plan->steps[but] };
+	struct posture before = { 0 };
 	size_t i;
 
 	posture_from(ret, e->fleet, e->plan);
-	for (i = 0; i < e->plan->nsteps; i++)
-		if ((int)i != but && stands(e, (int)i))
+	for (i = 0; i < e->plan->nsteps; i++) {
+		if ((int)i == but) {
+			posture_init(&before, e->fleet);
+			posture_copy(&before, ret);
+		} else if (stands(e, (int)i))
 			posture_step(ret, e->fleet, &e->plan->steps[i]);
+	}
+	if (but != NONE) {
+		files_go_back(e, but, &before, ret);
+		posture_release(&before);
+	}
 	board_each_seen(e->board, last_change_ms(e), lay_over, &o);
 	return o.n;
 }

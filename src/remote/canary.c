@@ -296,7 +296,7 @@ canary_run_is(const struct canary_run *r, int link, enum dial dial, const struct
 void
 canary_run_ask(struct canary_run *r, canary_told *told, void *arg)
 {
-	struct rehearsal_as as = { .link = r->link, .dial = r->dial, .to_be = DIAL_UNKNOWN, .cert = NONE };
+	struct rehearsal_as as = { .link = r->link, .dial = r->dial, .to_be = DIAL_UNKNOWN, .trust = NONE };
 
 	r->told = told;
 	r->told_arg = arg;

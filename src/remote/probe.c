@@ -60,8 +60,11 @@ probes_new(const struct probes_config *config)
 		set->spots[i].set = set;
 		set->spots[i].endpoint = (int)i;
 	}
-	set->trusts = mem_array(fleet->ncerts + 1, sizeof(*set->trusts));
+	set->cas = mem_array(fleet->ncerts + 1, sizeof(*set->cas));
 	for (i = 0; i < fleet->ncerts; i++)
+		buf_init(&set->cas[i], 0);
+	set->trusts = mem_array(fleet->nendpoints + 1, sizeof(*set->trusts));
+	for (i = 0; i < fleet->nendpoints; i++)
 		set->trusts[i].fd = -1;
 	set->known.n = fleet->nhosts;
 	set->known.v = mem_array(fleet->nhosts + 1, sizeof(*set->known.v));
@@ -96,8 +99,11 @@ probes_free(struct probes *set)
 		loginwatch_free(set->spots[i].logins);
 		follow_free(set->spots[i].follow);
 	}
-	for (i = 0; i < set->c.fleet->ncerts; i++)
+	for (i = 0; i < set->c.fleet->nendpoints; i++)
 		trust_drop(&set->trusts[i]);
+	for (i = 0; i < set->c.fleet->ncerts; i++)
+		buf_release(&set->cas[i]);
+	free(set->cas);
 	tls_trust_free(set->no_trust);
 	for (i = 0; i < set->known.n; i++)
 		strings_release(&set->known.v[i]);
@@ -114,22 +120,47 @@ probes_made(struct probes *set, int endpoint)
 		set->spots[endpoint].own++;
 }
 
+/* While one CA gives way to another an endpoint is as good by the one as by the other: served.ca says which it is. */
+static void
+gather_trust(struct probes *set, int endpoint)
+{
+	const struct fleet *fleet = set->c.fleet;
+	struct trust_set *t = &set->trusts[endpoint];
+	struct tls_trust *one;
+	struct buf all;
+	struct err err;
+	size_t i;
+
+	trust_drop(t);
+	buf_init(&all, 0);
+	for (i = 0; i < fleet->ncerts; i++) {
+		if (set->cas[i].len == 0 || !indices_has(&fleet->certs[i].serves, endpoint))
+			continue;
+		/* One that cannot be read takes no other with it. */
+		if ((one = tls_trust_new(buf_str(&set->cas[i]), set->cas[i].len, &err)) == NULL)
+			continue;
+		tls_trust_free(one);
+		(void)buf_put(&all, buf_str(&set->cas[i]), set->cas[i].len);
+		(void)buf_puts(&all, "\n");
+	}
+	if (all.len > 0 && (t->trust = tls_trust_new(buf_str(&all), all.len, &err)) != NULL)
+		t->fd = memfile_new(buf_str(&all), all.len, t->path);
+	buf_release(&all);
+}
+
 void
 probes_ca(struct probes *set, int cert, const char *pem, size_t len_bytes)
 {
-	struct trust_set *t;
-	struct err err;
+	const struct fleet *fleet = set->c.fleet;
+	size_t i;
 
-	if (cert < 0 || (size_t)cert >= set->c.fleet->ncerts)
+	if (cert < 0 || (size_t)cert >= fleet->ncerts)
 		return;
-	t = &set->trusts[cert];
-	trust_drop(t);
-	if (pem == NULL || len_bytes == 0)
-		return;
-	t->trust = tls_trust_new(pem, len_bytes, &err);
-	if (t->trust == NULL)
-		return;
-	t->fd = memfile_new(pem, len_bytes, t->path);
+	buf_clear(&set->cas[cert]);
+	if (pem != NULL)
+		(void)buf_put(&set->cas[cert], pem, len_bytes);
+	for (i = 0; i < fleet->certs[cert].serves.n; i++)
+		gather_trust(set, fleet->certs[cert].serves.v[i]);
 }
 
 void
@@ -182,33 +213,34 @@ spot_port(const struct spot *spot, bool tls)
 	return tls ? ep->port_tls : ep->port_plain;
 }
 
-static const struct trust_set *
-trust_of(const struct spot *spot)
-{
-	const struct fleet *fleet = spot->set->c.fleet;
-	size_t i, j;
-
-	for (i = 0; i < fleet->ncerts; i++)
-		for (j = 0; j < fleet->certs[i].serves.n; j++)
-			if (fleet->certs[i].serves.v[j] == spot->endpoint)
-				return &spot->set->trusts[i];
-	return NULL;
-}
-
 const struct tls_trust *
 spot_trust(const struct spot *spot)
 {
-	const struct trust_set *t = trust_of(spot);
+	const struct trust_set *t = &spot->set->trusts[spot->endpoint];
 
-	return t == NULL || t->trust == NULL ? spot->set->no_trust : t->trust;
+	return t->trust == NULL ? spot->set->no_trust : t->trust;
 }
 
 const char *
 spot_ca_file(const struct spot *spot)
 {
-	const struct trust_set *t = trust_of(spot);
+	const struct trust_set *t = &spot->set->trusts[spot->endpoint];
 
-	return t == NULL || t->trust == NULL || t->fd == -1 ? NULL : t->path;
+	return t->trust == NULL || t->fd == -1 ? NULL : t->path;
+}
+
+int
+spot_ca(const struct spot *spot, const char *sha256)
+{
+	const struct probes *set = spot->set;
+	const struct fleet *fleet = set->c.fleet;
+	size_t i;
+
+	for (i = 0; i < fleet->ncerts; i++)
+		if (indices_has(&fleet->certs[i].serves, spot->endpoint) &&
+		    tls_pem_has(buf_str(&set->cas[i]), set->cas[i].len, sha256))
+			return (int)i;
+	return NONE;
 }
 
 static int

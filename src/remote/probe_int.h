@@ -95,8 +95,8 @@ struct probe {
 	void	*arg;
 };
 
-struct trust_set {		/* the CA of one cert of the fleet */
-	struct tls_trust *trust;
+struct trust_set {		/* the CAs by which an endpoint is verified: those of every cert that serves it */
+	struct tls_trust *trust;	/* NULL: none of them is known */
 	int	 fd;		/* a memory file with the PEM, for libpq; -1 none */
 	char	 path[MEMFILE_PATH_MAX];
 };
@@ -104,7 +104,8 @@ struct trust_set {		/* the CA of one cert of the fleet */
 struct probes {
 	struct probes_config c;
 	struct spot *spots;
-	struct trust_set *trusts;	/* by cert */
+	struct buf *cas;		/* by cert: the PEM of its CA */
+	struct trust_set *trusts;	/* by endpoint */
 	struct tls_trust *no_trust;
 	struct host_addresses known;
 	struct probe *first;
@@ -141,6 +142,7 @@ const char *spot_address(const struct spot *);
 int	spot_port(const struct spot *, bool tls);	/* 0: none is declared */
 const struct tls_trust *spot_trust(const struct spot *);
 const char *spot_ca_file(const struct spot *);		/* NULL: no CA known */
+int	spot_ca(const struct spot *, const char *sha256);	/* the cert that serves it and whose CA this is, or NONE */
 /* The probe's password: 0 with *ret (NULL: none is declared), or -1 with *ret_why. */
 int	spot_password(const struct spot *, const char **ret, const char **ret_why);
 /* The admin's, likewise. */

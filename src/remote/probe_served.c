@@ -97,6 +97,7 @@ judge_tls(struct served *s, struct look *tls, const struct look *plain)
 	s->cert = tls->facts.cert;
 	s->chain = tls->facts.chain;
 	s->chain_why = tls->facts.chain_why;
+	s->ca = s->chain == VERIFIED_OK ? spot_ca(tls->spot, tls->facts.ca_sha256) : NONE;
 	s->client_cert_asked = tls->facts.client_cert_asked;
 	memset(&tls->facts, 0, sizeof(tls->facts));
 	for (i = 0; i < tls->nnames; i++)

@@ -26,6 +26,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "core/trust.h"
 #include "remote/errand.h"
 #include "remote/hostops.h"
 #include "remote/memfile.h"
@@ -157,27 +158,52 @@ ca_file_drop(struct ca_file *a)
 	free(a);
 }
 
+/* What the step will write into the CA file; false: it writes none, or not all of it is known. */
+static bool
+cas_to_be(const struct rehearsal *r, struct buf *out)
+{
+	int v[TRUST_CERTS_MAX];
+	size_t i, n = trust_certs(r->as.trust, v), len;
+	const char *pem;
+
+	for (i = 0; i < n; i++) {
+		if ((pem = hostops_ca_of(r->set->hostops, v[i], &len)) == NULL)
+			return false;
+		(void)buf_put(out, pem, len);
+		if (len > 0 && pem[len - 1] != '\n')
+			(void)buf_puts(out, "\n");
+	}
+	return n > 0;
+}
+
 static void
 files_came(void *arg, op_lookup *lookup, void *lookup_arg, const char *why)
 {
 	struct rehearsal *r = arg;
 	struct dialling_to_be to_be = { r->as.to_be, NULL, 0, false };
 	rehearsal_read_done *done = r->read_done;
+	struct buf cas;
+	char *whose;
 
 	r->reading = NULL;
 	if (why == NULL) {
-		if (r->as.cert != NONE)
-			to_be.ca = hostops_ca_of(r->set->hostops, r->as.cert, &to_be.ca_len);
+		buf_init(&cas, 0);
+		if (cas_to_be(r, &cas)) {
+			to_be.ca = buf_str(&cas);
+			to_be.ca_len = cas.len;
+		}
 		to_be.lands = r->as.lands;
 		dialling_release(&r->says);
 		dialling_read(&r->says, r->set->fleet, r->as.link, r->as.dial, &to_be, lookup, lookup_arg);
-		if (r->as.cert != NONE && to_be.ca == NULL && r->says.ca_why == NULL && r->says.ca_path != NULL &&
+		if (r->as.trust != NONE && to_be.ca == NULL && r->says.ca_why == NULL && r->says.ca_path != NULL &&
 		    !(r->as.lands && r->says.ca != NULL)) {
 			free(r->says.ca);
 			r->says.ca = NULL;
-			r->says.ca_why = mem_printf("the CA of '%s' that it will hold is not known here yet",
-			    r->set->fleet->certs[r->as.cert].name);
+			whose = trust_words(r->set->fleet, r->as.trust);
+			r->says.ca_why = mem_printf("the CA of %s that it will hold is not known here yet", whose);
+			free(whose);
 		}
+		buf_release(&cas);
 		r->have = true;
 		ca_file_drop(r->ca_file);
 		r->ca_file = ca_file_new(&r->says);

@@ -53,14 +53,14 @@ struct rehearsals {		/* what they share; must outlive them */
 /*
  * link: dialled from a host of the fleet (link_host()).
  * dial: the mode where no file of the client's host says it, or DIAL_UNKNOWN.
- * to_be, cert: as it would be after a step, or DIAL_UNKNOWN, NONE: the mode that the
- * step writes, and the cert whose CA the file will hold; lands: only where there is none yet.
+ * to_be, trust: as it would be after a step, or DIAL_UNKNOWN, NONE: the mode that the
+ * step writes, and the CAs that the file will hold (core/trust.h); lands: only where there is none yet.
  */
 struct rehearsal_as {
 	int	 link;
 	enum dial dial;
 	enum dial to_be;
-	int	 cert;
+	int	 trust;
 	bool	 lands;
 };
 struct rehearsal *rehearsal_new(const struct rehearsals *, const struct rehearsal_as *);

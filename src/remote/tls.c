@@ -103,6 +103,44 @@ first_to_end(STACK_OF(X509) *chain, int64_t *ret_s, char **ret_who)
 	}
 }
 
+static void
+sha256_of(const X509 *x, char ret[65])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	struct buf hex;
+
+	ret[0] = '\0';
+	if (X509_digest(x, EVP_sha256(), digest, &len) != 1 || len != 32)
+		return;
+	buf_init(&hex, 64);
+	text_hex(&hex, digest, len);
+	memcpy(ret, buf_str(&hex), hex.len + 1);
+	buf_release(&hex);
+}
+
+bool
+tls_pem_has(const char *pem, size_t len_bytes, const char *sha256)
+{
+	char is[65];
+	bool found = false;
+	BIO *bio;
+	X509 *x;
+
+	if (len_bytes == 0 || len_bytes > INT32_MAX || sha256[0] == '\0')
+		return false;
+	if ((bio = BIO_new_mem_buf(pem, (int)len_bytes)) == NULL)
+		abort();
+	while (!found && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		sha256_of(x, is);
+		found = strcmp(is, sha256) == 0;
+		X509_free(x);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return found;
+}
+
 /*
  * Called instead of OpenSSL's own verification.  Asks it, writes the answer
  * down, and lets the handshake go on: the certificate is to be shown.
@@ -112,9 +150,11 @@ verify_and_go_on(X509_STORE_CTX *store, void *arg)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls *tls = SSL_get_app_data(ssl);
+	STACK_OF(X509) *chain;
 	int rc, code;
 
 	(void)arg;
+	tls->facts.ca_sha256[0] = '\0';
 	free(tls->facts.chain_why);
 	tls->facts.chain_why = NULL;
 	if (!tls->trust_known) {
@@ -128,6 +168,9 @@ verify_and_go_on(X509_STORE_CTX *store, void *arg)
 	if (rc == 1 && code == X509_V_OK) {
 		tls->facts.chain = VERIFIED_OK;
 		first_to_end(X509_STORE_CTX_get0_chain(store), &tls->ends_s, &tls->ends_who);
+		chain = X509_STORE_CTX_get0_chain(store);
+		if (sk_X509_num(chain) > 0)
+			sha256_of(sk_X509_value(chain, sk_X509_num(chain) - 1), tls->facts.ca_sha256);
 	} else {
 		tls->facts.chain = VERIFIED_BAD;
 		tls->facts.chain_why = mem_strdup(X509_verify_cert_error_string(
@@ -362,10 +405,7 @@ weak_text(STACK_OF(X509) *sent)
 static void
 certificate_read(struct certificate *c, X509 *x)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
 	GENERAL_NAMES *names;
-	unsigned int len = 0;
-	struct buf hex;
 	int i, n;
 
 	c->subject = openssl_name_text(X509_get_subject_name(x), SUBJECT_MAX);
@@ -375,12 +415,7 @@ certificate_read(struct certificate *c, X509 *x)
 	c->key = key_text(x);
 	c->signature = signature_text(x);
 	c->self_signed = (X509_get_extension_flags(x) & EXFLAG_SS) != 0;
-	if (X509_digest(x, EVP_sha256(), digest, &len) == 1 && len == 32) {
-		buf_init(&hex, 64);
-		text_hex(&hex, digest, len);
-		memcpy(c->sha256, buf_str(&hex), hex.len + 1);
-		buf_release(&hex);
-	}
+	sha256_of(x, c->sha256);
 	names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 	n = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
 	for (i = 0; i < n && c->nnames < READING_NAMES_MAX; i++)

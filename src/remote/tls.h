@@ -25,6 +25,9 @@ struct err;
 /* What is trusted: one SSL_CTX, shared by every handshake against the same CA. */
 struct tls_trust;
 
+/* Is the certificate with this SHA-256 among those of the PEM? */
+bool	tls_pem_has(const char *pem, size_t len_bytes, const char *sha256);
+
 /* From PEM certificates; pem NULL trusts nothing, and says "not tried" of every chain. */
 struct tls_trust *tls_trust_new(const char *pem, size_t len_bytes, struct err *);
 void	tls_trust_free(struct tls_trust *);	/* streams made with it live on */
@@ -34,6 +37,7 @@ struct tls_facts {
 	struct certificate cert;
 	enum verified chain;
 	char	*chain_why;		/* for anything but VERIFIED_OK */
+	char	 ca_sha256[65];		/* of VERIFIED_OK: the CA that the chain ends at */
 	bool	 client_cert_asked;
 };
 

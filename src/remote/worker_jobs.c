@@ -585,7 +585,7 @@ take_check(struct worker *w, const struct message *m)
 	if ((c.host != NONE && !worker_has(w, c.host, w->fleet->nhosts)) ||
 	    (c.endpoint != NONE && !worker_has(w, c.endpoint, w->fleet->nendpoints)) ||
 	    (c.link != NONE && !worker_has(w, c.link, w->fleet->nlinks)) ||
-	    (c.trust != NONE && !worker_has(w, c.trust, w->fleet->ncerts)) ||
+	    !trust_valid(c.trust, w->fleet->ncerts) ||
 	    (c.kind == CHECK_REHEARSAL && !worker_has(w, c.link, w->fleet->nlinks))) {
 		check_release(&c);
 		return;

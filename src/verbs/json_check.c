@@ -36,7 +36,9 @@ counter(const struct fleet *f, const struct plan *plan, const struct counter *c)
 	doc_put(force, "accept", json_string(accept_word(c->accept)));
 	doc_put(force, "cert", doc_words(c->cert >= 0 ? f->certs[c->cert].name : NULL));
 	doc_put(force, "dial", json_string(dial_word(c->dial)));
-	doc_put(force, "trust", doc_words(c->trust >= 0 ? f->certs[c->trust].name : NULL));
+	buf_clear(&b);
+	trust_text(&b, f, c->trust);
+	doc_put(force, "trust", doc_words(c->trust >= 0 ? buf_str(&b) : NULL));
 	doc_put(o, "in_force", force);
 	buf_clear(&b);
 	fix_text(&b, plan, c);

@@ -13,6 +13,7 @@
 #include "core/blob.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "core/trust.h"
 
 #define CHECK_STRING_MAX	((size_t)64 << 10)
 
@@ -62,7 +63,7 @@ check_decode(struct check *ret, const void *p, size_t len_bytes, struct err *err
 	c.accept = (enum accept)blob_int(&r, 0, ACCEPT_UNKNOWN);
 	c.dial = (enum dial)blob_int(&r, 0, DIAL_UNKNOWN);
 	c.known = (enum dial)blob_int(&r, 0, DIAL_UNKNOWN);
-	c.trust = (int)blob_int(&r, NONE, FLEET_ITEMS_MAX - 1);
+	c.trust = (int)blob_int(&r, NONE, TRUST_VALUE_MAX);
 	c.lands = blob_bool(&r);
 	c.proto_min = (enum proto)blob_int(&r, 0, PROTO_TLS1_3);
 	c.cipher = blob_str(&r, CHECK_STRING_MAX);

@@ -569,6 +569,27 @@ a_step_on_what_is_not_built_says_so(void **state)
 }
 
 static void
+a_ca_may_give_way_to_another(void **state)
+{
+	char *fleet = read_file("plans/box.fleet.yaml"), *text = read_file("plans/rotate-ca.plan.yaml");
+	struct fleet *f;
+	struct plan *p = NULL;
+	struct err err;
+
+	(void)state;
+	if (fleet_parse(&f, "box", fleet, strlen(fleet), &err) != 0 || plan_parse(&p, f, "rotate", text, strlen(text), &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(p->steps[0].title, "app -> audit-pg trusts internal and next");
+	assert_string_equal(p->steps[0].id, "both-app.audit-pg");
+	assert_string_equal(p->steps[2].title, "app -> audit-pg trusts next");
+	expect_round_trip(f, p);
+	plan_free(p);
+	fleet_free(f);
+	free(fleet);
+	free(text);
+}
+
+static void
 certificates_may_be_installed_already_and_renewed(void **state)
 {
 	char *fleet = read_file("plans/box.fleet.yaml"), *text = read_file("plans/renew-leaf.plan.yaml");
@@ -780,6 +801,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shipped_plans_parse_and_print_to_themselves),
 		cmocka_unit_test(certificates_may_be_installed_already_and_renewed),
+		cmocka_unit_test(a_ca_may_give_way_to_another),
 		cmocka_unit_test(the_compose_plan_in_short),
 		cmocka_unit_test(the_manuals_examples_parse),
 		cmocka_unit_test(a_check_means_the_endpoint_that_the_step_moves),

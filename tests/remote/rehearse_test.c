@@ -347,7 +347,7 @@ settings_that_say_nothing_give_nothing_and_those_to_be_are_tried_in_their_place(
 	r = rehearse_as(&as, 5000);
 	assert_int_equal(r.verdict, VERDICT_REFUSED);
 	/* The mode alone moves: the file is the one that is there. */
-	as.cert = NONE;
+	as.trust = NONE;
 	dial_ca("ca");
 	r = rehearse_as(&as, 5000);
 	assert_int_equal(r.verdict, VERDICT_NAME);
