@@ -64,6 +64,7 @@ CORE_SRC = \
 	src/core/reading.c \
 	src/core/reading_codec.c \
 	src/core/census.c \
+	src/core/revoked.c \
 	src/core/certs.c \
 	src/core/loginlog.c \
 	src/core/logins.c \
@@ -142,6 +143,7 @@ PKI_SRC = \
 	src/pki/certificate.c \
 	src/pki/signer.c \
 	src/pki/vault.c \
+	src/pki/revoked.c \
 	src/pki/authority.c \
 	$(END)
 
@@ -241,6 +243,7 @@ ENGINE_SRC = \
 	src/engine/lease.c \
 	src/engine/adopt.c \
 	src/engine/material.c \
+	src/engine/leak.c \
 	src/engine/past.c \
 	src/engine/queue.c \
 	src/engine/thread.c \

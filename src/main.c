@@ -43,7 +43,7 @@ static const struct {
 	{ "undo", verb_undo, "STEP", "take the last step back, or several" },
 	{ "verify", verb_verify, "STEP", "run the gates of what is in place, change nothing" },
 	{ "explain", verb_explain, "NAME", "what is wrong, why, and what to do" },
-	{ "certs", verb_certs, NULL, "every certificate: who issued it, how long it is good for, who trusts it" },
+	{ "certs", verb_certs, "revoke NAME", "every certificate: who issued it, how long it is good for, who trusts it" },
 	{ "history", verb_history, NULL, "the journal" },
 	{ "adopt", verb_adopt, NULL, "take a run over that another bastion began" },
 	{ "unlock", verb_unlock, NULL, "who else holds hosts; take them over by the owner's name" },
@@ -100,6 +100,7 @@ usage(FILE *to)
 	    "      --waive CHECK --reason TEXT   apply, undo STEP: go on without a check\n"
 	    "      --attest CHECK|CLIENT --reason TEXT   apply: vouch for what nothing can see\n"
 	    "      --keep HOST:PATH|ENDPOINT --reason TEXT   undo: leave what somebody else made of it\n"
+	    "      --reason TEXT    apply, certs revoke: why, where a key leaked\n"
 	    "      --json           status, check, diff, verify, explain, history, certs: as data\n"
 	    "      --metrics        certs: as a textfile for Prometheus\n"
 	    "      --watch          status: again and again\n"
@@ -109,7 +110,7 @@ usage(FILE *to)
 	    "      --expanded       check: print the plan after expansion\n"
 	    "exit: 0 done, 1 error, 2 changes pending or not all TLS, 3 needs a person,\n"
 	    "      4 undone after a fault, 5 in doubt, 6 locked by somebody else,\n"
-	    "      certs: 7 a certificate ends within 90 days, 8 within 30, 9 within 7\n", to);
+	    "      certs: 7 a certificate ends within 90 days, 8 within 30, 9 within 7 or was revoked\n", to);
 }
 
 static int
@@ -296,8 +297,10 @@ main(int argc, char **argv)
 		o.fleet = "fleet.yaml";
 	if (o.plan == NULL && exists("plan.yaml"))
 		o.plan = "plan.yaml";
-	if (optind < argc && optind + 2 < argc)
-		return wrong("one verb and at most one step; what is", argv[optind + 2]);
+	if (optind + 2 < argc && strcmp(argv[optind], "certs") == 0 && strcmp(argv[optind + 1], "revoke") == 0)
+		o.name = argv[optind + 2];
+	if (optind < argc && optind + (o.name == NULL ? 2 : 3) < argc)
+		return wrong("one verb and at most one step; what is", argv[optind + (o.name == NULL ? 2 : 3)]);
 	if (optind + 1 < argc)
 		o.step = argv[optind + 1];
 	if (nwaive > 0 && o.reason == NULL)

@@ -398,6 +398,42 @@ add_findings(struct page *p, const struct scene *s, int endpoint)
 	strings_release(&found);
 }
 
+/* What leaked, and who would take it still. */
+static void
+add_revoked(struct page *p, const struct scene *s, int cert, const struct cert_files *files, const struct posture *seen)
+{
+	const struct revoked *x;
+	char date[LOOK_MAX], *name, *text;
+	size_t i, k;
+
+	for (i = 0; i < files->revoked.n; i++) {
+		x = &files->revoked.v[i];
+		page_line(p);
+		page_at(p, 2, ROLE_DIM, "revoked");
+		look_date(date, x->at_s * 1000);
+		page_at(p, 14, ROLE_TEXT, "sha256 %.16s on %s", x->sha256, date);
+		text = revoked_words(x);
+		page_wrap(p, 14, ROLE_DIM, text);
+		free(text);
+		if (x->not_after_s <= s->now_ms / 1000)
+			continue;
+		page_line(p);
+		look_date(date, x->not_after_s * 1000);
+		page_at(p, 14, ROLE_WARN, "until %s still taken by ", date);
+		for (k = 0; k < s->fleet->nlinks; k++) {
+			if (certs_taken(s->fleet, seen, (int)k, cert) == TAKEN_NOT)
+				continue;
+			name = look_link_name(s->fleet, (int)k, p->ascii);
+			text = mem_printf("%s  ", name);
+			page_flow(p, 14, ROLE_WARN, text);
+			free(text);
+			free(name);
+		}
+	}
+	if (files->crl_why != NULL)
+		page_wrap(p, 2, ROLE_WARN, files->crl_why);
+}
+
 /* What is issued here, and each CA with those who trust it. */
 static void
 add_issued(struct page *p, const struct scene *s)
@@ -438,6 +474,7 @@ add_issued(struct page *p, const struct scene *s)
 		}
 		if (files->lies != NULL)
 			page_wrap(p, 2, ROLE_WARN, files->lies);
+		add_revoked(p, s, (int)i, files, &seen);
 		page_line(p);
 		page_at(p, 2, ROLE_DIM, "trusted by");
 		page_at(p, 14, ROLE_TEXT, "%s", "");
@@ -457,6 +494,7 @@ add_issued(struct page *p, const struct scene *s)
 void
 certs_page(struct page *p, const struct scene *s)
 {
+	char *text;
 	const struct reading *r;
 	struct endpoint_view ev;
 	struct cert_row row;
@@ -499,6 +537,11 @@ certs_page(struct page *p, const struct scene *s)
 		scene_cert(s, (int)i, &row);
 		if (row.c != NULL)
 			add_cert(p, s, e, &r->served, &row);
+		if (row.revoked != NULL) {
+			text = mem_printf("its certificate is no good any more, and is served still: %s", row.revoked);
+			page_wrap(p, 2, ROLE_BAD, text);
+			free(text);
+		}
 		if (row.match == MATCH_OTHER)
 			page_wrap(p, 2, ROLE_WARN, "another one was issued last: it is not installed, or was not taken over");
 		add_findings(p, s, (int)i);

@@ -11,6 +11,7 @@
 
 #include "core/mem.h"
 #include "core/peers.h"
+#include "core/revoked.h"
 
 struct slot {
 	struct reading *good;	/* SAW or SAW_PART */
@@ -26,6 +27,10 @@ struct board {
 	struct sighting *sightings;
 	size_t	 nsightings;
 	struct sha { char text[65]; } *issued;	/* by certificate of the fleet */
+	struct leaked {			/* by certificate: of its CA */
+		struct pair *v;		/* fingerprint, words */
+		size_t	 n;
+	} *leaked;
 	char	**vouched;	/* by client */
 };
 
@@ -48,6 +53,7 @@ board_new(const struct fleet *f)
 	b->hosts = mem_array(f->nhosts, sizeof(*b->hosts));
 	b->tls_seen_ms = mem_array(f->nlinks, sizeof(*b->tls_seen_ms));
 	b->issued = mem_array(f->ncerts, sizeof(*b->issued));
+	b->leaked = mem_array(f->ncerts, sizeof(*b->leaked));
 	b->vouched = mem_array(f->nclients + 1, sizeof(*b->vouched));
 	return b;
 }
@@ -166,6 +172,46 @@ board_issued_sha(const struct board *b, int cert)
 	return b->issued[cert].text;
 }
 
+static void
+forget_leaked(struct leaked *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		free(l->v[i].key);
+		free(l->v[i].value);
+	}
+	free(l->v);
+	memset(l, 0, sizeof(*l));
+}
+
+void
+board_revoked(struct board *b, int cert, const struct revoked_list *list)
+{
+	struct leaked *l = &b->leaked[cert];
+	struct pair *p;
+	size_t i;
+
+	forget_leaked(l);
+	for (i = 0; i < list->n; i++) {
+		p = mem_push(&l->v, &l->n, sizeof(*p));
+		p->key = mem_strdup(list->v[i].sha256);
+		p->value = revoked_words(&list->v[i]);
+	}
+}
+
+const char *
+board_revocation(const struct board *b, const char *sha256)
+{
+	size_t i, k;
+
+	for (i = 0; i < b->fleet->ncerts; i++)
+		for (k = 0; k < b->leaked[i].n; k++)
+			if (strcmp(b->leaked[i].v[k].key, sha256) == 0)
+				return b->leaked[i].v[k].value;
+	return NULL;
+}
+
 void
 board_free(struct board *b)
 {
@@ -185,6 +231,9 @@ board_free(struct board *b)
 	for (i = 0; i < b->nsightings; i++)
 		sighting_release(&b->sightings[i]);
 	free(b->sightings);
+	for (i = 0; i < b->fleet->ncerts; i++)
+		forget_leaked(&b->leaked[i]);
+	free(b->leaked);
 	free(b->issued);
 	for (i = 0; i < b->fleet->nclients; i++)
 		free(b->vouched[i]);

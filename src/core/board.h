@@ -12,6 +12,7 @@
 #include "core/reading.h"
 
 struct board;
+struct revoked_list;
 struct buf;
 
 struct board *board_new(const struct fleet *);
@@ -63,6 +64,12 @@ bool	board_log_unread(const struct board *);
 /* The fingerprint of what was issued last for a certificate; "": nothing that is known here. */
 void	board_issued(struct board *, int cert, const char *sha256);
 const char *board_issued_sha(const struct board *, int cert);
+/*
+ * What was revoked by the CA of a certificate; copied.  board_revocation(): "revoked by …" of a
+ * certificate by its fingerprint, whichever CA it was; NULL: it was not, as far as is known here.
+ */
+void	board_revoked(struct board *, int cert, const struct revoked_list *);
+const char *board_revocation(const struct board *, const char *sha256);
 
 /* What stands between belay and a host, as the workers report it. */
 enum reach { REACH_UNKNOWN, REACH_CONNECTING, REACH_UP, REACH_LOST, REACH_BLOCKED };

@@ -65,6 +65,8 @@ handshake_verified(const struct board *b, int endpoint, int64_t now_ms, char *wh
 		return false;
 	else if (s->cert.weak != NULL)
 		board_say(why, size, "the certificate is weak", s->cert.weak);
+	else if (board_revocation(b, s->cert.sha256) != NULL)
+		board_say(why, size, "its certificate was", board_revocation(b, s->cert.sha256));
 	else if (s->turned_away)
 		board_say(why, size, "belay was turned away after the handshake", s->tls_why);
 	else

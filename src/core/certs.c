@@ -25,6 +25,9 @@ issued_release(struct issued *i)
 void
 cert_files_release(struct cert_files *f)
 {
+	revoked_list_release(&f->revoked);
+	free(f->crl);
+	free(f->crl_why);
 	issued_release(&f->leaf);
 	issued_release(&f->ca);
 	free(f->why);
@@ -99,7 +102,7 @@ certs_expiry(const struct certificate *c, int64_t now_s, int64_t warn_s, int64_t
 }
 
 static void
-judge(struct cert_row *row, const struct fleet *f, const struct cert_files *const *files, const struct served *s,
+judge(struct cert_row *row, const struct fleet *f, const struct board *b, const struct cert_files *const *files, const struct served *s,
     int64_t now_s)
 {
 	const char *names[READING_NAMES_MAX];
@@ -111,6 +114,8 @@ judge(struct cert_row *row, const struct fleet *f, const struct cert_files *cons
 
 	row->expiry = certs_expiry(c, now_s, warn_s, &row->ends_s);
 	row->days = expiry_days(row->ends_s, now_s);
+	if ((row->revoked = board_revocation(b, c->sha256)) != NULL)
+		find(row, "its certificate is no good any more, and is served still: ", row->revoked);
 	if (s->chain == VERIFIED_BAD)
 		find(row, "a client that trusts its CA refuses it: ", s->chain_why == NULL ? "not verified" : s->chain_why);
 	else if (s->chain == VERIFIED_NOT_TRIED)
@@ -152,7 +157,7 @@ certs_row(struct cert_row *ret, const struct fleet *f, const struct board *b, co
 		find(ret, "seen too long ago", NULL);
 	if (ret->c != NULL) {
 		ret->tls = true;
-		judge(ret, f, files, s, now_ms / 1000);
+		judge(ret, f, b, files, s, now_ms / 1000);
 		depth_disk_findings(&found, b, endpoint, now_ms);
 		for (i = 0; i < found.n; i++)
 			find(ret, found.v[i], NULL);
@@ -183,6 +188,17 @@ certs_trust(const struct fleet *f, const struct posture *seen, int link, int cer
 	return f->links[link].trust_cert == cert ? TRUST_DECLARED : TRUST_NOT;
 }
 
+enum revoked_taken
+certs_taken(const struct fleet *f, const struct posture *seen, int link, int cert)
+{
+	enum dial dial = seen == NULL ? DIAL_UNKNOWN : seen->dial[link];
+
+	if (certs_trust(f, seen, link, cert) != TRUST_NOT)
+		return TAKEN_BY_TRUST;
+	return indices_has(&f->certs[cert].serves, f->links[link].endpoint) && dial != DIAL_UNKNOWN &&
+	    dial != DIAL_DISABLE && dial < DIAL_VERIFY_CA ? TAKEN_UNVERIFIED : TAKEN_NOT;
+}
+
 void
 certs_worst(struct certs_worst *ret, const struct fleet *f, const struct board *b, const struct cert_files *const *files,
     int64_t now_ms, int64_t stale_ms)
@@ -198,11 +214,12 @@ certs_worst(struct certs_worst *ret, const struct fleet *f, const struct board *
 		if (row.c != NULL)
 			ret->expiry = worse(ret->expiry, row.expiry);
 		ret->wrong = ret->wrong || row.wrong;
+		ret->revoked = ret->revoked || row.revoked != NULL;
 	}
 	for (i = 0; files != NULL && i < f->ncerts; i++) {
 		if (certs_ca(files[i], now_ms / 1000, &e, &days))
 			ret->expiry = worse(ret->expiry, e);
-		if (files[i] != NULL && (files[i]->why != NULL || files[i]->lies != NULL))
+		if (files[i] != NULL && (files[i]->why != NULL || files[i]->lies != NULL || files[i]->crl_why != NULL))
 			ret->wrong = true;
 	}
 }

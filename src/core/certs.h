@@ -9,6 +9,7 @@
 
 #include "core/board.h"
 #include "core/expiry.h"
+#include "core/revoked.h"
 
 /* A certificate that lies in a file here: one that was issued, or a CA's. */
 struct issued {
@@ -23,6 +24,9 @@ struct cert_files {
 	struct issued leaf, ca;
 	char	*why;		/* why the CA is not known though it should be, or NULL */
 	char	*lies;		/* what is wrong with how the CA's key lies, or NULL */
+	struct revoked_list revoked;	/* by its CA, under whatever name */
+	char	*crl;		/* the file of the list that the CA signed, or NULL */
+	char	*crl_why;	/* why there is none though something was revoked, or what is wrong; or NULL */
 };
 void	cert_files_release(struct cert_files *);
 
@@ -48,6 +52,7 @@ struct cert_row {
 	enum expiry expiry;		/* with c */
 	int64_t	 ends_s, days;		/* with c: of the first that it rests on */
 	enum cert_match match;
+	const char *revoked;		/* what is presented was: "revoked by …"; or NULL */
 	bool	 wrong;			/* something is not as it should be: `why` */
 	char	 why[512];		/* in words, or ""; may hold remote bytes */
 };
@@ -66,9 +71,19 @@ enum trust_basis {
 /* Does this link's client trust the CA of this certificate? */
 enum trust_basis certs_trust(const struct fleet *, const struct posture *seen, int link, int cert);
 
+/*
+ * Who would still take a revoked certificate, until it ends: whoever trusts its CA, since no client of a fleet is
+ * known to look at a list; and whoever does not verify and dials what it serves, who would take any.
+ */
+enum revoked_taken {
+	TAKEN_NOT, TAKEN_BY_TRUST, TAKEN_UNVERIFIED
+};
+enum revoked_taken certs_taken(const struct fleet *, const struct posture *seen, int link, int cert);
+
 /* The worst of all that: of rows, and CAs. */
 struct certs_worst {
 	enum expiry expiry;
+	bool	 revoked;	/* one that was is presented */
 	bool	 wrong;
 };
 void	certs_worst(struct certs_worst *ret, const struct fleet *, const struct board *,

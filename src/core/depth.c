@@ -33,7 +33,7 @@ warn_s(const struct fleet *f, int endpoint)
 }
 
 static void
-of_served(struct strings *ret, const struct fleet *f, int endpoint, const struct served *s, int64_t now_s)
+of_served(struct strings *ret, const struct fleet *f, const struct board *b, int endpoint, const struct served *s, int64_t now_s)
 {
 	const struct certificate *c = &s->cert;
 	int64_t ends_s;
@@ -46,6 +46,8 @@ of_served(struct strings *ret, const struct fleet *f, int endpoint, const struct
 		strings_push(ret, mem_printf("%s ends in %lld day%s: %s", ends_s == c->not_after_s || c->ends_who == NULL ?
 		    "the certificate" : c->ends_who, (long long)expiry_days(ends_s, now_s),
 		    expiry_days(ends_s, now_s) == 1 ? "" : "s", expiry_word(e)));
+	if (board_revocation(b, c->sha256) != NULL)
+		strings_push(ret, mem_printf("its certificate was %s, and is served still", board_revocation(b, c->sha256)));
 	if (s->client_cert_asked && s->tls == LEG_OPEN && !s->turned_away)
 		strings_push(ret, mem_strdup("it asks for a client certificate: a client that holds a stray one of another CA is refused"));
 }
@@ -101,7 +103,7 @@ depth_findings(struct strings *ret, const struct fleet *f, const struct board *b
 
 	depth_disk_findings(ret, b, endpoint, now_ms);
 	if (served != NULL)
-		of_served(ret, f, endpoint, &served->served, now_ms / 1000);
+		of_served(ret, f, b, endpoint, &served->served, now_ms / 1000);
 	/* Of the same certificate: what was replaced may have come with other settings. */
 	if (depth != NULL && (served == NULL || strcmp(served->served.cert.sha256, depth->depth.sha256) == 0))
 		of_depth(ret, &depth->depth);

@@ -89,6 +89,10 @@ judge_served(struct judging *j)
 		judge(j, CHECK_FAIL, "'%s': certificate not verified: %s", e->name, judge_or(s->chain_why, "chain"));
 		return;
 	}
+	if (board_revocation(j->board, s->cert.sha256) != NULL) {
+		judge(j, CHECK_FAIL, "'%s': its certificate was %s", e->name, board_revocation(j->board, s->cert.sha256));
+		return;
+	}
 	if (s->nnames == 0) {
 		judge(j, CHECK_INCONCLUSIVE, "'%s' has no name in the fleet to verify", e->name);
 		return;

@@ -127,7 +127,7 @@ step_title(const struct fleet *f, const struct step *s)
 				buf_printf(&b, "%s accepts %s", f->endpoints[m->subject].name,
 				    accept_word((enum accept)m->value));
 			else
-				buf_printf(&b, "%s certificate %s", m->renew ? "renew" : "install", f->certs[m->subject].name);
+				buf_printf(&b, "%s certificate %s", m->renew ? "renew" : m->replace ? "replace" : "install", f->certs[m->subject].name);
 		}
 	}
 	for (i = 0; i < s->ndrains; i++)

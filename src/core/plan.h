@@ -25,6 +25,7 @@ struct move {
 	int	 subject;	/* endpoint (accept), cert (cert), link (dial, trust, present) */
 	int	 value;		/* enum accept, enum dial, a cert's index; trust: a set of certs (trust.h) */
 	bool	 renew;		/* cert: one that is near its end is made anew */
+	bool	 replace;	/* cert: its key leaked: one is made anew at once, and what was issued before is revoked */
 	struct pos pos;
 };
 

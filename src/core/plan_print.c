@@ -283,7 +283,7 @@ put_moves(const struct printer *pr, const struct step *s)
 			break;
 		case FACET_CERT:
 			subject = f->certs[m->subject].name;
-			value = m->renew ? "renew" : "install";
+			value = m->renew ? "renew" : m->replace ? "replace" : "install";
 			break;
 		case FACET_DIAL:
 			subject = f->links[m->subject].name;

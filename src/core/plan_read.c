@@ -181,7 +181,7 @@ read_accept(struct plan_reader *pr, const struct scope *scope, const struct node
 static int
 read_certs(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
 {
-	static const char *const words[] = { "install", "renew", NULL };
+	static const char *const words[] = { "install", "renew", "replace", NULL };
 	struct reader *r = &pr->fr.r;
 	const struct cert *c;
 	const struct entry *e;
@@ -207,6 +207,7 @@ read_certs(struct plan_reader *pr, const struct scope *scope, const struct node 
 		if (push_move(pr, s, FACET_CERT, cert, cert, e) == -1)
 			return -1;
 		s->moves[s->nmoves - 1].renew = word == 1;
+		s->moves[s->nmoves - 1].replace = word == 2;
 	}
 	return 0;
 }
@@ -689,6 +690,7 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 {
 	struct reader *r = &pr->fr.r;
 	const struct node *v;
+	size_t i;
 
 	if (read_moves(pr, scope, node, s) == -1)
 		return -1;
@@ -705,6 +707,10 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 	s->on_fault = pr->p->on_fault;
 	if (read_on_fault(pr, scope, node, &s->on_fault) == -1)
 		return -1;
+	for (i = 0; i < s->nmoves; i++)
+		if (s->on_fault == ON_FAULT_UNDO && s->moves[i].replace)
+			return reader_fail(r, node, "the step '%s' replaces a key that leaked, and its undo by itself would put that back, "
+			    "expected 'on-fault: pause' there", s->id);
 	if ((v = node_get(node, "optional")) != NULL && reader_bool(r, scope, v, &s->optional) == -1)
 		return -1;
 	if ((v = node_get(node, "may-refuse")) != NULL && read_excuses(pr, scope, node, v, s) == -1)

@@ -22,6 +22,13 @@
 #define OP_DEADLINE_MS		30000
 #define SETTLE_EVERY_MS		2000
 
+void
+engine_because(struct engine *e, const char *reason)
+{
+	free(e->reason);
+	e->reason = reason == NULL ? NULL : mem_strdup(reason);
+}
+
 int64_t
 engine_now_ms(const struct engine *e)
 {
@@ -203,7 +210,7 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	 * going forward does, and material_need() saw to it before.
 	 */
 	if (engine_fill_ops(e, fx->step, run_id, !e->options.read_only &&
-	    (fx->verb == OPV_OBSERVE || fx->verb == OPV_APPLY), &err) != 0) {
+	    ((fx->verb == OPV_OBSERVE && material_at_hand(e, fx->step)) || fx->verb == OPV_APPLY), &err) != 0) {
 		ev.now_ms = engine_now_ms(e);
 		ev.outcome = OP_FAILED;
 		ev.why = err.msg;
@@ -534,6 +541,8 @@ ask_again(struct engine *e, enum verb verb, int step, struct err *err)
 		return -1;
 	if (!rollout_may(e->rollout, verb, step, &why))
 		return err_set(err, "%s", why);
+	if (verb == VERB_UNDO && leak_refuses(e, step, err) != 0)
+		return -1;
 	/* The way back waits for no passphrase. */
 	if (e->waiting_step != NONE && verb != VERB_UNDO && verb != VERB_PARK && verb != VERB_SETTLE)
 		return err_set(err, "step '%s' is being made ready", e->plan->steps[e->waiting_step].id);
@@ -541,7 +550,7 @@ ask_again(struct engine *e, enum verb verb, int step, struct err *err)
 	/* Who only looks makes no certificate for it: the values stand by their names. */
 	if (rc == 0 && !e->options.read_only &&
 	    (verb == VERB_PREVIEW || verb == VERB_APPLY || verb == VERB_RETRY))
-		rc = material_need(e, step, err);
+		rc = material_need(e, step, verb, err);
 	if (rc == 0 && (verb == VERB_APPLY || verb == VERB_RETRY || verb == VERB_UNDO)) {
 		e->waiting_step = step;		/* for whoever is turned away by us meanwhile */
 		rc = lease_need(e, step, verb, err);
@@ -591,6 +600,8 @@ engine_material_ready(struct engine *e, bool ok, const char *why)
 	struct err err;
 
 	e->waiting_step = NONE;
+	if (step == NONE && !ok)
+		leak_revoked(e, why);
 	if (step == NONE)
 		return;
 	if (!ok)

@@ -69,6 +69,8 @@ int	engine_start(struct engine *, const struct engine_events *, void *arg, bool 
 void	engine_free(struct engine *);
 
 struct uv_loop_s *engine_loop(struct engine *);
+/* Why the operator does what comes next, for what keeps a reason; NULL: nobody said. */
+void	engine_because(struct engine *, const char *reason);
 int64_t	engine_now_ms(const struct engine *);	/* the wall clock, since 1970 */
 void	engine_run(struct engine *);		/* until engine_stop() */
 void	engine_stop(struct engine *);
@@ -199,6 +201,14 @@ size_t	engine_contradictions(const struct engine *, struct buf *out);
  * start, and after each making.  NULL before engine_start().
  */
 const struct cert_files *engine_cert_files(const struct engine *, int cert);
+
+/*
+ * Revokes what was issued last for a certificate, whose key leaked: it is never given out again, and its
+ * CA's list of what was revoked is signed anew.  Changes nothing on a host, and needs no plan.
+ * engine_revoking(): is it being done?  If not, *ret_done: it was.
+ */
+int	engine_revoke(struct engine *, int cert, const char *reason, struct err *);
+bool	engine_revoking(const struct engine *, bool *ret_done);
 
 /* History, oldest first; the strings live as long as the engine. */
 struct history_line {

@@ -13,6 +13,7 @@
  * lease.c    leases on hosts: one belay at a time
  * adopt.c    a run of another bastion, by its records on the hosts
  * material.c secrets and certificates
+ * leak.c     keys that leaked: revoking them, and an undo that would put one back
  * past.c     the journal: writing, replaying, history
  * insist.c   what an operator insisted on: checks waived, changes kept
  *
@@ -121,6 +122,8 @@ struct cert_memory {
 	size_t	 key_len;
 	bool	 making, looked;
 	int	 renewing, renewed;	/* for which step it is, or was, looked whether it has to be made anew; NONE */
+	char	*replacing, *replaced;	/* "RUN/STEP" for which it is, or was, replaced; or NULL */
+	char	 leaf_sha[65];		/* of `leaf`, as a certificate */
 	struct cert_files files;
 	int64_t	 leaf_ms;	/* when the leaf among them was written here; 0 */
 };
@@ -146,6 +149,7 @@ struct engine {
 	size_t	 fleet_len;
 	char	*state_dir;
 	char	*who;
+	char	*reason;	/* why the operator does what he does, or NULL; engine_because() */
 	char	*lock_holder;
 	struct fleet *fleet;
 	struct plan *plan;
@@ -208,6 +212,8 @@ struct engine {
 	struct buf *passphrases;	/* by secret: what an inherited descriptor gave */
 	struct thread *making;		/* what makes certificates */
 	atomic_bool making_stops;
+	int	 revoking;		/* the certificate that engine_revoke() is about, or NONE */
+	enum { REVOKE_NOT, REVOKE_BUSY, REVOKE_DONE, REVOKE_FAILED } revoke;
 	bool	*secret_given;
 
 	struct history_line *history;
@@ -327,11 +333,24 @@ bool	adopt_lost(struct engine *, uint64_t id);
 void	material_seal(struct engine *);	/* descriptors with secrets are nobody's who is started here */
 void	material_start(struct engine *);	/* secrets that can be had without asking; CA certificates */
 /* 0: ready; 1: being made or asked for, engine_material_ready() follows; -1: cannot */
-int	material_need(struct engine *, int step, struct err *);
+int	material_need(struct engine *, int step, enum verb, struct err *);
+/* Is what the step brings there already?  Not of one that replaces, before it is applied. */
+bool	material_at_hand(const struct engine *, int step);
+int	material_revoke(struct engine *, int cert, struct err *);	/* 0: leak_revoked() follows */
 int	material_give(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
 int	material_answer(struct engine *, struct asked *, const char *value, struct err *);
 void	material_release(struct engine *);
 void	engine_material_ready(struct engine *, bool ok, const char *why);
+
+/* leak.c */
+void	leak_revoked(struct engine *, const char *why);	/* why: it was not; or NULL */
+/* "RUN/STEP", for the caller to free; NULL: there is no run yet. */
+char	*leak_word(const struct engine *, int step);
+/* -1: the undo of this step would put back a key that leaked, and nobody insists. */
+int	leak_refuses(const struct engine *, int step, struct err *);
+/* Is that the name by which it is insisted on: of any certificate; of one that the step would put back? */
+bool	leak_is_name(const struct engine *, const char *check, size_t len_bytes);
+bool	leak_of_step(const struct engine *, int step, const char *check);
 
 /* past.c */
 int	past_open(struct engine *, bool *ret_locked, struct err *);

@@ -108,7 +108,7 @@ engine_has_check(const struct engine *e, int step, const char *check)
 	for (i = 0; i < s->ngates; i++)
 		if (strcmp(s->gates[i].name, check) == 0)
 			return true;
-	return standing_of_step(e, step, check);
+	return standing_of_step(e, step, check) || leak_of_step(e, step, check);
 }
 
 int
@@ -137,7 +137,7 @@ engine_waive(struct engine *e, int step, const char *check, const char *reason, 
 		engine_arm(e);
 		return 0;
 	}
-	if (standing_of_step(e, step, check))
+	if (standing_of_step(e, step, check) || leak_of_step(e, step, check))
 		return waive(e, step, check, reason, standing_slot(m, check, strlen(check)), err);
 	return err_set(err, "step '%s' has no check '%s'", s->id, check);
 }
@@ -357,7 +357,7 @@ insist_replay(struct engine *e, int step, const char *kind, const char *text)
 	for (colon = strchr(text, ':'); strcmp(kind, "attest") == 0 && colon != NULL; colon = strchr(colon + 1, ':'))
 		vouch(e, step, text, (size_t)(colon - text), colon + 1 + (colon[1] == ' '));
 	n = strcspn(text, ":");
-	if (strcmp(kind, "waive") == 0 && standing_is_name(e->fleet, text, n))
+	if (strcmp(kind, "waive") == 0 && (standing_is_name(e->fleet, text, n) || leak_is_name(e, text, n)))
 		put_back(standing_slot(m, text, n), text, n);
 	for (i = 0; strcmp(kind, "keep") == 0 && i < m->ops.n; i++)
 		/* A name may hold a colon. */

@@ -154,6 +154,7 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	e->board = board_new(e->fleet);
 	e->sights = mem_array(e->fleet->nendpoints, sizeof(*e->sights));
 	e->certs = mem_array(e->fleet->ncerts, sizeof(*e->certs));
+	e->revoking = NONE;
 	for (i = 0; i < e->fleet->ncerts; i++)
 		e->certs[i].renewing = e->certs[i].renewed = NONE;
 	e->secret_given = mem_array(e->fleet->nsecrets, sizeof(*e->secret_given));
@@ -337,6 +338,7 @@ engine_free(struct engine *e)
 	free(e->ssh_config);
 	free(e->program);
 	free(e->who);
+	free(e->reason);
 	free(e->lock_holder);
 	free(e->state_dir);
 	free(e);

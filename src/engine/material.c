@@ -379,6 +379,11 @@ look_at_files(struct engine *e, int cert)
 			f.why = mem_strdup(err.msg);
 	} else if (ca_file_of(c) != NULL)
 		f.why = mem_printf("'%s' cannot be read", ca_file_of(c));
+	if (!c->external && authority_revoked(dir, &f.revoked, &f.crl, &err) != 0)
+		f.crl_why = mem_strdup(err.msg);
+	else if (f.revoked.n > 0 && f.crl == NULL)
+		f.crl_why = mem_strdup(c->issuer == ISSUER_COMMAND ? "the CA is not signed for here: it has to be revoked there, too" :
+		    "no list of it that names them all was signed by the CA, which may be one that must not");
 	if (c->issuer == ISSUER_GIVEN || c->issuer == ISSUER_IMPORTED) {
 		path = operators_path(c->issuer_key);
 		f.lies = authority_key_lies(path);
@@ -389,6 +394,7 @@ look_at_files(struct engine *e, int cert)
 	m->files = f;
 	m->looked = true;
 	leaves_settle(e, cert);
+	board_revoked(e->board, cert, &m->files.revoked);
 }
 
 const struct cert_files *
@@ -445,6 +451,8 @@ struct making {
 	int	 cert;
 	char	*dir;
 	struct authority_request request;
+	char	*replace, *reason;
+	bool	 revokes;	/* and nothing else */
 	struct strings names;
 	char	*ca_file, *ca_key_file, *sign_in;
 	const char **sign;
@@ -459,7 +467,8 @@ on_make(void *arg)
 {
 	struct making *m = arg;
 
-	m->rc = authority_ensure(&m->request, &m->made, &m->err);
+	m->rc = m->revokes ? authority_revoke(&m->request, m->made.revoked_sha256, &m->err) :
+	    authority_ensure(&m->request, &m->made, &m->err);
 }
 
 static void
@@ -473,7 +482,15 @@ on_made(void *arg)
 	char *text;
 
 	c->making = false;
-	if (m->rc == 0) {
+	if (m->made.revoked_sha256[0] != '\0') {
+		text = mem_printf("certificate of '%s', sha256 %.16s: %s", name, m->made.revoked_sha256, m->reason);
+		(void)past_note(e, NONE, "revoked", text, NULL);
+		engine_tell(e, TELL_NOTE, "revoked the %s", text);
+		free(text);
+	}
+	if (m->rc == 0 && m->revokes)
+		look_at_files(e, m->cert);
+	else if (m->rc == 0) {
 		free(c->ca);
 		free(c->leaf);
 		mem_wipe_free(c->key, c->key_len);
@@ -482,6 +499,8 @@ on_made(void *arg)
 		c->key = mem_strndup(m->made.key_pem, m->made.key_len);
 		c->key_len = m->made.key_len;
 		c->renewed = c->renewing;
+		free(c->replaced);
+		c->replaced = mem_strdup(m->replace);
 		if (m->made.warning != NULL)
 			engine_tell(e, TELL_WARN, "certificate '%s': %s", name, m->made.warning);
 		if (m->made.imported) {
@@ -504,9 +523,12 @@ on_made(void *arg)
 		if (!e->stopping)
 			tell_ca(e, m->cert);
 		look_at_files(e, m->cert);
+		(void)snprintf(c->leaf_sha, sizeof(c->leaf_sha), "%s", c->files.leaf.sha256);
 	}
 	(void)snprintf(why, sizeof(why), "certificate '%s': %s", name, m->err.msg);
-	if (!e->stopping)
+	if (m->revokes)
+		leak_revoked(e, m->rc == 0 ? NULL : why);
+	else if (!e->stopping)
 		engine_material_ready(e, m->rc == 0, why);
 	authority_material_release(&m->made);
 	strings_release(&m->names);
@@ -516,6 +538,8 @@ on_made(void *arg)
 	free(m->ca_key_file);
 	free(m->sign_in);
 	free(m->sign);
+	free(m->replace);
+	free(m->reason);
 	free(m->dir);
 	free(m);
 }
@@ -562,6 +586,14 @@ make(struct engine *e, int cert, const char *passphrase)
 	m->cert = cert;
 	m->dir = cert_dir(e, cert);
 	m->passphrase = mem_strdup(passphrase);
+	m->revokes = e->revoking == cert;
+	m->replace = mem_strdup(e->certs[cert].replacing);
+	m->reason = e->reason != NULL ? mem_strdup(e->reason) : mem_printf("replaced by the plan '%s'",
+	    e->plan == NULL ? "" : e->plan->name);
+	m->request.cert = c->name;
+	m->request.replace = m->replace;
+	m->request.by = e->who;
+	m->request.reason = m->reason;
 	/* Its own names, or every one that is dialled at what it serves (cert_covers()). */
 	for (i = 0; i < c->names.n; i++)
 		add_name(&m->names, c->names.v[i]);
@@ -672,8 +704,64 @@ find_passphrase(struct engine *e, int cert, struct err *err)
 	return rc == 0 ? 1 : err_wrap(err, "passphrase of the CA of '%s'", c->name);
 }
 
+/* Is it there, and still good?  One that somebody revoked meanwhile is not. */
+static bool
+at_hand(struct engine *e, int cert)
+{
+	const struct cert_memory *m = &e->certs[cert];
+
+	if (m->key == NULL)
+		return false;
+	look_at_files(e, cert);
+	return revoked_by_sha(&m->files.revoked, m->leaf_sha) == NULL;
+}
+
+/* Was it replaced for this run and step, and is what came of it in memory? */
+static bool
+replaced_for(const struct engine *e, int cert, const char *word)
+{
+	const struct cert_memory *m = &e->certs[cert];
+
+	return word != NULL && m->key != NULL && m->replaced != NULL && strcmp(m->replaced, word) == 0;
+}
+
+bool
+material_at_hand(const struct engine *e, int step)
+{
+	const struct step *s = &e->plan->steps[step];
+	char *word = leak_word(e, step);
+	bool is = true;
+	size_t i;
+
+	for (i = 0; i < s->nmoves && is; i++)
+		if (s->moves[i].facet == FACET_CERT && s->moves[i].replace)
+			is = replaced_for(e, s->moves[i].subject, word);
+	free(word);
+	return is;
+}
+
+/*
+ * What leaked is replaced when the step is applied, and not for somebody who looks what it would do; but
+ * what was replaced for this run is there to be looked at.
+ */
+static bool
+replaces_now(struct engine *e, int cert, enum verb verb, char *word)
+{
+	struct cert_memory *m = &e->certs[cert];
+
+	look_at_files(e, cert);
+	if (replaced_for(e, cert, word) ||
+	    (verb == VERB_PREVIEW && (word == NULL || revoked_for(&m->files.revoked, word) == NULL))) {
+		free(word);
+		return false;
+	}
+	free(m->replacing);
+	m->replacing = word;
+	return true;
+}
+
 int
-material_need(struct engine *e, int step, struct err *err)
+material_need(struct engine *e, int step, enum verb verb, struct err *err)
 {
 	const struct step *s = &e->plan->steps[step];
 	int v[TRUST_CERTS_MAX];
@@ -697,15 +785,33 @@ material_need(struct engine *e, int step, struct err *err)
 		if (e->fleet->certs[cert].external)
 			return err_set(err, "certificate '%s' is external: it is watched, not issued",
 			    e->fleet->certs[cert].name);
-		/* What is at hand may be about to end: whether it is to be renewed is decided where it is made. */
-		if (e->certs[cert].key != NULL && (!s->moves[i].renew || e->certs[cert].renewed == step))
-			continue;
 		if (e->certs[cert].making)
 			return 1;
+		if (s->moves[i].replace) {
+			if (!replaces_now(e, cert, verb, leak_word(e, step)))
+				continue;
+		} else {
+			/* What is at hand may be about to end: whether it is to be renewed is decided where it is made. */
+			if (at_hand(e, cert) && (!s->moves[i].renew || e->certs[cert].renewed == step))
+				continue;
+			free(e->certs[cert].replacing);
+			e->certs[cert].replacing = NULL;
+		}
 		e->certs[cert].renewing = s->moves[i].renew ? step : NONE;
 		return find_passphrase(e, cert, err);
 	}
 	return 0;
+}
+
+int
+material_revoke(struct engine *e, int cert, struct err *err)
+{
+	/* A CA that is a command's has no key here to be opened. */
+	if (e->fleet->certs[cert].issuer == ISSUER_COMMAND) {
+		make(e, cert, "-");
+		return 0;
+	}
+	return find_passphrase(e, cert, err) == -1 ? -1 : 0;
 }
 
 int
@@ -769,6 +875,8 @@ material_release(struct engine *e)
 	for (i = 0; e->certs != NULL && i < e->fleet->ncerts; i++) {
 		free(e->certs[i].ca);
 		free(e->certs[i].leaf);
+		free(e->certs[i].replacing);
+		free(e->certs[i].replaced);
 		cert_files_release(&e->certs[i].files);
 		mem_wipe_free(e->certs[i].key, e->certs[i].key_len);
 	}

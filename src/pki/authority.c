@@ -14,6 +14,7 @@
  *	… leaf.key			the same: a key without a certificate is nobody's
  *	… leaf.key (new) leaf.pem (old)	they do not match: both are made anew
  *	all four			kept, if the leaf fits
+ *	… revoked, with that leaf	the leaf is made anew, and ca.crl where it lacks one
  *
  * A CA that is taken over has no such state: without ca.pem it is taken over again.
  *
@@ -39,6 +40,7 @@
 #include "core/mem.h"
 #include "pki/certificate.h"
 #include "pki/key.h"
+#include "pki/revoked.h"
 #include "pki/signer.h"
 #include "pki/vault.h"
 
@@ -47,7 +49,7 @@
 #define LEAF_KEY "leaf.key"
 #define LEAF_PEM "leaf.pem"
 
-static const char *const files[] = { CA_KEY, CA_PEM, LEAF_KEY, LEAF_PEM };
+static const char *const files[] = { CA_KEY, CA_PEM, LEAF_KEY, LEAF_PEM, REVOKED_FILE, REVOKED_CRL };
 
 /* A key and its certificate; either may be missing. */
 struct pair {
@@ -457,11 +459,12 @@ make_leaf(const struct authority_request *q, const struct pair *ca, struct pair 
 
 static int
 settle_leaf(const struct vault *v, const struct authority_request *q, const struct passphrase *pass,
-    const struct pair *ca, struct pair *leaf, bool *ret_made, struct err *err)
+    const struct pair *ca, const struct revoked_list *revoked, struct pair *leaf, bool *ret_made, struct err *err)
 {
 	/* Whatever cannot be read of it is no loss; a file that cannot be replaced will say so. */
 	if (read_x509(v, LEAF_PEM, leaf, err) == 1 &&
-	    read_key(v, LEAF_KEY, pass, &leaf->key, err) == 1 && leaf_fits(leaf, ca, q))
+	    read_key(v, LEAF_KEY, pass, &leaf->key, err) == 1 && leaf_fits(leaf, ca, q) &&
+	    revoked_find(revoked, leaf->x509) == NULL)
 		return 0;
 	pair_release(leaf);
 	if (make_leaf(q, ca, leaf, err) == -1 ||
@@ -470,6 +473,54 @@ settle_leaf(const struct vault *v, const struct authority_request *q, const stru
 		return -1;
 	*ret_made = true;
 	return 0;
+}
+
+/* ---- keys that leaked ---- */
+
+static void
+give(char **slot, const char *text)
+{
+	free(*slot);
+	*slot = mem_strdup(text);
+}
+
+/* What was issued last, if anything: on disk as revoked before anything else follows from it. */
+static int
+revoke_leaf(const struct vault *v, const struct authority_request *q, struct revoked_list *list, char ret_sha256[65],
+    struct err *err)
+{
+	struct pair leaf = { 0 };
+	struct revoked *x = NULL;
+	bool added = false;
+	char *text;
+	int rc;
+
+	if ((rc = read_x509(v, LEAF_PEM, &leaf, err)) == 1) {
+		if ((x = revoked_find(list, leaf.x509)) == NULL) {
+			text = certificates_pem(leaf.all);
+			x = revoked_add(list, leaf.x509, text, q->cert == NULL ? q->name : q->cert, q->now_s);
+			give(&x->by, q->by);
+			give(&x->reason, q->reason);
+			free(text);
+			added = true;
+		}
+		if (q->replace != NULL)
+			give(&x->replaced_by, q->replace);
+		if ((added || q->replace != NULL) && (rc = revoked_write(v, list, err)) == 0 && added)
+			memcpy(ret_sha256, x->sha256, sizeof(x->sha256));
+	}
+	pair_release(&leaf);
+	return rc == -1 ? -1 : 0;
+}
+
+/* The signed list is made anew where it lacks one; not by a CA whose key is not here, or that may not. */
+static int
+settle_crl(const struct vault *v, const struct authority_request *q, const struct pair *ca,
+    const struct revoked_list *list, struct err *err)
+{
+	if (list->n == 0 || ca->key == NULL || !revoked_signable(ca->x509) || revoked_signed(v, list))
+		return 0;
+	return revoked_sign(v, list, ca->x509, ca->key, q->now_s, err);
 }
 
 /* Before anything is made: what is asked for can be done at all. */
@@ -564,6 +615,7 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 {
 	const struct passphrase pass = { q->passphrase, q->passphrase_len };
 	struct authority_material m = { 0 };
+	struct revoked_list revoked = { NULL, 0 };
 	struct pair ca = { 0 }, leaf = { 0 };
 	struct vault v;
 	size_t i;
@@ -575,7 +627,11 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		vault_tidy(&v, files[i]);
 	if (settle_ca(&v, q, &pass, &ca, &m, err) == 0 &&
-	    settle_leaf(&v, q, &pass, &ca, &leaf, &m.made_leaf, err) == 0 &&
+	    revoked_read(&v, &revoked, err) == 0 &&
+	    (q->replace == NULL || revoked_for(&revoked, q->replace) != NULL ||
+	    revoke_leaf(&v, q, &revoked, m.revoked_sha256, err) == 0) &&
+	    settle_crl(&v, q, &ca, &revoked, err) == 0 &&
+	    settle_leaf(&v, q, &pass, &ca, &revoked, &leaf, &m.made_leaf, err) == 0 &&
 	    check_leaf(&leaf, &ca, q, err) == 0 &&
 	    key_pem(leaf.key, &m.key_pem, &m.key_len, err) == 0) {
 		m.ca_pem = certificates_pem(ca.all);
@@ -583,10 +639,58 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 		m.leaf_not_after_s = certificate_not_after_s(leaf.x509);
 		*ret = m;
 		rc = 0;
-	} else
+	} else {
+		memcpy(ret->revoked_sha256, m.revoked_sha256, sizeof(ret->revoked_sha256));	/* that stays so */
 		free(m.warning);
+	}
 	pair_release(&leaf);
 	pair_release(&ca);
+	revoked_list_release(&revoked);
+	vault_close(&v);
+	return rc;
+}
+
+int
+authority_revoke(const struct authority_request *q, char ret_sha256[65], struct err *err)
+{
+	const struct passphrase pass = { q->passphrase, q->passphrase_len };
+	struct authority_material m = { 0 };
+	struct revoked_list revoked = { NULL, 0 };
+	struct pair ca = { 0 };
+	struct vault v;
+	int rc = -1;
+
+	ret_sha256[0] = '\0';
+	if (check(q, err) == -1 || vault_open(&v, q->dir, err) == -1)
+		return -1;
+	vault_tidy(&v, REVOKED_FILE);
+	vault_tidy(&v, REVOKED_CRL);
+	if (!vault_has(&v, LEAF_PEM))
+		(void)err_set(err, "nothing was issued into '%s' yet", v.path);
+	else if (settle_ca(&v, q, &pass, &ca, &m, err) == 0 && revoked_read(&v, &revoked, err) == 0 &&
+	    revoke_leaf(&v, q, &revoked, ret_sha256, err) == 0)
+		rc = settle_crl(&v, q, &ca, &revoked, err);
+	free(m.warning);
+	revoked_list_release(&revoked);
+	pair_release(&ca);
+	vault_close(&v);
+	return rc;
+}
+
+int
+authority_revoked(const char *dir, struct revoked_list *ret, char **ret_crl, struct err *err)
+{
+	struct vault v;
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	*ret_crl = NULL;
+	/* No directory yet: nothing was revoked. */
+	if (vault_look(&v, dir, err) == -1)
+		return 0;
+	rc = revoked_read(&v, ret, err);
+	if (rc == 0 && ret->n > 0 && revoked_signed(&v, ret))
+		*ret_crl = mem_printf("%s/%s", v.path, REVOKED_CRL);
 	vault_close(&v);
 	return rc;
 }

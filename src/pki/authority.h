@@ -14,6 +14,9 @@
  * The CA is never replaced by itself; one that has expired, has lost its key
  * or is damaged is an error which says what to do.  Nothing is given out that
  * was not checked (certificate_check_leaf()).
+ *
+ * A leaf whose key leaked is revoked, and is never given out again: revoked.h has what is
+ * kept of it.
  */
 #ifndef BELAY_PKI_AUTHORITY_H
 #define BELAY_PKI_AUTHORITY_H
@@ -24,6 +27,7 @@
 #include <stdint.h>
 
 struct err;
+struct revoked_list;
 
 #define AUTHORITY_LEAF_MS ((int64_t)90 * 86400 * 1000)
 #define AUTHORITY_LEAF_MS_MIN ((int64_t)1000)
@@ -53,6 +57,13 @@ struct authority_request {
 	const char *sign_in;
 	int64_t	 sign_deadline_ms;
 	const atomic_bool *stop;	/* true: a command is killed; or NULL */
+	/*
+	 * Its key leaked: what was issued last is revoked, and another made at once, whatever days it
+	 * has left.  "RUN/STEP": once for each such word, however often it is asked; NULL: no.
+	 */
+	const char *replace;
+	const char *cert;		/* its name in the fleet */
+	const char *by, *reason;	/* who revokes it, and why */
 };
 
 struct authority_material {
@@ -64,6 +75,7 @@ struct authority_material {
 	bool	 made_ca, made_leaf;
 	bool	 imported;		/* the CA, just now */
 	int64_t	 leaf_not_after_s;
+	char	 revoked_sha256[65];	/* what was revoked just now, or "" */
 };
 
 /*
@@ -77,6 +89,11 @@ int	authority_ca(const char *dir, char **ret_pem, struct err *);
 int	authority_leaf(const char *dir, char **ret_pem, struct err *);
 int64_t	authority_leaf_ms(const char *dir);	/* when it was written there, since the epoch; 0: there is none */
 /*
+ * What was revoked of this CA, which needs no passphrase; *ret_crl: the file of its list, for the
+ * caller to free, or NULL where there is none that names them all.
+ */
+int	authority_revoked(const char *dir, struct revoked_list *ret, char **ret_crl, struct err *);
+/*
  * The key of a CA that lies about: what is wrong with how it does, for the caller to
  * free; NULL: nothing, as far as it can be looked at.
  */
@@ -88,6 +105,11 @@ char	*authority_key_lies(const char *path);
  * zeroed first: releasing it is fine after a failure.
  */
 int	authority_ensure(const struct authority_request *, struct authority_material *ret, struct err *);
+/*
+ * Revokes what was issued last, and signs the list anew; makes nothing else.  Twice is the same as
+ * once.  ret_sha256: "" where it was revoked already.
+ */
+int	authority_revoke(const struct authority_request *, char ret_sha256[65], struct err *);
 void	authority_material_release(struct authority_material *);	/* wipes the key */
 
 #endif

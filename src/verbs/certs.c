@@ -21,6 +21,8 @@
 
 struct certs {
 	int64_t	 since_ms, deadline_ms;
+	int	 revokes;	/* the certificate that is to be, or NONE */
+	bool	 revoked, asked;
 };
 
 /* ---- for people ---- */
@@ -67,6 +69,41 @@ issuer_words(const struct cert *c)
 	return "";
 }
 
+/* Whom somebody with that key can still deceive, and what ends it. */
+static void
+show_revoked(const struct fleet *f, int cert, const struct revoked *x, const struct cert_files *files,
+    const struct posture *seen, int64_t now_ms)
+{
+	struct buf trust = { 0 }, unverified = { 0 }, *b;
+	enum revoked_taken t;
+	char on[32], until[32], *words = revoked_words(x);
+	size_t i;
+
+	out("  sha256 %.16s of '%s', serial %s: %s, on %s\n", x->sha256, x->name, x->serial, words, date(x->at_s, on));
+	free(words);
+	if (x->not_after_s <= now_ms / 1000) {
+		out("    it has ended on %s: nobody takes it any more\n", date(x->not_after_s, until));
+		return;
+	}
+	for (i = 0; i < f->nlinks; i++) {
+		if ((t = certs_taken(f, seen, (int)i, cert)) == TAKEN_NOT)
+			continue;
+		b = t == TAKEN_BY_TRUST ? &trust : &unverified;
+		(void)buf_printf(b, "%s%s", b->len > 0 ? ", " : "", f->links[i].name);
+	}
+	if (trust.len > 0)
+		out("    until %s it is still taken by %s: they trust its CA, and none is known to look at a list; only another CA ends "
+		    "that (rotate it)\n", date(x->not_after_s, until), buf_str(&trust));
+	if (unverified.len > 0)
+		out("    it is taken, as any other would be, by %s, which verify nothing: dial verify-full ends that\n", buf_str(&unverified));
+	if (files->crl != NULL)
+		out("    the list that says so: %s\n", files->crl);
+	if (files->crl_why != NULL)
+		out("    warning: %s\n", files->crl_why);
+	buf_release(&trust);
+	buf_release(&unverified);
+}
+
 static void
 show_cert(const struct engine *e, int cert, const struct posture *seen, int64_t now_ms)
 {
@@ -95,6 +132,10 @@ show_cert(const struct engine *e, int cert, const struct posture *seen, int64_t 
 	}
 	if (files != NULL && files->lies != NULL)
 		out("  warning: %s\n", files->lies);
+	for (i = 0; files != NULL && i < files->revoked.n; i++)
+		show_revoked(f, cert, &files->revoked.v[i], files, seen, now_ms);
+	if (files != NULL && files->revoked.n == 0 && files->crl_why != NULL)
+		out("  warning: %s\n", files->crl_why);
 	buf_clear(&b);
 	for (i = 0; i < f->nlinks; i++) {
 		enum trust_basis t = certs_trust(f, seen, (int)i, cert);
@@ -186,7 +227,7 @@ head(struct buf *b, const char *metric, const char *help)
 	(void)buf_printf(b, "# HELP %s %s\n# TYPE %s gauge\n", metric, help, metric);
 }
 
-enum sample { SAMPLE_DAYS, SAMPLE_ENDS, SAMPLE_WARNING, SAMPLE_SEEN, SAMPLE_WRONG, SAMPLE_COUNT };
+enum sample { SAMPLE_DAYS, SAMPLE_ENDS, SAMPLE_WARNING, SAMPLE_SEEN, SAMPLE_WRONG, SAMPLE_REVOKED, SAMPLE_COUNT };
 
 /* 0, or the warning that it is within: 90, 30 (or what the fleet says), 7 days; 1: expired, or not valid yet. */
 static int
@@ -209,6 +250,7 @@ metrics(const struct engine *e, const struct cert_files *const *files, int64_t n
 		[SAMPLE_WARNING] = { "belay_certificate_warning", "0, or the warning that it is within: 90, 30, 7; 1: not valid." },
 		[SAMPLE_SEEN] = { "belay_certificate_seen", "Whether a certificate was seen in a handshake." },
 		[SAMPLE_WRONG] = { "belay_certificate_wrong", "Whether something is not as it should be, but for its dates." },
+		[SAMPLE_REVOKED] = { "belay_certificate_revoked", "Whether what is presented was revoked, its key having leaked." },
 	};
 	const struct fleet *f = engine_fleet(e);
 	struct buf b = { 0 };
@@ -226,7 +268,7 @@ metrics(const struct engine *e, const struct cert_files *const *files, int64_t n
 				continue;
 			put_sample(&b, f, m[k].name, &row, k == SAMPLE_DAYS ? (long long)row.days : k == SAMPLE_ENDS ?
 			    (long long)row.ends_s : k == SAMPLE_WARNING ? warning(row.expiry) :
-			    k == SAMPLE_SEEN ? row.c != NULL : row.wrong);
+			    k == SAMPLE_SEEN ? row.c != NULL : k == SAMPLE_REVOKED ? row.revoked != NULL : row.wrong);
 		}
 	}
 	head(&b, "belay_ca_days_left", "Whole days until the CA ends that clients trust.");
@@ -247,6 +289,8 @@ metrics(const struct engine *e, const struct cert_files *const *files, int64_t n
 static int
 exit_of(const struct certs_worst *w)
 {
+	if (w->revoked)
+		return EXIT_URGENT;
 	switch (w->expiry) {
 	case EXPIRY_PAST:
 	case EXPIRY_NOT_YET:
@@ -260,6 +304,63 @@ exit_of(const struct certs_worst *w)
 		break;
 	}
 	return w->wrong ? EXIT_PENDING : EXIT_DONE;
+}
+
+/* Found by its name; false after the run's end. */
+static bool
+revoke_named(struct run *r)
+{
+	const struct fleet *f = engine_fleet(r->engine);
+	struct certs *x = r->arg;
+	struct err err;
+	size_t i;
+
+	x->asked = true;
+	for (i = 0; i < f->ncerts && strcmp(f->certs[i].name, r->options->name) != 0; i++)
+		continue;
+	if (i == f->ncerts)
+		(void)err_set(&err, "the fleet has no certificate '%s'", r->options->name);
+	else if (engine_revoke(r->engine, (int)i, r->options->reason, &err) == 0) {
+		x->revokes = (int)i;
+		return true;
+	}
+	out_err("belay: %s\n", err.msg);
+	run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
+	return false;
+}
+
+/* What is to be done next by whom it is said to. */
+static void
+say_revoked(const struct run *r, int cert)
+{
+	const char *name = engine_fleet(r->engine)->certs[cert].name;
+
+	out("what was issued last for '%s' is revoked, and is never given out again\n"
+	    "next: a plan with 'certs: { %s: replace }' puts another key in its place at once (replace-leaf.plan.yaml)\n"
+	    "where the key of the CA itself leaked no list helps: rotate the CA\n\n", name, name);
+}
+
+/* False: it is being done, or has failed. */
+static bool
+revocation(struct run *r)
+{
+	struct certs *x = r->arg;
+	bool done;
+
+	if (r->options->step == NULL || x->revoked)
+		return true;
+	if (!x->asked && !revoke_named(r))
+		return false;
+	if (engine_revoking(r->engine, &done))
+		return false;
+	if (!done) {
+		run_end(r, r->need_person ? EXIT_PERSON : EXIT_ERROR);
+		return false;
+	}
+	x->revoked = true;
+	if (!r->options->json && !r->options->metrics)
+		say_revoked(r, x->revokes);
+	return true;
 }
 
 static void
@@ -277,6 +378,8 @@ turn(struct run *r)
 		run_end(r, EXIT_ERROR);
 		return;
 	}
+	if (!revocation(r))
+		return;
 	if (x->since_ms == 0) {
 		x->since_ms = engine_sweep(e);
 		x->deadline_ms = now_ms + LOOK_MS;
@@ -296,14 +399,22 @@ turn(struct run *r)
 		show(e, files, now_ms);
 	free(files);
 	/* A file that is written is good, whatever it says: who writes it goes on by that. */
-	run_end(r, r->options->metrics ? EXIT_DONE : exit_of(&worst));
+	run_end(r, r->options->metrics || x->revoked ? EXIT_DONE : exit_of(&worst));
 }
 
 int
 verb_certs(const struct verb_options *options)
 {
-	struct certs x = { 0 };
+	struct certs x = { .revokes = NONE };
 	struct run r = { .options = options, .turn = turn, .arg = &x };
 
+	if (options->step != NULL && (strcmp(options->step, "revoke") != 0 || options->name == NULL)) {
+		out_err("belay: certs: expected 'revoke NAME --reason TEXT', or nothing\n");
+		return EXIT_ERROR;
+	}
+	if (options->step != NULL && options->reason == NULL) {
+		out_err("belay: a certificate is revoked only with a reason (--reason TEXT)\n");
+		return EXIT_ERROR;
+	}
 	return run_engine(&r, true, true);
 }

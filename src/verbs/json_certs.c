@@ -41,6 +41,33 @@ trusted_by(const struct fleet *f, const struct posture *seen, int cert)
 	return a;
 }
 
+static json_t *
+revoked_array(const struct fleet *f, const struct posture *seen, int cert, const struct revoked_list *list)
+{
+	json_t *a = json_array(), *o, *taken;
+	size_t i, k;
+
+	for (i = 0; i < list->n; i++) {
+		const struct revoked *x = &list->v[i];
+
+		o = json_object();
+		doc_put(o, "certificate", doc_words(x->name));
+		doc_put(o, "serial", doc_words(x->serial));
+		doc_put(o, "sha256", doc_words(x->sha256));
+		doc_put(o, "not_after_s", json_integer((json_int_t)x->not_after_s));
+		doc_put(o, "at_s", json_integer((json_int_t)x->at_s));
+		doc_put(o, "by", doc_words(x->by));
+		doc_put(o, "reason", doc_words(x->reason));
+		taken = json_array();
+		for (k = 0; k < f->nlinks; k++)
+			if (certs_taken(f, seen, (int)k, cert) != TAKEN_NOT)
+				doc_add(taken, doc_words(f->links[k].name));
+		doc_put(o, "taken_by", taken);
+		doc_add(a, o);
+	}
+	return a;
+}
+
 void
 json_certs(const struct engine *e, const struct cert_files *const *files, const struct certs_worst *worst)
 {
@@ -66,6 +93,7 @@ json_certs(const struct engine *e, const struct cert_files *const *files, const 
 		doc_put(o, "state", row.c == NULL ? json_null() : json_string(expiry_word(row.expiry)));
 		doc_put(o, "issued_last", row.match == MATCH_UNKNOWN ? json_null() : json_boolean(row.match == MATCH_SAME));
 		doc_put(o, "presented", row.c == NULL ? json_null() : doc_certificate(row.c, now_ms));
+		doc_put(o, "revoked", row.c == NULL ? json_null() : json_boolean(row.revoked != NULL));
 		doc_put(o, "why", row.why[0] == '\0' ? json_null() : doc_words(row.why));
 		doc_add(endpoints, o);
 	}
@@ -80,6 +108,9 @@ json_certs(const struct engine *e, const struct cert_files *const *files, const 
 		doc_put(o, "issued", issued_object(&x->leaf, now_ms));
 		doc_put(o, "why", doc_words(x->why));
 		doc_put(o, "key_warning", doc_words(x->lies));
+		doc_put(o, "revoked", revoked_array(f, &seen, (int)i, &x->revoked));
+		doc_put(o, "revoked_list", doc_words(x->crl));
+		doc_put(o, "revoked_warning", doc_words(x->crl_why));
 		doc_put(o, "trusted_by", trusted_by(f, &seen, (int)i));
 		doc_add(certs, o);
 	}
@@ -88,6 +119,7 @@ json_certs(const struct engine *e, const struct cert_files *const *files, const 
 	doc_put(doc, "at_ms", json_integer((json_int_t)now_ms));
 	doc_put(doc, "state", json_string(expiry_word(worst->expiry)));
 	doc_put(doc, "wrong", json_boolean(worst->wrong));
+	doc_put(doc, "revoked", json_boolean(worst->revoked));
 	doc_put(doc, "endpoints", endpoints);
 	doc_put(doc, "certificates", certs);
 	doc_print(doc);

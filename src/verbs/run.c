@@ -146,6 +146,7 @@ run_engine(struct run *r, bool read_only, bool probe)
 		engine_free(r->engine);
 		return locked ? EXIT_LOCKED : EXIT_ERROR;
 	}
+	engine_because(r->engine, r->options->reason);
 	engine_run(r->engine);
 	if (!r->ended && !read_only)
 		r->exit = left(r);

@@ -26,6 +26,7 @@ struct verb_options {
 	const char *fleet, *plan;	/* plan may be NULL */
 	const char *ssh_config, *program;
 	const char *step;		/* STEP, or NULL */
+	const char *name;		/* certs revoke NAME */
 	const char *to;			/* --to STEP, or NULL */
 	bool	 all, json, metrics, watch, check, deep, expanded, print, skip_optional;
 	bool	 yes;
@@ -44,7 +45,7 @@ int	verb_undo(const struct verb_options *);
 int	verb_verify(const struct verb_options *);
 int	verb_history(const struct verb_options *);
 int	verb_explain(const struct verb_options *);	/* step: what is to be explained */
-int	verb_certs(const struct verb_options *);
+int	verb_certs(const struct verb_options *);	/* step: "revoke", of the certificate `name` */
 int	verb_adopt(const struct verb_options *);
 int	verb_unlock(const struct verb_options *);
 
