@@ -376,6 +376,7 @@ TESTS = \
 	remote/setting \
 	pki/authority \
 	pki/issuer \
+	pki/revoked \
 	ui/grid \
 	ui/keys \
 	ui/input \
