@@ -568,6 +568,36 @@ a_step_on_what_is_not_built_says_so(void **state)
 	fleet_free(f);
 }
 
+/* What leaked is replaced at once, proven as a renewal is, and is not put back by itself. */
+static void
+certificate_that_leaked_is_replaced(void **state)
+{
+	char *fleet = read_file("plans/box.fleet.yaml"), *text = read_file("plans/replace-leaf.plan.yaml"), *by_itself;
+	struct fleet *f;
+	struct plan *p = NULL;
+	struct err err;
+	size_t i, k;
+
+	(void)state;
+	if (fleet_parse(&f, "box", fleet, strlen(fleet), &err) != 0 || plan_parse(&p, f, "replace", text, strlen(text), &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_true(p->steps[0].moves[0].replace);
+	assert_false(p->steps[0].moves[0].renew);
+	assert_string_equal(p->steps[0].title, "replace certificate internal");
+	expect_round_trip(f, p);
+	for (i = 0, k = 0; i < p->steps[0].ngates; i++)
+		k += p->steps[0].gates[i].kind == CHECK_PRESENTS;
+	assert_int_equal(k, 1);
+	plan_free(p);
+	by_itself = mem_printf("%son-fault: undo\n", text);
+	assert_int_equal(plan_parse(&p, f, "replace", by_itself, strlen(by_itself), &err), -1);
+	assert_non_null(strstr(err.msg, "replaces a key that leaked, and its undo by itself would put that back, expected 'on-fault: pause'"));
+	free(by_itself);
+	fleet_free(f);
+	free(fleet);
+	free(text);
+}
+
 static void
 a_ca_may_give_way_to_another(void **state)
 {
@@ -802,6 +832,7 @@ main(void)
 		cmocka_unit_test(shipped_plans_parse_and_print_to_themselves),
 		cmocka_unit_test(certificates_may_be_installed_already_and_renewed),
 		cmocka_unit_test(a_ca_may_give_way_to_another),
+		cmocka_unit_test(certificate_that_leaked_is_replaced),
 		cmocka_unit_test(the_compose_plan_in_short),
 		cmocka_unit_test(the_manuals_examples_parse),
 		cmocka_unit_test(a_check_means_the_endpoint_that_the_step_moves),
