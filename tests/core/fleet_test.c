@@ -205,10 +205,28 @@ dial_is_bound_in_one_form_for_all_values(void **state)
 	assert_int_equal(web->dial[DIAL_DISABLE].v[0].unset.n, 2);
 	assert_string_equal(web->dial[DIAL_REQUIRE].v[0].set.v[1].value, "$(ca_file)");
 	assert_string_equal(web->trust_file, "/etc/ssl/internal/ca.crt");
-	assert_true(web->trust_lands);
+	/* By a variable of its own: it lands, but not with the certificate. */
+	assert_false(web->trust_lands);
 	assert_true(web->trust.bound);
-	assert_int_equal(web->trust.n, 0);
+	assert_int_equal(web->trust.n, 1);
+	assert_string_equal(web->trust.v[0].set.v[0].value, "$(ca.b64)");
 	assert_int_equal(web->trust_cert, fleet_cert(f, "internal"));
+	fleet_free(f);
+}
+
+static void
+a_ca_may_come_with_its_certificate(void **state)
+{
+	struct fleet *f = parse_text("belay: fleet/1\nhosts: { h: { ssh: h } }\n"
+	    "units: { u: { host: h, run: x } }\n"
+	    "certs: { c: { serves: [r], lands: activation, install: [ { env: { file: /e, set: { CA: \"$(ca.b64)\" } } } ] } }\n"
+	    "endpoints: { r: { kind: redis, unit: u, listen: { both: 6379 } } }\n"
+	    "clients: { c: { unit: u, links: { r: { dial: fixed, trust: { ca: c, file: /ca.crt, lands: activation } } } } }\n");
+
+	(void)state;
+	assert_true(f->links[0].trust_lands);
+	assert_true(f->links[0].trust.bound);
+	assert_int_equal(f->links[0].trust.n, 0);
 	fleet_free(f);
 }
 
@@ -849,6 +867,7 @@ main(void)
 		cmocka_unit_test(nested_for_is_a_product),
 		cmocka_unit_test(accept_is_bound_per_value),
 		cmocka_unit_test(dial_is_bound_in_one_form_for_all_values),
+		cmocka_unit_test(a_ca_may_come_with_its_certificate),
 		cmocka_unit_test(redis_does_not_dial_opportunistically),
 		cmocka_unit_test(links_that_no_step_moves),
 		cmocka_unit_test(a_pooler_is_endpoint_and_client),

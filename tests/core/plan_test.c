@@ -17,6 +17,7 @@
 #include "core/mem.h"
 #include "core/plan.h"
 #include "core/posture.h"
+#include "core/proof.h"
 
 /* Run from the top of the source tree. */
 static char *
@@ -599,6 +600,28 @@ certificate_that_leaked_is_replaced(void **state)
 }
 
 static void
+a_ca_may_give_way_to_another_at_restarts(void **state)
+{
+	char *fleet = read_file("plans/compose.fleet.yaml"), *text = read_file("plans/rotate-ca-at-restart.plan.yaml");
+	struct fleet *f;
+	struct plan *p = NULL;
+	struct proof proof;
+	struct err err;
+
+	(void)state;
+	if (fleet_parse(&f, "compose", fleet, strlen(fleet), &err) != 0 || plan_parse(&p, f, "rotate", text, strlen(text), &err) != 0)
+		fail_msg("%s", err.msg);
+	expect_round_trip(f, p);
+	proof_run(&proof, f, p, NULL, 0);
+	assert_int_equal(proof.ncounters, 0);
+	proof_release(&proof);
+	plan_free(p);
+	fleet_free(f);
+	free(fleet);
+	free(text);
+}
+
+static void
 a_ca_may_give_way_to_another(void **state)
 {
 	char *fleet = read_file("plans/box.fleet.yaml"), *text = read_file("plans/rotate-ca.plan.yaml");
@@ -833,6 +856,7 @@ main(void)
 		cmocka_unit_test(certificates_may_be_installed_already_and_renewed),
 		cmocka_unit_test(a_ca_may_give_way_to_another),
 		cmocka_unit_test(certificate_that_leaked_is_replaced),
+		cmocka_unit_test(a_ca_may_give_way_to_another_at_restarts),
 		cmocka_unit_test(the_compose_plan_in_short),
 		cmocka_unit_test(the_manuals_examples_parse),
 		cmocka_unit_test(a_check_means_the_endpoint_that_the_step_moves),
