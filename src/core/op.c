@@ -108,7 +108,7 @@ make_trust(struct maker *m, const struct move *move, struct err *err)
 	m->fill.cert = m->fill.cas[0];
 	if (l->trust_lands && c->unit != NONE)
 		indices_add(&m->units, c->unit);
-	m->back_last = true;
+	m->back_last = m->plan == NULL || plan_trust_goes_last(m->fleet, m->plan, m->step, move->subject);
 	if (bound(m, &l->trust, c->unit, c->host, err) != 0)
 		return err_wrap(err, "link '%s'", l->name);
 	return 0;

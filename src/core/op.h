@@ -12,8 +12,10 @@
  * The way back: every edit is undone in reverse order, and then the units that
  * these may have reached are activated, each once, whether or not their own
  * activation had begun, since somebody may have restarted them in between; a
- * CA file that a trust move wrote goes last of all, since a client that still
- * verifies reads it at each new connection.  OPV_UNDO of an ACTIVATE op is that
+ * CA file that was a client's first goes last of all, since a client that still
+ * verifies may read it at each new connection; one that had another before has that
+ * back before the activations, since there are clients that read it then only
+ * (plan_trust_goes_last()).  OPV_UNDO of an ACTIVATE op is that
  * activation (the same command as forward); asked for before the edits are back
  * it would bring nothing back.
  */

@@ -174,6 +174,13 @@ bool	plan_takes_up(const struct fleet *, const struct plan *, size_t step, int c
  */
 const struct bedit *plan_earlier(const struct fleet *, const struct plan *, int step, const struct move *,
 	    const struct bedit *command, int *ret_value);
+/*
+ * Whether what a trust move of this step wrote goes back behind the activations.  So does the
+ * first CA file that a client is given: whoever still verifies reads it at each new connection,
+ * until it is activated.  A client that had one before gets that back first: there are those that
+ * read it once, when they are activated, and have to find it then.
+ */
+bool	plan_trust_goes_last(const struct fleet *, const struct plan *, int step, int link);
 /* A command of the move that has no such one; or NULL. */
 const struct bedit *plan_cannot_go_back(const struct fleet *, const struct plan *, int step, const struct move *);
 

@@ -1,6 +1,7 @@
 /*
- * plan_earlier: what undoes a command by value that does not take its value: the
- * command of the value that its facet had before, as the plan has it.
+ * plan_earlier: what a step's way back takes from the steps before it: what undoes a command
+ * by value that does not take its value, which is the command of the value that its facet had
+ * before, as the plan has it; and whether a client had a CA before.
  *
  * Owns what counts as the same thing done for another value: a command on the same
  * hosts that is observed in the same words.
@@ -74,4 +75,31 @@ plan_cannot_go_back(const struct fleet *f, const struct plan *plan, int step, co
 		    plan_earlier(f, plan, step, move, &b->v[i], &value) == NULL)
 			return &b->v[i];
 	return NULL;
+}
+
+/* By a step before it that nobody skips, or by the posture that the plan begins with. */
+static bool
+had_ca(const struct fleet *f, const struct plan *plan, int step, int link)
+{
+	const struct step *s;
+	size_t k;
+	int i;
+
+	for (k = 0; k < plan->from_certs.n; k++)
+		if (link_may_trust(f, &f->links[link], plan->from_certs.v[k]))
+			return true;
+	for (i = 0; i < step; i++) {
+		s = &plan->steps[i];
+		for (k = 0; k < s->nmoves && !s->optional; k++)
+			if (s->moves[k].facet == FACET_TRUST && (s->moves[k].subject == link ||
+			    links_share_trust(f, &f->links[link], &f->links[s->moves[k].subject])))
+				return true;
+	}
+	return false;
+}
+
+bool
+plan_trust_goes_last(const struct fleet *f, const struct plan *plan, int step, int link)
+{
+	return !had_ca(f, plan, step, link);
 }

@@ -132,7 +132,7 @@ step_events(struct walk *w, size_t s)
 		struct event e = { .step = (int)s, .move = (int)m };
 
 		e.place = slot_move(&slots, f, move, &e.at_once);
-		e.last = e.at_once;
+		e.last = e.at_once && move->facet == FACET_TRUST && plan_trust_goes_last(f, w->plan, (int)s, move->subject);
 		if (move->facet == FACET_CERT)
 			push_event(&w->by_cert[move->subject], &e, OF_LANDED, 1);
 		posture_changes(f, move, &changes, &n);

@@ -303,6 +303,37 @@ a_bundle_holds_the_one_behind_the_other(void **state)
 	ops_release(&ops);
 }
 
+/* A client may read its file when it is activated, and then only: what it had is back by then. */
+static void
+a_ca_that_a_client_had_is_back_before_it_is_activated(void **state)
+{
+	static const struct { const char *text; bool last; } cases[] = {
+		{ PLAN BOTH SWAP DROP, false },
+		/* Its first one stays until nobody verifies by it. */
+		{ "belay: plan/1\nname: first\nfrom: { accept: tls, dial: require }\nsteps:\n"
+		    "  - { id: flip, trust: { \"web -> pg\": internal }, dial: { \"web -> pg\": verify-full } }\n", true },
+	};
+	struct err err = { "" };
+	size_t c, s, i, found;
+	struct ops ops;
+
+	(void)state;
+	for (c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
+		read_plan(cases[c].text);
+		for (s = found = 0; s < plan->nsteps; s++) {
+			if (ops_of_step(&ops, fleet, plan, (int)s, "r", material, NULL, &err) != 0)
+				fail_msg("%s", err.msg);
+			for (i = 0; i < ops.n; i++)
+				if (ops.v[i].path != NULL && strcmp(ops.v[i].path, "/ca.crt") == 0) {
+					assert_int_equal(ops.v[i].back_last, cases[c].last);
+					found++;
+				}
+			ops_release(&ops);
+		}
+		assert_int_equal(found, cases[c].last ? 1 : 4);
+	}
+}
+
 /* ---- what is seen ---- */
 
 static const char *file_text;
@@ -427,6 +458,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(one_file_is_one_set_for_all_who_read_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_asked_at_each_phase, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_bundle_holds_the_one_behind_the_other, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_ca_that_a_client_had_is_back_before_it_is_activated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_says_which_of_them_it_holds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_guard_looks_into_the_file, set_up, tear_down),
 	};
