@@ -462,6 +462,8 @@ E2E = \
 	tests/e2e/faults.sh \
 	tests/e2e/breach.sh \
 	tests/e2e/rotation.sh \
+	tests/e2e/rotation-ca.sh \
+	tests/e2e/misrotation.sh \
 	tests/e2e/lands.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \

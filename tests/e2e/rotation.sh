@@ -1,5 +1,5 @@
 #!/bin/sh
-# time limit: 300
+# time limit: 600
 # The life of certificates under traffic: made and installed, the whole way to TLS, a
 # leaf near its end renewed, each there and back, by bindings that reload. Every client
 # holds a pool and connects anew all the time, one of them at Postgres itself: no

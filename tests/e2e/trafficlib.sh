@@ -136,3 +136,37 @@ company() {
 	SH
 	sed -i "s|^    passphrase: ca-key\$|&\\n    issuer: { ca: $1/ca.pem, run: [sh, $1/sign] }|" "$fleet"
 }
+
+# ---- a CA that gives way to another -------------------------------------------------
+
+with_next() {			# the fleet with a CA that comes after 'internal'
+	sed -i 's|^endpoints:$|  next: { after: internal }\n&|' "$fleet"
+}
+
+# The same way to TLS in a few steps, for what comes after it.
+in_one_go() {
+	{
+		sed '/^steps:/q; s/^name: .*/name: in-one-go/' "$plan"
+		cat <<-STEPS
+		  - { id: certs, certs: { internal: install } }
+		  - { id: offer, accept: { postgres: both, pgbouncer: both, redis: both } }
+		  - { id: leg, trust: { "pgbouncer -> postgres": internal }, dial: { "pgbouncer -> postgres": verify-full } }
+		  - id: flip
+		    trust: { $(every_link internal) }
+		    dial: { $(every_link verify-full) }
+		  - { id: force, accept: { pgbouncer: tls, postgres: tls, redis: tls } }
+		STEPS
+	} >"$tmp/in-one-go.yaml"
+	plan=$tmp/in-one-go.yaml
+}
+
+every_link() {			# every_link VALUE: but the pooler's own, as a mapping
+	for l in "api -> pgbouncer" "web -> pgbouncer" "voice -> pgbouncer" "ops -> postgres" "api -> redis" "web -> redis" \
+		"voice -> redis" "ops -> redis" "telpro -> redis" "otel -> redis" "redis-health -> redis"; do
+		printf '"%s": %s, ' "$l" "$1"
+	done | sed 's/, $//'
+}
+
+ca_of() {			# ca_of CERTIFICATE: the file of its CA, where belay keeps it
+	echo "$dir/state/belay/ca-lab-$1/ca.pem"
+}
