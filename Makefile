@@ -57,6 +57,7 @@ CORE_SRC = \
 	src/core/plan_read.c \
 	src/core/plan_select.c \
 	src/core/plan_check.c \
+	src/core/plan_imply.c \
 	src/core/plan_earlier.c \
 	src/core/plan_print.c \
 	src/core/step_units.c \

@@ -58,6 +58,13 @@ int	batch_hosts(struct plan_reader *, const struct scope *, const struct node *,
 int	read_checks(struct plan_reader *, const struct scope *, const struct node *,
 	    const char *what, struct step *, struct check **v, size_t *n);
 void	imply_checks(const struct fleet *, const struct plan *, struct step *);	/* the last of the plan so far */
+/*
+ * Before a step it is the settings to be that are tried: the mode that the step writes, with
+ * the CA that it brings.
+ */
+void	check_as_to_be(const struct fleet *, const struct step *, struct check *);
+/* A name that no check of the step has yet. */
+void	check_put_name(const struct fleet *, const struct step *, struct check *);
 void	check_release(struct check *);
 
 /* A quoted string of ours: "$(" is text and doubled, but for `keep`, which may be NULL. */
