@@ -57,7 +57,10 @@ static const char *const cert_run_time[] = {
 	"chain.pem", "chain.b64", "pair.pem", "pair.b64", "step", "before", "after", NULL
 };
 
-/* dir: the three files, where they are served. */
+/*
+ * dir: the files, where they are served. Of a key and a leaf in two files whoever reloads a server
+ * between the two writes has it meet a pair that does not match; `pair: yes` writes them as one.
+ */
 static int
 read_cert_dir(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     struct cert *c, const struct indices *hosts)
@@ -66,7 +69,12 @@ read_cert_dir(struct fleet_reader *fr, const struct scope *scope, const struct n
 	const struct node *key = node_get(node, "key"), *dir = node_get(node, "dir");
 	char *path = NULL, *owner = NULL, *file;
 	int mode = 0600, rc = -1;
+	bool pair = false;
 
+	if (opt_bool(fr, scope, node, "pair", &pair) == -1)
+		return -1;
+	if (dir == NULL && node_get(node, "pair") != NULL)
+		return reader_fail(&fr->r, node_get(node, "pair"), "'pair' without 'dir', expected 'dir: /…' beside it");
 	if (key != NULL) {
 		if (reader_keys(&fr->r, key, "a key", keys) == -1)
 			return -1;
@@ -96,11 +104,13 @@ read_cert_dir(struct fleet_reader *fr, const struct scope *scope, const struct n
 	file = mem_printf("%s/ca.crt", path);
 	bind_file(&c->install, dir, file, "$(ca.pem)", 0644, NULL, hosts);
 	free(file);
-	file = mem_printf("%s/server.crt", path);
-	bind_file(&c->install, dir, file, "$(leaf.pem)", 0644, NULL, hosts);
-	free(file);
-	file = mem_printf("%s/server.key", path);
-	bind_file(&c->install, dir, file, "$(key.pem)", mode, owner, hosts);
+	if (!pair) {
+		file = mem_printf("%s/server.crt", path);
+		bind_file(&c->install, dir, file, "$(leaf.pem)", 0644, NULL, hosts);
+		free(file);
+	}
+	file = mem_printf("%s/server.%s", path, pair ? "pem" : "key");
+	bind_file(&c->install, dir, file, pair ? "$(pair.pem)" : "$(key.pem)", mode, owner, hosts);
 	free(file);
 	c->install.bound = true;
 	c->install.pos.line = dir->line;
@@ -348,13 +358,13 @@ read_cert_body(struct fleet_reader *fr, const struct scope *scope, const struct 
 {
 	static const char *const keys[] = {
 		"after", "profile", "leaf", "warn", "serves", "external", "ca", "issuer", "ca-dir", "passphrase",
-		"dir", "key", "install", "put", "version", "undo", "object",
+		"dir", "key", "pair", "install", "put", "version", "undo", "object",
 		"lands", "names", "for", NULL
 	};
 	static const char *const profiles[] = { "ecdsa-p256", "rsa-4096", NULL };
 	static const char *const lands[] = { "activation", NULL };
 	static const char *const ours[] = {
-		"profile", "leaf", "dir", "key", "install", "put", "object", "lands", "ca-dir", "issuer",
+		"profile", "leaf", "dir", "key", "pair", "install", "put", "object", "lands", "ca-dir", "issuer",
 		"passphrase", NULL
 	};
 	struct indices hosts = { 0 };

@@ -389,7 +389,10 @@ installs(void *arg, const struct bedit *b)
 
 	if (b->kind != EDIT_FILE || b->file == NULL || content == NULL)
 		return;
-	if (fill_mentions(content, "key.pem"))
+	if (fill_mentions(content, "pair.pem")) {
+		add_file(to, STANDING_KEY, 0, mem_strdup(b->file), false);
+		add_file(to, STANDING_CERT, 0, mem_strdup(b->file), false);
+	} else if (fill_mentions(content, "key.pem"))
 		add_file(to, STANDING_KEY, 0, mem_strdup(b->file), false);
 	else if (fill_mentions(content, "leaf.pem"))
 		add_file(to, STANDING_CERT, 0, mem_strdup(b->file), false);

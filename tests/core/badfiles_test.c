@@ -278,6 +278,8 @@ static const struct {
 	    "f:9:24: no endpoint has the tag 'db', expected one" },
 	{ SERVERS "certs: { c: { serves: [pg], dir: /etc/tls, key: { mode: \"0644\" } } }\n",
 	    "f:9:57: a key that others may read or the group may write, expected \"0600\" or \"0640\"" },
+	{ SERVERS "certs: { c: { serves: [pg], pair: yes } }\n",
+	    "f:9:35: 'pair' without 'dir', expected 'dir: /…' beside it" },
 	{ SERVERS "certs: { c: { external: yes, ca: system, dir: /etc/tls } }\n",
 	    "f:9:42: 'dir' of an external certificate, expected none: it is watched only" },
 	{ SERVERS "certs: { c: { external: yes, ca: system, issuer: { ca: /c, key: /k } } }\n",

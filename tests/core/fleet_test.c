@@ -335,6 +335,32 @@ a_link_dials_a_name_and_a_port(void **state)
 	fleet_free(g);
 }
 
+/* As one file a key and a leaf cannot be met apart. */
+static void
+a_pair_is_one_file(void **state)
+{
+	static const char dir[] = "    dir: /etc/audit-tls\n";
+	size_t len;
+	char *text = read_file("plans/box.fleet.yaml", &len), *at = strstr(text, dir), *with;
+	struct fleet *f;
+	const struct cert *c;
+
+	(void)state;
+	assert_non_null(at);
+	with = mem_printf("%.*s%s    pair: yes\n%s", (int)(at - text), text, dir, at + strlen(dir));
+	f = parse("box", with, strlen(with));
+	c = &f->certs[0];
+	assert_int_equal(c->install.n, 2);
+	assert_string_equal(c->install.v[0].file, "/etc/audit-tls/ca.crt");
+	assert_string_equal(c->install.v[1].file, "/etc/audit-tls/server.pem");
+	assert_string_equal(c->install.v[1].content, "$(pair.pem)");
+	assert_int_equal(c->install.v[1].mode, 0600);
+	assert_string_equal(c->install.v[1].owner, "999:999");
+	fleet_free(f);
+	free(with);
+	free(text);
+}
+
 static void
 a_certificate_is_installed_where_it_is_served(void **state)
 {
@@ -874,6 +900,7 @@ main(void)
 		cmocka_unit_test(links_are_found_however_the_arrow_is_written),
 		cmocka_unit_test(a_link_dials_a_name_and_a_port),
 		cmocka_unit_test(a_certificate_is_installed_where_it_is_served),
+		cmocka_unit_test(a_pair_is_one_file),
 		cmocka_unit_test(a_certificate_is_put_by_a_command_with_its_way_back),
 		cmocka_unit_test(edits_of_all_built_kinds),
 		cmocka_unit_test(a_narrower_match_may_lie_within_a_wider_one),

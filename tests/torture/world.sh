@@ -392,7 +392,7 @@ torture() {
 		cp "$tmp/points" "$tmp/chosen"
 	fi
 	began=$(date +%s)
-	ok "$(wc -l <"$tmp/chosen") points of $(wc -l <"$tmp/points"): nothing lost, finished or taken back to the byte" sweep
+	ok "$(wc -l <"$tmp/chosen") points of $(wc -l <"$tmp/points"): ${what_holds:-nothing lost, finished or taken back to the byte}" sweep
 	echo "# points $(wc -l <"$tmp/chosen"), fired ${fired:-0}, did not fire ${quiet:-0}, violations ${violations:-0}, $(($(date +%s) - began)) s"
 	awk '$1 == "fired" { split($2, a, ":"); c[a[1] " " a[4]]++ } END { for (k in c) print "# " k ": " c[k] " fired" }' "$tmp/results" | sort
 	ok "most of them fired" test "${fired:-0}" -ge $(($(wc -l <"$tmp/chosen") * 9 / 10))
