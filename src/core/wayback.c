@@ -350,6 +350,19 @@ struct other {
 	enum op_state as;
 };
 
+/* Whoever runs this by hand is told what belay would have to be insisted on for. */
+static void
+tell_leaked(struct buf *out, const struct wayback *w, int step)
+{
+	const struct step *s = &w->plan->steps[step];
+	size_t i;
+
+	for (i = 0; i < s->nmoves; i++)
+		if (s->moves[i].facet == FACET_CERT && s->moves[i].replace)
+			(void)buf_printf(out, "# it replaced the certificate '%s', whose key leaked: this puts that key back\n",
+			    w->fleet->certs[s->moves[i].subject].name);
+}
+
 static bool
 step_back(struct buf *out, const struct wayback *w, int step, int host, const struct other *other)
 {
@@ -363,8 +376,10 @@ step_back(struct buf *out, const struct wayback *w, int step, int host, const st
 	for (i = 0; i < n; i++) {
 		if ((size_t)back[i] >= ops->n || ops->v[back[i]].host != host)
 			continue;
-		if (!any)
+		if (!any) {
 			(void)buf_printf(out, "# step '%s'\n", w->plan->steps[step].id);
+			tell_leaked(out, w, step);
+		}
 		any = true;
 		op_back(out, w->fleet, w->run_id, &ops->v[back[i]]);
 	}

@@ -144,7 +144,7 @@ engine_fill_ops(struct engine *e, int step, const char *run_id, bool real, struc
 	size_t i, k;
 
 	if (ops_of_step(&ops, e->fleet, e->plan, step, run_id,
-	    real ? material_give : NULL, e, err) != 0)
+	    !real ? NULL : material_at_hand(e, step) ? material_give : material_name, e, err) != 0)
 		return -1;
 	ops_release(&m->ops);
 	m->ops = ops;
@@ -210,7 +210,7 @@ engine_send_op(struct engine *e, const struct effect *fx, unsigned lost)
 	 * going forward does, and material_need() saw to it before.
 	 */
 	if (engine_fill_ops(e, fx->step, run_id, !e->options.read_only &&
-	    ((fx->verb == OPV_OBSERVE && material_at_hand(e, fx->step)) || fx->verb == OPV_APPLY), &err) != 0) {
+	    (fx->verb == OPV_OBSERVE || fx->verb == OPV_APPLY), &err) != 0) {
 		ev.now_ms = engine_now_ms(e);
 		ev.outcome = OP_FAILED;
 		ev.why = err.msg;

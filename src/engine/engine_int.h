@@ -338,6 +338,8 @@ int	material_need(struct engine *, int step, enum verb, struct err *);
 bool	material_at_hand(const struct engine *, int step);
 int	material_revoke(struct engine *, int cert, struct err *);	/* 0: leak_revoked() follows */
 int	material_give(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
+/* The same for who looks what will be made: the CA as it is, and of the rest what it will be. */
+int	material_name(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
 int	material_answer(struct engine *, struct asked *, const char *value, struct err *);
 void	material_release(struct engine *);
 void	engine_material_ready(struct engine *, bool ok, const char *why);

@@ -867,6 +867,20 @@ material_give(void *arg, int cert, const char *what, char **ret, size_t *ret_len
 	return 0;
 }
 
+int
+material_name(void *arg, int cert, const char *what, char **ret, size_t *ret_len, struct err *err)
+{
+	const struct engine *e = arg;
+
+	if (strcmp(what, "ca.pem") == 0)
+		return material_give(arg, cert, what, ret, ret_len, err);
+	if (strcmp(what, "leaf.sha256") == 0)
+		return err_set(err, "there is no leaf yet");
+	*ret = mem_printf("(%s of '%s' anew, made when the step is applied)\n", what, e->fleet->certs[cert].name);
+	*ret_len = strlen(*ret);
+	return 0;
+}
+
 void
 material_release(struct engine *e)
 {
