@@ -93,7 +93,7 @@ show_revoked(const struct fleet *f, int cert, const struct revoked *x, const str
 	}
 	if (trust.len > 0)
 		out("    until %s it is still taken by %s: they trust its CA, and none is known to look at a list; only another CA ends "
-		    "that (rotate it)\n", date(x->not_after_s, until), buf_str(&trust));
+		    "that (rotate-ca.plan.yaml)\n", date(x->not_after_s, until), buf_str(&trust));
 	if (unverified.len > 0)
 		out("    it is taken, as any other would be, by %s, which verify nothing: dial verify-full ends that\n", buf_str(&unverified));
 	if (files->crl != NULL)
@@ -337,7 +337,7 @@ say_revoked(const struct run *r, int cert)
 
 	out("what was issued last for '%s' is revoked, and is never given out again\n"
 	    "next: a plan with 'certs: { %s: replace }' puts another key in its place at once (replace-leaf.plan.yaml)\n"
-	    "where the key of the CA itself leaked no list helps: rotate the CA\n\n", name, name);
+	    "where the key of the CA itself leaked no list helps: rotate the CA, and leave out its soaks (rotate-ca.plan.yaml)\n\n", name, name);
 }
 
 /* False: it is being done, or has failed. */

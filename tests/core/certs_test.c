@@ -13,7 +13,9 @@
 
 #include "core/certs.h"
 #include "core/err.h"
+#include "core/gate.h"
 #include "core/mem.h"
+#include "core/posture.h"
 
 #define DAY EXPIRY_DAY_S
 #define NOW_MS INT64_C(1800000000000)
@@ -124,6 +126,56 @@ says(const struct cert_row *r, const char *words)
 	assert_true(r->wrong);
 	if (strstr(r->why, words) == NULL)
 		fail_msg("'%s' is not in '%s'", words, r->why);
+}
+
+/* What leaked is no better for having days left: no row, no path and no check is good by it. */
+static void
+revoked_one_is_wrong_however_good_it_looks(void **state)
+{
+	struct world *w = *state;
+	struct reading r = seen(0, 60 * DAY);
+	struct revoked leaked = { .not_after_s = NOW + 60 * DAY, .at_s = NOW - DAY, .by = mem_strdup("ops@bastion"),
+		.reason = mem_strdup("laptop stolen"), .name = mem_strdup("internal") };
+	struct revoked_list list = { &leaked, 1 }, none = { NULL, 0 };
+	struct check check = { .kind = CHECK_SERVED, .endpoint = 0, .link = NONE, .cert = NONE };
+	struct check_result res;
+	struct endpoint_view v;
+	struct posture at;
+
+	board_feed(w->b, &r);
+	feed_plain(w, 1);
+	memset(leaked.sha256, 'b', 64);
+	board_revoked(w->b, 0, &list);
+	assert_string_equal(row(w, 0).why, "");
+	assert_false(worst(w).revoked);
+	check_judge(&check, w->f, w->b, NULL, NOW_MS - 5000, &res);
+	assert_int_equal(res.judgement, CHECK_PASS);
+	memset(leaked.sha256, 'a', 64);
+	board_revoked(w->b, 0, &list);
+	assert_string_equal(row(w, 0).why, "its certificate is no good any more, and is served still: revoked by ops@bastion: laptop stolen");
+	assert_true(worst(w).revoked);
+	check_judge(&check, w->f, w->b, NULL, NOW_MS - 5000, &res);
+	assert_int_equal(res.judgement, CHECK_FAIL);
+	assert_string_equal(res.why, "'pg': its certificate was revoked by ops@bastion: laptop stolen");
+	board_endpoint(w->b, 0, NOW_MS, STALE_MS, &v);
+	assert_false(v.verified);
+	assert_string_equal(v.unproven, "its certificate was: revoked by ops@bastion: laptop stolen");
+	/* Whoever trusts the CA takes it; who verifies nothing would take any; nobody else. */
+	assert_int_equal(certs_taken(w->f, NULL, 0, 0), TAKEN_BY_TRUST);
+	assert_int_equal(certs_taken(w->f, NULL, 0, 1), TAKEN_NOT);
+	posture_init(&at, w->f);
+	at.dial[0] = DIAL_REQUIRE;
+	assert_int_equal(certs_taken(w->f, &at, 0, 1), TAKEN_UNVERIFIED);
+	at.dial[0] = DIAL_VERIFY_CA;
+	assert_int_equal(certs_taken(w->f, &at, 0, 1), TAKEN_NOT);
+	at.dial[0] = DIAL_DISABLE;
+	assert_int_equal(certs_taken(w->f, &at, 0, 1), TAKEN_NOT);
+	posture_release(&at);
+	board_revoked(w->b, 0, &none);
+	assert_string_equal(row(w, 0).why, "");
+	free(leaked.by);
+	free(leaked.reason);
+	free(leaked.name);
 }
 
 static void
@@ -296,6 +348,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLAIM(good_one_is_fine_and_plaintext_is_no_fault),
+		CLAIM(revoked_one_is_wrong_however_good_it_looks),
 		CLAIM(what_was_not_seen_is_never_fine),
 		CLAIM(middle_warning_is_the_fleets),
 		CLAIM(what_it_rests_on_may_end_first),
