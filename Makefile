@@ -464,6 +464,7 @@ E2E = \
 	tests/e2e/breach.sh \
 	tests/e2e/rotation.sh \
 	tests/e2e/rotation-ca.sh \
+	tests/e2e/rotation-cut.sh \
 	tests/e2e/misrotation.sh \
 	tests/e2e/lands.sh \
 	tests/e2e/turns.sh \
