@@ -483,8 +483,8 @@ op_names(const struct op *op, const struct fleet *fleet, struct strings *ret)
 		strings_push(ret, mem_strdup(fleet->endpoints[op->endpoint].name));
 	for (i = 0; i < op->touches.n; i++)
 		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->touches.v[i]));
-	if (op->by_value)
-		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->observe));
+	if (op->by_value || op->version != NULL)
+		strings_push(ret, mem_printf("%s:%s", fleet->hosts[op->host].name, op->by_value ? op->observe : op->version));
 }
 
 void

@@ -127,7 +127,8 @@ void	op_copy(struct op *to, const struct op *from);
 
 /*
  * What an op writes, by the names that a person gives it: "HOST:PATH" of each
- * file, the endpoint of settings, "HOST:COMMAND" of what observes what is undone by value.
+ * file, the endpoint of settings, "HOST:COMMAND" of what observes what is undone by value, or shows
+ * its version.
  * The caller releases it.
  */
 void	op_names(const struct op *, const struct fleet *, struct strings *ret);

@@ -144,6 +144,22 @@ static const char value_head[] =
     "    echo undone >\"$r/state\" || failed=1\n"
     "}\n";
 
+static const char version_head[] =
+    "# ours RECORD: is the version as before ($was is yes then), or as the command left it?\n"
+    "ours() {\n"
+    "    has \"$1\" || return 1\n"
+    "    was=no\n"
+    "    [ -f \"$r/version-before\" ] || return 0\n"
+    "    now=$(version </dev/null 2>/dev/null) || { say \"$r: its version cannot be told, nothing of it is undone\"; return 1; }\n"
+    "    [ -f \"$r/version-after\" ] || printf \"%s\\n\" \"$now\" >\"$r/version-after\"\n"
+    "    if [ \"$now\" = \"$(cat \"$r/version-before\")\" ]; then was=yes; return 0; fi\n"
+    "    for f in \"$r/version-after\" \"$r/version-undone\"; do\n"
+    "        [ ! -f \"$f\" ] || [ \"$now\" != \"$(cat \"$f\")\" ] || return 0\n"
+    "    done\n"
+    "    say \"$now: another version since, nothing of $r is undone\"\n"
+    "    return 1\n"
+    "}\n";
+
 static const char settings_head[] =
     "# settings RECORD KIND KEEP CLIENT…: the values that a server had, where nobody has set others since\n"
     "settings() {\n"
@@ -335,9 +351,18 @@ op_back(struct buf *out, const struct fleet *fleet, const char *run, const struc
 		}
 		(void)buf_puts(out, "; fi\n");
 	} else if (op->kind == OP_RUN && !op->read_only) {
-		(void)buf_printf(out, "if begun '%s%s' && still '%s%s'; then\n", run, tail, run, tail);
+		if (op->version != NULL) {
+			(void)buf_puts(out, "version() ");
+			command(out, op, op->version, "\n");
+		}
+		(void)buf_printf(out, "if begun '%s%s' && still '%s%s'", run, tail, run, tail);
+		if (op->version != NULL)
+			(void)buf_printf(out, " && ours '%s%s'", run, tail);
+		(void)buf_puts(out, "; then\n");
 		if (op->undo != NULL) {
 			(void)buf_printf(out, "again '%s%s' || ", run, tail);
+			if (op->version != NULL)
+				(void)buf_puts(out, "[ $was = yes ] || ");
 			command(out, op, op->undo, " && ");
 		}
 		(void)buf_printf(out, "kept '%s%s' || failed=1\nfi\n", run, tail);
@@ -429,6 +454,8 @@ script(struct buf *out, const struct wayback *w, int host, int from, int until, 
 			(void)buf_puts(out, settings_head);
 		if (strstr(buf_str(&steps), "\nset_back() ") != NULL)
 			(void)buf_puts(out, value_head);
+		if (strstr(buf_str(&steps), "\nversion() ") != NULL)
+			(void)buf_puts(out, version_head);
 		if (strstr(buf_str(&steps), "\nbox_back ") != NULL)
 			(void)buf_puts(out, box_head);
 		(void)buf_put(out, steps.data, steps.len);
@@ -470,6 +497,7 @@ wayback_of_ops(struct buf *out, const struct fleet *fleet, int host, const char 
 	(void)buf_puts(out, head);
 	(void)buf_puts(out, settings_head);
 	(void)buf_puts(out, value_head);
+	(void)buf_puts(out, version_head);
 	(void)buf_puts(out, box_head);
 	for (i = n; i > 0; i--)
 		op_back(out, fleet, run_id, &ops[i - 1]);

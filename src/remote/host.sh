@@ -1186,6 +1186,33 @@ note_version()
 	[ $code_was = 0 ] && mv -f "$rec/version.new" "$rec/version-$1"
 }
 
+same_version() { [ "$(cat "$rec/version-now")" = "$(cat "$rec/version-$1" 2>/dev/null)" ]; }
+
+# An undo of what has a version: it is as before, or as the command or its undo left it, or
+# somebody else has put another one since.  Of a command that was cut, what is there now is its.
+look_version()
+{
+	note_version now || fail "what its version is now is not known: $(head -c 300 "$rec/version.said"); nothing was undone"
+	[ -f "$rec/version-after" ] || cp "$rec/version-now" "$rec/version-after" || fail "no room for the record"
+	if ! same_version before; then
+		if same_version after || same_version undone; then return; fi
+		if [ ! "$as_is" ]; then
+			for one in before after now; do
+				say "value $one"
+				cat "$rec/version-$one"
+			done
+			finish drift
+		fi
+		say "kept the version"
+	fi
+	# There is nothing for its undo to do, but the files.
+	command=
+	[ ! -f "$rec/touched" ] || return 0
+	set_state undone
+	keep_script
+	finish undone
+}
+
 # phase do or undo.  The record says started before the command is, and ended
 # with its status after; in between it is cut, unless it still runs.
 verb_run()
@@ -1221,6 +1248,10 @@ verb_run()
 		give_out
 		finish undone ;;
 	*) fail "its record says $was" ;;
+	esac
+	case $phase$by_value:$was in
+	undo:undo-started) ;;
+	undo:*) if [ "$version" ] && [ -f "$rec/version-before" ]; then look_version; fi ;;
 	esac
 	if [ "$phase" = undo ] && [ -f "$rec/touched" ]; then
 		# What a command that was cut has left is what is there now.
@@ -1275,7 +1306,9 @@ verb_run()
 		code=$?
 		if [ "$by_value" ]; then
 			prove_value
-		elif [ ! "$tag" ]; then
+		elif [ "$tag" ]; then
+			note_version undone
+		else
 			note_version after
 		fi
 		if [ -f "$rec/touched" ]; then note_left "${tag:+-undo}"; fi

@@ -82,8 +82,9 @@ value_drifted(struct hostop *h, const struct host_answer *a)
 	for (i = 0; (item = host_item(a, "value", i)) != NULL; i++)
 		(void)buf_printf(&text, "%s: %.*s%s", item->rest, (int)item->len, item->data,
 		    item->len > 0 && item->data[item->len - 1] == '\n' ? "" : "\n");
-	hostop_say(h, "what '%s' observes is neither as before nor as the command left it: somebody changed it since; "
-	    "nothing was undone: put back one of them and undo again, or keep what is there", h->op->observe);
+	hostop_say(h, "what '%s' %s is neither as before nor as the command left it: somebody changed it since; "
+	    "nothing was undone: put back one of them and undo again, or keep what is there",
+	    h->op->by_value ? h->op->observe : h->op->version, h->op->by_value ? "observes" : "prints");
 	hostop_drifted(h, buf_str(&text));
 	buf_release(&text);
 }
@@ -132,7 +133,7 @@ run_done(void *arg, enum hostcall_end end, const struct host_answer *a, const st
 	} else if (host_outcome_is(a, "undone", NULL)) {
 		put_back(h, a);
 	} else if (host_outcome_is(a, "drift", NULL)) {
-		if (h->op->by_value)
+		if (host_item(a, "value", 0) != NULL)
 			value_drifted(h, a);
 		else
 			touched_drifted(h, a);
@@ -199,7 +200,7 @@ run(struct hostop *h)
 	const struct op *op = h->op;
 	/* One that takes its value is given another. */
 	const char *command = h->verb == OPV_UNDO && op->kind == OP_RUN && op->value == NULL ? op->undo : op->run;
-	const char *shows = op->kind != OP_RUN ? NULL : op->by_value ? op->observe : h->verb == OPV_APPLY ? op->version : NULL;
+	const char *shows = op->kind != OP_RUN ? NULL : op->by_value ? op->observe : op->version;
 	struct buf *q = hostop_request(h), payload;
 	struct err err;
 	char seconds[32];

@@ -780,6 +780,69 @@ an_undo_knows_the_versions_before_and_after(void **state)
 	assert_text(file_path, "v 4\n");
 }
 
+/* A store of numbered values: t/mode holds the number, t/same what it was called with. */
+#define PUTS	"n=$(cat t/mode); echo $((n + 1)) >t/mode"
+static void
+an_undo_leaves_a_version_of_somebody_else(void **state)
+{
+	(void)state;
+	with_files(PUTS, "echo \"$(before) $(after)\" >>t/same; " PUTS);
+	w.order.op.version = mem_strdup("cat t/mode");
+	make("t/mode", "3\n", 0644);
+	make("t/same", "", 0644);
+	lay_script();
+	check(OPV_APPLY, OP_APPLIED);
+	/* Somebody puts another one. */
+	make("t/mode", "9\n", 0644);
+	check(OPV_UNDO, OP_DRIFTED);
+	assert_non_null(strstr(w.result.why, "somebody changed it since"));
+	assert_non_null(strstr(w.result.text, "before: 3\nafter: 4\nnow: 9\n"));
+	assert_int_equal(by_hand(), 1);
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/same", base);
+	assert_text(file_path, "");
+	/* It stays where that is wanted; then it is undone. */
+	w.order.keep = true;
+	check(OPV_UNDO, OP_RESTORED);
+	w.order.keep = false;
+	assert_text(file_path, "");
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_RECORD, OP_RESTORED);
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/mode", base);
+	assert_text(file_path, "9\n");
+	/* What is as before needs no undo: somebody has put that back. */
+	check(OPV_APPLY, OP_APPLIED);
+	make("t/mode", "9\n", 0644);
+	assert_int_equal(by_hand(), 0);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_APPLY, OP_APPLIED);
+	make("t/mode", "9\n", 0644);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "9\n");
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/same", base);
+	assert_text(file_path, "");
+	/* And what is ours is taken back by its own command, once. */
+	check(OPV_APPLY, OP_APPLIED);
+	check(OPV_UNDO, OP_RESTORED);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "9 10\n");
+	/* An undo that failed has left what is ours, too; one whose version nobody can tell is not begun. */
+	free(w.order.op.undo);
+	w.order.op.undo = mem_strdup(PUTS "; test -e t/allowed");
+	(void)snprintf(file_path, sizeof(file_path), "%s/t/mode", base);
+	check(OPV_APPLY, OP_APPLIED);
+	assert_text(file_path, "12\n");
+	check(OPV_UNDO, OP_FAILED);
+	make("t/allowed", "", 0644);
+	check(OPV_UNDO, OP_RESTORED);
+	assert_text(file_path, "14\n");
+	check(OPV_APPLY, OP_APPLIED);
+	free(w.order.op.version);
+	w.order.op.version = mem_strdup("echo the store is down >&2; false");
+	check(OPV_UNDO, OP_FAILED);
+	assert_non_null(strstr(w.result.why, "the store is down"));
+	assert_text(file_path, "15\n");
+}
+
 #define SETS	"printf '%s\\n' \"$BELAY_VALUE\" >t/mode; echo ran >>t/gone"
 #define HOSTILE	"it's \"$(touch t/owned)\" `touch t/owned`; touch t/owned\n -n $BELAY_VALUE \\n *"
 
@@ -1244,6 +1307,7 @@ main(int argc, char **argv)
 		T(a_command_reads_an_object_and_nobody_else_sees_it),
 		T(the_way_back_lies_beside_the_records_and_can_be_run_by_hand),
 		T(an_undo_knows_the_versions_before_and_after),
+		T(an_undo_leaves_a_version_of_somebody_else),
 		T(a_command_that_takes_its_value_is_given_the_one_before),
 		T(a_value_that_somebody_else_has_set_is_no_business_of_an_undo),
 		T(what_a_command_has_set_is_observed_both_ways),
@@ -1270,6 +1334,7 @@ main(int argc, char **argv)
 		T(a_command_reads_an_object_and_nobody_else_sees_it),
 		T(the_way_back_lies_beside_the_records_and_can_be_run_by_hand),
 		T(an_undo_knows_the_versions_before_and_after),
+		T(an_undo_leaves_a_version_of_somebody_else),
 		T(a_command_that_takes_its_value_is_given_the_one_before),
 		T(a_value_that_somebody_else_has_set_is_no_business_of_an_undo),
 		T(what_a_command_has_set_is_observed_both_ways),
