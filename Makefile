@@ -467,6 +467,7 @@ E2E = \
 	tests/e2e/rotation-cut.sh \
 	tests/e2e/misrotation.sh \
 	tests/e2e/lands.sh \
+	tests/e2e/secrets.sh \
 	tests/e2e/turns.sh \
 	tests/e2e/box.sh \
 	tests/e2e/become.sh \

@@ -600,6 +600,7 @@ what_is_said_of_the_shipped_plans(void **state)
 	shipped("compose", "note [restarts]\nnote [goal-chain-only]\nwarning [goal-unverified]\nwarning [not-ours-to-move]\n");
 	shipped("box", "note [goal-unverified]\nwarning [no-evidence]\n");
 	shipped("kubernetes", "warning [goal-unverified]\nwarning [goal-unverified]\n");
+	shipped("kubernetes-secret", "");
 	shipped("managed", "warning [no-evidence]\nwarning [changes-nothing]\n");
 }
 

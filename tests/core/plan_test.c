@@ -180,7 +180,8 @@ shipped_plans_parse_and_print_to_themselves(void **state)
 		const char *name;
 		size_t steps, rows;
 	} plans[] = {
-		{ "compose", 17, 10 }, { "box", 5, 5 }, { "kubernetes", 59, 7 }, { "managed", 5, 5 },
+		{ "compose", 17, 10 }, { "box", 5, 5 }, { "kubernetes", 59, 7 }, { "kubernetes-secret", 1, 1 },
+		{ "managed", 5, 5 },
 	};
 	struct fleet *f;
 	struct plan *p;
