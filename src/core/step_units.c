@@ -116,15 +116,16 @@ accept_behind(const struct plan *p, size_t step, int endpoint)
 	return p->from_accept;
 }
 
-static bool
-moves_cert(const struct step *s, int cert)
+/* The certificate for the endpoint that the step brings last, or NONE. */
+static int
+cert_brought(const struct fleet *f, const struct step *s, int endpoint)
 {
 	size_t i;
 
-	for (i = 0; i < s->nmoves; i++)
-		if (s->moves[i].facet == FACET_CERT && s->moves[i].subject == cert)
-			return true;
-	return false;
+	for (i = s->nmoves; i-- > 0;)
+		if (s->moves[i].facet == FACET_CERT && indices_has(&f->certs[s->moves[i].subject].serves, endpoint))
+			return s->moves[i].subject;
+	return NONE;
 }
 
 bool
@@ -133,6 +134,7 @@ plan_takes_up(const struct fleet *f, const struct plan *p, size_t step, int cert
 	int unit = f->endpoints[endpoint].unit;
 	enum accept accept;
 	size_t i;
+	int brought;
 
 	if (unit == NONE || !f->certs[cert].lands_at_activation ||
 	    accept_behind(p, step, endpoint) == ACCEPT_PLAIN || !step_activates(f, &p->steps[step], unit))
@@ -143,8 +145,9 @@ plan_takes_up(const struct fleet *f, const struct plan *p, size_t step, int cert
 		if (i < step && !p->steps[i].optional && accept != ACCEPT_PLAIN && accept != ACCEPT_UNKNOWN &&
 		    step_activates(f, &p->steps[i], unit))
 			return false;
-		if (moves_cert(&p->steps[i], cert))
-			return true;
+		/* Another one that came later is what it presents instead. */
+		if ((brought = cert_brought(f, &p->steps[i], endpoint)) != NONE)
+			return brought == cert;
 	}
 	return false;
 }

@@ -782,6 +782,12 @@ what_lands_later_is_shown_by_the_step_that_takes_it_up(void **state)
 	    "  - { id: up, activate: [redis, stack] }\n",
 	    "certs: pg presents ours, pool presents ours,\n"
 	    "up: pg presents ours, pool presents ours, redis presents ours,\n");
+	/* Where another one came later it is that one's to show. */
+	expect_presented("tls",
+	    "  - { id: a, certs: { ours: install } }\n"
+	    "  - { id: b, certs: { files: install } }\n"
+	    "  - { id: up, activate: [stack] }\n",
+	    "b: pg presents files, pool presents ours,\n");
 	/* One that does not wait for an activation is shown where it is written. */
 	expect_presented("tls", "  - { id: files, certs: { files: install } }\n  - { id: up, activate: [stack] }\n",
 	    "files: pg presents files,\n");
