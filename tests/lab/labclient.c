@@ -19,7 +19,8 @@
  *
  * The settings are the fleet's: DATABASE_SSL_MODE and DATABASE_SSL_CA_FILE go
  * to libpq as they are; REDIS_TLS_ENABLED=true dials REDIS_TLS_PORT and, where
- * REDIS_TLS_CA_FILE is set, verifies chain and name. A build that lacks
+ * REDIS_TLS_CA_FILE is set, verifies chain and name. What it shows of itself is
+ * DATABASE_SSL_CERT_FILE and _KEY_FILE, REDIS_TLS_CERT_FILE and _KEY_FILE. A build that lacks
  * hiredis_ssl in its list of libraries (-l) refuses REDIS_TLS_ENABLED=true.
  *
  * It does not judge what it sees; tests read its statistics.
@@ -85,8 +86,10 @@ struct settings {
 	SSL_CTX *tls;
 	char pg_host[256], pg_hostaddr[64], pg_port[16], pg_db[64], pg_user[64];
 	char pg_password[128], pg_sslmode[32], pg_cafile[512];
+	char pg_certfile[512], pg_keyfile[512];
 	char redis_host[256], redis_connect[256], redis_port[16];
 	char redis_password[128], redis_cafile[512];
+	char redis_certfile[512], redis_keyfile[512];
 	bool redis_tls;
 };
 
@@ -288,6 +291,10 @@ settings_read(const char *path, const char *libs_path, bool anew)
 	    sizeof s->pg_sslmode);
 	env_default(env, "DATABASE_SSL_CA_FILE", "", s->pg_cafile,
 	    sizeof s->pg_cafile);
+	env_default(env, "DATABASE_SSL_CERT_FILE", "", s->pg_certfile,
+	    sizeof s->pg_certfile);
+	env_default(env, "DATABASE_SSL_KEY_FILE", "", s->pg_keyfile,
+	    sizeof s->pg_keyfile);
 	env_default(env, "REDIS_HOST", "db.internal", s->redis_host,
 	    sizeof s->redis_host);
 	env_default(env, "REDIS_HOSTADDR", s->redis_host, s->redis_connect,
@@ -299,6 +306,10 @@ settings_read(const char *path, const char *libs_path, bool anew)
 	    sizeof s->redis_password);
 	env_default(env, "REDIS_TLS_CA_FILE", "", s->redis_cafile,
 	    sizeof s->redis_cafile);
+	env_default(env, "REDIS_TLS_CERT_FILE", "", s->redis_certfile,
+	    sizeof s->redis_certfile);
+	env_default(env, "REDIS_TLS_KEY_FILE", "", s->redis_keyfile,
+	    sizeof s->redis_keyfile);
 	env_default(env, "REDIS_TLS_ENABLED", "false", value, sizeof value);
 	s->redis_tls = strcmp(value, "true") == 0;
 	if (s->redis_tls)
@@ -333,6 +344,10 @@ settings_read(const char *path, const char *libs_path, bool anew)
 				    s->redis_cafile);
 			SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER, NULL);
 		}
+		if (s->redis_certfile[0] != '\0' &&
+		    (SSL_CTX_use_certificate_chain_file(s->tls, s->redis_certfile) != 1 ||
+		    SSL_CTX_use_PrivateKey_file(s->tls, s->redis_keyfile, SSL_FILETYPE_PEM) != 1))
+			die("cannot load '%s' and its key", s->redis_certfile);
 	}
 	pthread_mutex_lock(&g.lock);
 	s->older = g.set;
@@ -369,11 +384,11 @@ pg_open(struct session *s, long long until, char *err)
 	const struct settings *set = s->set;
 	char app[80];
 	const char *keys[] = { "host", "hostaddr", "port", "dbname", "user",
-	    "password", "sslmode", "sslrootcert", "gssencmode",
+	    "password", "sslmode", "sslrootcert", "sslcert", "sslkey", "gssencmode",
 	    "application_name", NULL };
 	const char *values[] = { set->pg_host, set->pg_hostaddr, set->pg_port,
 	    set->pg_db, set->pg_user, set->pg_password, set->pg_sslmode,
-	    set->pg_cafile, "disable", app, NULL };
+	    set->pg_cafile, set->pg_certfile, set->pg_keyfile, "disable", app, NULL };
 	PostgresPollingStatusType st = PGRES_POLLING_WRITING;
 
 	snprintf(app, sizeof app, "voiceai-%s", g.name);
