@@ -191,6 +191,8 @@ enum dial board_dial_known(const struct board *, int link);
 
 /* The posture as read from the hosts' files (configured), UNKNOWN where it was not read. */
 void	board_posture(const struct board *, struct posture *ret);
+/* The client certificate that the link is set to show, by what its host's files say: a cert, NONE, CERT_UNKNOWN. */
+int	board_present(const struct board *, int link);
 /* Is every move of the step what is configured, and the endpoints serve it? (MET) */
 bool	board_met(const struct board *, const struct step *, int64_t now_ms, int64_t stale_ms);
 

@@ -93,7 +93,27 @@ board_posture(const struct board *b, struct posture *p)
 		for (i = 0; i < r->nfacets; i++)
 			if (r->facets[i].facet == FACET_TRUST)
 				p->trust[r->facets[i].subject] = r->facets[i].value;
+			else if (r->facets[i].facet == FACET_PRESENT && r->facets[i].value != CERT_UNKNOWN)
+				p->present[r->facets[i].subject] = r->facets[i].value;
 	}
+}
+
+int
+board_present(const struct board *b, int link)
+{
+	const struct link *l = &board_fleet(b)->links[link];
+	const struct reading *r;
+	int host = link_host(board_fleet(b), l);
+	size_t i;
+
+	if (l->presents.cert == NONE)
+		return l->stray ? CERT_UNKNOWN : NONE;
+	if (host == NONE || (r = board_reading(b, READING_HOST, host)) == NULL)
+		return CERT_UNKNOWN;
+	for (i = 0; i < r->nfacets; i++)
+		if (r->facets[i].facet == FACET_PRESENT && r->facets[i].subject == link)
+			return r->facets[i].value;
+	return CERT_UNKNOWN;
 }
 
 bool

@@ -12,6 +12,7 @@
 #include "core/edittext.h"
 #include "core/fill.h"
 #include "core/mem.h"
+#include "core/posture.h"
 #include "core/reading.h"
 #include "core/urlfile.h"
 
@@ -34,6 +35,8 @@ read_mode(struct dialling *d, const struct fleet *f, int link, enum dial otherwi
 	d->dial = otherwise;
 	facets_seen(&r, f, link_host(f, &f->links[link]), lookup, NULL, arg);
 	for (i = 0; i < r.nfacets; i++) {
+		if (r.facets[i].facet == FACET_PRESENT && r.facets[i].subject == link)
+			d->presents = r.facets[i].value;
 		if (r.facets[i].facet != FACET_DIAL || r.facets[i].subject != link)
 			continue;
 		if (r.facets[i].value >= 0 && r.facets[i].value < DIAL_UNKNOWN)
@@ -171,6 +174,7 @@ dialling_read(struct dialling *d, const struct fleet *f, int link, enum dial oth
 	int port;
 
 	memset(d, 0, sizeof(*d));
+	d->presents = f->links[link].presents.cert == NONE ? NONE : CERT_UNKNOWN;
 	if (link_host(f, l) == link_host(f, &f->links[link]))
 		read_mode(d, f, settings, otherwise, lookup, arg);
 	else if ((d->dial = otherwise) == DIAL_UNKNOWN)

@@ -25,6 +25,7 @@ struct dialling {
 	char	*ca;		/* its content, NULL: it is not there, or `ca_why` */
 	size_t	 ca_len;
 	char	*ca_why;	/* it could not be read */
+	int	 presents;	/* the client certificate that it is set to show: a cert, NONE, or CERT_UNKNOWN */
 };
 
 /* What is to be instead of what is written: DIAL_UNKNOWN and NULL leave it. */

@@ -17,6 +17,7 @@
 #include "core/err.h"
 #include "core/fill.h"
 #include "core/mem.h"
+#include "core/posture.h"
 #include "core/reading.h"
 #include "core/setting.h"
 
@@ -128,6 +129,10 @@ facets_files(struct strings *ret, const struct fleet *fleet, int host)
 			binding_files(ret, &l->dial[v], client_host(fleet, l), host);
 		if (l->trust_file != NULL && client_host(fleet, l) == host)
 			push_path(ret, l->trust_file);
+		if (!l->presents.with.bound && l->presents.file != NULL && client_host(fleet, l) == host)
+			push_path(ret, l->presents.file);
+		binding_files(ret, &l->presents.with, client_host(fleet, l), host);
+		binding_files(ret, &l->presents.without, client_host(fleet, l), host);
 	}
 }
 
@@ -586,6 +591,58 @@ see_trust(struct seeing *s, int subject)
 		    l->trust_file, s->fleet->certs[l->trust_cert].name));
 }
 
+/* A client that shows what lies at its place: whether something does. */
+static void
+see_shown_file(struct seeing *s, int subject)
+{
+	const struct link *l = &s->fleet->links[subject];
+	const char *text = NULL, *why = NULL;
+	size_t len = 0;
+
+	if (l->presents.file == NULL || client_host(s->fleet, l) != s->host)
+		return;
+	if (s->lookup(s->arg, l->presents.file, &text, &len, &why) != 0)
+		saw(s, FACET_PRESENT, subject, CERT_UNKNOWN, mem_printf("cannot read '%s': %s", l->presents.file,
+		    why == NULL ? "not read" : why));
+	else
+		saw(s, FACET_PRESENT, subject, text == NULL ? NONE : l->presents.cert, mem_printf("%s %s", l->presents.file,
+		    text == NULL ? "does not exist" : "is there"));
+}
+
+/* Which certificate it is to show: by what has it use one.  Whether the files are there is the rehearsal's. */
+static void
+see_present(struct seeing *s, int subject)
+{
+	const struct link *l = &s->fleet->links[subject];
+	const struct binding *values[] = { &l->presents.with, &l->presents.without };
+	const int words[] = { l->presents.cert, NONE };
+	struct best best;
+	struct match_state m;
+	struct fill fill;
+	size_t v;
+
+	if (l->presents.cert == NONE)
+		return;
+	if (!l->presents.with.bound) {
+		see_shown_file(s, subject);
+		return;
+	}
+	memset(&best, 0, sizeof(best));
+	for (v = 0; v < 2 && best.why == NULL; v++) {
+		if (!values[v]->bound)
+			continue;
+		memset(&fill, 0, sizeof(fill));
+		fill.cert = NONE;
+		fill.cert_file = l->presents.file;
+		fill.key_file = l->presents.key_file;
+		match_init(&m);
+		if (compare(s, &m, values[v], client_host(s->fleet, l), &fill, false, &best.why))
+			consider(&best, words[v], &m);
+		buf_release(&m.detail);
+	}
+	conclude(s, FACET_PRESENT, subject, CERT_UNKNOWN, &best);
+}
+
 void
 facets_seen(struct reading *r, const struct fleet *fleet, int host, op_lookup *lookup,
     op_ca *ca, void *arg)
@@ -598,5 +655,6 @@ facets_seen(struct reading *r, const struct fleet *fleet, int host, op_lookup *l
 	for (i = 0; i < fleet->nlinks; i++) {
 		see_dial(&s, (int)i);
 		see_trust(&s, (int)i);
+		see_present(&s, (int)i);
 	}
 }

@@ -18,6 +18,7 @@ static const struct material {
 	bool secret;
 } materials[] = {
 	{ "ca",		"ca.pem",	false },
+	{ "client_ca",	"ca.pem",	false },
 	{ "leaf",	"leaf.pem",	false },
 	{ "chain",	"chain.pem",	false },
 	{ "key",	"key.pem",	true },
@@ -48,6 +49,15 @@ material_find(const char *name, bool *ret_b64)
 	return NULL;
 }
 
+/* The CA of an endpoint's clients is another cert's than the one that is moved. */
+static int
+cert_of(const struct fill *f, const struct material *m)
+{
+	if (strcmp(m->stem, "client_ca") != 0)
+		return f->cert;
+	return f->has_client_ca ? f->client_ca : NONE;
+}
+
 static int
 put_material(struct buf *out, const struct fill *f, const struct material *m, bool b64,
     struct err *err)
@@ -63,7 +73,7 @@ put_material(struct buf *out, const struct fill *f, const struct material *m, bo
 	for (i = 0; rc == 0 && i < n; i++) {
 		pem = NULL;
 		len = 0;
-		rc = f->material(f->arg, bundle ? f->cas[i] : f->cert, m->pem, &pem, &len, err);
+		rc = f->material(f->arg, bundle ? f->cas[i] : cert_of(f, m), m->pem, &pem, &len, err);
 		if (rc != 0)
 			break;
 		(void)buf_put(&all, pem, len);
@@ -85,7 +95,7 @@ simple(const struct fill *f, const char *name, const char **ret_value)
 {
 	const struct { const char *name, *value; } names[] = {
 		{ "dial", f->dial }, { "accept", f->accept },
-		{ "ca_file", f->ca_file }, { "step", f->step },
+		{ "ca_file", f->ca_file }, { "cert_file", f->cert_file }, { "key_file", f->key_file }, { "step", f->step },
 	};
 	size_t i;
 
@@ -128,8 +138,9 @@ fill_text(struct buf *out, const struct fill *f, const char *text, int flags,
 			if (command && m->secret)
 				return err_set(err, "$(%s) in a command: everyone on the host "
 				    "could read the key there", name);
-			if (f->cert == NONE)
-				return err_set(err, "$(%s) is not known here: no certificate", name);
+			if (cert_of(f, m) == NONE)
+				return err_set(err, "$(%s) is not known here: no certificate%s", name,
+				    strcmp(m->stem, "client_ca") == 0 ? "; expected 'clients: CERTIFICATE' at the endpoint" : "");
 			if (m->secret)
 				*ret_flags |= FILL_SECRET;
 			if (f->material == NULL) {

@@ -5,9 +5,11 @@
  *	$(dial)		the dial's word          (dial bindings)
  *	$(accept)	the accept's word        (accept bindings)
  *	$(ca_file)	the link's trust file    (dial and trust bindings)
+ *	$(cert_file) $(key_file)	the link's own certificate and key (present bindings)
  *	$(step)		the step's id
  *	$(ca.pem) $(leaf.pem) $(key.pem) $(chain.pem) $(pair.pem), and .b64 of each
  *			certificate material     (cert and trust bindings)
+ *	$(client_ca.pem) $(client_ca.b64)	the CA that an endpoint knows clients by (accept bindings)
  *
  * A name that is none of these stays as it is: the readers have refused unknown
  * ones, so it is the shell's, or was written $$(…) on purpose.  In commands certificate
@@ -30,6 +32,9 @@ struct fill {			/* NULL and NONE: not known here */
 	int	 cert;
 	int	 cas[TRUST_CERTS_MAX];	/* whose CAs $(ca.pem) is, one behind the other */
 	size_t	 ncas;			/* 0: that of `cert` */
+	bool	 has_client_ca;
+	int	 client_ca;	/* the cert whose CA it is */
+	const char *cert_file, *key_file;
 	op_material *material;	/* NULL: the names of materials stay as they are */
 	void	*arg;
 };

@@ -507,6 +507,12 @@ links_share_trust(const struct fleet *f, const struct link *a, const struct link
 }
 
 int
+cert_authority(const struct fleet *f, int cert)
+{
+	return f->certs[cert].under_other ? f->certs[cert].other : cert;
+}
+
+int
 link_host(const struct fleet *f, const struct link *link)
 {
 	return f->clients[link->client].host;
@@ -641,6 +647,7 @@ cert_release(struct cert *c)
 {
 	free(c->name);
 	free(c->profile);
+	free(c->subject);
 	free(c->ca_file);
 	free(c->ca_dir);
 	free(c->issuer_ca);
@@ -701,6 +708,11 @@ link_release(struct link *l)
 		binding_release(&l->dial[i]);
 	free(l->trust_file);
 	binding_release(&l->trust);
+	free(l->presents.file);
+	free(l->presents.key_file);
+	binding_release(&l->presents.install);
+	binding_release(&l->presents.with);
+	binding_release(&l->presents.without);
 	if (l->can_tls != NULL)
 		bedit_release(l->can_tls);
 	free(l->can_tls);

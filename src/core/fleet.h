@@ -30,6 +30,7 @@ struct names;
 /* Bounds, so that a hostile or mistaken file costs bounded memory. */
 #define FLEET_FILE_MAX	((size_t)256 << 10)
 #define FLEET_NAME_MAX	128
+#define CERT_SUBJECT_MAX 64	/* of a common name */
 #define FLEET_ITEMS_MAX	8192	/* of each kind, after expansion */
 #define EDIT_TOUCHES_MAX 64	/* files that one command touches */
 #define BATCH_ALL	FLEET_ITEMS_MAX	/* a batch of so many hosts is all of them at once */
@@ -251,6 +252,10 @@ struct cert {
 	char	*ca_file;	/* external: PEM of the CA on the operator's machine, or "system" */
 	char	*ca_dir;	/* where the CA's files live; NULL: the state directory */
 	int	 passphrase;	/* the secret that opens the CA's key; NONE: asked for */
+	bool	 client;	/* purpose: client.  What a client shows, known by `subject`; serves nothing */
+	char	*subject;
+	bool	 under_other;	/* signed by the CA of the certificate `other`, whose passphrase it is then */
+	int	 other;
 	enum issuer issuer;
 	char	*issuer_ca, *issuer_key;	/* files of the operator's: what clients trust; the key (GIVEN, IMPORTED) */
 	struct strings issuer_run;	/* COMMAND: its words */
@@ -288,6 +293,8 @@ struct endpoint {
 	int	 admin_secret;
 	enum proto proto_min, proto_max;	/* PROTO_ANY: no bound was named */
 	bool	 asks;		/* asks for a client certificate without demanding one */
+	int	 clients;	/* the cert whose CA it knows clients by, or NONE */
+	bool	 knows[ACCEPT_COUNT];	/* by what is accepted then: that CA is at hand there */
 	enum auth auth[ACCEPT_COUNT];	/* by what is accepted then */
 	char	*managed;
 	bool	 runs_as;	/* who it runs as is declared: uid, and gid (or -1) */
@@ -320,6 +327,15 @@ enum dial_how {
 	DIAL_ASSUMED	/* declared, not seen */
 };
 
+/* The certificate that a link shows where it is asked, and how its client is brought to show it. */
+struct presents {
+	int	 cert;		/* NONE: no step moves it */
+	char	*file, *key_file;	/* at the client: $(cert_file), $(key_file); or NULL */
+	bool	 lands;		/* what is written is taken over by the client's own start */
+	struct binding install;	/* puts certificate and key there */
+	struct binding with, without;	/* has the client use it, and not */
+};
+
 struct link {
 	char	*name;		/* "web -> pgbouncer" */
 	struct pos pos;
@@ -336,6 +352,7 @@ struct link {
 	bool	 trust_lands;	/* the file appears at activation, by the cert's own install */
 	bool	 trust_shared;	/* another link reads the same file at the same host */
 	struct binding trust;	/* edits that put it there, when not by the cert's install */
+	struct presents presents;
 	/* a guard that must hold before a TLS dial: the build can do TLS at all */
 	struct bedit *can_tls;	/* EDIT_RUN with run and expect, or NULL */
 	struct bedit *rehearse;	/* likewise: the client's own runtime tries a connection; $(dial) and $(ca_file) in it; or NULL */
@@ -427,6 +444,8 @@ int	link_dials_port(const struct fleet *, const struct link *, enum dial);
  * without `names`).
  */
 int	cert_covers(const struct fleet *, const struct cert *, const char *name);
+/* The certificate whose CA signs this one: itself, or the one that it is under. */
+int	cert_authority(const struct fleet *, int cert);
 /* The host from which a link is dialled, or NONE. */
 int	link_host(const struct fleet *, const struct link *);
 /* Do they read the same CA file at the same host?  What is written there holds for both. */

@@ -458,6 +458,23 @@ bind_file(struct binding *binding, const struct node *at, const char *path,
 		copy_hosts(&e->on, on);
 }
 
+bool
+binding_mentions(const struct binding *b, const char *stem)
+{
+	char *open = mem_printf("$(%s.", stem);
+	bool does = false;
+	size_t i, k;
+
+	for (i = 0; i < b->n && !does; i++) {
+		does = b->v[i].content != NULL && strstr(b->v[i].content, open) != NULL;
+		for (k = 0; k < b->v[i].set.n && !does; k++)
+			does = strstr(b->v[i].set.v[k].value, open) != NULL;
+		does = does || (b->v[i].run != NULL && strstr(b->v[i].run, open) != NULL);
+	}
+	free(open);
+	return does;
+}
+
 static int
 read_implies(struct bind *b, const struct node *node, struct binding *ret)
 {

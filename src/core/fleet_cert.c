@@ -207,8 +207,10 @@ static int
 read_cert_ca(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     struct cert *c)
 {
+	static const char *const of_ca[] = { "ca-dir", "issuer", "passphrase", NULL };
 	const struct node *ca = node_get(node, "ca");
 	char *s;
+	size_t i;
 	int other, rc;
 
 	if (ca == NULL)
@@ -230,7 +232,12 @@ read_cert_ca(struct fleet_reader *fr, const struct scope *scope, const struct no
 	free(s);
 	if (rc == -1)
 		return -1;
-	reserve(fr, node, "ca", &c->not_yet, "a leaf under another certificate's CA");
+	for (i = 0; of_ca[i] != NULL; i++)
+		if (node_get(node, of_ca[i]) != NULL)
+			return reader_fail(&fr->r, node_get(node, of_ca[i]), "'%s' beside 'ca: %s', expected it there: it is "
+			    "that one's CA that signs", of_ca[i], fr->f->certs[other].name);
+	c->under_other = true;
+	c->other = other;
 	return 0;
 }
 
@@ -300,6 +307,37 @@ read_cert_names(struct fleet_reader *fr, const struct scope *scope, const struct
 	return 0;
 }
 
+/* What a client shows: it is known by one name, and serves nothing. */
+static int
+read_cert_client(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct cert *c)
+{
+	static const char *const purposes[] = { "server", "client", NULL };
+	static const char *const of_servers[] = { "serves", "names", "dir", "key", "pair", NULL };
+	const struct node *v = node_get(node, "purpose"), *subject = node_get(node, "subject");
+	size_t i;
+	int word = 0;
+
+	if (v != NULL && reader_word(&fr->r, scope, v, "purpose", purposes, &word) == -1)
+		return -1;
+	c->client = word == 1;
+	if (!c->client)
+		return subject == NULL ? 0 : reader_fail(&fr->r, subject,
+		    "'subject' of a server's certificate, expected 'names', or 'purpose: client' beside it");
+	for (i = 0; of_servers[i] != NULL; i++)
+		if ((v = node_get(node, of_servers[i])) != NULL)
+			return reader_fail(&fr->r, v, "'%s' of a client's certificate, expected %s", of_servers[i],
+			    i == 0 ? "none: it is shown by links ('present')" : i == 1 ? "'subject'" : "'install', or 'file' "
+			    "and 'key-file' where a link presents it");
+	if (subject == NULL)
+		return 0;
+	if (reader_string(&fr->r, scope, subject, "the name of a client, as its role", &c->subject) == -1)
+		return -1;
+	for (i = 0; c->subject[i] >= ' ' && c->subject[i] <= '~'; i++)
+		continue;
+	return c->subject[i] == '\0' && i > 0 && i <= CERT_SUBJECT_MAX ? 0 : reader_fail(&fr->r, subject,
+	    "expected the name of a client in at most %d printable characters of ASCII", CERT_SUBJECT_MAX);
+}
+
 static bool
 is_own(const struct node *node, const char *key)
 {
@@ -357,7 +395,7 @@ static int
 read_cert_body(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct cert *c)
 {
 	static const char *const keys[] = {
-		"after", "profile", "leaf", "warn", "serves", "external", "ca", "issuer", "ca-dir", "passphrase",
+		"after", "profile", "leaf", "warn", "serves", "external", "ca", "issuer", "ca-dir", "passphrase", "purpose", "subject",
 		"dir", "key", "pair", "install", "put", "version", "undo", "object",
 		"lands", "names", "for", NULL
 	};
@@ -365,7 +403,7 @@ read_cert_body(struct fleet_reader *fr, const struct scope *scope, const struct 
 	static const char *const lands[] = { "activation", NULL };
 	static const char *const ours[] = {
 		"profile", "leaf", "dir", "key", "pair", "install", "put", "object", "lands", "ca-dir", "issuer",
-		"passphrase", NULL
+		"passphrase", "purpose", "subject", NULL
 	};
 	struct indices hosts = { 0 };
 	struct bind b = {
@@ -399,6 +437,8 @@ read_cert_body(struct fleet_reader *fr, const struct scope *scope, const struct 
 	/* Its key costs a server more; it is issued for longer. */
 	if (strcmp(c->profile, "rsa-4096") == 0 && node_get(node, "leaf") == NULL)
 		c->leaf_ms = INT64_C(3 * 365) * 86400000;
+	if (read_cert_client(fr, scope, node, c) == -1)
+		return -1;
 	if ((v = node_get(node, "lands")) != NULL) {
 		if (reader_word(&fr->r, scope, v, "moment:", lands, &word) == -1)
 			return -1;

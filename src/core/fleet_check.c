@@ -215,8 +215,9 @@ check_settings_of(struct fleet_reader *fr, struct binding *b, const char *const 
 static int
 check_settings(struct fleet_reader *fr)
 {
-	static const char *const of_accept[] = { "step", NULL };
+	static const char *const of_accept[] = { "step", "client_ca.pem", "client_ca.b64", NULL };
 	static const char *const of_dial[] = { "dial", "step", "ca_file", NULL };
+	static const char *const of_present[] = { "cert_file", "key_file", "step", NULL };
 	struct fleet *f = fr->f;
 	size_t i, k;
 
@@ -228,6 +229,9 @@ check_settings(struct fleet_reader *fr)
 		for (k = 0; k < DIAL_COUNT; k++)
 			if (check_settings_of(fr, &f->links[i].dial[k], of_dial) == -1)
 				return -1;
+		if (check_settings_of(fr, &f->links[i].presents.with, of_present) == -1 ||
+		    check_settings_of(fr, &f->links[i].presents.without, of_present) == -1)
+			return -1;
 		if (check_settings_of(fr, &f->links[i].trust, of_dial) == -1)
 			return -1;
 	}
@@ -334,6 +338,9 @@ all_edits(struct edits *x)
 		c = &f->clients[f->links[i].client];
 		for (v = 0; v < DIAL_COUNT; v++)
 			each_of(x, &f->links[i].dial[v], place_of(f, c->host, c->unit));
+		each_of(x, &f->links[i].presents.install, place_of(f, c->host, c->unit));
+		each_of(x, &f->links[i].presents.with, place_of(f, c->host, c->unit));
+		each_of(x, &f->links[i].presents.without, place_of(f, c->host, c->unit));
 	}
 	for (i = 0; i < f->ncerts; i++)
 		each_of(x, &f->certs[i].install, NONE);
@@ -387,10 +394,75 @@ check_passwords(struct fleet_reader *fr)
 	return 0;
 }
 
+/* ---- certificates of clients ---- */
+
+/* Known by the client that presents it, where it has no name of its own. */
+static int
+name_client(struct fleet_reader *fr, int cert)
+{
+	struct cert *c = &fr->f->certs[cert];
+	const struct fleet *f = fr->f;
+	const char *name = NULL, *who;
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++) {
+		const struct client *client = &f->clients[f->links[i].client];
+
+		if (f->links[i].presents.cert != cert)
+			continue;
+		who = client->of != NULL ? client->of : client->name;
+		if (name != NULL && strcmp(name, who) != 0)
+			return reader_fail_at(&fr->r, c->pos.line, c->pos.col,
+			    "'%s' is shown by '%s' and by '%s', expected 'subject: …' here", c->name, name, who);
+		name = who;
+	}
+	c->subject = mem_strdup(name != NULL ? name : c->name);
+	return 0;
+}
+
+static int
+check_presents(struct fleet_reader *fr, const struct link *l)
+{
+	const struct fleet *f = fr->f;
+	const struct endpoint *e = &f->endpoints[l->endpoint];
+	const struct presents *p = &l->presents;
+
+	if (!f->certs[p->cert].client)
+		return reader_fail_at(&fr->r, p->install.pos.line, p->install.pos.col,
+		    "'%s' is a server's certificate, expected one with 'purpose: client'", f->certs[p->cert].name);
+	if (e->clients == NONE)
+		return reader_fail_at(&fr->r, p->install.pos.line, p->install.pos.col,
+		    "'%s' does not say whose CA it knows clients by, expected 'clients: CERTIFICATE' there", e->name);
+	return l->stray ? reader_fail_at(&fr->r, p->install.pos.line, p->install.pos.col,
+	    "'present' beside 'shows: stray', expected one of them") : 0;
+}
+
+static int
+check_certs(struct fleet_reader *fr)
+{
+	const struct fleet *f = fr->f;
+	const struct cert *c;
+	size_t i;
+
+	for (i = 0; i < f->ncerts; i++) {
+		c = &f->certs[i];
+		if (c->under_other && (f->certs[c->other].external || f->certs[c->other].under_other || c->other == (int)i))
+			return reader_fail_at(&fr->r, c->pos.line, c->pos.col,
+			    "'%s' is to be signed by the CA of '%s', which has none of its own to sign by", c->name,
+			    f->certs[c->other].name);
+		if (c->client && c->subject == NULL && name_client(fr, (int)i) == -1)
+			return -1;
+	}
+	for (i = 0; i < f->nlinks; i++)
+		if (f->links[i].presents.cert != NONE && check_presents(fr, &f->links[i]) == -1)
+			return -1;
+	return 0;
+}
+
 int
 fleet_check(struct fleet_reader *fr)
 {
 	mark_shared_trust(fr->f);
 	return check_passwords(fr) == -1 || check_users(fr) == -1 || check_units(fr) == -1 || check_poolers(fr) == -1 ||
-	    check_follows(fr) == -1 || fleet_check_overlap(fr) == -1 || check_settings(fr) == -1 ? -1 : 0;
+	    check_follows(fr) == -1 || fleet_check_overlap(fr) == -1 || check_settings(fr) == -1 || check_certs(fr) == -1 ? -1 : 0;
 }

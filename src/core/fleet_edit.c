@@ -24,7 +24,8 @@
 #include "core/mem.h"
 
 static const char *const write_words[] = { "rename", "in-place", NULL };
-static const char *const hba_words[] = { "transition", "harden", NULL };
+static const char *const hba_words[] = { "transition", "harden", "mutual", NULL };
+static const char *const clientcert_words[] = { "verify-ca", "verify-full", NULL };
 static const char *const syntax_words[] = { "postgres", "ini", "redis", NULL };
 
 static const struct shape conf_shape[] = {
@@ -42,6 +43,7 @@ static const struct shape block_shape[] = {
 	{ "remove", SHAPE_BOOL, false, NULL },
 	{ "roles", SHAPE_STRINGS, false, NULL }, { "databases", SHAPE_STRINGS, false, NULL },
 	{ "from", SHAPE_STRINGS, false, NULL }, { "method", SHAPE_STRING, false, NULL },
+	{ "clientcert", SHAPE_WORD, false, clientcert_words },
 	{ "write", SHAPE_WORD, false, write_words }, { "become", SHAPE_STRING, false, NULL },
 	{ "on", SHAPE_STRINGS, false, NULL },
 	{ NULL, SHAPE_STRING, false, NULL }
@@ -254,13 +256,13 @@ static int
 read_hba(struct bind *b, const struct node *node, char **ret)
 {
 	struct strings roles = { NULL, 0 }, databases = { NULL, 0 }, from = { NULL, 0 };
-	struct hba_rule rule = { HBA_TRANSITION, &roles, &databases, &from, NULL };
-	const struct node *v = node_get(node, "method");
+	struct hba_rule rule = { HBA_TRANSITION, &roles, &databases, &from, NULL, false };
+	const struct node *v = node_get(node, "method"), *clientcert = node_get(node, "clientcert");
 	char *method = NULL;
 	struct buf lines;
 	struct err err;
 	size_t len;
-	int rc = -1, form;
+	int rc = -1, form, word = 1;
 
 	buf_init(&lines, 0);
 	if (reader_word(&b->fr->r, b->scope, node_get(node, "hba"), "form:", hba_words, &form) == -1 ||
@@ -268,7 +270,14 @@ read_hba(struct bind *b, const struct node *node, char **ret)
 	    opt_list(b, node, "roles", &roles) == -1 ||
 	    opt_list(b, node, "databases", &databases) == -1 || opt_list(b, node, "from", &from) == -1)
 		goto done;
-	rule.form = form == 0 ? HBA_TRANSITION : HBA_HARDEN;
+	rule.form = form == 0 ? HBA_TRANSITION : form == 1 ? HBA_HARDEN : HBA_MUTUAL;
+	if (clientcert != NULL && reader_word(&b->fr->r, b->scope, clientcert, "demand:", clientcert_words, &word) == -1)
+		goto done;
+	rule.any_name = word == 0;
+	if (clientcert != NULL && rule.form != HBA_MUTUAL) {
+		rc = reader_fail(&b->fr->r, clientcert, "'clientcert' beside 'hba: %s', expected 'hba: mutual'", hba_words[form]);
+		goto done;
+	}
 	rule.method = method != NULL ? method : declared_method(b);
 	if (roles.n == 0 || from.n == 0)
 		rc = reader_fail(&b->fr->r, node, "a block of pg_hba.conf without '%s', expected '%s: […]'",
@@ -291,7 +300,7 @@ done:
 int
 bind_block(struct bind *b, const struct node *node, struct bedit *e)
 {
-	static const char *const of_hba[] = { "roles", "databases", "from", "method", NULL };
+	static const char *const of_hba[] = { "roles", "databases", "from", "method", "clientcert", NULL };
 	struct reader *r = &b->fr->r;
 	const struct node *hba, *text, *v;
 	struct pair *pair;
@@ -308,7 +317,7 @@ bind_block(struct bind *b, const struct node *node, struct bedit *e)
 	text = node_get(node, "text");
 	if ((hba != NULL) + (text != NULL) + remove != 1)
 		return reader_fail_at(r, e->pos.line, e->pos.col,
-		    "a block has one of 'hba: transition', 'hba: harden', 'text: …' and 'remove: yes'");
+		    "a block has one of 'hba: transition', 'hba: harden', 'hba: mutual', 'text: …' and 'remove: yes'");
 	for (i = 0; hba == NULL && of_hba[i] != NULL; i++)
 		if ((v = node_get(node, of_hba[i])) != NULL)
 			return reader_fail(r, v, "'%s' belongs to a block of pg_hba.conf, expected 'hba' beside it",

@@ -113,7 +113,7 @@ int
 bind_accept(struct fleet_reader *fr, const struct scope *scope, int endpoint,
     const struct node *node)
 {
-	static const char *const run_time[] = { "step", NULL };
+	static const char *const run_time[] = { "step", "client_ca.pem", "client_ca.b64", NULL };
 	static const bool general[] = { true, true, true, false };
 	struct endpoint *e = &fr->f->endpoints[endpoint];
 	struct bind b = {

@@ -225,7 +225,7 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 {
 	static const char *const keys[] = {
 		"kind", "unit", "managed", "tags", "listen", "names", "probe", "admin",
-		"protocol", "auth", "client-certificates", "log", "cannot-see", "accept",
+		"protocol", "auth", "client-certificates", "clients", "log", "cannot-see", "accept",
 		"runs-as", "for", NULL
 	};
 	static const char *const asks[] = { "asked", NULL };
@@ -235,7 +235,7 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 	size_t k;
 	int word;
 
-	e->log_host = e->via = e->probe_secret = e->admin_secret = NONE;
+	e->log_host = e->via = e->probe_secret = e->admin_secret = e->clients = NONE;
 	if (reader_keys(r, node, "an endpoint", keys) == -1)
 		return -1;
 	if ((v = node_get(node, "kind")) == NULL)
@@ -277,14 +277,18 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 			return -1;
 		e->asks = true;
 	}
+	if (opt_ref(fr, scope, node, "clients", NOUN_CERT, &e->clients) == -1)
+		return -1;
 	if ((v = node_get(node, "runs-as")) != NULL && read_runs_as(fr, scope, v, e) == -1)
 		return -1;
 	if ((v = node_get(node, "log")) != NULL && read_log(fr, scope, v, e) == -1)
 		return -1;
 	if ((v = node_get(node, "cannot-see")) != NULL && read_cannot_see(fr, scope, v, e) == -1)
 		return -1;
-	if ((v = node_get(node, "accept")) != NULL)
-		return bind_accept(fr, scope, (int)i, v);
+	if ((v = node_get(node, "accept")) != NULL && bind_accept(fr, scope, (int)i, v) == -1)
+		return -1;
+	for (k = 0; e->clients != NONE && k < ACCEPT_COUNT; k++)
+		e->knows[k] = e->asks || binding_mentions(&e->accept[k], "client_ca");
 	return 0;
 }
 
@@ -477,6 +481,74 @@ read_trust(struct fleet_reader *fr, const struct scope *scope, const struct node
 	return rc;
 }
 
+/* Which certificate it shows, where that lies, and how its client comes to use it. */
+static int
+read_present(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct link *link, int host)
+{
+	static const char *const keys[] = {
+		"cert", "file", "key-file", "mode", "owner", "lands", "install", "with", "without", NULL
+	};
+	static const char *const lands[] = { "activation", NULL };
+	static const char *const material[] = {
+		"leaf.pem", "leaf.b64", "key.pem", "key.b64", "chain.pem", "chain.b64", "pair.pem", "pair.b64",
+		"cert_file", "key_file", "step", NULL
+	};
+	static const char *const files[] = { "cert_file", "key_file", "step", NULL };
+	struct presents *p = &link->presents;
+	struct bind b = {
+		.fr = fr, .scope = scope, .owner = link->name, .owner_host = host,
+		.run_time = material, .several = fr->f->clients[link->client].of != NULL,
+	};
+	const struct node *v;
+	char *owner = NULL;
+	int mode = 0600, word, rc = -1;
+
+	if (reader_keys(&fr->r, node, "present", keys) == -1)
+		return -1;
+	if (node_get(node, "cert") == NULL)
+		return reader_fail(&fr->r, node, "present without a certificate, expected 'cert: CERTIFICATE'");
+	if (opt_ref(fr, scope, node, "cert", NOUN_CERT, &p->cert) == -1 ||
+	    opt_path(fr, scope, node, "file", false, &p->file) == -1 ||
+	    opt_path(fr, scope, node, "key-file", false, &p->key_file) == -1)
+		return -1;
+	if ((v = node_get(node, "lands")) != NULL && reader_word(&fr->r, scope, v, "moment:", lands, &word) == -1)
+		return -1;
+	p->lands = v != NULL;
+	if ((p->file == NULL) != (p->key_file == NULL))
+		return reader_fail(&fr->r, node, "'%s' alone, expected 'file' and 'key-file' (which may be the same)",
+		    p->file != NULL ? "file" : "key-file");
+	if (p->file == NULL && node_get(node, "install") == NULL)
+		return reader_fail(&fr->r, node, "present without a place, expected 'file' and 'key-file', or 'install: …'");
+	if ((v = node_get(node, "mode")) != NULL && reader_mode(&fr->r, scope, v, &mode) == -1)
+		return -1;
+	if ((mode & 027) != 0)
+		return reader_fail(&fr->r, v, "a key that others may read or the group may write, expected \"0600\" or \"0640\"");
+	if ((v = node_get(node, "owner")) != NULL && reader_owner(&fr->r, scope, v, &owner) == -1)
+		return -1;
+	p->install.bound = true;
+	p->install.pos.line = node->line;
+	p->install.pos.col = node->col;
+	if ((v = node_get(node, "install")) != NULL) {
+		rc = bind_value(&b, v, &p->install);
+	} else if (host == NONE) {
+		(void)reader_fail(&fr->r, node, "'%s' has no host of its own, expected 'unit: …' at the client", link->name);
+	} else if (strcmp(p->file, p->key_file) == 0) {
+		bind_file(&p->install, node, p->file, "$(pair.pem)", mode, owner, NULL);
+		rc = 0;
+	} else {
+		bind_file(&p->install, node, p->file, "$(leaf.pem)", 0644, owner, NULL);
+		bind_file(&p->install, node, p->key_file, "$(key.pem)", mode, owner, NULL);
+		rc = 0;
+	}
+	b.run_time = files;
+	if (rc == 0 && (v = node_get(node, "with")) != NULL)
+		rc = bind_value(&b, v, &p->with);
+	if (rc == 0 && (v = node_get(node, "without")) != NULL)
+		rc = bind_value(&b, v, &p->without);
+	free(owner);
+	return rc;
+}
+
 static int
 read_can_tls(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     struct link *link, int host)
@@ -557,7 +629,7 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 {
 	static const char *const keys[] = {
 		"match", "dial", "trust", "can-tls", "rehearse", "driver", "stored", "shows", "at",
-		"canary", "for", NULL
+		"canary", "present", "for", NULL
 	};
 	static const char *const shows[] = { "none", "stray", NULL };
 	struct link *link = &fr->f->links[i];
@@ -566,7 +638,7 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 	const struct node *v;
 	int word;
 
-	link->trust_cert = link->follows = NONE;
+	link->trust_cert = link->follows = link->presents.cert = NONE;
 	link->assumed = DIAL_UNKNOWN;
 	if (reader_keys(&fr->r, node, "a link", keys) == -1)
 		return -1;
@@ -601,6 +673,8 @@ read_link(struct fleet_reader *fr, const struct scope *scope, const struct node 
 			return reader_fail(&fr->r, v, "a canary of '%s', which has no host to be dialled from, expected "
 			    "'unit' or 'host' at its client", link->name);
 	}
+	if ((v = node_get(node, "present")) != NULL && read_present(fr, scope, v, link, host) == -1)
+		return -1;
 	/* Before dial, which may speak of $(ca_file). */
 	if ((v = node_get(node, "trust")) != NULL && read_trust(fr, scope, v, link, host) == -1)
 		return -1;

@@ -167,6 +167,8 @@ int	bind_check_way_back(struct bind *, const struct bedit *);
 /* A file whose content is given, for certificates and CA files. */
 void	bind_file(struct binding *, const struct node *at, const char *path,
 	    const char *content, int mode, const char *owner, const struct indices *on);
+/* Does an edit of it hold that material: $(STEM.pem), $(STEM.b64)? */
+bool	binding_mentions(const struct binding *, const char *stem);
 void	bedit_release(struct bedit *);
 void	binding_release(struct binding *);
 

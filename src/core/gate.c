@@ -6,9 +6,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/hba_step.h"
+#include "core/mem.h"
 
 const char *
 judgement_word(enum judgement judgement)
@@ -339,10 +341,18 @@ judge_hba(struct judging *j)
 	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
 	const struct reading *census = judge_fresh(j, READING_CENSUS, j->check->endpoint, e->name), *host;
 	char why[sizeof(j->ret->why)];
+	enum hba_step_says says;
+	int *presents;
+	size_t i;
 
 	if (census == NULL || (host = judge_fresh(j, READING_HOST, endpoint_host(j->fleet, e), e->name)) == NULL)
 		return;
-	switch (hba_step_judge(j->fleet, j->check->endpoint, j->check->accept, census, host, why, sizeof(why))) {
+	presents = mem_array(j->fleet->nlinks, sizeof(*presents));
+	for (i = 0; i < j->fleet->nlinks; i++)
+		presents[i] = board_present(j->board, (int)i);
+	says = hba_step_judge(j->fleet, j->check->endpoint, j->check->accept, census, host, presents, why, sizeof(why));
+	free(presents);
+	switch (says) {
 	case HBA_STEP_KEEPS:
 		if (census->outcome == SAW_PART)
 			judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, judge_or(census->why, "not all sessions can be seen"));

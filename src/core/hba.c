@@ -7,6 +7,7 @@
 #include "core/hba.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "core/hba_int.h"
 
 #define METHOD_DEFAULT	"scram-sha-256"
+#define METHOD_MAX 96	/* with its option */
 #define NAME_MAX_BYTES	63	/* NAMEDATALEN - 1 */
 #define ADDRESS_MAX	300
 
@@ -119,15 +121,18 @@ int
 hba_lines(struct buf *out, const struct hba_rule *rule, struct err *err)
 {
 	const char *method = rule->method == NULL ? METHOD_DEFAULT : rule->method;
-	bool harden = rule->form == HBA_HARDEN;
+	bool harden = rule->form != HBA_TRANSITION, demands = rule->form == HBA_MUTUAL && strcmp(method, "cert") != 0;
+	char with[METHOD_MAX];
 
 	if (rule->roles->n == 0 || rule->from->n == 0)
 		return err_set(err, "no %s, expected at least one", rule->roles->n == 0 ? "role" : "address");
-	if (*method == '\0' || method[strspn(method, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+	if (*method == '\0' || strlen(method) > METHOD_MAX - 32 || method[strspn(method, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
 		return err_set(err, "'%s', expected a method of pg_hba.conf in one word", method);
 	if (strcmp(method, "reject") == 0 || (strcmp(method, "cert") == 0 && !harden))
 		return err_set(err, "the method '%s' would refuse what the block is to let in", method);
-	if (put_records(out, "hostssl", rule, method, err) != 0)
+	(void)snprintf(with, sizeof(with), "%s%s", method, !demands ? "" : rule->any_name ? " clientcert=verify-ca" :
+	    " clientcert=verify-full");
+	if (put_records(out, "hostssl", rule, with, err) != 0)
 		return -1;
 	return put_records(out, harden ? "hostnossl" : "host", rule, harden ? "reject" : method, err);
 }

@@ -21,7 +21,8 @@ struct err;
 
 enum hba_form {
 	HBA_TRANSITION,	/* TLS and plaintext, both by the method */
-	HBA_HARDEN	/* TLS by the method; plaintext is rejected */
+	HBA_HARDEN,	/* TLS by the method; plaintext is rejected */
+	HBA_MUTUAL	/* the same, with a client certificate besides */
 };
 #define HBA_FORM_COUNT 2
 
@@ -31,6 +32,7 @@ struct hba_rule {
 	const struct strings *databases;	/* names and pg_hba's words; empty: all */
 	const struct strings *from;		/* addresses, ranges, host names, all, samehost, samenet */
 	const char *method;			/* one word; NULL: scram-sha-256 */
+	bool	 any_name;			/* MUTUAL: the certificate's name need not be the role's */
 };
 
 /*
@@ -38,6 +40,7 @@ struct hba_rule {
  *
  *	transition	hostssl … METHOD, then host … METHOD
  *	harden		hostssl … METHOD, then hostnossl … reject
+ *	mutual		hostssl … METHOD clientcert=verify-full, then hostnossl … reject
  *
  * all hostssl first.  -1: something cannot stand in a record; err names it.
  */

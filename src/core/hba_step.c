@@ -12,6 +12,7 @@
 #include "core/err.h"
 #include "core/hba.h"
 #include "core/mem.h"
+#include "core/posture.h"
 
 #define NAMED_MAX 4		/* sessions named in the words; of others their number */
 
@@ -98,6 +99,7 @@ struct judging {
 	const struct fleet *f;
 	int	 endpoint;
 	const struct reading *census;
+	const int *presents;	/* by link: the client certificate it shows; NULL: not known */
 	char	*why;
 	size_t	 size;
 	size_t	 lost, unsure;	/* sessions */
@@ -192,6 +194,10 @@ judge_session(struct judging *j, const struct straggler *s, const struct hba_rul
 	c.database = s->database;
 	c.tls = s->tls;
 	c.stored = s->link == NONE ? STORED_UNKNOWN : j->f->links[s->link].stored;
+	if (s->link != NONE && j->presents != NULL && j->presents[s->link] != CERT_UNKNOWN) {
+		c.shows = j->presents[s->link] == NONE ? HBA_SHOWS_NONE : HBA_SHOWS_CERT;
+		c.cn = j->presents[s->link] == NONE ? NULL : j->f->certs[j->presents[s->link]].subject;
+	}
 	hba_match(after, &c, &is);
 	if (is.outcome == HBA_ASKS || is.outcome == HBA_LETS_IN)
 		return;
@@ -259,9 +265,9 @@ judge_file(struct judging *j, enum accept accept, const struct hba_seen *seen)
 
 enum hba_step_says
 hba_step_judge(const struct fleet *f, int endpoint, enum accept accept, const struct reading *census,
-    const struct reading *host, char *ret_why, size_t size_bytes)
+    const struct reading *host, const int *presents, char *ret_why, size_t size_bytes)
 {
-	struct judging j = { .f = f, .endpoint = endpoint, .census = census, .why = ret_why, .size = size_bytes };
+	struct judging j = { .f = f, .endpoint = endpoint, .census = census, .presents = presents, .why = ret_why, .size = size_bytes };
 	enum hba_step_says worst = HBA_STEP_KEEPS, is;
 	bool any = false;
 	size_t i;

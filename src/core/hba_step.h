@@ -29,6 +29,6 @@ enum hba_step_says {
 };
 /* By a READING_CENSUS of the endpoint and a READING_HOST of its host. */
 enum hba_step_says hba_step_judge(const struct fleet *, int endpoint, enum accept, const struct reading *census,
-	    const struct reading *host, char *ret_why, size_t size_bytes);
+	    const struct reading *host, const int *presents, char *ret_why, size_t size_bytes);
 
 #endif

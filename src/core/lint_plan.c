@@ -206,7 +206,10 @@ put_move(struct buf *out, const struct walk *w, const struct move *m)
 		break;
 	case FACET_PRESENT:
 		by = w->present_by[m->subject];
-		buf_printf(out, "'%s' presents '%s'", f->links[m->subject].name, f->certs[m->value].name);
+		if (m->value == NONE)
+			buf_printf(out, "'%s' presents no certificate", f->links[m->subject].name);
+		else
+			buf_printf(out, "'%s' presents '%s'", f->links[m->subject].name, f->certs[m->value].name);
 		break;
 	}
 	if (by == NONE)

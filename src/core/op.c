@@ -63,6 +63,8 @@ make_accept(struct maker *m, const struct move *move, struct err *err)
 	if (e->not_yet != NULL)
 		return err_set(err, "endpoint '%s': %s: not yet", e->name, e->not_yet);
 	m->fill.accept = accept_word((enum accept)move->value);
+	m->fill.has_client_ca = e->clients != NONE;
+	m->fill.client_ca = e->clients;
 	if (bound(m, &e->accept[move->value], e->unit, e->host, err) != 0)
 		return err_wrap(err, "endpoint '%s'", e->name);
 	return 0;
@@ -114,6 +116,41 @@ make_trust(struct maker *m, const struct move *move, struct err *err)
 	return 0;
 }
 
+/* Its files outlive the client's use of them: on the way back they go last. */
+static int
+make_shown(struct maker *m, const struct link *l, int cert, struct err *err)
+{
+	const struct client *c = &m->fleet->clients[l->client];
+
+	if (c->not_yet != NULL)
+		return err_set(err, "client '%s': %s: not yet", c->name, c->not_yet);
+	m->fill.cert = cert;
+	m->fill.cert_file = l->presents.file;
+	m->fill.key_file = l->presents.key_file;
+	m->back_last = true;
+	if (bound(m, &l->presents.install, c->unit, c->host, err) != 0)
+		return err_wrap(err, "link '%s'", l->name);
+	if (l->presents.lands && c->unit != NONE)
+		indices_add(&m->units, c->unit);
+	return 0;
+}
+
+static int
+make_present(struct maker *m, const struct move *move, struct err *err)
+{
+	const struct link *l = &m->fleet->links[move->subject];
+	const struct client *c = &m->fleet->clients[l->client];
+
+	if (move->value != NONE && make_shown(m, l, move->value, err) != 0)
+		return -1;
+	m->fill.cert_file = l->presents.file;
+	m->fill.key_file = l->presents.key_file;
+	m->back_last = false;
+	if (bound(m, move->value == NONE ? &l->presents.without : &l->presents.with, c->unit, c->host, err) != 0)
+		return err_wrap(err, "link '%s'", l->name);
+	return 0;
+}
+
 static bool
 serves(const struct op *op, int move)
 {
@@ -158,6 +195,7 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 	const struct cert *c = &m->fleet->certs[move->subject];
 	const struct endpoint *e;
 	struct indices hosts = { NULL, 0 }, edited = { NULL, 0 }, on;
+	bool shown = false;
 	size_t i, j, k;
 	int ret = -1;
 
@@ -166,7 +204,15 @@ make_cert(struct maker *m, const struct move *move, struct err *err)
 	if (c->external)
 		return err_set(err, "certificate '%s' is external: watched, not ours to install",
 		    c->name);
-	if (!c->install.bound)
+	/* A client's lies where it is shown. */
+	for (i = 0; c->client && i < m->fleet->nlinks; i++)
+		if (m->fleet->links[i].presents.cert == move->subject) {
+			if (make_shown(m, &m->fleet->links[i], move->subject, err) != 0)
+				return err_wrap(err, "certificate '%s'", c->name);
+			shown = true;
+		}
+	m->back_last = false;
+	if (!c->install.bound && !shown)
 		return err_set(err, "certificate '%s' has no install", c->name);
 	m->fill.cert = move->subject;
 	for (i = 0; i < c->serves.n; i++) {
@@ -232,9 +278,10 @@ take_up(struct maker *m, const struct cert *c, int move)
 static int
 make_move(struct maker *m, const struct move *move, struct err *err)
 {
-	m->fill.accept = m->fill.dial = m->fill.ca_file = NULL;
+	m->fill.accept = m->fill.dial = m->fill.ca_file = m->fill.cert_file = m->fill.key_file = NULL;
 	m->fill.cert = NONE;
 	m->fill.ncas = 0;
+	m->fill.has_client_ca = false;
 	m->no_ca = m->back_last = false;
 	switch (move->facet) {
 	case FACET_ACCEPT:
@@ -246,7 +293,7 @@ make_move(struct maker *m, const struct move *move, struct err *err)
 	case FACET_TRUST:
 		return make_trust(m, move, err);
 	case FACET_PRESENT:
-		return err_set(err, "present: not yet");
+		return make_present(m, move, err);
 	}
 	return err_set(err, "not a facet");
 }
@@ -415,9 +462,10 @@ make(struct ops *ret, const struct fleet *fleet, const struct plan *plan, int in
 	}
 	m.move = NONE;
 	m.moving = NULL;
-	m.fill.accept = m.fill.dial = m.fill.ca_file = NULL;
+	m.fill.accept = m.fill.dial = m.fill.ca_file = m.fill.cert_file = m.fill.key_file = NULL;
 	m.fill.cert = NONE;
 	m.fill.ncas = 0;
+	m.fill.has_client_ca = false;
 	for (i = 0; r == 0 && i < s->nruns; i++)
 		r = op_edit(&m, &s->runs[i], NONE, NONE, err);
 	for (i = 0; r == 0 && i < s->ndrains; i++)

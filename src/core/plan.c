@@ -91,7 +91,7 @@ put_link(struct buf *out, const struct fleet *f, const struct step *s, int link)
 				trust_text(out, f, m->value);
 			else
 				buf_puts(out, m->facet == FACET_DIAL ? dial_word((enum dial)m->value) :
-				    f->certs[m->value].name);
+				    m->value == NONE ? "no certificate" : f->certs[m->value].name);
 			sep = ", ";
 		}
 }

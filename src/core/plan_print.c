@@ -294,7 +294,7 @@ put_moves(const struct printer *pr, const struct step *s)
 			continue;
 		case FACET_PRESENT:
 			subject = f->links[m->subject].name;
-			value = f->certs[m->value].name;
+			value = m->value == NONE ? "none" : f->certs[m->value].name;
 			break;
 		}
 		buf_puts(pr->out, "      ");

@@ -55,6 +55,7 @@ static const char *
 move_not_yet(const struct fleet *f, const struct move *m)
 {
 	const struct client *c;
+	const struct link *l;
 	const char *why = NULL;
 
 	switch (m->facet) {
@@ -75,7 +76,13 @@ move_not_yet(const struct fleet *f, const struct move *m)
 			    &f->links[m->subject].dial[m->value]);
 		return why != NULL ? why : unit_not_yet(f, c->unit);
 	case FACET_PRESENT:
-		return "present";
+		l = &f->links[m->subject];
+		why = f->clients[l->client].not_yet;
+		if (why == NULL && m->value != NONE)
+			why = binding_not_yet(&l->presents.install);
+		if (why == NULL)
+			why = binding_not_yet(m->value == NONE ? &l->presents.without : &l->presents.with);
+		return why != NULL ? why : unit_not_yet(f, f->clients[l->client].unit);
 	}
 	return NULL;
 }
@@ -178,6 +185,17 @@ read_accept(struct plan_reader *pr, const struct scope *scope, const struct node
 	return rc;
 }
 
+static bool
+is_presented(const struct fleet *f, int cert)
+{
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++)
+		if (f->links[i].presents.cert == cert)
+			return true;
+	return false;
+}
+
 static int
 read_certs(struct plan_reader *pr, const struct scope *scope, const struct node *node, struct step *s)
 {
@@ -201,9 +219,10 @@ read_certs(struct plan_reader *pr, const struct scope *scope, const struct node 
 		if (c->external)
 			return reader_fail_at(r, e->line, e->col,
 			    "the certificate '%s' is external, expected one that is ours to install", c->name);
-		if (!c->install.bound)
+		if (!c->install.bound && !is_presented(pr->f, cert))
 			return reader_fail_at(r, e->line, e->col,
-			    "the fleet does not say how '%s' is installed, expected 'dir', 'install' or 'put' there", c->name);
+			    "the fleet does not say how '%s' is installed, expected %s", c->name,
+			    c->client ? "'install' there, or 'present' at a link" : "'dir', 'install' or 'put' there");
 		if (push_move(pr, s, FACET_CERT, cert, cert, e) == -1)
 			return -1;
 		s->moves[s->nmoves - 1].renew = word == 1;
@@ -268,6 +287,32 @@ read_trust(struct plan_reader *pr, const struct scope *scope, const struct node 
 	return 0;
 }
 
+/* The certificate that the fleet binds there, or none. */
+static int
+move_present(struct plan_reader *pr, const struct scope *scope, const struct entry *e, int index, struct step *s)
+{
+	const struct link *link = &pr->f->links[index];
+	struct reader *r = &pr->fr.r;
+	char *name;
+	int value = NONE, rc = 0;
+
+	if (reader_string(r, scope, e->value, "the name of a certificate, or 'none'", &name) == -1)
+		return -1;
+	if (link->presents.cert == NONE)
+		rc = reader_fail_at(r, e->line, e->col, "the fleet does not say what '%s' presents, expected 'present: "
+		    "{ cert: CERTIFICATE, … }' there", link->name);
+	else if (strcmp(name, "none") != 0)
+		rc = noun_find(r, pr->f, NOUN_CERT, e->value->line, e->value->col, name, &value);
+	else if (!link->presents.without.bound)
+		rc = reader_fail(r, e->value, "the fleet does not say how '%s' comes to present none, expected 'without: "
+		    "…' below its 'present'", link->name);
+	free(name);
+	if (rc == 0 && value != NONE && value != link->presents.cert)
+		rc = reader_fail(r, e->value, "'%s' is bound to present '%s', expected that one, or 'none'",
+		    link->name, pr->f->certs[link->presents.cert].name);
+	return rc == 0 ? push_move(pr, s, FACET_PRESENT, index, value, e) : -1;
+}
+
 static int
 move_link(struct plan_reader *pr, const struct scope *scope, const struct entry *e,
     enum facet facet, int index, struct step *s)
@@ -276,6 +321,9 @@ move_link(struct plan_reader *pr, const struct scope *scope, const struct entry 
 	const struct link *link = &pr->f->links[index];
 	int value;
 
+	/* What it shows is its own, whoever moves its dial. */
+	if (facet == FACET_PRESENT)
+		return move_present(pr, scope, e, index, s);
 	if (check_movable(pr, e, link) == -1)
 		return -1;
 	if (facet == FACET_DIAL) {
@@ -701,7 +749,7 @@ read_step_body(struct plan_reader *pr, const struct scope *scope, const struct n
 	if ((v = node_get(node, "activate")) != NULL && read_activate(pr, scope, v, s) == -1)
 		return -1;
 	if (s->nmoves + s->nruns + s->ndrains + s->activates.n == 0)
-		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, drain, run, exercise, activate", s->id);
+		return reader_fail(r, node, "the step '%s' moves nothing, expected one of: certs, trust, dial, accept, present, drain, run, exercise, activate", s->id);
 	if ((v = node_get(node, "soak")) != NULL && reader_duration(r, scope, v, &s->soak_ms) == -1)
 		return -1;
 	s->on_fault = pr->p->on_fault;

@@ -89,6 +89,10 @@ posture_from(struct posture *p, const struct fleet *f, const struct plan *plan)
 		for (i = 0; i < f->nlinks; i++)
 			if (link_may_trust(f, &f->links[i], plan->from_certs.v[j]))
 				p->trust[i] = plan->from_certs.v[j];
+		/* Of a client: shown by whoever is bound to show it. */
+		for (i = 0; i < f->nlinks; i++)
+			if (f->links[i].presents.cert == plan->from_certs.v[j] && c->client)
+				p->present[i] = plan->from_certs.v[j];
 	}
 	for (i = 0; i < f->nlinks; i++) {
 		p->dial[i] = plan->from_dial;
@@ -260,6 +264,19 @@ posture_step(struct posture *p, const struct fleet *f, const struct step *step)
 		posture_move(p, f, &step->moves[i]);
 }
 
+/* One CA may sign for several. */
+static bool
+trusts(const struct fleet *f, int trust, int cert)
+{
+	int v[TRUST_CERTS_MAX];
+	size_t i, n = trust_certs(trust, v);
+
+	for (i = 0; i < n; i++)
+		if (cert_authority(f, v[i]) == cert_authority(f, cert))
+			return true;
+	return false;
+}
+
 /* What of its issuer the client knows, for a certificate that is known. */
 static enum anchor
 anchor_of(const struct fleet *f, int trust, int cert, enum dialect dialect)
@@ -269,7 +286,7 @@ anchor_of(const struct fleet *f, int trust, int cert, enum dialect dialect)
 	if (trust == CERT_UNKNOWN)
 		return ANCHOR_UNKNOWN;
 	if (trust != NONE)
-		return trust_holds(trust, cert) ? ANCHOR_ISSUER : ANCHOR_OTHER;
+		return trusts(f, trust, cert) ? ANCHOR_ISSUER : ANCHOR_OTHER;
 	if (dialect_needs_file(dialect) || !f->certs[cert].external)
 		return ANCHOR_NONE;
 	/* The system's CAs: they hold the issuer of somebody else's certificate, or may. */
@@ -295,6 +312,19 @@ served_of(const struct fleet *f, const struct link *l, int cert)
 	}
 }
 
+/* What the client shows, as the endpoint knows its clients now. */
+static enum shown
+shown_of(const struct fleet *f, const struct link *l, int present, enum accept accept)
+{
+	const struct endpoint *e = &f->endpoints[l->endpoint];
+
+	if (present == NONE)
+		return l->stray ? SHOWN_STRAY : SHOWN_NONE;
+	if (e->clients == NONE || accept == ACCEPT_UNKNOWN || !e->knows[accept])
+		return SHOWN_STRAY;
+	return cert_authority(f, present) == cert_authority(f, e->clients) ? SHOWN_GOOD : SHOWN_STRAY;
+}
+
 bool
 posture_attempt(const struct fleet *f, const struct posture *p, int link, struct attempt *ret)
 {
@@ -317,7 +347,10 @@ posture_attempt(const struct fleet *f, const struct posture *p, int link, struct
 	ret->dial = p->dial[link];
 	ret->client_min = c->proto_min;
 	ret->client_max = c->proto_max;
-	ret->shown = p->present[link] != NONE ? SHOWN_GOOD : l->stray ? SHOWN_STRAY : SHOWN_NONE;
+	ret->shown = shown_of(f, l, p->present[link], ret->accept);
+	/* A Postgres that has a CA of clients asks each of them. */
+	if (e->kind == KIND_POSTGRES && e->clients != NONE && ret->accept != ACCEPT_UNKNOWN && e->knows[ret->accept])
+		ret->asks = true;
 	if (cert == NONE) {
 		ret->served = SERVED_NONE;
 		ret->anchor = trust == NONE ? ANCHOR_NONE : ANCHOR_UNKNOWN;

@@ -55,7 +55,7 @@ slot_move(struct slots *s, const struct fleet *f, const struct move *m, bool *re
 	const struct endpoint *e;
 	const struct link *l;
 	bool files = true;
-	int place;
+	int place, used;
 
 	*ret_at_once = false;
 	switch (m->facet) {
@@ -74,7 +74,15 @@ slot_move(struct slots *s, const struct fleet *f, const struct move *m, bool *re
 		*ret_at_once = place > 0 && files;
 		return place;
 	case FACET_PRESENT:
-		break;
+		l = &f->links[m->subject];
+		place = m->value == NONE ? 0 : slot_binding(s, &l->presents.install, f->clients[l->client].host, &files);
+		files = true;
+		used = slot_binding(s, m->value == NONE ? &l->presents.without : &l->presents.with,
+		    f->clients[l->client].host, &files);
+		place = used > place ? used : place;
+		/* Where only files are written, the client takes them over as they are there, or at its next start. */
+		*ret_at_once = place > 0 && files && !l->presents.lands;
+		return place;
 	}
 	return (int)s->n;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/err.h"
-#include "core/plan.h"
+#include "core/posture.h"
 #include "core/setting.h"
 
 size_t
@@ -198,6 +198,8 @@ check_facet(const struct facet_seen *f, const struct fleet *fleet, struct err *e
 	default:	/* the decoder let none through */
 		return err_set(err, "a reading of an unknown facet");
 	}
+	if (f->value == CERT_UNKNOWN && f->facet != FACET_PRESENT)
+		return err_set(err, "a reading of a facet whose value nobody knows");
 	if (f->value >= values)
 		return err_set(err, "a reading with value %d for a facet that has no such value",
 		    f->value);

@@ -17,7 +17,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
-#include "core/plan.h"
+#include "core/posture.h"
 #include "core/trust.h"
 
 /* The first integer of a blob: what it is, and the version of its letter. */
@@ -629,7 +629,7 @@ get_facets(struct blob_reader *b, struct reading *r)
 	for (i = 0; i < n && !b->bad; i++) {
 		r->facets[i].facet = get_enum(b, FACET_PRESENT + 1);
 		r->facets[i].subject = get_index(b, 0);
-		r->facets[i].value = (int)blob_int(b, NONE, TRUST_VALUE_MAX);
+		r->facets[i].value = (int)blob_int(b, CERT_UNKNOWN, TRUST_VALUE_MAX);
 		r->facets[i].detail = blob_str(b, READING_SHORT_MAX);
 		r->facets[i].odd = blob_bool(b);
 	}

@@ -48,6 +48,21 @@ cert_units(const struct fleet *f, const struct cert *c, struct indices *ret)
 	}
 }
 
+/* A client's certificate lies where it is shown. */
+static void
+shown_units(const struct fleet *f, int cert, struct indices *ret)
+{
+	const struct link *l;
+	size_t i;
+
+	for (i = 0; i < f->nlinks; i++) {
+		l = &f->links[i];
+		if (f->certs[cert].client && l->presents.cert == cert && f->clients[l->client].unit != NONE &&
+		    (l->presents.lands || writes(&l->presents.install)))
+			indices_add(ret, f->clients[l->client].unit);
+	}
+}
+
 static void
 move_units(const struct fleet *f, const struct move *m, struct indices *ret)
 {
@@ -57,6 +72,7 @@ move_units(const struct fleet *f, const struct move *m, struct indices *ret)
 	switch (m->facet) {
 	case FACET_CERT:
 		cert_units(f, &f->certs[m->subject], ret);
+		shown_units(f, m->subject, ret);
 		return;
 	case FACET_ACCEPT:
 		if (writes(&f->endpoints[m->subject].accept[m->value]))
@@ -73,7 +89,10 @@ move_units(const struct fleet *f, const struct move *m, struct indices *ret)
 			unit = f->clients[l->client].unit;
 		break;
 	case FACET_PRESENT:
-		unit = f->clients[f->links[m->subject].client].unit;
+		l = &f->links[m->subject];
+		if (l->presents.lands || (m->value != NONE && writes(&l->presents.install)) ||
+		    writes(m->value == NONE ? &l->presents.without : &l->presents.with))
+			unit = f->clients[l->client].unit;
 		break;
 	}
 	if (unit != NONE)

@@ -296,10 +296,32 @@ start_secret(struct engine *e, int secret)
 
 /* ---- certificates ---- */
 
+/* The certificate that stands for the CA which signs. */
+static const struct cert *
+authority_of(const struct engine *e, int cert)
+{
+	return &e->fleet->certs[cert_authority(e->fleet, cert)];
+}
+
+/* Its files in the CA's directory: the CA's own certificate has no name there. */
+static char *
+leaf_name(const struct engine *e, int cert)
+{
+	char *name, *p;
+
+	if (!e->fleet->certs[cert].under_other)
+		return NULL;
+	name = mem_strdup(e->fleet->certs[cert].name);
+	for (p = name; *p != '\0'; p++)
+		if (*p == '/')
+			*p = '_';
+	return name;
+}
+
 static char *
 cert_dir(const struct engine *e, int cert)
 {
-	const struct cert *c = &e->fleet->certs[cert];
+	const struct cert *c = authority_of(e, cert);
 	struct buf name = { 0 };
 	char *dir;
 	size_t i;
@@ -329,7 +351,7 @@ ca_file_of(const struct cert *c)
 static void
 tell_ca(struct engine *e, int cert)
 {
-	const struct cert *c = &e->fleet->certs[cert];
+	const struct cert *c = authority_of(e, cert);
 	struct cert_memory *m = &e->certs[cert];
 	struct buf pem;
 	struct err err;
@@ -362,18 +384,19 @@ tell_ca(struct engine *e, int cert)
 static void
 look_at_files(struct engine *e, int cert)
 {
-	const struct cert *c = &e->fleet->certs[cert];
+	const struct cert *c = authority_of(e, cert);
 	struct cert_memory *m = &e->certs[cert];
 	struct cert_files f = { 0 };
-	char *dir = cert_dir(e, cert), *pem = NULL, *path;
+	char *dir = cert_dir(e, cert), *leaf = leaf_name(e, cert), *pem = NULL, *path;
 	struct err err;
 
 	m->leaf_ms = 0;
-	if (!c->external && authority_leaf(dir, &pem, &err) == 0) {
+	if (!c->external && authority_leaf(dir, leaf, &pem, &err) == 0) {
 		(void)certificate_look(pem, strlen(pem), "leaf.pem", &f.leaf, &err);
-		m->leaf_ms = authority_leaf_ms(dir);
+		m->leaf_ms = authority_leaf_ms(dir, leaf);
 	}
 	free(pem);
+	free(leaf);
 	if (m->ca != NULL) {
 		if (certificate_look(m->ca, strlen(m->ca), "the CA", &f.ca, &err) != 0)
 			f.why = mem_strdup(err.msg);
@@ -449,7 +472,7 @@ material_start(struct engine *e)
 struct making {
 	struct engine *engine;
 	int	 cert;
-	char	*dir;
+	char	*dir, *leaf;
 	struct authority_request request;
 	char	*replace, *reason;
 	bool	 revokes;	/* and nothing else */
@@ -480,6 +503,7 @@ on_made(void *arg)
 	const char *name = e->fleet->certs[m->cert].name;
 	char why[ERR_MAX + 160];
 	char *text;
+	size_t i;
 
 	c->making = false;
 	if (m->made.revoked_sha256[0] != '\0') {
@@ -515,13 +539,14 @@ on_made(void *arg)
 		if (m->made.made_ca || m->made.made_leaf) {
 			text = mem_printf("%s%s%s of '%s'", m->made.made_ca ? "CA" : "",
 			    m->made.made_ca && m->made.made_leaf ? " and " : "",
-			    m->made.made_leaf ? "server certificate" : "", name);
+			    m->made.made_leaf ? e->fleet->certs[m->cert].client ? "client's certificate" : "server certificate" : "", name);
 			(void)past_note(e, NONE, "made", text, NULL);
 			engine_tell(e, TELL_NOTE, "made %s", text);
 			free(text);
 		}
-		if (!e->stopping)
-			tell_ca(e, m->cert);
+		for (i = 0; !e->stopping && i < e->fleet->ncerts; i++)
+			if (cert_authority(e->fleet, (int)i) == cert_authority(e->fleet, m->cert))
+				tell_ca(e, (int)i);
 		look_at_files(e, m->cert);
 		(void)snprintf(c->leaf_sha, sizeof(c->leaf_sha), "%s", c->files.leaf.sha256);
 	}
@@ -541,6 +566,7 @@ on_made(void *arg)
 	free(m->replace);
 	free(m->reason);
 	free(m->dir);
+	free(m->leaf);
 	free(m);
 }
 
@@ -585,6 +611,7 @@ make(struct engine *e, int cert, const char *passphrase)
 	m->engine = e;
 	m->cert = cert;
 	m->dir = cert_dir(e, cert);
+	m->leaf = leaf_name(e, cert);
 	m->passphrase = mem_strdup(passphrase);
 	m->revokes = e->revoking == cert;
 	m->replace = mem_strdup(e->certs[cert].replacing);
@@ -594,6 +621,8 @@ make(struct engine *e, int cert, const char *passphrase)
 	m->request.replace = m->replace;
 	m->request.by = e->who;
 	m->request.reason = m->reason;
+	if (c->client)
+		add_name(&m->names, c->subject);
 	/* Its own names, or every one that is dialled at what it serves (cert_covers()). */
 	for (i = 0; i < c->names.n; i++)
 		add_name(&m->names, c->names.v[i]);
@@ -608,13 +637,15 @@ make(struct engine *e, int cert, const char *passphrase)
 				add_name(&m->names, link_dials_name(f, &f->links[k]));
 	}
 	m->request.dir = m->dir;
-	m->request.name = c->name;
+	m->request.leaf = m->leaf;
+	m->request.use = c->client ? CERTIFICATE_OF_CLIENT : CERTIFICATE_OF_SERVER;
+	m->request.name = authority_of(e, cert)->name;
 	m->request.profile = c->profile;
 	m->request.names = (const char *const *)m->names.v;
 	m->request.nnames = m->names.n;
 	m->request.leaf_ms = c->leaf_ms;
 	m->request.renew_within_ms = e->certs[cert].renewing != NONE ? c->warn_ms : 0;
-	add_issuer(m, c);
+	add_issuer(m, authority_of(e, cert));
 	m->request.stop = &e->making_stops;
 	m->request.now_s = engine_now_ms(e) / 1000;
 	m->request.passphrase = m->passphrase;
@@ -628,7 +659,7 @@ make(struct engine *e, int cert, const char *passphrase)
 static int
 ask_passphrase(struct engine *e, int cert, const char *what, struct err *err)
 {
-	const struct cert *c = &e->fleet->certs[cert];
+	const struct cert *c = authority_of(e, cert);
 	char title[256], *dir;
 	bool is_new;
 
@@ -653,7 +684,7 @@ ask_passphrase(struct engine *e, int cert, const char *what, struct err *err)
 static int
 find_passphrase(struct engine *e, int cert, struct err *err)
 {
-	const struct cert *c = &e->fleet->certs[cert];
+	const struct cert *c = authority_of(e, cert);
 	const struct secret *s;
 	struct buf value;
 	const char *env;
@@ -760,15 +791,40 @@ replaces_now(struct engine *e, int cert, enum verb verb, char *word)
 	return true;
 }
 
+/* The certificate whose material the move's edits hold, or NONE; *ret_ca: its CA's alone. */
+static int
+needed(const struct fleet *f, const struct move *m, bool *ret_ca)
+{
+	const struct endpoint *ep;
+
+	*ret_ca = false;
+	switch (m->facet) {
+	case FACET_CERT:
+		return m->subject;
+	case FACET_PRESENT:
+		return m->value;
+	case FACET_ACCEPT:
+		ep = &f->endpoints[m->subject];
+		*ret_ca = true;
+		return ep->clients != NONE && !f->certs[ep->clients].external && ep->knows[m->value] ?
+		    cert_authority(f, ep->clients) : NONE;
+	case FACET_DIAL:
+	case FACET_TRUST:
+		break;
+	}
+	return NONE;
+}
+
 int
 material_need(struct engine *e, int step, enum verb verb, struct err *err)
 {
 	const struct step *s = &e->plan->steps[step];
 	int v[TRUST_CERTS_MAX];
+	bool ca_alone;
 	size_t i, k, n;
 
 	for (i = 0; i < s->nmoves; i++) {
-		int cert = s->moves[i].subject;
+		int cert = needed(e->fleet, &s->moves[i], &ca_alone);
 
 		/* A CA is made before somebody is to trust it, and its certificate with it. */
 		n = s->moves[i].facet == FACET_TRUST ? trust_certs(s->moves[i].value, v) : 0;
@@ -780,7 +836,7 @@ material_need(struct engine *e, int step, enum verb verb, struct err *err)
 			e->certs[v[k]].renewing = NONE;
 			return find_passphrase(e, v[k], err);
 		}
-		if (s->moves[i].facet != FACET_CERT)
+		if (cert == NONE || (ca_alone && e->certs[cert].ca != NULL))
 			continue;
 		if (e->fleet->certs[cert].external)
 			return err_set(err, "certificate '%s' is external: it is watched, not issued",

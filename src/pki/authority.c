@@ -46,10 +46,26 @@
 
 #define CA_KEY "ca.key"
 #define CA_PEM "ca.pem"
-#define LEAF_KEY "leaf.key"
-#define LEAF_PEM "leaf.pem"
+#define LEAF "leaf"
 
-static const char *const files[] = { CA_KEY, CA_PEM, LEAF_KEY, LEAF_PEM, REVOKED_FILE, REVOKED_CRL };
+/* The files of one leaf: of the CA's own certificate, or of another that it signs. */
+struct leaf_files {
+	char	*key, *pem;
+};
+
+static void
+leaf_files(struct leaf_files *ret, const char *leaf)
+{
+	ret->key = leaf == NULL ? mem_strdup(LEAF ".key") : mem_printf(LEAF "-%s.key", leaf);
+	ret->pem = leaf == NULL ? mem_strdup(LEAF ".pem") : mem_printf(LEAF "-%s.pem", leaf);
+}
+
+static void
+leaf_files_release(struct leaf_files *f)
+{
+	free(f->key);
+	free(f->pem);
+}
 
 /* A key and its certificate; either may be missing. */
 struct pair {
@@ -113,7 +129,7 @@ read_x509(const struct vault *v, const char *name, struct pair *ret, struct err 
 	text.secret = true;	/* somebody may have put a key into it */
 	rc = vault_read(v, name, &text, err);
 	if (rc == 1) {
-		all = read_pem(&text, path, strcmp(name, LEAF_PEM) != 0, err);
+		all = read_pem(&text, path, strcmp(name, CA_PEM) == 0, err);
 		if (all == NULL) {
 			why = *err;
 			rc = err_set(err, "%s: bring it back from a backup", why.msg);
@@ -388,7 +404,7 @@ static int
 check_leaf(const struct pair *leaf, const struct pair *ca, const struct authority_request *q, struct err *err)
 {
 	STACK_OF(X509) *rest = between(leaf);
-	int rc = certificate_check_leaf(leaf->x509, rest, ca->all, leaf->key, q->names, q->nnames, q->now_s, err);
+	int rc = certificate_check_leaf(leaf->x509, rest, ca->all, leaf->key, q->use, q->names, q->nnames, q->now_s, err);
 
 	sk_X509_free(rest);
 	return rc;
@@ -416,7 +432,7 @@ ask_command(const struct authority_request *q, const struct pair *ca, struct pai
 	const struct signer s = {
 		.argv = q->sign, .in = q->sign_in, .deadline_ms = q->sign_deadline_ms, .stop = q->stop,
 	};
-	char *request = certificate_request(leaf->key, q->names, q->nnames, err);
+	char *request = certificate_request(leaf->key, q->use, q->names, q->nnames, err);
 	STACK_OF(X509) *all = NULL;
 	struct buf out;
 	int i, rc = -1;
@@ -450,7 +466,7 @@ make_leaf(const struct authority_request *q, const struct pair *ca, struct pair 
 		return -1;
 	if (q->issuer == AUTHORITY_COMMAND)
 		return ask_command(q, ca, leaf, err);
-	if ((made = certificate_make_leaf(leaf->key, ca->x509, ca->key, q->names, q->nnames,
+	if ((made = certificate_make_leaf(leaf->key, ca->x509, ca->key, q->use, q->names, q->nnames,
 	    q->now_s, lives_ms / 1000, err)) == NULL)
 		return -1;
 	pair_take_one(leaf, made);
@@ -458,18 +474,18 @@ make_leaf(const struct authority_request *q, const struct pair *ca, struct pair 
 }
 
 static int
-settle_leaf(const struct vault *v, const struct authority_request *q, const struct passphrase *pass,
+settle_leaf(const struct vault *v, const struct leaf_files *f, const struct authority_request *q, const struct passphrase *pass,
     const struct pair *ca, const struct revoked_list *revoked, struct pair *leaf, bool *ret_made, struct err *err)
 {
 	/* Whatever cannot be read of it is no loss; a file that cannot be replaced will say so. */
-	if (read_x509(v, LEAF_PEM, leaf, err) == 1 &&
-	    read_key(v, LEAF_KEY, pass, &leaf->key, err) == 1 && leaf_fits(leaf, ca, q) &&
+	if (read_x509(v, f->pem, leaf, err) == 1 &&
+	    read_key(v, f->key, pass, &leaf->key, err) == 1 && leaf_fits(leaf, ca, q) &&
 	    revoked_find(revoked, leaf->x509) == NULL)
 		return 0;
 	pair_release(leaf);
 	if (make_leaf(q, ca, leaf, err) == -1 ||
-	    write_key(v, LEAF_KEY, pass, leaf->key, err) == -1 ||
-	    write_x509(v, LEAF_PEM, leaf, err) == -1)
+	    write_key(v, f->key, pass, leaf->key, err) == -1 ||
+	    write_x509(v, f->pem, leaf, err) == -1)
 		return -1;
 	*ret_made = true;
 	return 0;
@@ -490,12 +506,16 @@ revoke_leaf(const struct vault *v, const struct authority_request *q, struct rev
     struct err *err)
 {
 	struct pair leaf = { 0 };
+	struct leaf_files f;
 	struct revoked *x = NULL;
 	bool added = false;
 	char *text;
 	int rc;
 
-	if ((rc = read_x509(v, LEAF_PEM, &leaf, err)) == 1) {
+	leaf_files(&f, q->leaf);
+	rc = read_x509(v, f.pem, &leaf, err);
+	leaf_files_release(&f);
+	if (rc == 1) {
 		if ((x = revoked_find(list, leaf.x509)) == NULL) {
 			text = certificates_pem(leaf.all);
 			x = revoked_add(list, leaf.x509, text, q->cert == NULL ? q->name : q->cert, q->now_s);
@@ -535,8 +555,11 @@ check(const struct authority_request *q, struct err *err)
 		return err_set(err, "a CA needs a name");
 	if (q->nnames == 0)
 		return err_set(err, "there is no name to certify");
+	if (q->use == CERTIFICATE_OF_CLIENT && q->nnames != 1)
+		return err_set(err, "a client's certificate has one name, and %zu are asked for", q->nnames);
 	for (i = 0; i < q->nnames; i++)
-		if (certificate_check_name(q->names[i], err) == -1)
+		if ((q->use == CERTIFICATE_OF_CLIENT ? certificate_check_subject(q->names[i], err) :
+		    certificate_check_name(q->names[i], err)) == -1)
 			return -1;
 	if (q->leaf_ms != 0 && q->leaf_ms < AUTHORITY_LEAF_MS_MIN)
 		return err_set(err, "a certificate that lives %lld ms, expected a second at least",
@@ -564,7 +587,7 @@ authority_exists(const char *dir)
 	if (vault_look(&v, dir, &err) == -1)
 		return false;
 	/* A key alone: somebody died over making it, and it has its passphrase already. */
-	has = vault_has(&v, CA_KEY) || vault_has(&v, CA_PEM) || vault_has(&v, LEAF_KEY);
+	has = vault_has(&v, CA_KEY) || vault_has(&v, CA_PEM) || vault_has(&v, LEAF ".key");
 	vault_close(&v);
 	return has;
 }
@@ -594,18 +617,29 @@ authority_ca(const char *dir, char **ret_pem, struct err *err)
 }
 
 int
-authority_leaf(const char *dir, char **ret_pem, struct err *err)
+authority_leaf(const char *dir, const char *leaf, char **ret_pem, struct err *err)
 {
-	return look(dir, LEAF_PEM, ret_pem, err);
+	struct leaf_files f;
+	int rc;
+
+	leaf_files(&f, leaf);
+	rc = look(dir, f.pem, ret_pem, err);
+	leaf_files_release(&f);
+	return rc;
 }
 
 int64_t
-authority_leaf_ms(const char *dir)
+authority_leaf_ms(const char *dir, const char *leaf)
 {
-	char *path = mem_printf("%s/%s", dir, LEAF_PEM);
+	struct leaf_files f;
 	struct stat st;
-	int rc = stat(path, &st);
+	char *path;
+	int rc;
 
+	leaf_files(&f, leaf);
+	path = mem_printf("%s/%s", dir, f.pem);
+	rc = stat(path, &st);
+	leaf_files_release(&f);
 	free(path);
 	return rc == 0 ? (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 : 0;
 }
@@ -617,21 +651,26 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 	struct authority_material m = { 0 };
 	struct revoked_list revoked = { NULL, 0 };
 	struct pair ca = { 0 }, leaf = { 0 };
+	struct leaf_files f;
 	struct vault v;
-	size_t i;
 	int rc = -1;
 
 	memset(ret, 0, sizeof(*ret));
 	if (check(q, err) == -1 || vault_open(&v, q->dir, err) == -1)
 		return -1;
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		vault_tidy(&v, files[i]);
+	leaf_files(&f, q->leaf);
+	vault_tidy(&v, CA_KEY);
+	vault_tidy(&v, CA_PEM);
+	vault_tidy(&v, f.key);
+	vault_tidy(&v, f.pem);
+	vault_tidy(&v, REVOKED_FILE);
+	vault_tidy(&v, REVOKED_CRL);
 	if (settle_ca(&v, q, &pass, &ca, &m, err) == 0 &&
 	    revoked_read(&v, &revoked, err) == 0 &&
 	    (q->replace == NULL || revoked_for(&revoked, q->replace) != NULL ||
 	    revoke_leaf(&v, q, &revoked, m.revoked_sha256, err) == 0) &&
 	    settle_crl(&v, q, &ca, &revoked, err) == 0 &&
-	    settle_leaf(&v, q, &pass, &ca, &revoked, &leaf, &m.made_leaf, err) == 0 &&
+	    settle_leaf(&v, &f, q, &pass, &ca, &revoked, &leaf, &m.made_leaf, err) == 0 &&
 	    check_leaf(&leaf, &ca, q, err) == 0 &&
 	    key_pem(leaf.key, &m.key_pem, &m.key_len, err) == 0) {
 		m.ca_pem = certificates_pem(ca.all);
@@ -647,6 +686,7 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 	pair_release(&ca);
 	revoked_list_release(&revoked);
 	vault_close(&v);
+	leaf_files_release(&f);
 	return rc;
 }
 
@@ -657,6 +697,7 @@ authority_revoke(const struct authority_request *q, char ret_sha256[65], struct 
 	struct authority_material m = { 0 };
 	struct revoked_list revoked = { NULL, 0 };
 	struct pair ca = { 0 };
+	struct leaf_files f;
 	struct vault v;
 	int rc = -1;
 
@@ -665,7 +706,8 @@ authority_revoke(const struct authority_request *q, char ret_sha256[65], struct 
 		return -1;
 	vault_tidy(&v, REVOKED_FILE);
 	vault_tidy(&v, REVOKED_CRL);
-	if (!vault_has(&v, LEAF_PEM))
+	leaf_files(&f, q->leaf);
+	if (!vault_has(&v, f.pem))
 		(void)err_set(err, "nothing was issued into '%s' yet", v.path);
 	else if (settle_ca(&v, q, &pass, &ca, &m, err) == 0 && revoked_read(&v, &revoked, err) == 0 &&
 	    revoke_leaf(&v, q, &revoked, ret_sha256, err) == 0)
@@ -674,6 +716,7 @@ authority_revoke(const struct authority_request *q, char ret_sha256[65], struct 
 	revoked_list_release(&revoked);
 	pair_release(&ca);
 	vault_close(&v);
+	leaf_files_release(&f);
 	return rc;
 }
 

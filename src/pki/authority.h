@@ -7,7 +7,8 @@
  * A directory (0700) holds it: ca.pem; ca.key, PKCS#8 encrypted with scrypt
  * (key.h has the cost: OpenSSL's default, PBKDF2 with 2048 rounds, is weak);
  * leaf.pem, with what stands between it and the CA behind it; leaf.key,
- * encrypted the same way.  No private key is ever on disk in the clear, not
+ * encrypted the same way.  Other certificates that the same CA signs lie beside
+ * them, as leaf-NAME.pem and leaf-NAME.key.  No private key is ever on disk in the clear, not
  * for a moment.  Files are written beside and renamed, fsynced, 0600.
  *
  * What is there and valid is kept: asking twice gives the same certificate.
@@ -26,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pki/certificate.h"
+
 struct err;
 struct revoked_list;
 
@@ -42,9 +45,11 @@ enum authority_issuer {
 
 struct authority_request {
 	const char *dir;		/* made where it is missing, its parent is not */
+	const char *leaf;		/* which of its certificates: a name for files, or NULL: the CA's own */
+	enum certificate_use use;
 	const char *name;		/* of the CA, whose subject is "NAME CA" */
 	const char *profile;		/* "ecdsa-p256" or "rsa-4096"; NULL: the first */
-	const char *const *names;	/* every name and address that clients dial; DNS or IP by form */
+	const char *const *names;	/* every name and address that clients dial, DNS or IP by form; a client's one name */
 	size_t	 nnames;
 	int64_t	 leaf_ms;		/* 0: 90 days; the CA lives 10 years, and no leaf outlives it */
 	int64_t	 renew_within_ms;	/* one with less left than this, and than a third of its life, is made anew; 0: kept to its end */
@@ -86,8 +91,8 @@ bool	authority_exists(const char *dir);
 /* The CA's certificate, which needs no passphrase; -1 where there is none. */
 int	authority_ca(const char *dir, char **ret_pem, struct err *);
 /* What was issued last, with what stands between; likewise. */
-int	authority_leaf(const char *dir, char **ret_pem, struct err *);
-int64_t	authority_leaf_ms(const char *dir);	/* when it was written there, since the epoch; 0: there is none */
+int	authority_leaf(const char *dir, const char *leaf, char **ret_pem, struct err *);
+int64_t	authority_leaf_ms(const char *dir, const char *leaf);	/* when it was written there, since the epoch; 0: there is none */
 /*
  * What was revoked of this CA, which needs no passphrase; *ret_crl: the file of its list, for the
  * caller to free, or NULL where there is none that names them all.

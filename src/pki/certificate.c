@@ -31,7 +31,7 @@
 #include "pki/openssl.h"
 
 #define SERIAL_BITS 128
-#define COMMON_NAME_MAX 64		/* X.520 ub-common-name */
+#define COMMON_NAME_MAX CERTIFICATE_SUBJECT_MAX
 #define DNS_NAME_MAX 253		/* RFC 1035 2.3.4, without the dot at the end */
 #define DNS_LABEL_MAX 63
 #define TEXT_MAX ((size_t)1024)		/* of a subject, or of all names */
@@ -83,6 +83,22 @@ certificate_check_name(const char *name, struct err *err)
 	return 0;
 }
 
+int
+certificate_check_subject(const char *name, struct err *err)
+{
+	size_t i;
+
+	if (name == NULL || *name == '\0')
+		return err_set(err, "an empty name cannot be certified");
+	if (strlen(name) > CERTIFICATE_SUBJECT_MAX)
+		return err_set(err, "the name '%.40s…' is longer than the %d bytes of a common name", name,
+		    CERTIFICATE_SUBJECT_MAX);
+	for (i = 0; name[i] != '\0'; i++)
+		if (name[i] < ' ' || name[i] > '~')
+			return err_set(err, "the name of a client has a byte that is not printable ASCII");
+	return 0;
+}
+
 static GENERAL_NAME *
 general_name(const char *name)
 {
@@ -126,6 +142,18 @@ certificate_has_name(const X509 *x, const char *name)
 	GENERAL_NAME_free(want);
 	GENERAL_NAMES_free(all);
 	return has;
+}
+
+/* The one common name of a client's, as servers compare it. */
+static bool
+is_of_subject(X509 *x, const char *name)
+{
+	const X509_NAME *subject = X509_get_subject_name(x);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	const ASN1_STRING *s = at < 0 ? NULL : X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+
+	return s != NULL && X509_NAME_get_index_by_NID(subject, NID_commonName, at) < 0 &&
+	    (size_t)ASN1_STRING_length(s) == strlen(name) && memcmp(ASN1_STRING_get0_data(s), name, strlen(name)) == 0;
 }
 
 bool
@@ -276,40 +304,67 @@ usage_of(const EVP_PKEY *key)
 	    "critical,digitalSignature";
 }
 
-X509 *
-certificate_make_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const char *const *names,
-    size_t nnames, int64_t now_s, int64_t lives_s, struct err *err)
+/* Before anything is made of them. */
+static int
+check_names(enum certificate_use use, const char *const *names, size_t nnames, struct err *err)
 {
-	int64_t until_s = certificate_not_after_s(ca);
-	X509 *x = NULL;
 	size_t i;
 
-	if (nnames == 0) {
-		(void)err_set(err, "there is no name to certify");
-		return NULL;
-	}
+	if (nnames == 0)
+		return err_set(err, "there is no name to certify");
+	if (use == CERTIFICATE_OF_CLIENT)
+		return nnames == 1 ? certificate_check_subject(names[0], err) :
+		    err_set(err, "a client's certificate has one name, and %zu are asked for", nnames);
 	for (i = 0; i < nnames; i++)
 		if (certificate_check_name(names[i], err) == -1)
-			return NULL;
+			return -1;
+	return 0;
+}
+
+/* A client is known by its subject alone; one that is its CA's own would look self-issued. */
+static int
+add_subject(X509 *x, X509 *ca, const char *name)
+{
+	return add_common_name(x, name) == -1 ||
+	    X509_NAME_cmp(X509_get_subject_name(x), X509_get_subject_name(ca)) == 0 ? -1 : 0;
+}
+
+static const char *
+use_word(enum certificate_use use)
+{
+	return use == CERTIFICATE_OF_CLIENT ? "clientAuth" : "serverAuth";
+}
+
+X509 *
+certificate_make_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, enum certificate_use use, const char *const *names,
+    size_t nnames, int64_t now_s, int64_t lives_s, struct err *err)
+{
+	const char *what = use == CERTIFICATE_OF_CLIENT ? "client's" : "server";
+	int64_t until_s = certificate_not_after_s(ca);
+	X509 *x = NULL;
+
+	if (check_names(use, names, nnames, err) == -1)
+		return NULL;
 	if (lives_s < until_s - now_s)
 		until_s = now_s + lives_s;
 	ERR_clear_error();
 	if ((x = begin(key, now_s, until_s)) == NULL ||
 	    X509_set_issuer_name(x, X509_get_subject_name(ca)) != 1 ||
-	    add_names(x, ca, names, nnames) == -1 ||
+	    (use == CERTIFICATE_OF_CLIENT ? add_subject(x, ca, names[0]) : add_names(x, ca, names, nnames)) == -1 ||
 	    add_extension(x, ca, NID_basic_constraints, "critical,CA:FALSE") == -1 ||
 	    add_extension(x, ca, NID_key_usage, usage_of(key)) == -1 ||
-	    add_extension(x, ca, NID_ext_key_usage, "serverAuth") == -1 ||
+	    add_extension(x, ca, NID_ext_key_usage, use_word(use)) == -1 ||
 	    add_extension(x, ca, NID_subject_key_identifier, "hash") == -1 ||
 	    add_extension(x, ca, NID_authority_key_identifier, "keyid:always") == -1 ||
 	    X509_sign(x, ca_key, EVP_sha256()) == 0) {
-		(void)openssl_failed(err, "make the server certificate");
+		(void)openssl_failed(err, use == CERTIFICATE_OF_CLIENT ? "make the client's certificate" :
+		    "make the server certificate");
 		X509_free(x);
 		return NULL;
 	}
 	/* A CA that came from somewhere else may have constraints of its own. */
-	if (certificate_verify(x, ca, now_s, err) == -1) {
-		(void)err_wrap(err, "the server certificate just made is not valid");
+	if (certificate_verify(x, ca, use, now_s, err) == -1) {
+		(void)err_wrap(err, "the %s certificate just made is not valid", what);
 		X509_free(x);
 		return NULL;
 	}
@@ -330,33 +385,27 @@ ask_for(STACK_OF(X509_EXTENSION) **all, int nid, const char *value)
 }
 
 char *
-certificate_request(EVP_PKEY *key, const char *const *names, size_t nnames, struct err *err)
+certificate_request(EVP_PKEY *key, enum certificate_use use, const char *const *names, size_t nnames, struct err *err)
 {
 	STACK_OF(X509_EXTENSION) *wanted = NULL;
 	GENERAL_NAMES *all;
 	X509_REQ *r;
 	BIO *bio = NULL;
 	char *text, *pem = NULL;
-	size_t i;
 	long len;
 
-	for (i = 0; i < nnames; i++)
-		if (certificate_check_name(names[i], err) == -1)
-			return NULL;
-	if (nnames == 0) {
-		(void)err_set(err, "there is no name to certify");
+	if (check_names(use, names, nnames, err) == -1)
 		return NULL;
-	}
 	ERR_clear_error();
-	all = general_names(names, nnames);
+	all = use == CERTIFICATE_OF_CLIENT ? NULL : general_names(names, nnames);
 	if ((r = X509_REQ_new()) != NULL && X509_REQ_set_version(r, X509_REQ_VERSION_1) == 1 &&
 	    X509_REQ_set_pubkey(r, key) == 1 &&
 	    (strlen(names[0]) > COMMON_NAME_MAX ||
 	    X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(r), NID_commonName, MBSTRING_UTF8,
 	    (const unsigned char *)names[0], -1, -1, 0) == 1) &&
-	    X509V3_add1_i2d(&wanted, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1 &&
+	    (all == NULL || X509V3_add1_i2d(&wanted, NID_subject_alt_name, all, 0, X509V3_ADD_DEFAULT) == 1) &&
 	    ask_for(&wanted, NID_key_usage, usage_of(key)) == 0 &&
-	    ask_for(&wanted, NID_ext_key_usage, "serverAuth") == 0 &&
+	    ask_for(&wanted, NID_ext_key_usage, use_word(use)) == 0 &&
 	    X509_REQ_add_extensions(r, wanted) == 1 && X509_REQ_sign(r, key, EVP_sha256()) > 0 &&
 	    (bio = BIO_new(BIO_s_mem())) != NULL && PEM_write_bio_X509_REQ(bio, r) == 1 &&
 	    (len = BIO_get_mem_data(bio, &text)) > 0)
@@ -615,7 +664,7 @@ certificate_check_ca(X509 *x, const char *path, int64_t now_s, struct err *err)
 }
 
 static int
-verify(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X509) *cas, int64_t now_s, struct err *err)
+verify(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X509) *cas, enum certificate_use use, int64_t now_s, struct err *err)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509_STORE *store = X509_STORE_new();
@@ -629,7 +678,8 @@ verify(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X509) *cas, int64_
 			store = NULL;
 		}
 	if (ctx == NULL || store == NULL || X509_STORE_CTX_init(ctx, store, x, more) != 1 ||
-	    X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER) != 1) {
+	    X509_STORE_CTX_set_purpose(ctx, use == CERTIFICATE_OF_CLIENT ? X509_PURPOSE_SSL_CLIENT :
+	    X509_PURPOSE_SSL_SERVER) != 1) {
 		(void)openssl_failed(err, "verify a certificate");
 		goto out;
 	}
@@ -647,21 +697,21 @@ out:
 }
 
 int
-certificate_verify(X509 *x, X509 *ca, int64_t now_s, struct err *err)
+certificate_verify(X509 *x, X509 *ca, enum certificate_use use, int64_t now_s, struct err *err)
 {
 	STACK_OF(X509) *cas = sk_X509_new_null();
 	int rc;
 
 	if (cas == NULL || sk_X509_push(cas, ca) == 0)
 		abort();	/* memory is all that these can want */
-	rc = verify(x, NULL, cas, now_s, err);
+	rc = verify(x, NULL, cas, use, now_s, err);
 	sk_X509_free(cas);
 	return rc;
 }
 
 int
 certificate_check_leaf(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X509) *cas, EVP_PKEY *key,
-    const char *const *names, size_t nnames, int64_t now_s, struct err *err)
+    enum certificate_use use, const char *const *names, size_t nnames, int64_t now_s, struct err *err)
 {
 	int64_t from_s = certificate_not_before_s(x);
 	char text[32];
@@ -677,9 +727,12 @@ certificate_check_leaf(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X5
 		    date(from_s, text));
 	if (now_s >= certificate_not_after_s(x))
 		return err_set(err, "it has expired on %s", date(certificate_not_after_s(x), text));
-	if (verify(x, between, cas, now_s, err) == -1)
-		return err_wrap(err, "a client that trusts its CA would refuse it");
-	for (i = 0; i < nnames; i++)
+	if (verify(x, between, cas, use, now_s, err) == -1)
+		return err_wrap(err, "a %s that trusts its CA would refuse it", use == CERTIFICATE_OF_CLIENT ? "server" : "client");
+	for (i = 0; i < nnames && use == CERTIFICATE_OF_CLIENT; i++)
+		if (!is_of_subject(x, names[i]))
+			return err_set(err, "its common name is not '%s', which was asked for", names[i]);
+	for (i = 0; i < nnames && use == CERTIFICATE_OF_SERVER; i++)
 		if (!certificate_covers(x, names[i]))
 			return err_set(err, "it is not for '%s', which is dialled", names[i]);
 	return 0;

@@ -22,6 +22,10 @@ struct err;
 #define CERTIFICATE_NAME_MAX 61		/* bytes; " CA" follows, and X.520 has 64 */
 #define CERTIFICATE_CHAIN_MAX 8		/* certificates in one file */
 
+/* Whom a certificate is for: whoever is dialled by its names, or a client, whose one name is its common name. */
+enum certificate_use { CERTIFICATE_OF_SERVER, CERTIFICATE_OF_CLIENT };
+#define CERTIFICATE_SUBJECT_MAX 64	/* bytes of a common name (X.520) */
+
 struct stack_st_X509;		/* STACK_OF(X509) */
 
 /*
@@ -30,20 +34,22 @@ struct stack_st_X509;		/* STACK_OF(X509) */
  * digits, `-` and `_`, the first of them may be `*`.
  */
 int	certificate_check_name(const char *name, struct err *);
+/* Can a client have this name?  Printable ASCII, as servers compare it with a role's. */
+int	certificate_check_subject(const char *name, struct err *);
 
 /* Its subject is "NAME CA", so that no server's name can be equal to it. */
 X509	*certificate_make_ca(EVP_PKEY *, const char *name, int64_t now_s, struct err *);
 /*
- * A server certificate for all the names, by this CA; it does not outlive the
+ * A certificate for all the names (a client has one), by this CA; it does not outlive the
  * CA.  It is verified before it is given out.
  */
-X509	*certificate_make_leaf(EVP_PKEY *, X509 *ca, EVP_PKEY *ca_key, const char *const *names,
+X509	*certificate_make_leaf(EVP_PKEY *, X509 *ca, EVP_PKEY *ca_key, enum certificate_use, const char *const *names,
 	    size_t nnames, int64_t now_s, int64_t lives_s, struct err *);
 /*
  * A request (PKCS#10, PEM) for such a one, to a CA that is not ours to sign by; for the
  * caller to free.  NULL where it cannot be made.
  */
-char	*certificate_request(EVP_PKEY *, const char *const *names, size_t nnames, struct err *);
+char	*certificate_request(EVP_PKEY *, enum certificate_use, const char *const *names, size_t nnames, struct err *);
 
 /*
  * The certificates of a PEM file, at most CERTIFICATE_CHAIN_MAX, in their order; at least
@@ -77,14 +83,14 @@ int64_t	certificate_not_before_s(const X509 *);
 int64_t	certificate_not_after_s(const X509 *);
 /* May it sign others now?  `path` only names it in messages. */
 int	certificate_check_ca(X509 *, const char *path, int64_t now_s, struct err *);
-/* Does a client that trusts this CA alone take it for a server's now? */
-int	certificate_verify(X509 *, X509 *ca, int64_t now_s, struct err *);
+/* Does whoever trusts this CA alone take it for a server's, or a client's, now? */
+int	certificate_verify(X509 *, X509 *ca, enum certificate_use, int64_t now_s, struct err *);
 /*
- * What has to hold before it is given to a server: it is of this key, valid now (or within five minutes), for a server by
+ * What has to hold before it is given to anybody: it is of this key, valid now (or within five minutes), for that use by
  * its purpose, leads by what stands between to one of these CAs, and covers every name.
  * The message says which does not.
  */
 int	certificate_check_leaf(X509 *, const struct stack_st_X509 *between, const struct stack_st_X509 *cas,
-	    EVP_PKEY *, const char *const *names, size_t nnames, int64_t now_s, struct err *);
+	    EVP_PKEY *, enum certificate_use, const char *const *names, size_t nnames, int64_t now_s, struct err *);
 
 #endif

@@ -23,7 +23,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 
-#define NEW_NAME_MAX 64
+#define NEW_NAME_MAX 256
 #define TRY_EVERY_MS 20
 
 static const char *

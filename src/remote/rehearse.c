@@ -417,6 +417,12 @@ not_reached(struct rehearsal_call *c, const char *why)
 
 /* ---- how a try ended, and what follows ---- */
 
+static bool
+wants_certificate(const char *why)
+{
+	return strstr(why, "client certificate") != NULL || strstr(why, "certificate required") != NULL;
+}
+
 static void
 try_ended(struct rehearsal_call *c, enum try_end end, const char *why)
 {
@@ -435,6 +441,11 @@ try_ended(struct rehearsal_call *c, enum try_end end, const char *why)
 			answer(c, VERDICT_UNKNOWN);
 		} else
 			answer(c, VERDICT_REFUSED);
+		return;
+	}
+	if (c->tls && c->r->says.presents != NONE && (end == TRY_WELL || wants_certificate(why))) {
+		say(c, "it is set to show a client certificate, and belay does not read its key");
+		answer(c, VERDICT_UNKNOWN);
 		return;
 	}
 	if (end == TRY_WELL && c->tls && link_of(c->r)->stray) {
@@ -510,12 +521,6 @@ about_the_probe(const char *sqlstate, const char *why)
 		if (strstr(why, words[i]) != NULL)
 			return true;
 	return false;
-}
-
-static bool
-wants_certificate(const char *why)
-{
-	return strstr(why, "client certificate") != NULL || strstr(why, "certificate required") != NULL;
 }
 
 /* Is it pg_hba.conf's refusal, of Postgres or of PgBouncer?  Then it may be about the probe, or the way. */

@@ -11,7 +11,7 @@
  * So it shows the way and what the client checks, and nothing about the client's
  * role; what the server says to the probe's role alone is a remark.  At a
  * PgBouncer it is the console that is logged in to: the server's side is a link of its own.
- * No client certificate is shown: its key stays where it is.  Of a client that shows one UNKNOWN is
+ * No client certificate is shown: its key stays where it is.  Of a client that is set to show one UNKNOWN is
  * the best that can be said.
  *
  * Life: a rehearsal is made once, read when the settings or the CA file may have

@@ -418,7 +418,7 @@ static const struct {
 	{ PLAN "  - { id: a, drain: { pg: { pace: 1s } } }\n",
 	    "p:4:27: drain without 'sessions', expected 'sessions: plaintext'" },
 	{ PLAN "  - { id: a }\n",
-	    "p:4:5: the step 'a' moves nothing, expected one of: certs, trust, dial, accept, drain, run, exercise, activate" },
+	    "p:4:5: the step 'a' moves nothing, expected one of: certs, trust, dial, accept, present, drain, run, exercise, activate" },
 	{ PLAN "  - { id: a/b, dial: { web -> pg: require } }\n",
 	    "p:4:11: 'a/b', expected the name of a step: letters, digits, '.', '_' and '-', with a letter or digit first" },
 	{ PLAN "  - { id: a, dial: { web -> pg: require } }\n  - { id: a, dial: { web -> pg: disable } }\n",

@@ -207,7 +207,7 @@ check_lines(enum hba_form form, const char *const *roles, const char *const *dat
 {
 	char *rooms[3][8];
 	struct strings r, d, f;
-	struct hba_rule rule = { form, &r, &d, &f, method };
+	struct hba_rule rule = { .form = form, .roles = &r, .databases = &d, .from = &f, .method = method };
 	struct buf out;
 	struct err err;
 
@@ -240,6 +240,9 @@ records_let_both_in_or_turn_plaintext_away(void **state)
 	    "hostnossl audit,replication +ops,\"a b\" samenet reject\n");
 	check_lines(HBA_HARDEN, EDITS("x"), NONE_OF, EDITS("app.internal"), "cert",
 	    "hostssl all x app.internal cert\nhostnossl all x app.internal reject\n");
+	check_lines(HBA_MUTUAL, EDITS("x"), NONE_OF, EDITS("10.0.0.0/8"), NULL,
+	    "hostssl all x 10.0.0.0/8 scram-sha-256 clientcert=verify-full\nhostnossl all x 10.0.0.0/8 reject\n");
+	check_lines(HBA_MUTUAL, EDITS("x"), NONE_OF, EDITS("all"), "cert", "hostssl all x all cert\nhostnossl all x all reject\n");
 	check_lines(HBA_TRANSITION, EDITS("@f", "a,b"), NONE_OF, EDITS("all"), NULL,
 	    "hostssl all \"@f\",\"a,b\" all scram-sha-256\nhost all \"@f\",\"a,b\" all scram-sha-256\n");
 }

@@ -291,9 +291,9 @@ broken_edits_have_their_message(void **state)
 		    "f:5:110: 'port': the value cannot stand in redis.conf: it has a line break, no word, or a quote that is left open" },
 		{ "conf: { file: /x, sett: { a: b } }", "f:5:94: unknown key in a conf edit: 'sett', did you mean 'set'?" },
 		{ "block: { file: /x }",
-		    "f:5:76: a block has one of 'hba: transition', 'hba: harden', 'text: …' and 'remove: yes'" },
+		    "f:5:76: a block has one of 'hba: transition', 'hba: harden', 'hba: mutual', 'text: …' and 'remove: yes'" },
 		{ "block: { file: /x, text: a, remove: yes }",
-		    "f:5:76: a block has one of 'hba: transition', 'hba: harden', 'text: …' and 'remove: yes'" },
+		    "f:5:76: a block has one of 'hba: transition', 'hba: harden', 'hba: mutual', 'text: …' and 'remove: yes'" },
 		{ "block: { file: /x, text: a, roles: [b] }",
 		    "f:5:111: 'roles' belongs to a block of pg_hba.conf, expected 'hba' beside it" },
 		{ "block: { file: /x, text: a, name: \"a b\" }", "f:5:83: 'a b' is no name of a block" },
@@ -382,7 +382,7 @@ check_hba(const char *text, enum accept accept, enum hba_step_says want, const c
 	assert_int_equal(reading_check(&back, fleet, &err), 0);
 	census.census.stragglers = v;
 	census.census.nstragglers = n;
-	assert_int_equal(hba_step_judge(fleet, PG, accept, &census, &back, said, sizeof(said)), want);
+	assert_int_equal(hba_step_judge(fleet, PG, accept, &census, &back, NULL, said, sizeof(said)), want);
 	assert_string_equal(said, why);
 	reading_release(&host);
 	reading_release(&back);

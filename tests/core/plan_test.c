@@ -800,7 +800,7 @@ a_step_names_units_that_it_activates(void **state)
 		{ "  - { id: a, activate: [pg] }\n", "plan:5:25: unknown unit 'pg', expected one of: stack, redis" },
 		{ "  - { id: a, activate: [stack, stack] }\n", "plan:5:32: 'stack' twice, expected each unit once" },
 		{ "  - { id: a, activate: { stack: yes } }\n", "plan:5:24: a mapping, expected the name of a unit" },
-		{ "  - { id: a }\n", "plan:5:5: the step 'a' moves nothing, expected one of: certs, trust, dial, accept, drain, run, exercise, activate" },
+		{ "  - { id: a }\n", "plan:5:5: the step 'a' moves nothing, expected one of: certs, trust, dial, accept, present, drain, run, exercise, activate" },
 	};
 	struct fleet *f = fleet_of("fleet", landing_fleet);
 	struct plan *p;

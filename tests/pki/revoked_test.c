@@ -114,7 +114,7 @@ leaf(void)
 	char *pem;
 	struct err err;
 
-	if (authority_leaf(dir, &pem, &err) != 0)
+	if (authority_leaf(dir, NULL, &pem, &err) != 0)
 		fail_msg("%s", err.msg);
 	return pem;
 }
