@@ -466,6 +466,9 @@ E2E = \
 	tests/e2e/rotation-ca.sh \
 	tests/e2e/rotation-cut.sh \
 	tests/e2e/misrotation.sh \
+	tests/e2e/mutual.sh \
+	tests/e2e/mutual-traffic.sh \
+	tests/e2e/leak.sh \
 	tests/e2e/lands.sh \
 	tests/e2e/secrets.sh \
 	tests/e2e/turns.sh \
