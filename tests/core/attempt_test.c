@@ -454,7 +454,8 @@ a_mode_has_a_spelling_or_a_reason(void **state)
 	"units: { u: { host: h, run: x } }\n"				\
 	"endpoints:\n"							\
 	"  pg: { kind: postgres, unit: u, listen: { both: 5432 }, names: [db],\n"	\
-	"        auth: { both: md5, tls: scram-sha-256 }, client-certificates: asked }\n" \
+	"        auth: { both: md5, tls: scram-sha-256 }, client-certificates: asked,\n" \
+	"        clients: ours }\n" \
 	"  pool: { kind: pgbouncer, unit: u, listen: { both: 6432 }, names: [db] }\n" \
 	"  far: { kind: pgbouncer, unit: u, listen: { both: 6433 }, names: [far] }\n" \
 	"  cache: { kind: redis, unit: u, listen: { plain: 6379, tls: 6380 }, names: [cache],\n" \
@@ -529,6 +530,10 @@ a_fleet_s_facts_are_in_its_attempts(void **state)
 	assert_int_equal(a.anchor, ANCHOR_OTHER);
 	assert_int_equal(a.auth, AUTH_SCRAM);
 	assert_int_equal(a.shown, SHOWN_GOOD);
+	/* Of another CA than the endpoint knows its clients by. */
+	p.present[web] = fleet_cert(f, "narrow");
+	assert_true(posture_attempt(f, &p, web, &a));
+	assert_int_equal(a.shown, SHOWN_STRAY);
 	/* Somebody else's certificate, and the system's CAs: the chain is known to hold, the name is not. */
 	p.accept[fleet_endpoint(f, "one")] = ACCEPT_PLAIN;
 	p.cert[fleet_endpoint(f, "one")] = fleet_cert(f, "theirs");
