@@ -464,7 +464,6 @@ E2E = \
 	tests/e2e/breach.sh \
 	tests/e2e/rotation.sh \
 	tests/e2e/rotation-ca.sh \
-	tests/e2e/rotation-cut.sh \
 	tests/e2e/misrotation.sh \
 	tests/e2e/mutual.sh \
 	tests/e2e/mutual-traffic.sh \

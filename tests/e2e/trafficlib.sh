@@ -8,7 +8,7 @@ exec 3>&1
 
 # up_by_files NAME: that lab; sets $dir, $fleet, $plan, $db and $tls
 up_by_files() {
-	up "$1" --reload --new 10 --direct ops || return 1
+	up "$1" --reload --new 25 --direct ops || return 1
 	if grep -qx mode=alias "$dir/lab.conf"; then
 		# Said on the script's own output, which its caller has as 3.
 		printf 'ok 1 # SKIP no namespaces here: clients cannot be told apart\n1..1\n' >&3

@@ -1,10 +1,9 @@
 #!/bin/sh
-# time limit: 600
 # What comes between while a CA gives way to the next: a client's file changed by hand, a
 # host that does not answer, a client that is declared in the middle, the program killed
 # in each phase and on the way back. The swap waits, and says for whom; what was cut is
 # finished or taken back; and no client that connects meanwhile is turned away.
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "$0")/../e2e" && pwd)
 . "$here/trafficlib.sh"
 
 phase_1=both-redis-health.redis
