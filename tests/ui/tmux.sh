@@ -250,8 +250,8 @@ ok esc_cancels_it shows 'not undone'
 keys u
 shows 'starts in' >/dev/null
 keys u
-# Of the step: an operation of it says the same sooner.
-ok undone_by_a_key_armed_or_not shows 'undone  *for'
+# Of the step ("undone  for 1 s", "undone  1 host"): an operation of it says the same sooner.
+ok undone_by_a_key_armed_or_not shows 'undone  *[f1]'
 ok and_every_byte_is_as_before cmp "$tmp/env.before" "$tmp/host/.env"
 ok mode_and_owner_too [ "$(stat -c '%a %u %g' "$tmp/host/.env")" = "$(stat -c '%a %u %g' "$tmp/env.before")" ]
 keys H
@@ -273,7 +273,7 @@ shows 'y or Enter applies' >/dev/null
 keys Enter
 ok applied_again shows 'u undo both'
 keys u
-ok the_countdown_starts_it_by_itself shows 'undone  *for'
+ok the_countdown_starts_it_by_itself shows 'undone  *[f1]'
 ok and_the_bytes_are_back cmp "$tmp/env.before" "$tmp/host/.env"
 stop
 
