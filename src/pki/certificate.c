@@ -26,7 +26,6 @@
 #include "core/certs.h"
 #include "core/err.h"
 #include "core/mem.h"
-#include "pki/digest.h"
 #include "pki/key.h"
 #include "pki/openssl.h"
 
@@ -547,10 +546,9 @@ certificate_on_disk(const char *text, size_t len_bytes, char ret_sha256[65], int
     int *ret_pair, struct err *err)
 {
 	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(text, (int)len_bytes);
-	unsigned char *der = NULL;
 	EVP_PKEY *key = NULL;
 	X509 *x = NULL;
-	int len, rc = -1;
+	int rc = -1;
 
 	*ret_pair = -1;
 	ret_sha256[0] = '\0';
@@ -561,9 +559,8 @@ certificate_on_disk(const char *text, size_t len_bytes, char ret_sha256[65], int
 	if (bio != NULL)
 		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
 	BIO_free(bio);
-	if (x != NULL && (len = i2d_X509(x, &der)) > 0) {
-		digest_sha256_hex(der, (size_t)len, ret_sha256);
-		OPENSSL_free(der);
+	if (x != NULL) {
+		openssl_sha256(x, ret_sha256);
 		*ret_not_after_s = seconds(X509_get0_notAfter(x));
 		rc = 0;
 	}
@@ -608,9 +605,7 @@ int
 certificate_look(const char *pem, size_t len_bytes, const char *path, struct issued *ret, struct err *err)
 {
 	STACK_OF(X509) *all = certificates_read(pem, len_bytes, path, err);
-	unsigned char *der = NULL;
 	X509 *x;
-	int len;
 
 	if (all == NULL)
 		return -1;
@@ -621,9 +616,7 @@ certificate_look(const char *pem, size_t len_bytes, const char *path, struct iss
 	ret->names = names_text(x);
 	ret->not_before_s = certificate_not_before_s(x);
 	ret->not_after_s = certificate_not_after_s(x);
-	if ((len = i2d_X509(x, &der)) > 0)
-		digest_sha256_hex(der, (size_t)len, ret->sha256);
-	OPENSSL_free(der);
+	openssl_sha256(x, ret->sha256);
 	certificates_free(all);
 	ERR_clear_error();
 	return 0;

@@ -11,6 +11,7 @@
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "pki/digest.h"
 
 int
 openssl_failed(struct err *err, const char *doing)
@@ -21,6 +22,18 @@ openssl_failed(struct err *err, const char *doing)
 
 	ERR_clear_error();
 	return err_set(err, "cannot %s: OpenSSL: %s", doing, why == NULL ? "it gives no reason" : why);
+}
+
+void
+openssl_sha256(const X509 *x, char ret[65])
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(x, &der);
+
+	ret[0] = '\0';
+	if (len > 0)
+		digest_sha256_hex(der, (size_t)len, ret);
+	OPENSSL_free(der);
 }
 
 char *

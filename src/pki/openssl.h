@@ -8,6 +8,7 @@
 
 struct err;
 struct X509_name_st;
+struct x509_st;
 
 /*
  * "cannot DOING: OpenSSL: WHY" from this thread's error queue, which is empty
@@ -15,6 +16,8 @@ struct X509_name_st;
  * else later.  Returns -1.
  */
 int	openssl_failed(struct err *, const char *doing);
+/* Of the certificate as DER, in lower-case hexadecimal: its fingerprint; "" where OpenSSL cannot write it. */
+void	openssl_sha256(const struct x509_st *, char ret[65]);
 /*
  * A subject or an issuer as RFC 2253 writes it, cut at max_bytes; the caller's to free.  Multibyte characters stay
  * UTF-8: what may hold remote bytes is the sanitiser's to look at.

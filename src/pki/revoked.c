@@ -181,25 +181,13 @@ serial_text(const X509 *x, char *ret, size_t size)
 	BN_free(n);
 }
 
-static void
-sha_text(const X509 *x, char ret[DIGEST_HEX_SIZE])
-{
-	unsigned char *der = NULL;
-	int len = i2d_X509(x, &der);
-
-	if (len <= 0)
-		abort();
-	digest_sha256_hex(der, (size_t)len, ret);
-	OPENSSL_free(der);
-}
-
 struct revoked *
 revoked_find(const struct revoked_list *list, const X509 *x)
 {
-	char sha[DIGEST_HEX_SIZE];
+	char sha[65];
 	size_t i;
 
-	sha_text(x, sha);
+	openssl_sha256(x, sha);
 	for (i = 0; i < list->n; i++)
 		if (strcmp(list->v[i].sha256, sha) == 0)
 			return &list->v[i];
@@ -212,7 +200,7 @@ revoked_add(struct revoked_list *list, X509 *x, const char *text, const char *na
 	struct revoked *r = mem_push(&list->v, &list->n, sizeof(*r));
 
 	serial_text(x, r->serial, sizeof(r->serial));
-	sha_text(x, r->sha256);
+	openssl_sha256(x, r->sha256);
 	digest_sha256_hex(text, strlen(text), r->file_sha256);
 	r->not_after_s = certificate_not_after_s(x);
 	r->at_s = now_s;

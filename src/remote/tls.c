@@ -103,22 +103,6 @@ first_to_end(STACK_OF(X509) *chain, int64_t *ret_s, char **ret_who)
 	}
 }
 
-static void
-sha256_of(const X509 *x, char ret[65])
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	struct buf hex;
-
-	ret[0] = '\0';
-	if (X509_digest(x, EVP_sha256(), digest, &len) != 1 || len != 32)
-		return;
-	buf_init(&hex, 64);
-	text_hex(&hex, digest, len);
-	memcpy(ret, buf_str(&hex), hex.len + 1);
-	buf_release(&hex);
-}
-
 bool
 tls_pem_has(const char *pem, size_t len_bytes, const char *sha256)
 {
@@ -132,7 +116,7 @@ tls_pem_has(const char *pem, size_t len_bytes, const char *sha256)
 	if ((bio = BIO_new_mem_buf(pem, (int)len_bytes)) == NULL)
 		abort();
 	while (!found && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		sha256_of(x, is);
+		openssl_sha256(x, is);
 		found = strcmp(is, sha256) == 0;
 		X509_free(x);
 	}
@@ -170,7 +154,7 @@ verify_and_go_on(X509_STORE_CTX *store, void *arg)
 		first_to_end(X509_STORE_CTX_get0_chain(store), &tls->ends_s, &tls->ends_who);
 		chain = X509_STORE_CTX_get0_chain(store);
 		if (sk_X509_num(chain) > 0)
-			sha256_of(sk_X509_value(chain, sk_X509_num(chain) - 1), tls->facts.ca_sha256);
+			openssl_sha256(sk_X509_value(chain, sk_X509_num(chain) - 1), tls->facts.ca_sha256);
 	} else {
 		tls->facts.chain = VERIFIED_BAD;
 		tls->facts.chain_why = mem_strdup(X509_verify_cert_error_string(
@@ -415,7 +399,7 @@ certificate_read(struct certificate *c, X509 *x)
 	c->key = key_text(x);
 	c->signature = signature_text(x);
 	c->self_signed = (X509_get_extension_flags(x) & EXFLAG_SS) != 0;
-	sha256_of(x, c->sha256);
+	openssl_sha256(x, c->sha256);
 	names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 	n = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
 	for (i = 0; i < n && c->nnames < READING_NAMES_MAX; i++)
