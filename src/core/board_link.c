@@ -82,7 +82,7 @@ client_would_verify(const struct board *b, int link, const struct link_view *v, 
 			board_say(why, size, "its next connection would not verify", fs->detail);
 			return false;
 		}
-		if (fs->value >= 0 && serving != NONE && !trust_holds(fs->value, serving)) {
+		if (fs->value >= 0 && serving != NONE && !trust_holds(board_fleet(b), fs->value, serving)) {
 			(void)snprintf(why, size, "its next connection would not verify: %.100s, and the path was verified by that of '%.40s'",
 			    fs->detail == NULL ? "its CA file is for another" : fs->detail, board_fleet(b)->certs[serving].name);
 			return false;

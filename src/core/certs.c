@@ -182,10 +182,12 @@ certs_ca(const struct cert_files *f, int64_t now_s, enum expiry *ret, int64_t *r
 enum trust_basis
 certs_trust(const struct fleet *f, const struct posture *seen, int link, int cert)
 {
-	if (seen != NULL && trust_holds(seen->trust[link], cert))
-		return TRUST_SEEN;
-	/* Of a line the fleet means each; which of them it is now only a look tells. */
-	return f->links[link].trust_cert == cert ? TRUST_DECLARED : TRUST_NOT;
+	const struct link *l = &f->links[link];
+
+	/* What was read counts, also where the fleet meant another: of one line it may be either. */
+	if (seen != NULL && seen->trust[link] >= 0)
+		return trust_holds(f, seen->trust[link], cert) ? TRUST_SEEN : TRUST_NOT;
+	return l->trust_cert != NONE && cert_authority(f, l->trust_cert) == cert_authority(f, cert) ? TRUST_DECLARED : TRUST_NOT;
 }
 
 enum revoked_taken

@@ -318,6 +318,8 @@ anchor_of(const struct explaining *x, int link)
 	const struct link *l = &x->f->links[link];
 	int host = link_host(x->f, l);
 	const struct reading *r = host == NONE ? NULL : board_reading(x->b, READING_HOST, host);
+	const struct reading *served = board_reading(x->b, READING_SERVED, l->endpoint);
+	int serving = served != NULL && served->served.chain == VERIFIED_OK ? served->served.ca : NONE;
 	size_t i;
 
 	for (i = 0; r != NULL && i < r->nfacets; i++) {
@@ -327,7 +329,12 @@ anchor_of(const struct explaining *x, int link)
 			continue;
 		if (s->odd)
 			return s->detail != NULL && strstr(s->detail, "does not exist") != NULL ? ANCHOR_NONE : ANCHOR_OTHER;
-		return trust_holds(s->value, l->trust_cert) ? ANCHOR_ISSUER : ANCHOR_UNKNOWN;
+		if (s->value < 0)
+			return ANCHOR_UNKNOWN;
+		/* By what is presented, where that verifies; else the file is for what the fleet means it for. */
+		if (serving != NONE)
+			return trust_holds(x->f, s->value, serving) ? ANCHOR_ISSUER : ANCHOR_OTHER;
+		return trust_holds(x->f, s->value, l->trust_cert) ? ANCHOR_ISSUER : ANCHOR_UNKNOWN;
 	}
 	return ANCHOR_UNKNOWN;
 }

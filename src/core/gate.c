@@ -434,7 +434,7 @@ judge_trusts(struct judging *j)
 	else if (fs->value < 0)
 		judge(j, CHECK_INCONCLUSIVE, "%s: %s", judge_host_word(j->fleet, l), judge_or(fs->detail, "its CA file was not read"));
 	else {
-		for (i = 0; i < n && trust_holds(fs->value, v[i]); i++)
+		for (i = 0; i < n && trust_holds(j->fleet, fs->value, v[i]); i++)
 			continue;
 		if (i < n)
 			judge(j, CHECK_FAIL, "%s: %s, not that of '%s'", judge_host_word(j->fleet, l), judge_or(fs->detail, "its CA file"),

@@ -192,7 +192,7 @@ imply_trusts(const struct fleet *f, struct step *s, struct check **v, size_t *n,
 	check_put_name(f, s, c);
 }
 
-/* Which of its endpoints present another certificate before the step, or may: by the plan alone. */
+/* Which of its endpoints present another CA's certificate before the step, or may: by the plan alone. */
 static void
 presents_another(const struct fleet *f, const struct plan *plan, const struct step *s, int cert, bool *ret)
 {
@@ -204,7 +204,7 @@ presents_another(const struct fleet *f, const struct plan *plan, const struct st
 	for (i = 0; i < serves->n; i++) {
 		ret[serves->v[i]] = false;
 		for (k = 0; k < f->ncerts; k++)
-			several = several || ((int)k != cert && indices_has(&f->certs[k].serves, serves->v[i]));
+			several = several || (cert_authority(f, (int)k) != cert_authority(f, cert) && indices_has(&f->certs[k].serves, serves->v[i]));
 	}
 	if (!several)
 		return;
@@ -212,7 +212,8 @@ presents_another(const struct fleet *f, const struct plan *plan, const struct st
 	for (i = 0; i < plan->nsteps && &plan->steps[i] != s; i++)
 		posture_step(&p, f, &plan->steps[i]);
 	for (i = 0; i < serves->n; i++)
-		ret[serves->v[i]] = p.cert[serves->v[i]] != NONE && p.cert[serves->v[i]] != cert;
+		ret[serves->v[i]] = p.cert[serves->v[i]] == CERT_UNKNOWN || (p.cert[serves->v[i]] != NONE &&
+		    cert_authority(f, p.cert[serves->v[i]]) != cert_authority(f, cert));
 	posture_release(&p);
 }
 

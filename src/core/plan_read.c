@@ -273,7 +273,7 @@ read_trust(struct plan_reader *pr, const struct scope *scope, const struct node 
 		at = node->kind == NODE_SEQUENCE ? node->items[i] : node;
 		if (plan_ref(pr, scope, at, NOUN_CERT, &cert) == -1)
 			return -1;
-		if (trust_holds(*ret, cert))
+		if (trust_holds(f, *ret, cert))
 			return reader_fail(&pr->fr.r, at, "'%s' twice, expected it once", f->certs[cert].name);
 		if (link->trust_cert != NONE && !link_may_trust(f, link, cert))
 			return reader_fail(&pr->fr.r, at, "'%s' is bound to trust '%s', expected that one, or one of its line ('after')",
@@ -282,7 +282,7 @@ read_trust(struct plan_reader *pr, const struct scope *scope, const struct node 
 			return reader_fail(&pr->fr.r, at,
 			    "the CA file of '%s' comes with the certificate '%s' itself, expected 'install' at its 'trust' in the fleet: another CA has to be there before a certificate of it is",
 			    link->name, f->certs[link->trust_cert].name);
-		*ret = trust_with(*ret, cert);
+		*ret = trust_with(*ret, link_trust_value(f, link, cert));
 	}
 	return 0;
 }

@@ -88,7 +88,7 @@ posture_from(struct posture *p, const struct fleet *f, const struct plan *plan)
 			p->cert[c->serves.v[k]] = plan->from_certs.v[j];
 		for (i = 0; i < f->nlinks; i++)
 			if (link_may_trust(f, &f->links[i], plan->from_certs.v[j]))
-				p->trust[i] = plan->from_certs.v[j];
+				p->trust[i] = link_trust_value(f, &f->links[i], plan->from_certs.v[j]);
 		/* Of a client: shown by whoever is bound to show it. */
 		for (i = 0; i < f->nlinks; i++)
 			if (f->links[i].presents.cert == plan->from_certs.v[j] && c->client)
@@ -264,19 +264,6 @@ posture_step(struct posture *p, const struct fleet *f, const struct step *step)
 		posture_move(p, f, &step->moves[i]);
 }
 
-/* One CA may sign for several. */
-static bool
-trusts(const struct fleet *f, int trust, int cert)
-{
-	int v[TRUST_CERTS_MAX];
-	size_t i, n = trust_certs(trust, v);
-
-	for (i = 0; i < n; i++)
-		if (cert_authority(f, v[i]) == cert_authority(f, cert))
-			return true;
-	return false;
-}
-
 /* What of its issuer the client knows, for a certificate that is known. */
 static enum anchor
 anchor_of(const struct fleet *f, int trust, int cert, enum dialect dialect)
@@ -286,7 +273,7 @@ anchor_of(const struct fleet *f, int trust, int cert, enum dialect dialect)
 	if (trust == CERT_UNKNOWN)
 		return ANCHOR_UNKNOWN;
 	if (trust != NONE)
-		return trusts(f, trust, cert) ? ANCHOR_ISSUER : ANCHOR_OTHER;
+		return trust_holds(f, trust, cert) ? ANCHOR_ISSUER : ANCHOR_OTHER;
 	if (dialect_needs_file(dialect) || !f->certs[cert].external)
 		return ANCHOR_NONE;
 	/* The system's CAs: they hold the issuer of somebody else's certificate, or may. */

@@ -33,13 +33,13 @@ trust_with(int trust, int cert)
 }
 
 bool
-trust_holds(int trust, int cert)
+trust_holds(const struct fleet *f, int trust, int cert)
 {
 	int v[TRUST_CERTS_MAX];
 	size_t i, n = trust_certs(trust, v);
 
 	for (i = 0; i < n; i++)
-		if (v[i] == cert)
+		if (cert_authority(f, v[i]) == cert_authority(f, cert))
 			return true;
 	return false;
 }
@@ -86,10 +86,17 @@ trust_words(const struct fleet *f, int trust)
 int
 cert_line(const struct fleet *f, int cert)
 {
+	cert = cert_authority(f, cert);
 	/* The reader lets none come after one that is declared behind it: there is an end. */
 	while (f->certs[cert].after != NONE)
-		cert = f->certs[cert].after;
+		cert = cert_authority(f, f->certs[cert].after);
 	return cert;
+}
+
+int
+link_trust_value(const struct fleet *f, const struct link *l, int cert)
+{
+	return l->trust_lands ? cert : cert_authority(f, cert);
 }
 
 bool

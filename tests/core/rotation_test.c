@@ -84,6 +84,15 @@ both(void)
 	return trust_with(trust_with(NONE, fleet_cert(fleet, "next")), fleet_cert(fleet, "internal"));
 }
 
+static bool
+has(int trust, int cert)
+{
+	int v[TRUST_CERTS_MAX];
+	size_t n = trust_certs(trust, v);
+
+	return (n > 0 && v[0] == cert) || (n > 1 && v[1] == cert);
+}
+
 static void
 a_trust_is_a_set_of_one_or_two(void **state)
 {
@@ -94,18 +103,20 @@ a_trust_is_a_set_of_one_or_two(void **state)
 	assert_int_equal(trust_with(NONE, 3), 3);
 	assert_int_equal(trust_with(CERT_UNKNOWN, 3), 3);
 	assert_int_equal(trust_with(3, 3), 3);
-	assert_false(trust_holds(NONE, 0));
-	assert_false(trust_holds(CERT_UNKNOWN, 0));
+	assert_false(trust_holds(fleet, NONE, 0));
+	assert_false(trust_holds(fleet, CERT_UNKNOWN, 0));
+	assert_true(trust_holds(fleet, both(), fleet_cert(fleet, "next")));
+	assert_false(trust_holds(fleet, both(), fleet_cert(fleet, "third")));
 	for (a = 0; a < FLEET_ITEMS_MAX; a += 61)
 		for (b = 0; b < FLEET_ITEMS_MAX; b += 67) {
 			int set = trust_with(a, b);
 
 			assert_int_equal(set, trust_with(b, a));
-			assert_true(trust_holds(set, a) && trust_holds(set, b));
+			assert_true(has(set, a) && has(set, b));
 			assert_int_equal(trust_certs(set, v), a == b ? 1 : 2);
 			assert_true(trust_valid(set, FLEET_ITEMS_MAX));
 			assert_int_equal(trust_valid(set, (size_t)(a > b ? a : b)), false);
-			assert_int_equal(trust_holds(set, a + 1), a + 1 == b);
+			assert_int_equal(has(set, a + 1), a + 1 == b);
 			/* Full is full. */
 			if (a != b)
 				assert_int_equal(trust_with(set, 1), set);
@@ -430,6 +441,78 @@ a_file_says_which_of_them_it_holds(void **state)
 	reading_release(&r);
 }
 
+/* Two servers' certificates under one CA, and a link bound to each. */
+static const char one_ca_text[] =
+    "belay: fleet/1\n"
+    "hosts: { db: { ssh: db }, web: { ssh: web } }\n"
+    "units: { pg: { host: db, kind: reload, run: r, restarts: [] }, web: { host: web, run: w, restarts: [web] } }\n"
+    "certs:\n"
+    "  internal: { serves: [pg], dir: /tls }\n"
+    "  side: { ca: internal, serves: [cache], dir: /side }\n"
+    "endpoints:\n"
+    "  pg: { kind: postgres, unit: pg, listen: { both: 5432 }, names: [db.internal] }\n"
+    "  cache: { kind: redis, unit: pg, listen: { plain: 6379, tls: 6380 }, names: [db.internal] }\n"
+    "clients:\n"
+    "  web: { unit: web, links: {\n"
+    "    pg: { match: { user: web }, dial: { file: /env, set: { MODE: \"$(dial)\" } }, trust: { ca: side, file: /ca.crt } },\n"
+    "    cache: { match: { host: web }, dial: { file: /env, set: { CACHE: \"$(dial)\" } }, trust: { ca: internal, file: /ca.crt } } } }\n";
+
+static int
+set_up_one_ca(void **state)
+{
+	(void)state;
+	return fleet_of(one_ca_text);
+}
+
+static void
+one_ca_is_one_whichever_of_its_certificates_is_named(void **state)
+{
+	int internal = fleet_cert(fleet, "internal"), side = fleet_cert(fleet, "side"), link;
+	struct posture seen;
+	struct reading r;
+
+	(void)state;
+	says("belay: plan/1\nname: p\nfrom: { accept: tls, dial: verify-full, certs: [internal, side] }\n"
+	    "steps: [{ id: again, trust: { web -> pg: side, web -> cache: side } }]\n", "");
+	assert_int_equal(plan->steps[0].moves[0].value, internal);
+	file_text = "-----BEGIN\nold\n-----END\n";
+	see(&r);
+	posture_init(&seen, fleet);
+	for (link = 0; link < 2; link++) {
+		assert_true(link_may_trust(fleet, &fleet->links[link], internal) && link_may_trust(fleet, &fleet->links[link], side));
+		assert_int_equal(certs_trust(fleet, NULL, link, side), TRUST_DECLARED);
+		seen.trust[link] = trust_seen(&r, fleet->links[link].name)->value;
+		/* One CA, and not two that are full. */
+		assert_int_equal(seen.trust[link], internal);
+		assert_int_equal(certs_trust(fleet, &seen, link, side), TRUST_SEEN);
+		assert_int_equal(certs_trust(fleet, &seen, link, internal), TRUST_SEEN);
+	}
+	posture_release(&seen);
+	reading_release(&r);
+	/* Nothing of another CA is put in its place: nobody is asked. */
+	read_plan("belay: plan/1\nname: p\nfrom: { accept: tls, dial: verify-full, certs: [internal, side] }\n"
+	    "steps: [{ id: again, certs: { side: renew } }]\n");
+	assert_int_equal(plan->steps[0].nrequires, 1);
+}
+
+/* Who gave the old CA up does not trust it any more, whatever the fleet began with. */
+static void
+what_was_read_counts_for_who_trusts_whom(void **state)
+{
+	int internal = fleet_cert(fleet, "internal"), next = fleet_cert(fleet, "next"), link = link_of("web -> pg");
+	struct posture seen;
+
+	(void)state;
+	posture_init(&seen, fleet);
+	assert_int_equal(certs_trust(fleet, &seen, link, internal), TRUST_DECLARED);
+	seen.trust[link] = both();
+	assert_int_equal(certs_trust(fleet, &seen, link, internal), TRUST_SEEN);
+	assert_int_equal(certs_trust(fleet, &seen, link, next), TRUST_SEEN);
+	seen.trust[link] = next;
+	assert_int_equal(certs_trust(fleet, &seen, link, internal), TRUST_NOT);
+	posture_release(&seen);
+}
+
 static void
 a_guard_looks_into_the_file(void **state)
 {
@@ -460,6 +543,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_bundle_holds_the_one_behind_the_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_ca_that_a_client_had_is_back_before_it_is_activated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_says_which_of_them_it_holds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_ca_is_one_whichever_of_its_certificates_is_named, set_up_one_ca, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_read_counts_for_who_trusts_whom, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_guard_looks_into_the_file, set_up, tear_down),
 	};
 
