@@ -100,6 +100,7 @@ struct conn {
 	char	*opening_what;
 	int	 opening_port;
 	int64_t	 opening_at;
+	size_t	 closes, closes_refused;	/* our CLOSEs: so far, and when an opening was last refused */
 	struct ending *ending;
 	LIBSSH2_CHANNEL *drain;
 	bool	 mute;			/* the host opens no session channels: not asked again at once */

@@ -69,6 +69,7 @@ serve_ending(struct conn *c)
 			libssh2_channel_free(e->ch);
 		*at = e->next;
 		free(e);
+		c->closes++;
 		moved = true;
 	}
 	return moved;
@@ -132,6 +133,7 @@ serve_opening(struct conn *c)
 	struct chan *chan;
 	struct lane *lane;
 	struct err e;
+	bool gone;
 	int rc;
 
 	if (!c->opening_any) {
@@ -174,11 +176,19 @@ serve_opening(struct conn *c)
 			return true;
 		}
 		if (chan->kind == CHAN_EXEC && rc == LIBSSH2_ERROR_CHANNEL_FAILURE &&
-		    (c->s->execs > 1 || c->ending != NULL)) {
-			/* MaxSessions: it has room again when one of the others ends. */
+		    (c->s->execs > 1 || c->ending != NULL || c->closes != c->closes_refused)) {
+			/*
+			 * MaxSessions: it has room again when one of the others ends.  One
+			 * may have ended while this was under way; and sshd counts what it
+			 * has our CLOSE of until it has gone round its loop once more.
+			 */
+			gone = c->closes != c->closes_refused;
+			c->closes_refused = c->closes;
 			free(chan->impl);
 			chan->impl = NULL;
 			chan_requeue(chan);
+			if (gone)
+				return true;
 			if (c->s->execs == 0) {
 				err_set(&e, "host '%s': has no room for another command: those that "
 				    "were given up still run there", c->s->config.name);

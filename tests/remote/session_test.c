@@ -2,10 +2,12 @@
  * Sessions against real sshds: see src/remote/session.h for what is claimed.
  */
 #include <arpa/inet.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -653,6 +655,52 @@ session_gives_way_to_max_sessions(void **state)
 	sshd_down(&d);
 }
 
+/* The refusal and the ends of those that stood in its way are read in one go. */
+static void
+command_that_had_no_room_is_not_refused_when_the_others_have_ended_since(void **state)
+{
+	enum { ROOM = 3, N = ROOM + 1 };
+	const struct timespec nap = { .tv_nsec = 20000000 };
+	char *marker[ROOM], command[N][PATH_MAX + 64];
+	struct session *s;
+	struct sshd d;
+	struct seen seen[N];
+	int i;
+
+	(void)state;
+	sshd_up(&d, &fx, "full", "ed25519", "MaxSessions 3");
+	sshd_known(&d, "ed25519");
+	sshd_config_block(&d, fixture_path(&fx, "ed25519"), NULL);
+	s = session_to(&d, NULL);
+	memset(seen, 0, sizeof(seen));
+	for (i = 0; i < ROOM; i++) {
+		marker[i] = mem_printf("%s.%d", fixture_path(&fx, "ended"), i);
+		snprintf(command[i], sizeof(command[i]), "read x; echo x; : >%s", marker[i]);
+		seen[i].stream = session_exec(s, command[i], &events, &seen[i]);
+	}
+	for (i = 0; i < ROOM; i++)
+		until(&seen[i].opened, 30000);
+	seen[ROOM].stream = session_exec(s, "echo x", &events, &seen[ROOM]);
+	for (i = 0; i < ROOM; i++)
+		stream_write_eof(seen[i].stream);
+	for (i = 0; i < 3; i++)
+		uv_run(&loop, UV_RUN_NOWAIT);	/* it is asked for; what comes back is not read yet */
+	for (i = 0; i < ROOM; i++) {
+		while (access(marker[i], F_OK) != 0)
+			nanosleep(&nap, NULL);
+		free(marker[i]);
+	}
+	nanosleep(&nap, NULL);	/* the shells' ends are on their way here */
+	for (i = 0; i < N; i++) {
+		until(&seen[i].closed, 30000);
+		assert_int_equal(seen[i].end, STREAM_EXITED);
+		assert_string_equal(buf_str(&seen[i].out), "x\n");
+		seen_release(&seen[i]);
+	}
+	settle(s);
+	sshd_down(&d);
+}
+
 static void
 session_says_who_was_not_let_in_and_with_what(void **state)
 {
@@ -1030,6 +1078,7 @@ main(void)
 		cmocka_unit_test(session_refuses_a_changed_host_key_and_shows_both),
 		cmocka_unit_test(session_takes_the_host_key_that_is_known_of_several),
 		cmocka_unit_test(session_gives_way_to_max_sessions),
+		cmocka_unit_test(command_that_had_no_room_is_not_refused_when_the_others_have_ended_since),
 		cmocka_unit_test(host_that_forwards_only_is_left_in_peace),
 		cmocka_unit_test(session_says_who_was_not_let_in_and_with_what),
 		cmocka_unit_test(session_never_gives_ssh_an_option_for_a_host),
