@@ -35,13 +35,14 @@ revoked_by_sha(const struct revoked_list *l, const char *sha256)
 }
 
 const struct revoked *
-revoked_for(const struct revoked_list *l, const char *replaced_by)
+revoked_for(const struct revoked_list *l, const char *name, const char *replaced_by)
 {
-	size_t i;
+	const struct revoked *x;
 
-	for (i = 0; i < l->n; i++)
-		if (l->v[i].replaced_by != NULL && strcmp(l->v[i].replaced_by, replaced_by) == 0)
-			return &l->v[i];
+	for (x = l->v; x < l->v + l->n; x++)
+		if (x->replaced_by != NULL && strcmp(x->replaced_by, replaced_by) == 0 && x->name != NULL &&
+		    strcmp(x->name, name) == 0)
+			return x;
 	return NULL;
 }
 

@@ -26,8 +26,8 @@ void	revoked_list_release(struct revoked_list *);
 
 /* By the certificate's fingerprint; or NULL. */
 const struct revoked *revoked_by_sha(const struct revoked_list *, const char *sha256);
-/* The one that this run and step has replaced; or NULL. */
-const struct revoked *revoked_for(const struct revoked_list *, const char *replaced_by);
+/* The one of this name in the fleet that this run and step has replaced; or NULL. */
+const struct revoked *revoked_for(const struct revoked_list *, const char *name, const char *replaced_by);
 /* "revoked by ops@bastion: laptop stolen"; for the caller to free; may hold remote bytes. */
 char	*revoked_words(const struct revoked *);
 

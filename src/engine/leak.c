@@ -90,7 +90,7 @@ put_back(const struct engine *e, int step, int cert)
 	if (rollout_step(e->rollout, step)->phase == PHASE_GUARDING || !rollout_wrote(e->rollout, step))
 		return NULL;
 	if ((word = leak_word(e, step)) != NULL)
-		x = revoked_for(list, word);
+		x = revoked_for(list, e->fleet->certs[cert].name, word);
 	free(word);
 	for (i = 0; x == NULL && i < list->n; i++)
 		if (found_there(e, step, &list->v[i]))

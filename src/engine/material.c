@@ -782,7 +782,8 @@ replaces_now(struct engine *e, int cert, enum verb verb, char *word)
 
 	look_at_files(e, cert);
 	if (replaced_for(e, cert, word) ||
-	    (verb == VERB_PREVIEW && (word == NULL || revoked_for(&m->files.revoked, word) == NULL))) {
+	    (verb == VERB_PREVIEW &&
+	    (word == NULL || revoked_for(&m->files.revoked, e->fleet->certs[cert].name, word) == NULL))) {
 		free(word);
 		return false;
 	}
@@ -863,7 +864,7 @@ int
 material_revoke(struct engine *e, int cert, struct err *err)
 {
 	/* A CA that is a command's has no key here to be opened. */
-	if (e->fleet->certs[cert].issuer == ISSUER_COMMAND) {
+	if (authority_of(e, cert)->issuer == ISSUER_COMMAND) {
 		make(e, cert, "-");
 		return 0;
 	}

@@ -500,6 +500,13 @@ give(char **slot, const char *text)
 	*slot = mem_strdup(text);
 }
 
+/* By what a certificate of this request is known to the list. */
+static const char *
+listed_name(const struct authority_request *q)
+{
+	return q->cert == NULL ? q->name : q->cert;
+}
+
 /* What was issued last, if anything: on disk as revoked before anything else follows from it. */
 static int
 revoke_leaf(const struct vault *v, const struct authority_request *q, struct revoked_list *list, char ret_sha256[65],
@@ -518,7 +525,7 @@ revoke_leaf(const struct vault *v, const struct authority_request *q, struct rev
 	if (rc == 1) {
 		if ((x = revoked_find(list, leaf.x509)) == NULL) {
 			text = certificates_pem(leaf.all);
-			x = revoked_add(list, leaf.x509, text, q->cert == NULL ? q->name : q->cert, q->now_s);
+			x = revoked_add(list, leaf.x509, text, listed_name(q), q->now_s);
 			give(&x->by, q->by);
 			give(&x->reason, q->reason);
 			free(text);
@@ -667,7 +674,7 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 	vault_tidy(&v, REVOKED_CRL);
 	if (settle_ca(&v, q, &pass, &ca, &m, err) == 0 &&
 	    revoked_read(&v, &revoked, err) == 0 &&
-	    (q->replace == NULL || revoked_for(&revoked, q->replace) != NULL ||
+	    (q->replace == NULL || revoked_for(&revoked, listed_name(q), q->replace) != NULL ||
 	    revoke_leaf(&v, q, &revoked, m.revoked_sha256, err) == 0) &&
 	    settle_crl(&v, q, &ca, &revoked, err) == 0 &&
 	    settle_leaf(&v, &f, q, &pass, &ca, &revoked, &leaf, &m.made_leaf, err) == 0 &&

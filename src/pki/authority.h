@@ -64,7 +64,7 @@ struct authority_request {
 	const atomic_bool *stop;	/* true: a command is killed; or NULL */
 	/*
 	 * Its key leaked: what was issued last is revoked, and another made at once, whatever days it
-	 * has left.  "RUN/STEP": once for each such word, however often it is asked; NULL: no.
+	 * has left.  "RUN/STEP": once for each such word and certificate, however often it is asked; NULL: no.
 	 */
 	const char *replace;
 	const char *cert;		/* its name in the fleet */

@@ -114,7 +114,7 @@ leaf(void)
 	char *pem;
 	struct err err;
 
-	if (authority_leaf(dir, NULL, &pem, &err) != 0)
+	if (authority_leaf(dir, q.leaf, &pem, &err) != 0)
 		fail_msg("%s", err.msg);
 	return pem;
 }
@@ -235,6 +235,44 @@ replaced_once_for_each_word(void **state)
 	free(first);
 	free(second);
 	free(third);
+}
+
+/* Several leaves of one CA may leak at once, and one step replaces them all. */
+static void
+each_leaf_of_a_ca_is_replaced_for_the_word_that_they_share(void **state)
+{
+	char *first, *other, *now;
+	bool listed;
+
+	(void)state;
+	q.cert = "internal";
+	ensure(true, false);
+	first = leaf();
+	q.leaf = q.cert = "pooler";
+	ensure(true, false);
+	other = leaf();
+	q.leaf = NULL;
+	q.cert = "internal";
+	q.replace = "run-1/replace";
+	ensure(true, true);
+	q.leaf = q.cert = "pooler";
+	ensure(true, true);
+	now = leaf();
+	assert_string_not_equal(other, now);
+	assert_int_equal(revoked(&listed), 2);
+	assert_true(listed);
+	/* Once each. */
+	ensure(false, false);
+	q.leaf = NULL;
+	q.cert = "internal";
+	ensure(false, false);
+	free(now);
+	now = leaf();
+	assert_string_not_equal(first, now);
+	assert_int_equal(revoked(&listed), 2);
+	free(first);
+	free(other);
+	free(now);
 }
 
 static void
@@ -421,6 +459,7 @@ main(void)
 		CLAIM(what_is_revoked_is_never_given_out_again),
 		CLAIM(openssl_reads_the_list_and_goes_by_it),
 		CLAIM(replaced_once_for_each_word),
+		CLAIM(each_leaf_of_a_ca_is_replaced_for_the_word_that_they_share),
 		CLAIM(what_was_revoked_before_is_replaced_and_not_revoked_twice),
 		CLAIM(reason_with_anything_in_it_is_one_line),
 		CLAIM(damaged_list_is_no_reason_to_trust_what_leaked),
