@@ -10,6 +10,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/reader.h"
+#include "core/revoked.h"
 #include "core/standing.h"
 #include "core/text.h"
 #include "ui/keys.h"
@@ -106,7 +107,7 @@ take_longer(char best[COMMAND_TEXT_MAX], const char *rest, const char *name)
 		memcpy(best, name, len + 1);
 }
 
-/* Check names have blanks in them; those of what is activated (standing.h) are no step's own. */
+/* Check names have blanks in them; those of what is activated (standing.h) and of keys that leaked are no step's own. */
 static int
 split_waive(struct command *c, const char *rest, const struct scene *s, int step, struct err *err)
 {
@@ -126,6 +127,11 @@ split_waive(struct command *c, const char *rest, const struct scene *s, int step
 			take_longer(c->check, rest, name);
 			free(name);
 		}
+	for (i = 0; i < s->fleet->ncerts; i++) {
+		name = revoked_check(s->fleet->certs[i].name);
+		take_longer(c->check, rest, name);
+		free(name);
+	}
 	for (i = 0; c->kind == CMD_ATTEST && i < s->fleet->nclients; i++)
 		if (s->fleet->clients[i].evidence == EVIDENCE_ATTEST)
 			take_longer(c->check, rest, s->fleet->clients[i].name);

@@ -203,6 +203,28 @@ ask_words(struct page *p, const struct view *v)
 		page_add(p, ROLE_DIM, "%zu more question%s", v->nasks - 1, v->nasks == 2 ? "" : "s");
 }
 
+/* The reason says whether that would help, and by which name where that is not the proof. */
+static void
+insist_words(struct page *p, const struct view *v)
+{
+	static const char named[] = "--waive '";
+	const char *name = strstr(v->refusal, named), *end = NULL;
+	char *words;
+
+	if (strstr(v->refusal, "waive") == NULL)
+		return;
+	if (name != NULL) {
+		name += sizeof(named) - 1;
+		end = strchr(name, '\'');
+	}
+	words = end == NULL ? mem_printf("%s:waive proof REASON insists%s then U asks",
+	    v->armed ? "" : "A arms, ", v->armed ? ";" : ",") :
+	    mem_printf("%s:waive %.*s REASON insists%s then u undoes it", v->armed ? "" : "A arms, ",
+	    (int)(end - name), name, v->armed ? ";" : ",");
+	page_wrap(p, 0, ROLE_DIM, words);
+	free(words);
+}
+
 static void
 question_page(struct page *p, const struct view *v, const struct scene *s)
 {
@@ -252,10 +274,7 @@ question_page(struct page *p, const struct view *v, const struct scene *s)
 	case Q_REFUSED:
 		title(p, ROLE_WARN, "not undone:", s, v->subject);
 		page_wrap(p, 0, ROLE_TEXT, v->refusal);
-		/* The reason says whether that would help. */
-		if (strstr(v->refusal, "waive") != NULL)
-			page_wrap(p, 0, ROLE_DIM, v->armed ? ":waive proof REASON insists; then U asks" :
-			    "A arms, :waive proof REASON insists, then U asks");
+		insist_words(p, v);
 		page_line(p);
 		key(p, ":", "types a command");
 		key(p, "Esc", "closes this");

@@ -133,7 +133,7 @@ save(struct ui *ui, const char *path)
 	grid_release(&g);
 	if ((fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) < 0) {
 		message = mem_printf("cannot save the screen as '%s': %s", path, strerror(errno));
-		view_refused(&ui->view, message);
+		view_refused(&ui->view, s.now_ms, message);
 	} else {
 		while (done < text.len) {
 			n = write(fd, text.data + done, text.len - done);
@@ -163,12 +163,16 @@ carry_out(struct ui *ui, const struct wishes *wishes)
 		err.msg[0] = '\0';
 		switch (w->kind) {
 		case WISH_VERB:
-			if (engine_ask(ui->engine, w->verb, w->step, &err) != 0)
-				view_refused(&ui->view, err.msg);
+			if (engine_ask(ui->engine, w->verb, w->step, &err) == 0)
+				break;
+			if (w->verb != VERB_UNDO)
+				view_refused(&ui->view, engine_now_ms(ui->engine), err.msg);
+			else if (view_undo_refused(&ui->view, engine_now_ms(ui->engine), w->step, err.msg))
+				term_flush();
 			break;
 		case WISH_WAIVE:
 			if (engine_waive(ui->engine, w->step, w->text, w->more, &err) != 0)
-				view_refused(&ui->view, err.msg);
+				view_refused(&ui->view, engine_now_ms(ui->engine), err.msg);
 			else {
 				char *text = mem_printf("the check '%s' of step '%s' is waived", w->text,
 				    engine_plan(ui->engine)->steps[w->step].id);
@@ -179,7 +183,7 @@ carry_out(struct ui *ui, const struct wishes *wishes)
 			break;
 		case WISH_ATTEST:
 			if (engine_attest(ui->engine, w->step, w->text, w->more, &err) != 0)
-				view_refused(&ui->view, err.msg);
+				view_refused(&ui->view, engine_now_ms(ui->engine), err.msg);
 			else {
 				char *text = mem_printf("'%s' is vouched for", w->text);
 
@@ -189,7 +193,7 @@ carry_out(struct ui *ui, const struct wishes *wishes)
 			break;
 		case WISH_KEEP:
 			if (engine_keep(ui->engine, w->step, w->text, w->more, &err) != 0)
-				view_refused(&ui->view, err.msg);
+				view_refused(&ui->view, engine_now_ms(ui->engine), err.msg);
 			else {
 				char *text = mem_printf("what somebody else wrote to %s stays: u takes the rest back", w->text);
 
@@ -199,7 +203,7 @@ carry_out(struct ui *ui, const struct wishes *wishes)
 			break;
 		case WISH_ANSWER:
 			if (engine_answer(ui->engine, w->ask, w->text, &err) != 0)
-				view_refused(&ui->view, err.msg);
+				view_refused(&ui->view, engine_now_ms(ui->engine), err.msg);
 			break;
 		case WISH_SAVE:
 			save(ui, w->text);

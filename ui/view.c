@@ -415,8 +415,19 @@ view_tell(struct view *v, int64_t now_ms, enum tell tell, const char *text)
 }
 
 void
-view_refused(struct view *v, const char *why)
+view_refused(struct view *v, int64_t now_ms, const char *why)
 {
 	v->apply_step = NONE;
-	view_say(v, ROLE_WARN, "%s", why);
+	view_tell(v, now_ms, TELL_WARN, why);
+}
+
+bool
+view_undo_refused(struct view *v, int64_t now_ms, int step, const char *why)
+{
+	view_refused(v, now_ms, why);
+	if (v->question != Q_NONE)
+		return false;
+	v->message[0] = '\0';	/* it stands in full above */
+	view_put_refusal(v, step, why);
+	return true;
 }

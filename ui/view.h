@@ -136,8 +136,10 @@ void	view_settle(struct view *);
 
 void	view_ask(struct view *, const struct ask *);
 void	view_tell(struct view *, int64_t now_ms, enum tell, const char *text);
-/* A verb was refused: says why, and stops waiting for it. */
-void	view_refused(struct view *, const char *why);
+/* Something was refused: says why, keeps it among the messages, and stops waiting for it. */
+void	view_refused(struct view *, int64_t now_ms, const char *why);
+/* The same of a step's undo, and in full: what would insist stands at its end.  True: what was typed ahead is dropped. */
+bool	view_undo_refused(struct view *, int64_t now_ms, int step, const char *why);
 
 /* Where keys go now. */
 enum place view_place(const struct view *);

@@ -228,6 +228,18 @@ in_turn(const struct scene *s, int step)
 }
 
 void
+view_put_refusal(struct view *v, int step, const char *why)
+{
+	snprintf(v->refusal, sizeof(v->refusal), "%s", why);
+	v->refused_step = step;
+	/* Its checks stand there, and are the ones that a command would waive. */
+	view_open_step(v, PANE_GATE, step);
+	v->question = Q_REFUSED;
+	v->subject = step;
+	field_clear(&v->field, false);
+}
+
+void
 view_begin_turn(struct view *v, const struct scene *s, int step, struct wishes *out)
 {
 	const char *why = NULL;
@@ -241,11 +253,8 @@ view_begin_turn(struct view *v, const struct scene *s, int step, struct wishes *
 		view_put_question(v, Q_TURN, step, out);
 		return;
 	}
-	snprintf(v->refusal, sizeof(v->refusal), "%s", why == NULL ? "not now" : why);
-	v->refused_step = step;
-	/* Its checks stand there, and are the ones that a command would waive. */
-	view_open_step(v, PANE_GATE, step);
-	view_put_question(v, Q_REFUSED, step, out);
+	view_put_refusal(v, step, why == NULL ? "not now" : why);
+	(void)view_wish(out, WISH_FLUSH);
 }
 
 void

@@ -29,6 +29,7 @@ void	view_answer_apply(struct view *, const struct scene *, struct wishes *);
 void	view_begin_undo(struct view *, const struct scene *, int step, struct wishes *);
 void	view_undo_now(struct view *, const struct scene *, struct wishes *);
 /* A step out of its turn: asks, or says in full why not. */
+void	view_put_refusal(struct view *, int step, const char *why);	/* over the step's checks */
 void	view_begin_turn(struct view *, const struct scene *, int step, struct wishes *);
 void	view_answer_turn(struct view *, const struct scene *, struct wishes *);
 void	view_arm(struct view *, const struct scene *, bool on);

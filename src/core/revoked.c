@@ -46,6 +46,12 @@ revoked_for(const struct revoked_list *l, const char *name, const char *replaced
 	return NULL;
 }
 
+char *
+revoked_check(const char *cert_name)
+{
+	return mem_printf("revoked(%s)", cert_name);
+}
+
 static bool
 said(const char *text)
 {

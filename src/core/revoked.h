@@ -28,6 +28,8 @@ void	revoked_list_release(struct revoked_list *);
 const struct revoked *revoked_by_sha(const struct revoked_list *, const char *sha256);
 /* The one of this name in the fleet that this run and step has replaced; or NULL. */
 const struct revoked *revoked_for(const struct revoked_list *, const char *name, const char *replaced_by);
+/* "revoked(NAME)": the check that an undo which puts its key back has to be insisted on by; for the caller to free. */
+char	*revoked_check(const char *cert_name);
 /* "revoked by ops@bastion: laptop stolen"; for the caller to free; may hold remote bytes. */
 char	*revoked_words(const struct revoked *);
 

@@ -14,7 +14,6 @@
 #include "core/revoked.h"
 #include "engine/engine_int.h"
 
-#define NAME_BEGINS "revoked("
 
 /* ---- revoking ---- */
 
@@ -98,12 +97,6 @@ put_back(const struct engine *e, int step, int cert)
 	return x;
 }
 
-static char *
-name_of(const struct cert *c)
-{
-	return mem_printf(NAME_BEGINS "%s)", c->name);
-}
-
 int
 leak_refuses(const struct engine *e, int step, struct err *err)
 {
@@ -116,7 +109,7 @@ leak_refuses(const struct engine *e, int step, struct err *err)
 	for (i = 0; rc == 0 && i < s->nmoves; i++) {
 		if (s->moves[i].facet != FACET_CERT || (x = put_back(e, step, s->moves[i].subject)) == NULL)
 			continue;
-		name = name_of(&e->fleet->certs[s->moves[i].subject]);
+		name = revoked_check(e->fleet->certs[s->moves[i].subject].name);
 		words = revoked_words(x);
 		if (engine_waiver(e, step, name) == NULL)
 			rc = err_set(err, "the undo of step '%s' puts back the key of certificate '%s' that was %s; whoever has it can "
@@ -136,7 +129,7 @@ leak_is_name(const struct engine *e, const char *check, size_t len_bytes)
 	size_t i;
 
 	for (i = 0; i < e->fleet->ncerts && !is; i++) {
-		name = name_of(&e->fleet->certs[i]);
+		name = revoked_check(e->fleet->certs[i].name);
 		is = strlen(name) == len_bytes && memcmp(name, check, len_bytes) == 0;
 		free(name);
 	}
@@ -154,7 +147,7 @@ leak_of_step(const struct engine *e, int step, const char *check)
 	for (i = 0; i < s->nmoves && !is; i++) {
 		if (s->moves[i].facet != FACET_CERT || put_back(e, step, s->moves[i].subject) == NULL)
 			continue;
-		name = name_of(&e->fleet->certs[s->moves[i].subject]);
+		name = revoked_check(e->fleet->certs[s->moves[i].subject].name);
 		is = strcmp(name, check) == 0;
 		free(name);
 	}

@@ -644,6 +644,18 @@ turn_refused(struct fixture *f, struct view *v)
 	turn(f, v);
 }
 
+/* An undo that is refused when it is asked for. */
+static void
+leak_refused(struct fixture *f, struct view *v)
+{
+	fixture_halfway(f);
+	settle(f, v);
+	(void)view_undo_refused(v, f->scene.now_ms, fixture_step(f, "leg2"),
+	    "the undo of step 'leg2' puts back the key of certificate 'pg' that was revoked by ops@bastion: laptop "
+	    "stolen; whoever has it can be the server again. Another replacement is the way forward; to go back all the "
+	    "same: --waive 'revoked(pg)' --reason TEXT");
+}
+
 static void
 host_key(struct fixture *f, struct view *v)
 {
@@ -855,6 +867,7 @@ static const struct {
 	{ "turn-waived", turn_waived, false, NULL },
 	{ "waived", waived, false, NULL },
 	{ "turn-refused", turn_refused, false, NULL },
+	{ "leak-refused", leak_refused, false, NULL },
 	{ "host-key", host_key, false, NULL },
 	{ "passphrase", passphrase, false, NULL },
 	{ "command", command_line, false, NULL },

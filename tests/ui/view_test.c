@@ -14,6 +14,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/revoked.h"
 #include "tests/ui/fixture.h"
 #include "ui/grid.h"
 #include "ui/render.h"
@@ -488,6 +489,40 @@ whom_it_would_strand_is_said_in_full(void **state)
 	f.waiver = "they are stopped by hand";
 	keys("U\n");
 	expect("flush; undo pgb-both");
+}
+
+/* A key that leaked comes back by an undo alone that somebody insists on: here, too. */
+static void
+undo_that_is_refused_when_it_is_asked_for_says_what_insists(void **state)
+{
+	char *check = revoked_check(f.fleet->certs[0].name), *why, *typed, *wished;
+
+	(void)state;
+	why = mem_printf("the undo of step 'flip-api-pg' puts back the key of certificate 'x' that was revoked; to go back all the "
+	    "same: --waive '%s' --reason TEXT", check);
+	fixture_turns(&f);
+	keys("uu");
+	expect("flush; undo flip-api-pg");
+	assert_true(view_undo_refused(&v, f.scene.now_ms, fixture_step(&f, "flip-api-pg"), why));
+	assert_int_equal(v.question, Q_REFUSED);
+	assert_string_equal(v.refusal, why);
+	/* It is read again among the messages. */
+	assert_string_equal(v.notes[v.nnotes - 1].text, why);
+	typed = mem_printf("A:waive %s the new one is refused\n", check);
+	wished = mem_printf("waive flip-api-pg/%s because the new one is refused", check);
+	keys("\n");
+	keys(typed);
+	expect(wished);
+	keys("u\n");
+	expect("flush; undo flip-api-pg");
+	/* Whoever is asked something else meanwhile is not interrupted. */
+	keys(":");
+	assert_false(view_undo_refused(&v, f.scene.now_ms, fixture_step(&f, "flip-api-pg"), why));
+	assert_int_equal(v.question, Q_COMMAND);
+	free(check);
+	free(why);
+	free(typed);
+	free(wished);
 }
 
 static void
@@ -1068,6 +1103,7 @@ main(void)
 		T(a_clock_set_back_does_not_lengthen_the_countdown),
 		T(an_earlier_step_is_undone_when_asked_and_answered),
 		T(whom_it_would_strand_is_said_in_full),
+		T(undo_that_is_refused_when_it_is_asked_for_says_what_insists),
 		T(what_turned_up_while_it_was_asked_is_heeded),
 		T(the_last_step_has_its_turn),
 		T(what_is_under_the_cursor_is_explained),
