@@ -388,6 +388,12 @@ draw_endpoint(struct area a, int y, const struct view *v, const struct scene *s,
 	for (i = 0; i < r->served.nnames; i++)
 		covered += r->served.name[i] == VERIFIED_OK;
 	scene_cert(s, endpoint, &row);
+	if (row.revoked != NULL) {
+		/* Worse than whatever else there is to say of it. */
+		grid_put(a, y, x_cert, 1, ROLE_BAD, glyph(v->ascii, G_FAIL));
+		grid_put(a, y, x_cert + 2, -1, ROLE_BAD, row.revoked);
+		return;
+	}
 	text_age(age, sizeof(age), row.ends_s * 1000 - s->now_ms);
 	role = ev.path_proven ? ROLE_GOOD : ROLE_WARN;
 	grid_put(a, y, x_cert, 1, role, glyph(v->ascii, ev.path_proven ? G_DONE : G_DOUBT));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/revoked.h"
 #include "core/setting.h"
 #include "tests/ui/fixture.h"
 #include "ui/render.h"
@@ -644,6 +645,20 @@ turn_refused(struct fixture *f, struct view *v)
 	turn(f, v);
 }
 
+/* A certificate is served still whose key leaked. */
+static void
+revoked(struct fixture *f, struct view *v)
+{
+	struct revoked x = { .name = "internal", .by = "ops@bastion", .reason = "laptop stolen" };
+	struct revoked_list list = { &x, 1 };
+	int endpoint = fleet_endpoint(f->fleet, "postgres");
+
+	fixture_halfway(f);
+	snprintf(x.sha256, sizeof(x.sha256), "%s", board_reading(f->board, READING_SERVED, endpoint)->served.cert.sha256);
+	board_revoked(f->board, 0, &list);
+	settle(f, v);
+}
+
 /* An undo that is refused when it is asked for. */
 static void
 leak_refused(struct fixture *f, struct view *v)
@@ -868,6 +883,7 @@ static const struct {
 	{ "waived", waived, false, NULL },
 	{ "turn-refused", turn_refused, false, NULL },
 	{ "leak-refused", leak_refused, false, NULL },
+	{ "revoked", revoked, false, NULL },
 	{ "host-key", host_key, false, NULL },
 	{ "passphrase", passphrase, false, NULL },
 	{ "command", command_line, false, NULL },
