@@ -142,6 +142,7 @@ PKI_SRC = \
 	src/pki/openssl.c \
 	src/pki/key.c \
 	src/pki/certificate.c \
+	src/pki/brief.c \
 	src/pki/signer.c \
 	src/pki/vault.c \
 	src/pki/revoked.c \
@@ -376,6 +377,7 @@ TESTS = \
 	remote/pooler \
 	remote/setting \
 	pki/authority \
+	pki/brief \
 	pki/issuer \
 	pki/revoked \
 	ui/grid \
@@ -405,6 +407,7 @@ EXTRA_core/op = tests/core/op_fixture.c
 EXTRA_core/op_edits = tests/core/op_fixture.c
 EXTRA_core/place = tests/core/op_fixture.c
 EXTRA_pki/authority = tests/pki/pki_fixture.c
+EXTRA_pki/brief = tests/pki/pki_fixture.c
 EXTRA_pki/issuer = tests/pki/pki_fixture.c
 EXTRA_core/rotation = tests/core/op_fixture.c
 EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c

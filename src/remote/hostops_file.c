@@ -4,7 +4,7 @@
  * What is shown: of a file that is edited by name the lines of our names (see
  * edittext.h), since the others' values may be anything; values of a `secret` op
  * as fingerprints.  Of a whole file the line diff, unless it is secret or was a
- * private key.
+ * private key; a certificate in it is a line that says whose it is (pki/brief.h).
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/reader.h"
+#include "pki/brief.h"
 #include "remote/hostops_int.h"
 
 #define VALUE_SHOWN_MAX	120
@@ -130,6 +131,22 @@ put_whole(const struct hostops *set, char sign, const char *p, size_t len, struc
 	(void)buf_printf(out, ", %zu bytes\n", len);
 }
 
+/* A certificate is its owner's name rather than its lines, unless they are all that differs. */
+static void
+put_lines(const char *from, size_t from_len, const char *to, size_t to_len, struct buf *out)
+{
+	size_t a_len = from_len, b_len = to_len;
+	char *a = brief_text(from, from_len, &a_len), *b = brief_text(to, to_len, &b_len);
+	const char *was = a == NULL ? from : a, *is = b == NULL ? to : b;
+
+	if (a_len != b_len || memcmp(was, is, a_len) != 0)
+		diff_text(out, was, a_len, is, b_len, DIFF_CONTEXT, NULL, NULL);
+	else
+		diff_text(out, from, from_len, to, to_len, DIFF_CONTEXT, NULL, NULL);
+	free(a);
+	free(b);
+}
+
 /* From one content of a file to another; as fingerprints where one of them is secret. */
 static void
 put_change(const struct hostops *set, bool secret, const char *from, size_t from_len, bool was,
@@ -140,7 +157,7 @@ put_change(const struct hostops *set, bool secret, const char *from, size_t from
 	if (was && !there)
 		(void)buf_puts(out, "- the file is removed\n");
 	if (!secret && !is_key(from, from_len) && !is_key(to, to_len))
-		diff_text(out, from, from_len, to, to_len, DIFF_CONTEXT, NULL, NULL);
+		put_lines(from, from_len, to, to_len, out);
 	else if (from_len != to_len || memcmp(from, to, from_len) != 0 || was != there) {
 		if (was)
 			put_whole(set, '-', from, from_len, out);
