@@ -244,6 +244,7 @@ ENGINE_SRC = \
 	src/engine/prove.c \
 	src/engine/lease.c \
 	src/engine/adopt.c \
+	src/engine/secrets.c \
 	src/engine/material.c \
 	src/engine/leak.c \
 	src/engine/past.c \

@@ -17,6 +17,7 @@
 
 #include "core/mem.h"
 #include "engine/engine_int.h"
+#include "engine/secrets.h"
 #include "wire/wire.h"
 
 #define OP_DEADLINE_MS		30000
@@ -128,8 +129,10 @@ engine_answer(struct engine *e, uint64_t id, const char *value, struct err *err)
 		}
 		return 0;
 	case ASK_SECRET:
+		secrets_answer(e, a->ask.subject, value);
+		return 0;
 	case ASK_CA_PASSPHRASE:
-		return material_answer(e, a, value, err);
+		return material_answer(e, a->ask.subject, value, err);
 	}
 	return 0;
 }

@@ -12,7 +12,8 @@
  * canaries.c new connections that are made through a step
  * lease.c    leases on hosts: one belay at a time
  * adopt.c    a run of another bastion, by its records on the hosts
- * material.c secrets and certificates
+ * secrets.c  secrets that the fleet names, for servers and for keys of a CA (secrets.h)
+ * material.c certificates
  * leak.c     keys that leaked: revoking them, and an undo that would put one back
  * past.c     the journal: writing, replaying, history
  * insist.c   what an operator insisted on: checks waived, changes kept
@@ -330,8 +331,7 @@ bool	adopt_answer(struct engine *, uint64_t id, const struct op_result *);	/* wa
 bool	adopt_lost(struct engine *, uint64_t id);
 
 /* material.c */
-void	material_seal(struct engine *);	/* descriptors with secrets are nobody's who is started here */
-void	material_start(struct engine *);	/* secrets that can be had without asking; CA certificates */
+void	material_start(struct engine *);	/* CA certificates that can be had without a passphrase, and what was issued */
 /* 0: ready; 1: being made or asked for, engine_material_ready() follows; -1: cannot */
 int	material_need(struct engine *, int step, enum verb, struct err *);
 /* Is what the step brings there already?  Not of one that replaces, before it is applied. */
@@ -340,7 +340,8 @@ int	material_revoke(struct engine *, int cert, struct err *);	/* 0: leak_revoked
 int	material_give(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
 /* The same for who looks what will be made: the CA as it is, and of the rest what it will be. */
 int	material_name(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
-int	material_answer(struct engine *, struct asked *, const char *value, struct err *);
+/* What a person said to ASK_CA_PASSPHRASE. */
+int	material_answer(struct engine *, int cert, const char *value, struct err *);
 void	material_release(struct engine *);
 void	engine_material_ready(struct engine *, bool ok, const char *why);
 

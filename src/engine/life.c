@@ -15,6 +15,7 @@
 
 #include "core/mem.h"
 #include "engine/engine_int.h"
+#include "engine/secrets.h"
 #include "engine/thread.h"
 #include "pki/digest.h"
 
@@ -202,7 +203,7 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 	*ret_locked = false;
 	if ((e->thread = thread_new(&e->loop, err)) == NULL || (e->making = thread_new(&e->loop, err)) == NULL)
 		return -1;
-	material_seal(e);
+	secrets_seal(e);
 	if (past_open(e, ret_locked, err) != 0)
 		return -1;
 	lease_init(e);
@@ -216,6 +217,7 @@ engine_start(struct engine *e, const struct engine_events *events, void *arg, bo
 		if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
 			(void)uv_signal_start(&e->on_hup, on_signal, SIGHUP);
 	}
+	secrets_start(e);
 	material_start(e);
 	/* Who only looks sees an interrupted run as one, unless its holder is still at it; and settles nothing. */
 	if (e->rollout != NULL && e->run_open && (!e->options.read_only || !e->run_held)) {

@@ -1,300 +1,23 @@
 /*
- * material: secrets for the probes, and certificates for the steps.  Owns
- * where they come from; keeps them no longer than they are needed, in memory
- * that is wiped.  What must be asked of a person goes through engine_put_ask().
+ * material: certificates for the steps, and what opens the keys that they are made with.  Owns
+ * what was made, no longer than it is needed, in memory that is wiped.
  *
- * No secret is ever written, shown or put into words here.
+ * No key and no passphrase is ever written, shown or put into words here.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/expiry.h"
 #include "core/mem.h"
-#include "core/text.h"
 #include "engine/engine_int.h"
+#include "engine/secrets.h"
 #include "engine/thread.h"
 #include "pki/authority.h"
 #include "pki/certificate.h"
-
-#define SECRET_MAX		((size_t)64 << 10)
-#define COMMAND_DEADLINE_MS	30000
-
-/* ---- secrets ---- */
-
-static void
-trim_line_end(struct buf *b)
-{
-	while (b->len > 0 && (b->data[b->len - 1] == '\n' || b->data[b->len - 1] == '\r'))
-		b->data[--b->len] = '\0';
-}
-
-static void
-give(struct engine *e, int secret, struct buf *value)
-{
-	trim_line_end(value);
-	workers_secret(e->workers, secret, buf_str(value), value->len);
-	e->secret_given[secret] = true;
-	watch_all_soon(e);
-}
-
-/* "~/x" is under the operator's home. */
-static char *
-operators_path(const char *path)
-{
-	const struct passwd *pw;
-
-	if (strncmp(path, "~/", 2) != 0 || (pw = getpwuid(getuid())) == NULL)
-		return mem_strdup(path);
-	return mem_printf("%s%s", pw->pw_dir, path + 1);
-}
-
-static int
-read_secret_fd(int fd, struct buf *out, const char *what, struct err *err)
-{
-	char chunk[4096];
-	ssize_t n;
-
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		if (buf_put(out, chunk, (size_t)n) != 0) {
-			mem_wipe(chunk, sizeof(chunk));
-			return err_set(err, "%s is longer than %zu bytes", what, SECRET_MAX);
-		}
-	mem_wipe(chunk, sizeof(chunk));
-	if (n == -1)
-		return err_set(err, "cannot read %s: %s", what, strerror(errno));
-	return 0;
-}
-
-static int
-secret_from_file(const struct secret *s, struct buf *out, struct err *err)
-{
-	char *path = operators_path(s->file);
-	struct stat st;
-	int fd, rc = -1;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) == -1)
-		(void)err_set(err, "cannot open '%s': %s", path, strerror(errno));
-	else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		(void)err_set(err, "'%s' is not a regular file", path);
-	else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		(void)err_set(err, "'%s' may be read by others; chmod 600 it", path);
-	else
-		rc = read_secret_fd(fd, out, path, err);
-	if (fd != -1)
-		(void)close(fd);
-	free(path);
-	return rc;
-}
-
-/* A secret that a command prints.  The command runs beside the loop. */
-struct fetching {
-	struct engine *engine;
-	int	 secret;
-	int	 cert;		/* whose key it opens; NONE: it is the workers' to know */
-	uv_process_t process;
-	uv_pipe_t out;
-	uv_timer_t timer;
-	struct buf value;
-	int	 open;		/* handles not closed yet */
-	bool	 timed_out;
-	int64_t	 status;
-};
-
-static void make(struct engine *, int cert, const char *passphrase);
-
-/* What opens a key of the CA stays here; a making that fails for want of it is told as such. */
-static void
-fetched_passphrase(struct fetching *f, const char *why)
-{
-	struct engine *e = f->engine;
-	char text[256];
-
-	e->certs[f->cert].making = false;
-	if (why == NULL) {
-		trim_line_end(&f->value);
-		make(e, f->cert, buf_str(&f->value));
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "passphrase of '%s': %s", e->fleet->certs[f->cert].name, why);
-	engine_material_ready(e, false, text);
-}
-
-static void
-fetching_closed(uv_handle_t *handle)
-{
-	struct fetching *f = handle->data;
-	struct engine *e = f->engine;
-	char why[96] = "";
-
-	if (--f->open > 0)
-		return;
-	if (!e->stopping) {
-		if (f->timed_out)
-			(void)snprintf(why, sizeof(why), "its command did not end within %d s", COMMAND_DEADLINE_MS / 1000);
-		else if (f->status != 0)
-			(void)snprintf(why, sizeof(why), "its command ended with %lld", (long long)f->status);
-		if (f->cert != NONE)
-			fetched_passphrase(f, why[0] == '\0' ? NULL : why);
-		else if (why[0] == '\0')
-			give(e, f->secret, &f->value);
-		else
-			engine_tell(e, TELL_ERROR, "secret '%s': %s", e->fleet->secrets[f->secret].name, why);
-		engine_arm(e);
-	}
-	buf_release(&f->value);
-	free(f);
-}
-
-static void
-fetching_end(struct fetching *f)
-{
-	uv_handle_t *handles[3] = { (uv_handle_t *)&f->process, (uv_handle_t *)&f->out,
-	    (uv_handle_t *)&f->timer };
-	size_t i;
-
-	for (i = 0; i < 3; i++)
-		if (!uv_is_closing(handles[i]))
-			uv_close(handles[i], fetching_closed);
-}
-
-static void
-on_fetch_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
-{
-	(void)handle;
-	(void)suggested;
-	ret->base = mem_alloc(4096);
-	ret->len = 4096;
-}
-
-static void
-on_fetch_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	struct fetching *f = stream->data;
-
-	if (n > 0)
-		(void)buf_put(&f->value, buf->base, (size_t)n);
-	if (buf->base != NULL)
-		mem_wipe_free(buf->base, buf->len);
-	if (n < 0 && f->status != INT64_MIN)
-		fetching_end(f);
-	else if (n < 0)
-		(void)uv_read_stop(stream);
-}
-
-static void
-on_fetch_exit(uv_process_t *process, int64_t status, int signal)
-{
-	struct fetching *f = process->data;
-
-	f->status = signal != 0 ? 128 + signal : status;
-	if (!uv_is_active((uv_handle_t *)&f->out))
-		fetching_end(f);
-}
-
-static void
-on_fetch_late(uv_timer_t *timer)
-{
-	struct fetching *f = timer->data;
-
-	f->timed_out = true;
-	(void)uv_process_kill(&f->process, SIGKILL);
-	fetching_end(f);
-}
-
-static void
-fetch(struct engine *e, int secret, int cert)
-{
-	struct fetching *f = mem_alloc(sizeof(*f));
-	uv_stdio_container_t io[3];
-	uv_process_options_t o;
-	char sh[] = "/bin/sh", c[] = "-c";
-	char *argv[4] = { sh, c, e->fleet->secrets[secret].command, NULL };
-	int rc;
-
-	memset(&o, 0, sizeof(o));
-	memset(io, 0, sizeof(io));
-	f->engine = e;
-	f->secret = secret;
-	f->cert = cert;
-	f->status = INT64_MIN;
-	buf_init(&f->value, SECRET_MAX);
-	f->value.secret = true;
-	(void)uv_pipe_init(&e->loop, &f->out, 0);
-	(void)uv_timer_init(&e->loop, &f->timer);
-	f->process.data = f->out.data = f->timer.data = f;
-	io[0].flags = UV_IGNORE;
-	io[1].flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_WRITABLE_PIPE);
-	io[1].data.stream = (uv_stream_t *)&f->out;
-	io[2].flags = UV_IGNORE;
-	o.file = sh;
-	o.args = argv;
-	o.stdio = io;
-	o.stdio_count = 3;
-	o.exit_cb = on_fetch_exit;
-	f->open = 3;
-	if ((rc = uv_spawn(&e->loop, &f->process, &o)) != 0) {
-		engine_tell(e, TELL_ERROR, "secret '%s': cannot run its command: %s",
-		    e->fleet->secrets[secret].name, uv_strerror(rc));
-		f->status = 127;
-		fetching_end(f);
-		return;
-	}
-	(void)uv_read_start((uv_stream_t *)&f->out, on_fetch_alloc, on_fetch_read);
-	(void)uv_timer_start(&f->timer, on_fetch_late, COMMAND_DEADLINE_MS, 0);
-}
-
-static void
-start_secret(struct engine *e, int secret)
-{
-	const struct secret *s = &e->fleet->secrets[secret];
-	struct buf value;
-	struct err err = { "" };
-	char title[256];
-	const char *env;
-	int rc = 0;
-
-	buf_init(&value, SECRET_MAX);
-	value.secret = true;
-	switch (s->source) {
-	case SECRET_FILE:
-		rc = secret_from_file(s, &value, &err);
-		break;
-	case SECRET_FD:
-		rc = read_secret_fd(s->fd, &value, "its descriptor", &err);
-		break;
-	case SECRET_ENV:
-		if ((env = getenv(s->key)) == NULL)
-			rc = err_set(&err, "the variable '%s' is not set", s->key);
-		else
-			(void)buf_puts(&value, env);
-		break;
-	case SECRET_COMMAND:
-		fetch(e, secret, NONE);
-		return;
-	case SECRET_PROMPT:
-		(void)snprintf(title, sizeof(title), "%s (secret '%s')", s->prompt, s->name);
-		(void)engine_put_ask(e, ASK_SECRET, secret, NULL, title, NULL, false);
-		return;
-	case SECRET_HOST_ENV:		/* the worker reads it where it is */
-		return;
-	case SECRET_OBJECT:
-		return;
-	}
-	if (rc == 0)
-		give(e, secret, &value);
-	else
-		engine_tell(e, TELL_ERROR, "secret '%s': %s", s->name, err.msg);
-	buf_release(&value);
-}
-
-/* ---- certificates ---- */
 
 /* The certificate that stands for the CA which signs. */
 static const struct cert *
@@ -362,7 +85,7 @@ tell_ca(struct engine *e, int cert)
 		path = operators_path(ca_file_of(c));
 		buf_init(&pem, SECRET_MAX);
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (fd == -1 || read_secret_fd(fd, &pem, path, &err) != 0)
+		if (fd == -1 || secret_read_fd(fd, &pem, path, &err) != 0)
 			engine_tell(e, TELL_WARN, "certificate '%s': cannot read its CA '%s': %s",
 			    c->name, path, fd == -1 ? strerror(errno) : err.msg);
 		else
@@ -426,42 +149,11 @@ engine_cert_files(const struct engine *e, int cert)
 	return e->certs[cert].looked ? &e->certs[cert].files : NULL;
 }
 
-static bool
-servers_need(const struct engine *e, int secret)
-{
-	const struct fleet *f = e->fleet;
-	size_t i;
-
-	/* Who only looks has no use for the password of an admin. */
-	for (i = 0; i < f->nhosts; i++)
-		if (f->hosts[i].become_password == secret)
-			return true;
-	for (i = 0; i < f->nendpoints; i++)
-		if (f->endpoints[i].probe_secret == secret ||
-		    (e->plan != NULL && f->endpoints[i].admin_secret == secret))
-			return true;
-	return false;
-}
-
-void
-material_seal(struct engine *e)
-{
-	size_t i;
-
-	for (i = 0; i < e->fleet->nsecrets; i++)
-		if (e->fleet->secrets[i].source == SECRET_FD)
-			(void)fcntl(e->fleet->secrets[i].fd, F_SETFD, FD_CLOEXEC);
-}
-
 void
 material_start(struct engine *e)
 {
 	size_t i;
 
-	/* The passphrase of a CA is fetched by the step that needs it, not by everyone who looks. */
-	for (i = 0; i < e->fleet->nsecrets; i++)
-		if (servers_need(e, (int)i))
-			start_secret(e, (int)i);
 	for (i = 0; i < e->fleet->ncerts; i++) {
 		tell_ca(e, (int)i);
 		look_at_files(e, (int)i);
@@ -655,6 +347,22 @@ make(struct engine *e, int cert, const char *passphrase)
 	thread_do(e->making, on_make, on_made, m);
 }
 
+/* What a command printed opens the key; a making that fails for want of it is told as such. */
+static void
+fetched(struct engine *e, int cert, struct buf *value, const char *why)
+{
+	char text[256];
+
+	e->certs[cert].making = false;
+	if (why == NULL) {
+		secret_trim(value);
+		make(e, cert, buf_str(value));
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "passphrase of '%s': %s", e->fleet->certs[cert].name, why);
+	engine_material_ready(e, false, text);
+}
+
 /* A person is asked; a new passphrase twice. */
 static int
 ask_passphrase(struct engine *e, int cert, const char *what, struct err *err)
@@ -687,7 +395,6 @@ find_passphrase(struct engine *e, int cert, struct err *err)
 	const struct cert *c = authority_of(e, cert);
 	const struct secret *s;
 	struct buf value;
-	const char *env;
 	int rc = -1;
 
 	if (c->passphrase == NONE)
@@ -697,26 +404,21 @@ find_passphrase(struct engine *e, int cert, struct err *err)
 	value.secret = true;
 	switch (s->source) {
 	case SECRET_FILE:
-		rc = secret_from_file(s, &value, err);
+	case SECRET_ENV:
+		rc = secret_read(s, &value, err);
 		break;
 	case SECRET_FD:
 		/* It gives what it has once; several certificates may want it. */
 		if (e->passphrases[c->passphrase].len > 0)
 			rc = 0;
-		else if ((rc = read_secret_fd(s->fd, &e->passphrases[c->passphrase], "its descriptor", err)) == 0)
-			trim_line_end(&e->passphrases[c->passphrase]);
+		else if ((rc = secret_read(s, &e->passphrases[c->passphrase], err)) == 0)
+			secret_trim(&e->passphrases[c->passphrase]);
 		if (rc == 0)
 			(void)buf_puts(&value, buf_str(&e->passphrases[c->passphrase]));
 		break;
-	case SECRET_ENV:
-		if ((env = getenv(s->key)) == NULL)
-			(void)err_set(err, "the variable '%s' is not set", s->key);
-		else
-			rc = buf_puts(&value, env);
-		break;
 	case SECRET_COMMAND:
 		e->certs[cert].making = true;
-		fetch(e, c->passphrase, cert);
+		secret_fetch(e, c->passphrase, fetched, cert);
 		buf_release(&value);
 		return 1;
 	case SECRET_PROMPT:
@@ -728,7 +430,7 @@ find_passphrase(struct engine *e, int cert, struct err *err)
 		break;
 	}
 	if (rc == 0) {
-		trim_line_end(&value);
+		secret_trim(&value);
 		make(e, cert, buf_str(&value));
 	}
 	buf_release(&value);
@@ -872,26 +574,13 @@ material_revoke(struct engine *e, int cert, struct err *err)
 }
 
 int
-material_answer(struct engine *e, struct asked *a, const char *value, struct err *err)
+material_answer(struct engine *e, int cert, const char *value, struct err *err)
 {
-	struct buf secret;
-
-	if (a->ask.kind == ASK_CA_PASSPHRASE) {
-		if (value == NULL || *value == '\0') {
-			engine_material_ready(e, false, "no passphrase was given");
-			return value == NULL ? 0 : err_set(err, "an empty passphrase protects nothing");
-		}
-		make(e, a->ask.subject, value);
-		return 0;
+	if (value == NULL || *value == '\0') {
+		engine_material_ready(e, false, "no passphrase was given");
+		return value == NULL ? 0 : err_set(err, "an empty passphrase protects nothing");
 	}
-	if (value == NULL)
-		return 0;
-	buf_init(&secret, SECRET_MAX);
-	secret.secret = true;
-	(void)buf_puts(&secret, value);
-	give(e, a->ask.subject, &secret);
-	buf_release(&secret);
-	engine_arm(e);
+	make(e, cert, value);
 	return 0;
 }
 
