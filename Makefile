@@ -55,6 +55,7 @@ CORE_SRC = \
 	src/core/plan.c \
 	src/core/plan_batch.c \
 	src/core/plan_read.c \
+	src/core/plan_move.c \
 	src/core/plan_select.c \
 	src/core/plan_check.c \
 	src/core/plan_imply.c \

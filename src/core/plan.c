@@ -2,8 +2,8 @@
  * plan: see plan.h.
  *
  * Owns the tree, its words and what a step is called.  Reading is in
- * plan_read.c (steps and moves), plan_batch.c (those of several hosts) and plan_check.c (what must be shown),
- * writing in plan_print.c.
+ * plan_read.c (steps), plan_move.c (what they move), plan_batch.c (those of several hosts) and plan_check.c
+ * (what must be shown), writing in plan_print.c.
  */
 #include "core/plan.h"
 

@@ -34,6 +34,10 @@ extern const char *const step_run_time[];
 
 int	plan_ref(struct plan_reader *, const struct scope *, const struct node *,
 	    enum noun, int *ret);
+/* What the step binds is not built: the step says so, by its first, and the plan's list does; NULL: nothing. */
+void	plan_not_yet(struct plan_reader *, struct step *, struct pos, const char *why);
+/* What the step moves, and its drains; a step without any is the caller's to refuse. */
+int	plan_read_moves(struct plan_reader *, const struct scope *, const struct node *step, struct step *);
 
 /* What the step is made of: the first batch of it, then the next; false behind the last. */
 int	batch_begin(struct plan_reader *, const struct scope *, const struct node *step, struct batch *ret);
