@@ -335,7 +335,7 @@ read_cert_client(struct fleet_reader *fr, const struct scope *scope, const struc
 	for (i = 0; c->subject[i] >= ' ' && c->subject[i] <= '~'; i++)
 		continue;
 	return c->subject[i] == '\0' && i > 0 && i <= CERT_SUBJECT_MAX ? 0 : reader_fail(&fr->r, subject,
-	    "expected the name of a client in at most %d printable characters of ASCII", CERT_SUBJECT_MAX);
+	    "'%s', expected the name of a client in at most %d printable characters of ASCII", c->subject, CERT_SUBJECT_MAX);
 }
 
 static bool

@@ -30,6 +30,13 @@
 	"  redis: { kind: redis, unit: db, listen: { plain: 6379, tls: 6380 } }\n" /* 7 */ \
 	"  pg: { kind: postgres, unit: db, listen: { both: 5432 } }\n"	/* 8 */
 #define CLIENTS SERVERS "clients:\n"					/* 9 */
+/* A postgres that knows its clients by a CA, and a redis that does not. */
+#define KNOWN GROUND							\
+	"endpoints: { redis: { kind: redis, unit: db, listen: { plain: 6379, tls: 6380 } },\n" /* 6 */ \
+	"    pg: { kind: postgres, unit: db, listen: { both: 5432 }, clients: a } }\n" /* 7 */ \
+	"certs: { a: { serves: [pg, redis] }, id: { purpose: client, ca: a }, "	/* 8 */ \
+	"of-job: { purpose: client, ca: a }, unused: { purpose: client, ca: a } }\n" \
+	"clients:\n"							/* 9 */
 
 static const struct {
 	const char *text, *message;
@@ -306,6 +313,53 @@ static const struct {
 	{ SERVERS "certs: { c: { put: { on: local, run: x } } }\n",
 	    "f:9:20: 'put' without a way back, expected 'undo: { on: …, run: … }' beside it" },
 
+	/* What a client shows. */
+	{ SERVERS "certs: { a: { purpose: clients } }\n",
+	    "f:9:24: unknown purpose 'clients', did you mean 'client'?" },
+	{ SERVERS "certs: { a: { serves: [pg], subject: web } }\n",
+	    "f:9:38: 'subject' of a server's certificate, expected 'names', or 'purpose: client' beside it" },
+	{ SERVERS "certs: { a: { purpose: client, serves: [pg] } }\n",
+	    "f:9:40: 'serves' of a client's certificate, expected none: it is shown by links ('present')" },
+	{ SERVERS "certs: { a: { purpose: client, names: [web] } }\n",
+	    "f:9:39: 'names' of a client's certificate, expected 'subject'" },
+	{ SERVERS "certs: { a: { purpose: client, dir: /tls } }\n",
+	    "f:9:37: 'dir' of a client's certificate, expected 'install', or 'file' and 'key-file' where a link presents it" },
+	{ SERVERS "certs: { a: { purpose: client, subject: caf\xc3\xa9 } }\n",
+	    "f:9:41: 'caf\xc3\xa9', expected the name of a client in at most 64 printable characters of ASCII" },
+	{ SERVERS "certs: { a: { purpose: client, ca: b } }\n",
+	    "f:9:36: unknown certificate 'b', expected a" },
+	{ SERVERS "certs: { a: { purpose: client, ca: a } }\n",
+	    "f:9:10: 'a' is to be signed by the CA of 'a', which has none of its own to sign by" },
+	{ SERVERS "certs: { a: { serves: [pg] }, b: { purpose: client, ca: a }, c: { purpose: client, ca: b } }\n",
+	    "f:9:62: 'c' is to be signed by the CA of 'b', which has none of its own to sign by" },
+	{ SERVERS "certs: { a: { serves: [pg], external: yes, ca: system }, b: { purpose: client, ca: a } }\n",
+	    "f:9:58: 'b' is to be signed by the CA of 'a', which has none of its own to sign by" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { file: /c, key-file: /k } } } }\n",
+	    "f:10:58: present without a certificate, expected 'cert: CERTIFICATE'" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { cert: idd, file: /c, key-file: /k } } } }\n",
+	    "f:10:66: unknown certificate 'idd', did you mean 'id'?" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { cert: id, file: /c } } } }\n",
+	    "f:10:58: 'file' alone, expected 'file' and 'key-file' (which may be the same)" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { cert: id, key-file: /k } } } }\n",
+	    "f:10:58: 'key-file' alone, expected 'file' and 'key-file' (which may be the same)" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { cert: id } } } }\n",
+	    "f:10:58: present without a place, expected 'file' and 'key-file', or 'install: …'" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { cert: id, file: /c, key-file: /k, mode: \"0644\" } } } }\n",
+	    "f:10:100: a key that others may read or the group may write, expected \"0600\" or \"0640\"" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { cert: id, file: /c, key-file: /k, lands: later } } } }\n",
+	    "f:10:101: unknown moment: 'later', expected activation" },
+	{ KNOWN "  web: { links: { pg: { match: { user: w }, dial: fixed, present: { cert: id, file: /c, key-file: /k } } } }\n",
+	    "f:10:67: 'web -> pg' has no host of its own, expected 'unit: …' at the client" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, present: { cert: a, file: /c, key-file: /k } } } }\n",
+	    "f:10:58: 'a' is a server's certificate, expected one with 'purpose: client'" },
+	{ KNOWN "  web: { unit: web, links: { redis: { dial: fixed, present: { cert: id, file: /c, key-file: /k } } } }\n",
+	    "f:10:61: 'redis' does not say whose CA it knows clients by, expected 'clients: CERTIFICATE' there" },
+	{ KNOWN "  web: { unit: web, links: { pg: { dial: fixed, shows: stray, present: { cert: id, file: /c, key-file: /k } } } }\n",
+	    "f:10:72: 'present' beside 'shows: stray', expected one of them" },
+	{ KNOWN "  a: { unit: web, links: { pg: { match: { user: a }, dial: fixed, present: { cert: id, file: /c, key-file: /k } } } }\n"
+	    "  b: { unit: web, links: { pg: { match: { user: b }, dial: fixed, present: { cert: id, file: /d, key-file: /d } } } }\n",
+	    "f:8:38: 'id' is shown by 'a' and by 'b', expected 'subject: …' here" },
+
 	/* Clients and links. */
 	{ CLIENTS "  web: { unit: web }\n",
 	    "f:10:8: the client 'web' dials nothing, expected 'links: { ENDPOINT: … }'" },
@@ -388,9 +442,11 @@ static const char good_fleet[] = CLIENTS
 
 #define PLAN "belay: plan/1\nname: p\nsteps:\n"		/* 3 lines */
 
-static const struct {
+struct bad_plan {
 	const char *text, *message;
-} bad_plans[] = {
+};
+
+static const struct bad_plan bad_plans[] = {
 	{ "belay: fleet/1\n",
 	    "p:1:8: 'fleet/1', expected 'belay: plan/1' (this is a fleet: it goes with -f)" },
 	{ "belay: plan/1\nsteps: []\n",
@@ -503,6 +559,33 @@ static const struct {
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
+/* What a link presents is moved only as the fleet binds it. */
+static const char presenting_fleet[] = KNOWN
+	"  web: { unit: web, links: {\n"
+	"    pg: { match: { user: web }, dial: fixed, present: { cert: id, file: /c, key-file: /k,\n"
+	"      with: { file: /e, set: { CERT: \"$(cert_file)\" } }, without: { file: /e, unset: [CERT] } } },\n"
+	"    redis: { match: { user: web }, dial: fixed } } }\n"
+	"  job: { unit: web, links: { pg: { match: { user: job }, dial: fixed, present: { cert: of-job, file: /d, key-file: /d } } } }\n";
+
+static const struct bad_plan bad_presents[] = {
+	{ PLAN "  - { id: a, present: { web -> pgg: id } }\n",
+	    "p:4:25: unknown link 'web -> pgg', did you mean 'web -> pg'?" },
+	{ PLAN "  - { id: a, present: { web -> redis: id } }\n",
+	    "p:4:25: the fleet does not say what 'web -> redis' presents, expected 'present: { cert: CERTIFICATE, … }' there" },
+	{ PLAN "  - { id: a, present: { web -> pg: idd } }\n",
+	    "p:4:36: unknown certificate 'idd', did you mean 'id'?" },
+	{ PLAN "  - { id: a, present: { web -> pg: a } }\n",
+	    "p:4:36: 'web -> pg' is bound to present 'id', expected that one, or 'none'" },
+	{ PLAN "  - { id: a, present: { job -> pg: none } }\n",
+	    "p:4:36: the fleet does not say how 'job -> pg' comes to present none, expected 'without: …' below its 'present'" },
+	{ PLAN "  - { id: a, present: [web -> pg] }\n",
+	    "p:4:23: a list, expected 'present: { \"client -> endpoint\": CERTIFICATE }'" },
+	{ PLAN "  - { id: a, certs: { a: install } }\n",
+	    "p:4:23: the fleet does not say how 'a' is installed, expected 'dir', 'install' or 'put' there" },
+	{ PLAN "  - { id: a, certs: { unused: install } }\n",
+	    "p:4:23: the fleet does not say how 'unused' is installed, expected 'install' there, or 'present' at a link" },
+};
+
 static void
 every_broken_fleet_has_its_message(void **state)
 {
@@ -526,31 +609,45 @@ every_broken_fleet_has_its_message(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* Each of the plans, read against this fleet, is refused in these words. */
 static void
-every_broken_plan_has_its_message(void **state)
+plans_are_refused(const char *fleet, const struct bad_plan *bad, size_t n)
 {
 	struct fleet *f;
 	struct plan *p;
 	struct err err;
 	size_t i, wrong = 0;
 
-	(void)state;
-	if (fleet_parse(&f, "f", good_fleet, strlen(good_fleet), &err) == -1)
+	if (fleet_parse(&f, "f", fleet, strlen(fleet), &err) == -1)
 		fail_msg("%s", err.msg);
-	for (i = 0; i < LENGTH(bad_plans); i++) {
+	for (i = 0; i < n; i++) {
 		memset(&err, 0, sizeof(err));
-		if (plan_parse(&p, f, "p", bad_plans[i].text, strlen(bad_plans[i].text), &err) == 0) {
+		if (plan_parse(&p, f, "p", bad[i].text, strlen(bad[i].text), &err) == 0) {
 			plan_free(p);
 			(void)snprintf(err.msg, sizeof(err.msg), "(it was taken)");
 		}
-		if (strcmp(err.msg, bad_plans[i].message) == 0)
+		if (strcmp(err.msg, bad[i].message) == 0)
 			continue;
 		wrong++;
 		print_error("plan %zu:\n%s\n  said:     %s\n  expected: %s\n", i,
-		    bad_plans[i].text, err.msg, bad_plans[i].message);
+		    bad[i].text, err.msg, bad[i].message);
 	}
 	fleet_free(f);
 	assert_int_equal(wrong, 0);
+}
+
+static void
+every_broken_plan_has_its_message(void **state)
+{
+	(void)state;
+	plans_are_refused(good_fleet, bad_plans, LENGTH(bad_plans));
+}
+
+static void
+a_plan_presents_only_what_the_fleet_binds(void **state)
+{
+	(void)state;
+	plans_are_refused(presenting_fleet, bad_presents, LENGTH(bad_presents));
 }
 
 int
@@ -559,6 +656,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_broken_fleet_has_its_message),
 		cmocka_unit_test(every_broken_plan_has_its_message),
+		cmocka_unit_test(a_plan_presents_only_what_the_fleet_binds),
 	};
 
 	return cmocka_run_group_tests_name("badfiles", tests, NULL, NULL);
