@@ -1,39 +1,27 @@
-/* dlsym(3) with RTLD_NEXT */
-#define _GNU_SOURCE
-
 /*
  * What authority.h promises, judged by openssl(1) wherever it can judge.
- *
- * The calls by which a file gets onto the disk are defined here once more, so
- * that they are noted, and so that a child can be killed in front of each of
- * them.  They do what the real ones do.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <dirent.h>
-#include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include <openssl/x509.h>
-
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
+#include "disk_calls.h"
 #include "pki_fixture.h"
 
 #define DAY_S ((int64_t)86400)
@@ -42,91 +30,13 @@
 
 static const char *const five[] = { "db.internal", "10.1.2.3", "fd00::7", "*.apps.internal", "my_service" };
 
-/* ---- the calls that matter ---- */
-
-static int kill_at, points;	/* kill in front of this call; 0: never */
-static struct buf trace;
-static bool tracing;
-
-static void
-point(void)
-{
-	if (kill_at != 0 && ++points == kill_at)
-		(void)kill(getpid(), SIGKILL);
-}
-
-static void
-note_fd(const char *what, int fd)
-{
-	char link[64], path[4096];
-	ssize_t n;
-
-	if (!tracing)
-		return;
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	path[n < 0 ? 0 : n] = '\0';
-	(void)buf_printf(&trace, "%s %s\n", what, strcmp(path, top) == 0 ? "the parent" :
-	    strrchr(path, '/') + 1);
-}
-
-int
-mkdir(const char *path, mode_t mode)
-{
-	point();
-	return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
-}
-
-int
-fchmod(int fd, mode_t mode)
-{
-	point();	/* the new file is empty */
-	return (int)syscall(SYS_fchmod, fd, mode);
-}
-
-int
-fsync(int fd)
-{
-	point();
-	note_fd("fsync", fd);
-	return (int)syscall(SYS_fsync, fd);
-}
-
-int
-renameat(int from_dir, const char *from, int to_dir, const char *to)
-{
-	point();
-	if (tracing)
-		(void)buf_printf(&trace, "rename %s to %s\n", from, to);
-	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
-}
-
-/*
- * Where a key is sealed hundreds of times a seal costs less; what it costs
- * otherwise has a test of its own.
- */
-static bool cheap;
-
-X509_ALGOR *
-PKCS5_pbe2_set_scrypt(const EVP_CIPHER *cipher, const unsigned char *salt, int salt_len, unsigned char *aiv,
-    uint64_t n, uint64_t r, uint64_t p)
-{
-	union {
-		void *p;
-		X509_ALGOR *(*f)(const EVP_CIPHER *, const unsigned char *, int, unsigned char *, uint64_t, uint64_t, uint64_t);
-	} real = { dlsym(RTLD_NEXT, "PKCS5_pbe2_set_scrypt") };
-
-	assert_non_null(real.p);
-	return real.f(cipher, salt, salt_len, aiv, n, r, cheap ? 1 : p);
-}
-
 /* ---- set-up ---- */
 
 static int
 make_top(void **state)
 {
 	(void)state;
-	cheap = true;
+	cheap_seals = true;
 	return top_up(five, COUNT(five), PASS);
 }
 
@@ -464,7 +374,7 @@ keys_at_rest_are_sealed_with_scrypt(void **state)
 	size_t i;
 
 	(void)state;
-	cheap = false;
+	cheap_seals = false;
 	m = ensured(true, true);
 	for (i = 0; i < COUNT(keys); i++) {
 		char *text = sh("openssl asn1parse -in ca/%s", keys[i]);
@@ -997,30 +907,6 @@ ca_is_given_as_a_certificate_and_nothing_else(void **state)
 }
 
 /* ---- dying, and company ---- */
-
-/* A child ensures, and is killed at the point; false: it got to its end before. */
-static bool
-killed_at(int at)
-{
-	struct authority_material m;
-	struct err err;
-	int status;
-	pid_t pid;
-
-	assert_int_not_equal(pid = fork(), -1);
-	if (pid == 0) {
-		kill_at = at;
-		points = 0;
-		_exit(authority_ensure(&q, &m, &err) == 0 ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFSIGNALED(status)) {
-		assert_int_equal(WTERMSIG(status), SIGKILL);
-		return true;
-	}
-	assert_int_equal(WEXITSTATUS(status), 0);
-	return false;
-}
 
 static void
 recovers(void)

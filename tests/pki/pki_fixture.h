@@ -5,6 +5,7 @@
 #ifndef BELAY_TESTS_PKI_PKI_FIXTURE_H
 #define BELAY_TESTS_PKI_PKI_FIXTURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "pki/authority.h"
@@ -12,6 +13,11 @@
 extern char *top;			/* of one test */
 extern char *dir;			/* of the authority, not there yet */
 extern struct authority_request q;	/* what a test asks for, to be changed by it */
+/*
+ * Where a key is sealed hundreds of times a seal costs less; what it costs otherwise has a
+ * test of its own.
+ */
+extern bool cheap_seals;
 
 /* Makes `top`, and the request: of the CA "internal", for these names, sealed with the passphrase. */
 int	top_up(const char *const *names, size_t n, const char *passphrase);

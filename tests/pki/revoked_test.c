@@ -1,24 +1,15 @@
 /*
  * Keys that leaked: what is revoked is never given out again, and the list that the CA
  * signs of it is judged by openssl(1).
- *
- * The calls by which a file gets onto the disk are defined here once more, so that
- * a child can be killed in front of each of them.  They do what the real ones do.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,76 +19,31 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/revoked.h"
-#include "pki/authority.h"
+#include "disk_calls.h"
+#include "pki_fixture.h"
 
 #define PASS "correct horse battery"
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static char *top, *dir;
 static const char *const two[] = { "db.internal", "10.1.2.3" };
-static struct authority_request q;
-static int kill_at, points;	/* kill in front of this call; 0: never */
-
-static void
-point(void)
-{
-	if (kill_at != 0 && ++points == kill_at)
-		(void)kill(getpid(), SIGKILL);
-}
-
-int
-fsync(int fd)
-{
-	point();
-	return (int)syscall(SYS_fsync, fd);
-}
-
-int
-renameat(int from_dir, const char *from, int to_dir, const char *to)
-{
-	point();
-	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
-}
 
 static int
 make_top(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
-	top = mem_printf("%s/belay-revoked-test.XXXXXX", tmp == NULL ? "/tmp" : tmp);
-	if (mkdtemp(top) == NULL || chdir(top) != 0)
+	if (top_up(two, COUNT(two), PASS) == -1 || chdir(top) != 0)
 		return -1;
-	dir = mem_printf("%s/ca", top);
-	memset(&q, 0, sizeof(q));
-	q.dir = dir;
-	q.name = "internal";
-	q.names = two;
-	q.nnames = COUNT(two);
-	q.now_s = (int64_t)time(NULL);
-	q.passphrase = PASS;
-	q.passphrase_len = strlen(PASS);
+	cheap_seals = true;
 	q.by = "ops@bastion";
 	q.reason = "laptop stolen, at the airport";
 	return 0;
 }
 
 static int
-unlink_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static int
 remove_top(void **state)
 {
 	(void)state;
-	(void)nftw(top, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
-	free(dir);
-	free(top);
+	top_down();
 	return 0;
 }
 
@@ -393,30 +339,6 @@ given_ca_signs_the_list_if_it_may(void **state)
 	}
 }
 
-/* A child replaces, and is killed at the point; false: it got to its end before. */
-static bool
-killed_at(int at)
-{
-	struct authority_material m;
-	struct err err;
-	int status;
-	pid_t pid;
-
-	assert_int_not_equal(pid = fork(), -1);
-	if (pid == 0) {
-		kill_at = at;
-		points = 0;
-		_exit(authority_ensure(&q, &m, &err) == 0 ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFSIGNALED(status)) {
-		assert_int_equal(WTERMSIG(status), SIGKILL);
-		return true;
-	}
-	assert_int_equal(WEXITSTATUS(status), 0);
-	return false;
-}
-
 static void
 killed_anywhere_while_replacing_it_recovers(void **state)
 {
@@ -442,8 +364,8 @@ killed_anywhere_while_replacing_it_recovers(void **state)
 		assert_false(ends_well("grep -lE -e '-----BEGIN (EC |RSA )?PRIVATE KEY' ca/* ca/.[!.]* 2>/dev/null"));
 		assert_true(ends_well("rm -r ca && cp -r kept ca"));
 	}
-	/* The parent's fsync, then fsync, rename, fsync for each of four files. */
-	assert_int_equal(at - 1, 1 + 4 * 3);
+	/* mkdir and the parent's fsync, then chmod, fsync, rename, fsync for each of four files. */
+	assert_int_equal(at - 1, 2 + 4 * 4);
 	now = leaf();
 	assert_string_not_equal(now, leaked);
 	free(now);
