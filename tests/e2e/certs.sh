@@ -206,30 +206,7 @@ what_is_not_taken_over_is_told() {
 
 # A CA of somebody else, whose command signs what begins 85 days ago and ends in five.
 five_days_left() {
-	(umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3000 -subj '/CN=Company CA' \
-		-addext keyUsage=critical,keyCertSign,cRLSign -keyout "$pki/company.key" -out "$pki/company.pem" 2>/dev/null) || return 1
-	: >"$pki/index.txt"
-	cat >"$pki/ca.cnf" <<END
-[ca]
-default_ca = it
-[it]
-database = $pki/index.txt
-new_certs_dir = $pki
-certificate = $pki/company.pem
-private_key = $pki/company.key
-rand_serial = yes
-unique_subject = no
-default_md = sha256
-policy = any
-copy_extensions = copyall
-[any]
-commonName = supplied
-END
-	start=$(date -u -d '85 days ago' +%Y%m%d%H%M%SZ) end=$(date -u -d '5 days 1 hour' +%Y%m%d%H%M%SZ)
-	cat >"$pki/sign" <<END
-[ -e $pki/fresh ] && exec openssl ca -config $pki/ca.cnf -batch -notext -days 90 -in /dev/stdin
-exec openssl ca -config $pki/ca.cnf -batch -notext -startdate $start -enddate $end -in /dev/stdin
-END
+	make_company "$pki/company" || return 1
 	# One file with key and certificate, which it reads both from; the others are for this script.
 	cat >"$tmp/more.certs" <<END
   short:
@@ -237,7 +214,7 @@ END
     ca-dir: $pki/short
     passphrase: pass
     lands: activation
-    issuer: { ca: $pki/company.pem, run: [sh, $pki/sign] }
+    issuer: { ca: $pki/company/ca.pem, run: [sh, $pki/company/sign] }
     install:
       - { file: { path: $box/tls/short/ca.crt, content: "\$(ca.pem)", mode: "0644" } }
       - { file: { path: $box/tls/short/server.crt, content: "\$(leaf.pem)", mode: "0644" } }
@@ -297,7 +274,7 @@ console_says_so() {
 
 pings() {			# a client after the other, each of which believes the company's CA
 	while [ -e "$tmp/ping" ]; do
-		REDISCLI_AUTH=pw timeout 10 redis-cli --tls --cacert "$pki/company.pem" -h localhost -p "$ctls" PING 2>&1 || echo failed
+		REDISCLI_AUTH=pw timeout 10 redis-cli --tls --cacert "$pki/company/ca.pem" -h localhost -p "$ctls" PING 2>&1 || echo failed
 	done >"$tmp/pongs"
 }
 
@@ -306,7 +283,7 @@ pinged() {
 }
 
 renewed() {
-	touch "$pki/fresh" "$tmp/ping"
+	touch "$pki/company/fresh" "$tmp/ping"
 	sed -i '/lands: activation/d' "$tmp/more.certs"
 	write_fleet "$tmp/more.certs" "$tmp/more.endpoints" ", cache: { host: box, kind: reload, by: cache }"
 	printf '%s\n' 'belay: plan/1' 'name: renew' 'from: { accept: both, dial: require, certs: short }' \

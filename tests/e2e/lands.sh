@@ -12,31 +12,8 @@ with_five_days() {
 	tree >"$tmp/tree.start"
 	pki=$dir/pki
 	mkdir -m 700 "$pki" || return 1
-	(umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3000 -subj '/CN=Company CA' \
-		-addext keyUsage=critical,keyCertSign,cRLSign -keyout "$pki/company.key" -out "$pki/company.pem" 2>/dev/null) || return 1
-	: >"$pki/index.txt"
-	cat >"$pki/ca.cnf" <<END
-[ca]
-default_ca = it
-[it]
-database = $pki/index.txt
-new_certs_dir = $pki
-certificate = $pki/company.pem
-private_key = $pki/company.key
-rand_serial = yes
-unique_subject = no
-default_md = sha256
-policy = any
-copy_extensions = copyall
-[any]
-commonName = supplied
-END
-	start=$(date -u -d '85 days ago' +%Y%m%d%H%M%SZ) end=$(date -u -d '5 days 1 hour' +%Y%m%d%H%M%SZ)
-	cat >"$pki/sign" <<END
-[ -e $pki/fresh ] && exec openssl ca -config $pki/ca.cnf -batch -notext -days 90 -in /dev/stdin
-exec openssl ca -config $pki/ca.cnf -batch -notext -startdate $start -enddate $end -in /dev/stdin
-END
-	sed -i "s|^    passphrase: ca-key|&\\n    issuer: { ca: $pki/company.pem, run: [sh, $pki/sign] }|" "$fleet"
+	make_company "$pki/company" || return 1
+	sed -i "s|^    passphrase: ca-key|&\\n    issuer: { ca: $pki/company/ca.pem, run: [sh, $pki/company/sign] }|" "$fleet"
 	cat >"$dir/renew.yaml" <<END
 belay: plan/1
 name: renew
@@ -77,7 +54,7 @@ in_force() {
 	cmp "$1" "$dir/hosts/db/srv/voiceai/run/tls/server.crt" || return 1
 	openssl x509 -noout -fingerprint -sha256 -in "$1" >"$tmp/want"
 	for p in 5432 6432; do
-		"$lab" exec "$dir" -- openssl s_client -connect "db.internal:$p" -starttls postgres -CAfile "$pki/company.pem" \
+		"$lab" exec "$dir" -- openssl s_client -connect "db.internal:$p" -starttls postgres -CAfile "$pki/company/ca.pem" \
 			-verify_hostname db.internal -verify_return_error </dev/null 2>/dev/null |
 			openssl x509 -noout -fingerprint -sha256 | cmp - "$tmp/want" || { echo "port $p"; return 1; }
 	done
@@ -106,7 +83,7 @@ previewed() {
 }
 
 renewed() {
-	touch "$pki/fresh"
+	touch "$pki/company/fresh"
 	cp "$env" "$tmp/env.before"
 	says 'pgbouncer presents internal' by "$renew" belay apply --yes || return 1
 	whole_in_env && ! cmp -s "$tmp/leaf" "$tmp/first" && cp "$tmp/leaf" "$tmp/second" && in_force "$tmp/second" &&

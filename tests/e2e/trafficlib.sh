@@ -107,33 +107,9 @@ believed() {
 	done
 }
 
-# A leaf of that many days, under a company's CA, whose command signs: `company DIR`. The first one ends in five days.
+# A company signs what is of the fleet's own CA: `company DIR`, see make_company().
 company() {
-	mkdir -p "$1"
-	(umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3000 -subj '/CN=Company CA' \
-		-addext keyUsage=critical,keyCertSign,cRLSign -keyout "$1/ca.key" -out "$1/ca.pem" 2>/dev/null) || return 1
-	: >"$1/index.txt"
-	cat >"$1/ca.cnf" <<-CNF
-	[ca]
-	default_ca = it
-	[it]
-	database = $1/index.txt
-	new_certs_dir = $1
-	certificate = $1/ca.pem
-	private_key = $1/ca.key
-	rand_serial = yes
-	unique_subject = no
-	default_md = sha256
-	policy = any
-	copy_extensions = copyall
-	[any]
-	commonName = supplied
-	CNF
-	cat >"$1/sign" <<-SH
-	[ -e $1/fresh ] && exec openssl ca -config $1/ca.cnf -batch -notext -days 90 -in /dev/stdin
-	exec openssl ca -config $1/ca.cnf -batch -notext -startdate $(date -u -d '85 days ago' +%Y%m%d%H%M%SZ) \
-		-enddate $(date -u -d '5 days 1 hour' +%Y%m%d%H%M%SZ) -in /dev/stdin
-	SH
+	make_company "$1" || return 1
 	sed -i "s|^    passphrase: ca-key\$|&\\n    issuer: { ca: $1/ca.pem, run: [sh, $1/sign] }|" "$fleet"
 }
 
