@@ -196,4 +196,10 @@ int	board_present(const struct board *, int link);
 /* Is every move of the step what is configured, and the endpoints serve it? (MET) */
 bool	board_met(const struct board *, const struct step *, int64_t now_ms, int64_t stale_ms);
 
+/*
+ * Is it written as mutual, and did it complete belay's handshake and then turn belay away for
+ * showing no client certificate?  Its leg is LEG_REFUSED then, and what it serves was seen.
+ */
+bool	board_demanded(const struct board *, int endpoint);
+
 #endif

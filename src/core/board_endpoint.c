@@ -207,21 +207,46 @@ say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
 	buf_release(&key);
 }
 
+/* What is written on its host, as far as that was read. */
+static enum accept
+written(const struct board *b, int endpoint)
+{
+	const struct endpoint *e = &board_fleet(b)->endpoints[endpoint];
+	const struct reading *host = e->host == NONE ? NULL : board_reading(b, READING_HOST, e->host);
+	enum accept ret = ACCEPT_UNKNOWN;
+	size_t i;
+
+	for (i = 0; host != NULL && i < host->nfacets; i++)
+		if (host->facets[i].facet == FACET_ACCEPT && host->facets[i].subject == endpoint)
+			ret = (enum accept)host->facets[i].value;
+	return ret;
+}
+
+/*
+ * Under TLS 1.3 the handshake is through before a client without a certificate is turned
+ * away, so that what is served was seen.  Any other alert may be about anything.
+ */
+bool
+board_demanded(const struct board *b, int endpoint)
+{
+	const struct reading *r = board_reading(b, READING_SERVED, endpoint);
+	const struct served *s = r == NULL ? NULL : &r->served;
+
+	return s != NULL && s->tls == LEG_REFUSED && s->protocol != NULL && s->client_cert_asked && s->tls_why != NULL &&
+	    strstr(s->tls_why, "certificate required") != NULL && written(b, endpoint) == ACCEPT_MUTUAL;
+}
+
 void
 board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stale_ms, struct endpoint_view *v)
 {
 	const struct endpoint *e = &board_fleet(b)->endpoints[endpoint];
 	const struct reading *served = board_reading(b, READING_SERVED, endpoint);
 	const struct reading *failed = board_failure(b, READING_SERVED, endpoint);
-	const struct reading *host = e->host == NONE ? NULL : board_reading(b, READING_HOST, e->host);
 	const struct reading *settings = board_reading(b, READING_SETTINGS, endpoint);
-	size_t i;
 
 	memset(v, 0, sizeof(*v));
-	v->configured = v->served = v->runs = v->restarts = ACCEPT_UNKNOWN;
-	for (i = 0; host != NULL && i < host->nfacets; i++)
-		if (host->facets[i].facet == FACET_ACCEPT && host->facets[i].subject == endpoint)
-			v->configured = (enum accept)host->facets[i].value;
+	v->served = v->runs = v->restarts = ACCEPT_UNKNOWN;
+	v->configured = written(b, endpoint);
 	if (v->configured == ACCEPT_UNKNOWN && settings != NULL)
 		v->configured = accept_by_settings(board_fleet(b), endpoint, settings);
 	if (settings != NULL) {
@@ -249,7 +274,9 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 		else if (served->served.plain == LEG_REFUSED || served->served.plain == LEG_CLOSED)
 			v->served = served->served.client_cert_asked &&
 			    v->configured == ACCEPT_MUTUAL ? ACCEPT_MUTUAL : ACCEPT_TLS;
-	} else if (served->served.plain == LEG_OPEN &&
+	} else if ((served->served.plain == LEG_REFUSED || served->served.plain == LEG_CLOSED) && board_demanded(b, endpoint))
+		v->served = ACCEPT_MUTUAL;
+	else if (served->served.plain == LEG_OPEN &&
 	    (served->served.tls == LEG_REFUSED || served->served.tls == LEG_CLOSED))
 		v->served = ACCEPT_PLAIN;
 	if (v->served == ACCEPT_UNKNOWN)

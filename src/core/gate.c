@@ -64,6 +64,7 @@ judge_served(struct judging *j)
 	const char *names[READING_NAMES_MAX];
 	const struct served *s;
 	size_t i, n;
+	bool demanded = false;
 
 	if (r == NULL)
 		return;
@@ -73,6 +74,12 @@ judge_served(struct judging *j)
 	case LEG_OPEN:
 		break;
 	case LEG_REFUSED:
+		/* Set to demand what belay does not have: what it serves was seen all the same. */
+		demanded = board_demanded(j->board, j->check->endpoint);
+		if (demanded && judge_fresh(j, READING_HOST, e->host, e->name) == NULL)
+			return;
+		if (demanded)
+			break;
 		judge(j, CHECK_FAIL, "'%s' does not speak tls: %s", e->name, judge_or(s->tls_why, "refused"));
 		return;
 	case LEG_CLOSED:
@@ -131,8 +138,9 @@ judge_served(struct judging *j)
 		    judge_or(s->cipher, "?"), j->check->cipher);
 		return;
 	}
-	judge(j, CHECK_PASS, "%s %s, chain and %zu name%s verified", judge_or(s->protocol, "tls"),
-	    judge_or(s->cipher, ""), s->nnames, s->nnames == 1 ? "" : "s");
+	judge(j, CHECK_PASS, "%s %s, chain and %zu name%s verified%s", judge_or(s->protocol, "tls"),
+	    judge_or(s->cipher, ""), s->nnames, s->nnames == 1 ? "" : "s",
+	    demanded ? "; belay shows no client certificate and was turned away: what comes after the login is unseen" : "");
 }
 
 static void
@@ -382,7 +390,7 @@ judge_presents(struct judging *j)
 	if (r == NULL)
 		return;
 	s = &r->served;
-	if (s->protocol == NULL && (s->tls == LEG_REFUSED || s->tls == LEG_CLOSED))
+	if (s->protocol == NULL && !s->client_cert_asked && (s->tls == LEG_REFUSED || s->tls == LEG_CLOSED))
 		judge(j, CHECK_PASS, "'%s' does not speak tls yet", e->name);
 	else if (s->protocol == NULL || s->cert.sha256[0] == '\0')
 		judge(j, CHECK_INCONCLUSIVE, "'%s': %s", e->name, judge_or(s->tls_why, "no certificate was seen"));

@@ -829,6 +829,64 @@ served_gate_passes_only_when_chain_and_every_name_hold(void **state)
 	assert_int_equal(judged(w, c, 1000, NULL), CHECK_PASS);
 }
 
+/* As belay, which shows no certificate, meets an endpoint in TLS 1.3. */
+static void
+feed_turned_away(struct world *w, int64_t at_ms, const char *protocol, bool asked, enum verified name, const char *why)
+{
+	struct reading r = { .kind = READING_SERVED, .subject = 0, .at_ms = at_ms, .outcome = SAW };
+
+	r.served.plain = LEG_REFUSED;
+	r.served.tls = LEG_REFUSED;
+	r.served.chain = VERIFIED_OK;
+	r.served.nnames = 1;
+	r.served.name[0] = name;
+	r.served.client_cert_asked = asked;
+	r.served.protocol = protocol == NULL ? NULL : mem_strdup(protocol);
+	r.served.tls_why = mem_strdup(why);
+	board_feed(w->b, &r);
+}
+
+static void
+an_endpoint_that_turns_away_who_shows_no_certificate_is_mutual_where_it_is_to_be(void **state)
+{
+	static const char required[] = "it needs a client certificate: tlsv13 alert certificate required";
+	struct world *w = *state;
+	const struct check *c = check_of(w, "both", true, CHECK_SERVED);
+	struct check presents = { .kind = CHECK_PRESENTS, .endpoint = 0, .cert = 0, .link = NONE, .host = NONE };
+	struct endpoint_view v;
+
+	/* Clients are turned away that it is to let in. */
+	feed_host(w, 0, 1000, FACET_ACCEPT, 0, ACCEPT_TLS);
+	feed_turned_away(w, 1000, "TLSv1.3", true, VERIFIED_OK, required);
+	assert_int_equal(judged(w, c, 1000, "needs a client certificate"), CHECK_FAIL);
+	board_endpoint(w->b, 0, 1000, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_UNKNOWN);
+
+	feed_host(w, 0, 1001, FACET_ACCEPT, 0, ACCEPT_MUTUAL);
+	assert_int_equal(judged(w, c, 1000, "what comes after the login is unseen"), CHECK_PASS);
+	board_endpoint(w->b, 0, 1001, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_MUTUAL);
+	assert_false(v.verified);
+	/* What was written before the step does not count. */
+	feed_turned_away(w, 1010, "TLSv1.3", true, VERIFIED_OK, required);
+	assert_int_equal(judged(w, c, 1005, NULL), CHECK_PENDING);
+	feed_host(w, 0, 1010, FACET_ACCEPT, 0, ACCEPT_MUTUAL);
+	assert_int_equal(judged(w, c, 1005, NULL), CHECK_PASS);
+	/* A wrong name stays one, and another refusal proves nothing. */
+	feed_turned_away(w, 1011, "TLSv1.3", true, VERIFIED_BAD, required);
+	assert_int_equal(judged(w, c, 1005, "db.internal"), CHECK_FAIL);
+	feed_turned_away(w, 1012, "TLSv1.3", true, VERIFIED_OK, "it needs a client certificate: tlsv1 alert internal error");
+	assert_int_equal(judged(w, c, 1005, NULL), CHECK_FAIL);
+	feed_turned_away(w, 1013, "TLSv1.3", false, VERIFIED_OK, required);
+	assert_int_equal(judged(w, c, 1005, NULL), CHECK_FAIL);
+	/* Up to TLS 1.2 it ends in the middle of the handshake: that is TLS, and what it presents was not read. */
+	feed_turned_away(w, 1014, NULL, true, VERIFIED_OK, "it needs a client certificate: sslv3 alert handshake failure");
+	assert_int_equal(judged(w, c, 1005, NULL), CHECK_FAIL);
+	board_endpoint(w->b, 0, 1014, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_UNKNOWN);
+	assert_int_equal(judged(w, &presents, 1005, "needs a client certificate"), CHECK_INCONCLUSIVE);
+}
+
 static void
 plaintext_is_refused_only_when_it_was_tried_and_refused(void **state)
 {
@@ -1064,6 +1122,7 @@ main(void)
 		T(who_is_to_be_shown_by_the_log_is_shown_by_it_alone),
 		T(connections_that_nobody_saw_are_never_a_pass),
 		T(served_gate_passes_only_when_chain_and_every_name_hold),
+		T(an_endpoint_that_turns_away_who_shows_no_certificate_is_mutual_where_it_is_to_be),
 		T(plaintext_is_refused_only_when_it_was_tried_and_refused),
 		T(flipped_link_needs_a_session_on_tls_and_none_on_plaintext),
 		T(verdict_of_every_accept_and_dial),
