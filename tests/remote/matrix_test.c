@@ -204,6 +204,18 @@ shake(int kind)
 	return NULL;
 }
 
+/* Closes it when the server has ended its side, and has no session of ours any more. */
+static void
+see_off(int fd)
+{
+	char rest[256];
+
+	(void)shutdown(fd, SHUT_WR);
+	while (read(fd, rest, sizeof(rest)) > 0)
+		continue;
+	(void)close(fd);
+}
+
 static void
 hang_up(SSL *ssl)
 {
@@ -213,7 +225,7 @@ hang_up(SSL *ssl)
 		return;
 	fd = SSL_get_fd(ssl);
 	SSL_free(ssl);
-	(void)close(fd);
+	see_off(fd);
 }
 
 struct holder {			/* one session that stays */
@@ -254,10 +266,14 @@ hold(struct holder *h, int kind, bool tls)
 static void
 let_go(struct holder *h)
 {
+	int fd = h->pg == NULL ? -1 : dup(PQsocket(h->pg));
+
 	PQfinish(h->pg);
 	hang_up(h->ssl);
+	if (fd != -1)
+		see_off(fd);
 	if (h->fd != -1)
-		(void)close(h->fd);
+		see_off(h->fd);
 	memset(h, 0, sizeof(*h));
 	h->fd = -1;
 }
