@@ -467,6 +467,7 @@ E2E = \
 	tests/e2e/console.sh \
 	tests/e2e/kill.sh \
 	tests/e2e/faults.sh \
+	tests/e2e/faults-here.sh \
 	tests/e2e/breach.sh \
 	tests/e2e/rotation.sh \
 	tests/e2e/rotation-ca.sh \
