@@ -10,6 +10,7 @@
 
 #include "core/buf.h"
 #include "core/mem.h"
+#include "core/revoked.h"
 #include "core/text.h"
 #include "ui/look.h"
 #include "ui/steps.h"
@@ -203,26 +204,39 @@ ask_words(struct page *p, const struct view *v)
 		page_add(p, ROLE_DIM, "%zu more question%s", v->nasks - 1, v->nasks == 2 ? "" : "s");
 }
 
-/* The reason says whether that would help, and by which name where that is not the proof. */
-static void
-insist_words(struct page *p, const struct view *v)
+/* The check that the refusal names, of a key that leaked; else it is the proof's.  For the caller to free. */
+static char *
+insists_by(const struct view *v, const struct scene *s)
 {
-	static const char named[] = "--waive '";
-	const char *name = strstr(v->refusal, named), *end = NULL;
-	char *words;
+	const struct step *st = &s->plan->steps[v->subject];
+	char *name;
+	size_t i;
+
+	for (i = 0; i < st->nmoves; i++) {
+		if (st->moves[i].facet != FACET_CERT)
+			continue;
+		name = revoked_check(s->fleet->certs[st->moves[i].subject].name);
+		if (strstr(v->refusal, name) != NULL)
+			return name;
+		free(name);
+	}
+	return mem_strdup("proof");
+}
+
+/* The reason says whether that would help. */
+static void
+insist_words(struct page *p, const struct view *v, const struct scene *s)
+{
+	char *name, *words;
 
 	if (strstr(v->refusal, "waive") == NULL)
 		return;
-	if (name != NULL) {
-		name += sizeof(named) - 1;
-		end = strchr(name, '\'');
-	}
-	words = end == NULL ? mem_printf("%s:waive proof REASON insists%s then U asks",
-	    v->armed ? "" : "A arms, ", v->armed ? ";" : ",") :
-	    mem_printf("%s:waive %.*s REASON insists%s then u undoes it", v->armed ? "" : "A arms, ",
-	    (int)(end - name), name, v->armed ? ";" : ",");
+	name = insists_by(v, s);
+	words = mem_printf(v->armed ? ":waive %s REASON insists; then %s" : "A arms, :waive %s REASON insists, then %s",
+	    name, strcmp(name, "proof") == 0 ? "U asks" : "u undoes it");
 	page_wrap(p, 0, ROLE_DIM, words);
 	free(words);
+	free(name);
 }
 
 static void
@@ -274,7 +288,7 @@ question_page(struct page *p, const struct view *v, const struct scene *s)
 	case Q_REFUSED:
 		title(p, ROLE_WARN, "not undone:", s, v->subject);
 		page_wrap(p, 0, ROLE_TEXT, v->refusal);
-		insist_words(p, v);
+		insist_words(p, v, s);
 		page_line(p);
 		key(p, ":", "types a command");
 		key(p, "Esc", "closes this");

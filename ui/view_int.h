@@ -28,8 +28,9 @@ void	view_await_preview(struct view *, const struct scene *, struct wishes *);
 void	view_answer_apply(struct view *, const struct scene *, struct wishes *);
 void	view_begin_undo(struct view *, const struct scene *, int step, struct wishes *);
 void	view_undo_now(struct view *, const struct scene *, struct wishes *);
+/* Says in full why a step is not undone, over its checks. */
+void	view_put_refusal(struct view *, int step, const char *why);
 /* A step out of its turn: asks, or says in full why not. */
-void	view_put_refusal(struct view *, int step, const char *why);	/* over the step's checks */
 void	view_begin_turn(struct view *, const struct scene *, int step, struct wishes *);
 void	view_answer_turn(struct view *, const struct scene *, struct wishes *);
 void	view_arm(struct view *, const struct scene *, bool on);

@@ -550,7 +550,8 @@ cas_in(struct seeing *s, const struct link *l, const char *text, size_t len, boo
 
 	for (i = 0; i < s->fleet->ncerts; i++) {
 		/* Of several certs of one CA the one that stands for it. */
-		if (cert_authority(s->fleet, (int)i) != (int)i || !link_may_trust(s->fleet, l, (int)i) || (pem = s->ca(s->arg, (int)i, &pem_len)) == NULL)
+		if (cert_authority(s->fleet, (int)i) != (int)i || !link_may_trust(s->fleet, l, (int)i) ||
+		    (pem = s->ca(s->arg, (int)i, &pem_len)) == NULL)
 			continue;
 		*ret_compared = true;
 		if (holds(text, len, pem, pem_len))

@@ -204,7 +204,8 @@ presents_another(const struct fleet *f, const struct plan *plan, const struct st
 	for (i = 0; i < serves->n; i++) {
 		ret[serves->v[i]] = false;
 		for (k = 0; k < f->ncerts; k++)
-			several = several || (cert_authority(f, (int)k) != cert_authority(f, cert) && indices_has(&f->certs[k].serves, serves->v[i]));
+			several = several || (cert_authority(f, (int)k) != cert_authority(f, cert) &&
+			    indices_has(&f->certs[k].serves, serves->v[i]));
 	}
 	if (!several)
 		return;

@@ -215,7 +215,6 @@ struct engine {
 	atomic_bool making_stops;
 	int	 revoking;		/* the certificate that engine_revoke() is about, or NONE */
 	enum { REVOKE_NOT, REVOKE_BUSY, REVOKE_DONE, REVOKE_FAILED } revoke;
-	bool	*secret_given;
 
 	struct history_line *history;
 	size_t	 nhistory;

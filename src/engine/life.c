@@ -158,7 +158,6 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	e->revoking = NONE;
 	for (i = 0; i < e->fleet->ncerts; i++)
 		e->certs[i].renewing = e->certs[i].renewed = NONE;
-	e->secret_given = mem_array(e->fleet->nsecrets, sizeof(*e->secret_given));
 	e->passphrases = mem_array(e->fleet->nsecrets, sizeof(*e->passphrases));
 	for (i = 0; i < e->fleet->nsecrets; i++) {
 		buf_init(&e->passphrases[i], PASSPHRASE_MAX);
@@ -333,7 +332,6 @@ engine_free(struct engine *e)
 	free(e->judgings);
 	canaries_release(e);
 	free(e->slots);
-	free(e->secret_given);
 	free(e->fleet_text);
 	free(e->fleet_path);
 	free(e->plan_path);

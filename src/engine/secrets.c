@@ -34,7 +34,6 @@ give(struct engine *e, int secret, struct buf *value)
 {
 	secret_trim(value);
 	workers_secret(e->workers, secret, buf_str(value), value->len);
-	e->secret_given[secret] = true;
 	watch_all_soon(e);
 }
 

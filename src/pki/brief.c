@@ -4,10 +4,8 @@
  */
 #include "pki/brief.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -38,17 +36,14 @@ find(const char *p, const char *end, const char *what)
 static void
 put_one(struct buf *out, X509 *x)
 {
-	char sha[65], day[32], *subject = openssl_name_text(X509_get_subject_name(x), SUBJECT_MAX), *c;
-	time_t until = (time_t)certificate_not_after_s(x);
-	struct tm tm;
+	char sha[65], day[CERTIFICATE_DAY_SIZE], *subject = openssl_name_text(X509_get_subject_name(x), SUBJECT_MAX), *c;
 
 	for (c = subject; *c != '\0'; c++)
 		if (*c == '\n' || *c == '\r')
 			*c = ' ';
 	openssl_sha256(x, sha);
-	if (gmtime_r(&until, &tm) == NULL || strftime(day, sizeof(day), "%Y-%m-%d", &tm) == 0)
-		(void)snprintf(day, sizeof(day), "an unreadable date");
-	(void)buf_printf(out, "certificate of %s, until %s, sha256 %.*s", subject, day, SHA_SHOWN, sha);
+	(void)buf_printf(out, "certificate of %s, until %s, sha256 %.*s", subject,
+	    certificate_day(day, certificate_not_after_s(x)), SHA_SHOWN, sha);
 	free(subject);
 }
 

@@ -622,14 +622,14 @@ certificate_look(const char *pem, size_t len_bytes, const char *path, struct iss
 	return 0;
 }
 
-static const char *
-date(int64_t at_s, char ret[32])
+const char *
+certificate_day(char ret[CERTIFICATE_DAY_SIZE], int64_t at_s)
 {
 	time_t t = (time_t)at_s;
 	struct tm tm;
 
-	if (gmtime_r(&t, &tm) == NULL || strftime(ret, 32, "%Y-%m-%d", &tm) == 0)
-		(void)snprintf(ret, 32, "an unreadable date");
+	if (gmtime_r(&t, &tm) == NULL || strftime(ret, CERTIFICATE_DAY_SIZE, "%Y-%m-%d", &tm) == 0)
+		(void)snprintf(ret, CERTIFICATE_DAY_SIZE, "an unreadable date");
 	return ret;
 }
 
@@ -637,7 +637,7 @@ int
 certificate_check_ca(X509 *x, const char *path, int64_t now_s, struct err *err)
 {
 	int64_t from_s = seconds(X509_get0_notBefore(x)), until_s = certificate_not_after_s(x);
-	char text[32];
+	char text[CERTIFICATE_DAY_SIZE];
 
 	/* 1: by its extensions (X509_check_ca(3)); the others are guesses for old ones. */
 	if (X509_check_ca(x) != 1)
@@ -649,10 +649,10 @@ certificate_check_ca(X509 *x, const char *path, int64_t now_s, struct err *err)
 	}
 	if (now_s < from_s)
 		return err_set(err, "'%s' is valid from %s on only: is this machine's clock right?", path,
-		    date(from_s, text));
+		    certificate_day(text, from_s));
 	if (now_s >= until_s)
 		return err_set(err, "'%s' has expired on %s: move its directory away and a new CA is made, "
-		    "which every client has to trust first", path, date(until_s, text));
+		    "which every client has to trust first", path, certificate_day(text, until_s));
 	return 0;
 }
 
@@ -707,7 +707,7 @@ certificate_check_leaf(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X5
     enum certificate_use use, const char *const *names, size_t nnames, int64_t now_s, struct err *err)
 {
 	int64_t from_s = certificate_not_before_s(x);
-	char text[32];
+	char text[CERTIFICATE_DAY_SIZE];
 	size_t i;
 
 	if (!certificate_is_of(x, key))
@@ -717,9 +717,9 @@ certificate_check_leaf(X509 *x, const STACK_OF(X509) *between, const STACK_OF(X5
 		now_s = from_s;
 	if (now_s < from_s)
 		return err_set(err, "it is valid from %s on only: is this machine's clock right?",
-		    date(from_s, text));
+		    certificate_day(text, from_s));
 	if (now_s >= certificate_not_after_s(x))
-		return err_set(err, "it has expired on %s", date(certificate_not_after_s(x), text));
+		return err_set(err, "it has expired on %s", certificate_day(text, certificate_not_after_s(x)));
 	if (verify(x, between, cas, use, now_s, err) == -1)
 		return err_wrap(err, "a %s that trusts its CA would refuse it", use == CERTIFICATE_OF_CLIENT ? "server" : "client");
 	for (i = 0; i < nnames && use == CERTIFICATE_OF_CLIENT; i++)

@@ -71,6 +71,9 @@ int	certificate_first(const char *pem, size_t len_bytes, char ret_public_sha[65]
  */
 int	certificate_on_disk(const char *text, size_t len_bytes, char ret_sha256[65], int64_t *ret_not_after_s,
 	    int *ret_pair, struct err *);
+/* "2026-11-23", in UTC; returns ret. */
+#define CERTIFICATE_DAY_SIZE 32
+const char *certificate_day(char ret[CERTIFICATE_DAY_SIZE], int64_t at_s);
 /* For the caller to free; nothing but the certificate itself is in it. */
 char	*certificate_pem(X509 *);
 char	*certificates_pem(const struct stack_st_X509 *);

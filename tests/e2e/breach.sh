@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
 link="api -> pgbouncer"
+patience=90
 
 canary_plan() {
 	api=$dir/hosts/api/srv/voiceai
@@ -39,30 +40,6 @@ canary_plan() {
 	END
 	web=$dir/hosts/web/srv/voiceai
 	tree | sort >"$tmp/tree.start"
-}
-
-# ---- a belay in the background ----------------------------------------------
-
-go() {
-	"$lab" exec "$dir" -- "$BELAY" -f "$fleet" -p "$plan" "$@" >"$tmp/out" 2>&1 </dev/null &
-	pid=$!
-}
-
-said() {
-	grep -q -e "$1" "$tmp/out"
-}
-
-gone() {
-	[ ! -d "/proc/$pid" ] || grep -q ') Z ' "/proc/$pid/stat" 2>/dev/null
-}
-
-# comes_to CODE: it ends within a minute and a half, with that code
-comes_to() {
-	until_ 90 gone || { echo "it hangs"; kill -9 "$pid"; }
-	rc=0
-	wait "$pid" 2>/dev/null || rc=$?
-	cat "$tmp/out"
-	[ "$rc" -eq "$1" ] || { echo "exit $rc, expected $1"; return 1; }
 }
 
 # What the line of the canary in $tmp/out says, at its end.

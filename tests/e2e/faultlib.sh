@@ -51,32 +51,6 @@ update_is() {
 	printf '#!/bin/sh\n%s\n' "$1" >"$api/update.sh"
 }
 
-# ---- a belay in the background ----------------------------------------------
-
-go() {
-	"$lab" exec "$dir" -- "$BELAY" -f "$fleet" -p "$plan" "$@" >"$tmp/out" 2>&1 </dev/null &
-	pid=$!
-}
-
-said() {
-	grep -q -e "$1" "$tmp/out"
-}
-
-gone() {
-	[ ! -d "/proc/$pid" ] || grep -q ') Z ' "/proc/$pid/stat" 2>/dev/null
-}
-
-# comes_to CODE [TEXT]: it ends within a minute, with that code, and has said that
-comes_to() {
-	until_ 60 gone || { echo "it hangs"; kill -9 "$pid"; }
-	rc=0
-	wait "$pid" 2>/dev/null || rc=$?
-	cat "$tmp/out"
-	cat "$tmp/out" >>"$tmp/all"
-	[ "$rc" -eq "$1" ] || { echo "exit $rc, expected $1"; return 1; }
-	[ $# -lt 2 ] || said "$2" || { echo "does not say: $2"; return 1; }
-}
-
 workers() {
 	for stat in /proc/[0-9]*/stat; do
 		read -r p _ _ parent _ <"$stat" 2>/dev/null || continue

@@ -665,10 +665,10 @@ leak_refused(struct fixture *f, struct view *v)
 {
 	fixture_halfway(f);
 	settle(f, v);
-	(void)view_undo_refused(v, f->scene.now_ms, fixture_step(f, "leg2"),
-	    "the undo of step 'leg2' puts back the key of certificate 'pg' that was revoked by ops@bastion: laptop "
+	(void)view_undo_refused(v, f->scene.now_ms, fixture_step(f, "certs"),
+	    "the undo of step 'certs' puts back the key of certificate 'internal' that was revoked by ops@bastion: laptop "
 	    "stolen; whoever has it can be the server again. Another replacement is the way forward; to go back all the "
-	    "same: --waive 'revoked(pg)' --reason TEXT");
+	    "same: --waive 'revoked(internal)' --reason TEXT");
 }
 
 static void
