@@ -640,8 +640,8 @@ TOOL_BIN = $(patsubst %,$(BUILD)/tests/%,$(TOOLS))
 	torture truth fuzz bench e2e check-built have-cmocka install-built always
 
 all: $(BUILD)/belay
-tools: $(TOOL_BIN)
-tests: $(TEST_BIN) $(TOOL_BIN)
+tools: $(TOOL_BIN) $(BUILD)/tests/lab/labfrom.so
+tests: $(TEST_BIN) $(TOOL_BIN) $(BUILD)/tests/lab/labfrom.so
 objects: $(call obj,$(ALL_SRC) $(TEST_SRC) $(TOOL_SRC) $(FUZZ_SRC))
 
 $(BUILD)/belay: $(call obj,$(MAIN_SRC)) $(call archives,$(LAYERS))
@@ -689,6 +689,12 @@ $(BUILD)/tests/bench/sshbench: $(call archives,$(BELOW_remote))
 $(BUILD)/tests/bench/proofbench: $(BUILD)/core.a
 $(BUILD)/tests/lab/conftool: $(BUILD)/core.a
 $(BUILD)/tests/ui/mdoc: $(BUILD)/ui.a $(BUILD)/core.a
+
+# Preloaded into programs of the system, so without sanitizers.
+$(BUILD)/tests/lab/labfrom.so: tests/lab/labfrom.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -O2 -fPIC -shared -o $@ $< -ldl
 
 # libFuzzer has the main(): tests/fuzz/run builds it, with clang, in a tree of its own.
 $(BUILD)/tests/fuzz/fuzz: $(call obj,$(FUZZ_SRC)) $(call archives,$(BELOW_fuzz))

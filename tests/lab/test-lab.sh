@@ -398,7 +398,7 @@ ok "down cleans up after an up that was killed half-way" killed_up
 failed_up() {
 	mkdir "$tmp/badbin"
 	built=${LAB_BIN:-${BUILD:-$here/../../build}/tests/lab}
-	cp "$tmp/labproc" "$built/labpool" "$tmp/badbin/"
+	cp "$tmp/labproc" "$built/labpool" "$built/labfrom.so" "$tmp/badbin/"
 	printf '#!/bin/sh\necho this build is broken >&2; exit 1\n' >"$tmp/badbin/labclient"
 	chmod 755 "$tmp/badbin/labclient"
 	LAB_BIN=$tmp/badbin "$lab" up "$tmp/c" >"$tmp/out" 2>&1 && return 1
@@ -411,7 +411,7 @@ ok "an up that fails says why and leaves nothing" failed_up
 as_user() {
 	mkdir -p "$tmp/user/bin"
 	built=${LAB_BIN:-${BUILD:-$here/../../build}/tests/lab}
-	cp "$tmp/labproc" "$built/labclient" "$built/labpool" "$tmp/user/bin/"
+	cp "$tmp/labproc" "$built/labclient" "$built/labpool" "$built/labfrom.so" "$tmp/user/bin/"
 	cp -r "$here" "$tmp/user/lab"
 	cp /etc/passwd "$tmp/user/passwd"
 	echo 'labuser:x:4242:4242::/nonexistent:/bin/sh' >>"$tmp/user/passwd"
@@ -435,7 +435,11 @@ no_namespaces() {
 		"$lab" exec "$tmp/e" -- ssh -F "$tmp/e/ssh_config" voiceai-db \
 			"cd $tmp/e/hosts/db/srv/voiceai && ./update.sh --restart-only" &&
 		"$lab" stats "$tmp/e" && "$lab" sql "$tmp/e" 'SELECT 1' &&
-		dir=$tmp/e no_failure && "$lab" down "$tmp/e" && [ ! -e "$tmp/e" ]
+		net=$(sed -n 's/^net=//p' "$tmp/e/lab.conf") && "$lab" redis "$tmp/e" CLIENT LIST >"$tmp/clients" &&
+		for a in $net.10 $net.11 $net.12 $net.13 $net.14 $net.15 127.0.0.1; do
+			grep -q " addr=$a:" "$tmp/clients" || return 1
+		done &&
+		"$lab" host "$tmp/e" web -- ssh -V && dir=$tmp/e no_failure && "$lab" down "$tmp/e" && [ ! -e "$tmp/e" ]
 }
 ok "without namespaces there is a lab on aliases, which says what it skips" no_namespaces
 farm() {

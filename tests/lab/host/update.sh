@@ -58,11 +58,13 @@ start_redis() {
 }
 
 # start_follower NAME: what holds a Redis session of its own on this host.
-start_follower() {
+start_follower() (
 	cp -p "$run/$1/env" "$run/$1/env.live"
+	# It comes from 127.0.0.1, also where that is not by itself.
+	[ "$1" != redis-health ] || unset LAB_FROM
 	serve "$1" root "$LAB_SRV/bin/labclient" -n "$1" -e "$run/$1/env.live" \
 		-s "$run/$1/stats.json" -r "$run/$1/ready" -R 1 -i 100 -c 0
-}
+)
 
 start_client() {
 	pg=4
