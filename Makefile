@@ -56,6 +56,7 @@ CORE_SRC = \
 	src/core/plan_batch.c \
 	src/core/plan_read.c \
 	src/core/plan_move.c \
+	src/core/plan_own.c \
 	src/core/plan_select.c \
 	src/core/plan_check.c \
 	src/core/plan_imply.c \
@@ -204,6 +205,7 @@ REMOTE_SRC = \
 	src/remote/probe_depth.c \
 	src/remote/statement.c \
 	src/remote/rehearse.c \
+	src/remote/rehearse_client.c \
 	src/remote/settings.c \
 	src/remote/hostproto.c \
 	src/remote/become.c \
@@ -247,6 +249,7 @@ ENGINE_SRC = \
 	src/engine/adopt.c \
 	src/engine/secrets.c \
 	src/engine/material.c \
+	src/engine/own.c \
 	src/engine/leak.c \
 	src/engine/past.c \
 	src/engine/queue.c \
@@ -473,6 +476,7 @@ E2E = \
 	tests/e2e/rotation-ca.sh \
 	tests/e2e/misrotation.sh \
 	tests/e2e/mutual.sh \
+	tests/e2e/own.sh \
 	tests/e2e/mutual-traffic.sh \
 	tests/e2e/leak.sh \
 	tests/e2e/lands.sh \

@@ -207,6 +207,16 @@ say_differs(const struct board *b, int endpoint, struct endpoint_view *v)
 	buf_release(&key);
 }
 
+/*
+ * Nobody is let in who shows no certificate.  Where pg_hba.conf demands it by role, a look in
+ * belay's own name shows no more than that one is asked for.
+ */
+static bool
+demands(enum kind kind, const struct served *s)
+{
+	return s->client_cert_asked && (s->bare == LEG_REFUSED || kind == KIND_POSTGRES);
+}
+
 /* What is written on its host, as far as that was read. */
 static enum accept
 written(const struct board *b, int endpoint)
@@ -224,7 +234,8 @@ written(const struct board *b, int endpoint)
 
 /*
  * Under TLS 1.3 the handshake is through before a client without a certificate is turned
- * away, so that what is served was seen.  Any other alert may be about anything.
+ * away, so that what is served was seen.  Any other alert may be about anything.  What a server is
+ * set to by its own word was said before that, and is no witness of it.
  */
 bool
 board_demanded(const struct board *b, int endpoint)
@@ -272,8 +283,8 @@ board_endpoint(const struct board *b, int endpoint, int64_t now_ms, int64_t stal
 		if (served->served.plain == LEG_OPEN)
 			v->served = ACCEPT_BOTH;
 		else if (served->served.plain == LEG_REFUSED || served->served.plain == LEG_CLOSED)
-			v->served = served->served.client_cert_asked &&
-			    v->configured == ACCEPT_MUTUAL ? ACCEPT_MUTUAL : ACCEPT_TLS;
+			v->served = demands(e->kind, &served->served) && (v->configured == ACCEPT_MUTUAL ||
+			    e->kind != KIND_POSTGRES) ? ACCEPT_MUTUAL : ACCEPT_TLS;
 	} else if ((served->served.plain == LEG_REFUSED || served->served.plain == LEG_CLOSED) && board_demanded(b, endpoint))
 		v->served = ACCEPT_MUTUAL;
 	else if (served->served.plain == LEG_OPEN &&

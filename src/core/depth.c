@@ -48,7 +48,7 @@ of_served(struct strings *ret, const struct fleet *f, const struct board *b, int
 		    expiry_days(ends_s, now_s) == 1 ? "" : "s", expiry_word(e)));
 	if (board_revocation(b, c->sha256) != NULL)
 		strings_push(ret, mem_printf("its certificate was %s, and is served still", board_revocation(b, c->sha256)));
-	if (s->client_cert_asked && s->tls == LEG_OPEN && !s->turned_away)
+	if (s->client_cert_asked && s->bare == LEG_OPEN && !s->turned_away)
 		strings_push(ret, mem_strdup("it asks for a client certificate: a client that holds a stray one of another CA is refused"));
 }
 

@@ -106,6 +106,21 @@ read_ca(struct dialling *d, const struct link *l, const struct dialling_to_be *t
 	d->ca_len = len;
 }
 
+/* Whether it is what was issued is the business of who shows it. */
+static void
+read_shown(struct dialling *d, const struct fleet *f, int link, op_lookup *lookup, void *arg)
+{
+	const struct link *l = &f->links[link];
+	const char *text = NULL, *why = NULL;
+	size_t len = 0;
+
+	if (d->presents == NONE || l->presents.file == NULL || link_host(f, l) == NONE ||
+	    lookup(arg, l->presents.file, &text, &len, &why) != 0 || text == NULL || len > DIALLING_CA_MAX)
+		return;
+	d->shows = mem_strndup(text, len);
+	d->shows_len = len;
+}
+
 /* Name and port of the URL in the variable; false: there is none, or it has several hosts. */
 static bool
 by_url(struct dialling *d, const char *text, size_t len, const char *variable)
@@ -192,6 +207,7 @@ dialling_read(struct dialling *d, const struct fleet *f, int link, enum dial oth
 		d->why = NULL;
 	}
 	read_ca(d, &f->links[link], to_be, lookup, arg);
+	read_shown(d, f, link, lookup, arg);
 }
 
 void
@@ -201,5 +217,6 @@ dialling_release(struct dialling *d)
 	free(d->name);
 	free(d->ca);
 	free(d->ca_why);
+	mem_wipe_free(d->shows, d->shows_len);	/* a key may lie beside it */
 	memset(d, 0, sizeof(*d));
 }

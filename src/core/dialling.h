@@ -26,6 +26,8 @@ struct dialling {
 	size_t	 ca_len;
 	char	*ca_why;	/* it could not be read */
 	int	 presents;	/* the client certificate that it is set to show: a cert, NONE, or CERT_UNKNOWN */
+	char	*shows;		/* what lies at its place; NULL: it is not there, it was not read, or it has no place */
+	size_t	 shows_len;
 };
 
 /* What is to be instead of what is written: DIAL_UNKNOWN and NULL leave it. */

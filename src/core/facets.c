@@ -129,7 +129,7 @@ facets_files(struct strings *ret, const struct fleet *fleet, int host)
 			binding_files(ret, &l->dial[v], client_host(fleet, l), host);
 		if (l->trust_file != NULL && client_host(fleet, l) == host)
 			push_path(ret, l->trust_file);
-		if (!l->presents.with.bound && l->presents.file != NULL && client_host(fleet, l) == host)
+		if (l->presents.file != NULL && client_host(fleet, l) == host)
 			push_path(ret, l->presents.file);
 		binding_files(ret, &l->presents.with, client_host(fleet, l), host);
 		binding_files(ret, &l->presents.without, client_host(fleet, l), host);
@@ -370,6 +370,21 @@ match_init(struct match_state *m)
 	buf_init(&m->detail, READING_STRING_MAX);
 }
 
+/* The CA that an endpoint knows clients by is all that a binding of its accept may hold. */
+static int
+known_ca(void *arg, int cert, const char *what, char **ret, size_t *ret_len, struct err *err)
+{
+	const struct seeing *s = arg;
+	size_t len = 0;
+	const char *pem = strcmp(what, "ca.pem") == 0 ? s->ca(s->arg, cert, &len) : NULL;
+
+	if (pem == NULL)
+		return err_set(err, "it is not known here");
+	*ret = mem_strndup(pem, len);
+	*ret_len = len;
+	return 0;
+}
+
 static void
 see_accept(struct seeing *s, int subject)
 {
@@ -386,6 +401,12 @@ see_accept(struct seeing *s, int subject)
 		memset(&fill, 0, sizeof(fill));
 		fill.cert = NONE;
 		fill.accept = accept_word((enum accept)v);
+		if (e->clients != NONE && s->ca != NULL) {
+			fill.has_client_ca = true;
+			fill.client_ca = e->clients;
+			fill.material = known_ca;
+			fill.arg = s;
+		}
 		match_init(&m);
 		if (compare(s, &m, &e->accept[v], endpoint_host(s->fleet, e), &fill, false, &best.why))
 			consider(&best, v, &m);

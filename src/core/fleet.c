@@ -648,6 +648,8 @@ cert_release(struct cert *c)
 	free(c->name);
 	free(c->profile);
 	free(c->subject);
+	free(c->pair_file);
+	free(c->pair_key);
 	free(c->ca_file);
 	free(c->ca_dir);
 	free(c->issuer_ca);

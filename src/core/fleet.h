@@ -254,6 +254,8 @@ struct cert {
 	int	 passphrase;	/* the secret that opens the CA's key; NONE: asked for */
 	bool	 client;	/* purpose: client.  What a client shows, known by `subject`; serves nothing */
 	char	*subject;
+	/* An external one of a client's: its files on the operator's machine. */
+	char	*pair_file, *pair_key;
 	bool	 under_other;	/* signed by the CA of the certificate `other`, whose passphrase it is then */
 	int	 other;
 	enum issuer issuer;
@@ -288,6 +290,7 @@ struct endpoint {
 	struct strings names;	/* what clients dial; certificates must cover each */
 	char	*probe_user, *probe_database;
 	int	 probe_secret;
+	int	 probe_cert;	/* what belay shows of itself where one is demanded, or NONE */
 	/* Who changes it by statement; a Redis without one of its own: the probe. */
 	char	*admin_user, *admin_database;
 	int	 admin_secret;

@@ -213,8 +213,9 @@ read_cert_ca(struct fleet_reader *fr, const struct scope *scope, const struct no
 	size_t i;
 	int other, rc;
 
+	/* What a client shows is the servers' to verify. */
 	if (ca == NULL)
-		return c->external ? reader_fail(&fr->r, node,
+		return c->external && node_get(node, "purpose") == NULL ? reader_fail(&fr->r, node,
 		    "the external certificate '%s' has no CA, expected 'ca: /path/ca.pem' or 'ca: system'",
 		    c->name) : 0;
 	if (reader_string(&fr->r, scope, ca, "a CA", &s) == -1)
@@ -307,6 +308,22 @@ read_cert_names(struct fleet_reader *fr, const struct scope *scope, const struct
 	return 0;
 }
 
+/* One that somebody else has issued for belay itself lies on the operator's machine, and stays there. */
+static int
+read_cert_pair(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct cert *c)
+{
+	const struct node *file = node_get(node, "file"), *key = node_get(node, "key-file");
+
+	if (!c->external || !c->client)
+		return file == NULL && key == NULL ? 0 : reader_fail(&fr->r, file != NULL ? file : key, "'%s' of a certificate %s, expected %s", file != NULL ? "file" : "key-file", c->external ? "of a server's" : "that is issued here",
+		    c->external ? "'purpose: client' beside it" : "none: its key is kept, sealed, beside its CA");
+	if (file == NULL || key == NULL)
+		return reader_fail(&fr->r, node, "the external certificate '%s' of a client lies nowhere, expected 'file: …' and "
+		    "'key-file: …' on this machine", c->name);
+	return opt_path(fr, scope, node, "file", true, &c->pair_file) == -1 ||
+	    opt_path(fr, scope, node, "key-file", true, &c->pair_key) == -1 ? -1 : 0;
+}
+
 /* What a client shows: it is known by one name, and serves nothing. */
 static int
 read_cert_client(struct fleet_reader *fr, const struct scope *scope, const struct node *node, struct cert *c)
@@ -320,6 +337,8 @@ read_cert_client(struct fleet_reader *fr, const struct scope *scope, const struc
 	if (v != NULL && reader_word(&fr->r, scope, v, "purpose", purposes, &word) == -1)
 		return -1;
 	c->client = word == 1;
+	if (read_cert_pair(fr, scope, node, c) == -1)
+		return -1;
 	if (!c->client)
 		return subject == NULL ? 0 : reader_fail(&fr->r, subject,
 		    "'subject' of a server's certificate, expected 'names', or 'purpose: client' beside it");
@@ -366,7 +385,8 @@ read_cert_after(struct fleet_reader *fr, const struct scope *scope, const struct
 
 	*ret = *node;
 	ret->entries = mem_array(node->n + 1, sizeof(*ret->entries));
-	memcpy(ret->entries, node->entries, node->n * sizeof(*ret->entries));
+	if (node->n > 0)
+		memcpy(ret->entries, node->entries, node->n * sizeof(*ret->entries));
 	if (after == NULL)
 		return 0;
 	if (read_ref(fr, scope, after, NOUN_CERT, &c->after) == -1)
@@ -396,14 +416,14 @@ read_cert_body(struct fleet_reader *fr, const struct scope *scope, const struct 
 {
 	static const char *const keys[] = {
 		"after", "profile", "leaf", "warn", "serves", "external", "ca", "issuer", "ca-dir", "passphrase", "purpose", "subject",
-		"dir", "key", "pair", "install", "put", "version", "undo", "object",
+		"file", "key-file", "dir", "key", "pair", "install", "put", "version", "undo", "object",
 		"lands", "names", "for", NULL
 	};
 	static const char *const profiles[] = { "ecdsa-p256", "rsa-4096", NULL };
 	static const char *const lands[] = { "activation", NULL };
 	static const char *const ours[] = {
 		"profile", "leaf", "dir", "key", "pair", "install", "put", "object", "lands", "ca-dir", "issuer",
-		"passphrase", "purpose", "subject", NULL
+		"passphrase", "subject", NULL
 	};
 	struct indices hosts = { 0 };
 	struct bind b = {

@@ -430,11 +430,34 @@ check_presents(struct fleet_reader *fr, const struct link *l)
 	if (!f->certs[p->cert].client)
 		return reader_fail_at(&fr->r, p->install.pos.line, p->install.pos.col,
 		    "'%s' is a server's certificate, expected one with 'purpose: client'", f->certs[p->cert].name);
+	if (f->certs[p->cert].external)
+		return reader_fail_at(&fr->r, p->install.pos.line, p->install.pos.col,
+		    "'%s' is external, and not ours to put anywhere, expected one that is issued here", f->certs[p->cert].name);
 	if (e->clients == NONE)
 		return reader_fail_at(&fr->r, p->install.pos.line, p->install.pos.col,
 		    "'%s' does not say whose CA it knows clients by, expected 'clients: CERTIFICATE' there", e->name);
 	return l->stray ? reader_fail_at(&fr->r, p->install.pos.line, p->install.pos.col,
 	    "'present' beside 'shows: stray', expected one of them") : 0;
+}
+
+/* What belay shows of itself has to be known there. */
+static int
+check_own(struct fleet_reader *fr, const struct endpoint *e)
+{
+	const struct fleet *f = fr->f;
+	const struct cert *c = &f->certs[e->probe_cert];
+
+	if (!c->client)
+		return reader_fail_at(&fr->r, e->pos.line, e->pos.col,
+		    "the probe of '%s' shows '%s', a server's certificate, expected one with 'purpose: client'", e->name, c->name);
+	if (c->external)
+		return 0;
+	if (e->clients == NONE)
+		return reader_fail_at(&fr->r, e->pos.line, e->pos.col, "the probe of '%s' shows '%s', and '%s' does not say whose "
+		    "CA it knows clients by, expected 'clients: CERTIFICATE' there", e->name, c->name, e->name);
+	return cert_authority(f, e->probe_cert) == cert_authority(f, e->clients) ? 0 : reader_fail_at(&fr->r, e->pos.line,
+	    e->pos.col, "the probe of '%s' shows '%s', and '%s' knows clients by the CA of '%s', expected one of that CA", e->name,
+	    c->name, e->name, f->certs[e->clients].name);
 }
 
 static int
@@ -455,6 +478,9 @@ check_certs(struct fleet_reader *fr)
 	}
 	for (i = 0; i < f->nlinks; i++)
 		if (f->links[i].presents.cert != NONE && check_presents(fr, &f->links[i]) == -1)
+			return -1;
+	for (i = 0; i < f->nendpoints; i++)
+		if (f->endpoints[i].probe_cert != NONE && check_own(fr, &f->endpoints[i]) == -1)
 			return -1;
 	return 0;
 }

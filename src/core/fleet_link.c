@@ -56,9 +56,10 @@ static int
 read_probe(struct fleet_reader *fr, const struct scope *scope, const struct node *node,
     struct endpoint *e)
 {
-	static const char *const keys[] = { "user", "database", "password", NULL };
+	static const char *const keys[] = { "user", "database", "password", "cert", NULL };
 
 	return reader_keys(&fr->r, node, "probe", keys) == -1 ||
+	    opt_ref(fr, scope, node, "cert", NOUN_CERT, &e->probe_cert) == -1 ||
 	    opt_string(fr, scope, node, "user", &e->probe_user) == -1 ||
 	    opt_string(fr, scope, node, "database", &e->probe_database) == -1 ||
 	    opt_ref(fr, scope, node, "password", NOUN_SECRET, &e->probe_secret) == -1 ? -1 : 0;
@@ -235,7 +236,7 @@ read_endpoint(struct fleet_reader *fr, const struct scope *scope, const struct n
 	size_t k;
 	int word;
 
-	e->log_host = e->via = e->probe_secret = e->admin_secret = e->clients = NONE;
+	e->log_host = e->via = e->probe_secret = e->probe_cert = e->admin_secret = e->clients = NONE;
 	if (reader_keys(r, node, "an endpoint", keys) == -1)
 		return -1;
 	if ((v = node_get(node, "kind")) == NULL)

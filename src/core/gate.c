@@ -143,6 +143,25 @@ judge_served(struct judging *j)
 	    demanded ? "; belay shows no client certificate and was turned away: what comes after the login is unseen" : "");
 }
 
+/* Is who shows no client certificate turned away? */
+static void
+judge_bare(struct judging *j, const struct served *s)
+{
+	const struct endpoint *e = &j->fleet->endpoints[j->check->endpoint];
+
+	if (s->bare == LEG_REFUSED)
+		judge(j, CHECK_PASS, "without a client certificate at '%s': %s", e->name, judge_or(s->bare_why, "refused"));
+	else if (s->bare == LEG_OPEN && e->kind == KIND_POSTGRES)
+		judge(j, CHECK_INCONCLUSIVE, "'%s' lets belay's own role in without a client certificate; others are pg_hba.conf's "
+		    "to say", e->name);
+	else if (s->bare == LEG_OPEN)
+		judge(j, CHECK_FAIL, "'%s' lets in who shows no client certificate", e->name);
+	else if (s->tls == LEG_OPEN)
+		judge(j, CHECK_FAIL, "'%s' does not ask for a client certificate", e->name);
+	else
+		judge(j, CHECK_INCONCLUSIVE, "tls at '%s': %s", e->name, judge_or(s->tls_why, "no answer"));
+}
+
 static void
 judge_refused(struct judging *j)
 {
@@ -155,6 +174,10 @@ judge_refused(struct judging *j)
 
 	if (r == NULL)
 		return;
+	if (j->check->accept == ACCEPT_MUTUAL) {
+		judge_bare(j, &r->served);
+		return;
+	}
 	leg = plain ? r->served.plain : r->served.tls;
 	why = plain ? r->served.plain_why : r->served.tls_why;
 	switch (leg) {
@@ -471,6 +494,11 @@ judge_rehearsal(struct judging *j)
 		return;
 	}
 	rehearsed_words(r, words, sizeof(words));
+	if (j->check->accept == ACCEPT_MUTUAL && r->verdict >= VERDICT_TLS && !(r->asked && r->shown[0] != '\0')) {
+		judge(j, r->asked ? CHECK_INCONCLUSIVE : CHECK_FAIL, "%s to %s:%d: %s, and %s", l->name, r->name, r->port, words,
+		    r->asked ? "none was shown" : "no client certificate was asked for");
+		return;
+	}
 	/* Written after a step it has to be TLS; before, what the mode to be insists on. */
 	if (asks ? r->verdict >= VERDICT_TLS : rehearsed_well(r))
 		judge(j, CHECK_PASS, "%s:%d: %s", r->name, r->port, words);

@@ -26,7 +26,7 @@ const char *const lint_names[] = {
 	[LINT_NO_EVIDENCE] = "no-evidence",
 	[LINT_MAY_OVERLAP] = "may-overlap",
 	[LINT_REDIS_ONE_PORT] = "redis-one-port",
-	[LINT_MUTUAL_ON_POOLER] = "mutual-on-pooler",
+	[LINT_MUTUAL_ON_POOLER] = "mutual-on-pooler", [LINT_OWN_CERTIFICATE] = "own-certificate",
 	[LINT_CHANGES_NOTHING] = "changes-nothing",
 	[LINT_GOAL_PLAINTEXT] = "goal-plaintext",
 	[LINT_GOAL_UNVERIFIED] = "goal-unverified",

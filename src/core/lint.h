@@ -18,7 +18,7 @@
  *   of the plan    changes-nothing, goal-plaintext, goal-unverified,
  *                  goal-chain-only, require-verifies, verify-without-trust,
  *                  not-ours-to-move, expires-in-plan, warns-in-plan,
- *                  mutual-on-pooler, restarts, drain-too-early, drain-needless,
+ *                  mutual-on-pooler, own-certificate, restarts, drain-too-early, drain-needless,
  *                  drain-beside, drain-stays, never-lands
  */
 #ifndef BELAY_CORE_LINT_H

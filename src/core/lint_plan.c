@@ -306,6 +306,10 @@ mutual(struct walk *w, const struct move *m)
 	const struct fleet *f = w->f;
 	size_t i;
 
+	if (endpoint_shuts_out(&f->endpoints[m->subject], (enum accept)m->value))
+		lint_add(w->l, LINT_WARN, LINT_OWN_CERTIFICATE, true, m->pos, f->endpoints[m->subject].name,
+		    "'%s' is to demand a certificate of everybody, and belay has none for it: from then on it sees nobody's sessions there; expected 'probe: { cert: … }' there",
+		    f->endpoints[m->subject].name);
 	if (m->value != ACCEPT_MUTUAL || f->endpoints[m->subject].kind != KIND_PGBOUNCER)
 		return;
 	for (i = 0; i < f->nlinks; i++)

@@ -38,6 +38,12 @@ facet_word(enum facet facet)
 }
 
 const char *
+refused_word(enum accept what)
+{
+	return what == ACCEPT_PLAIN ? "plaintext" : what == ACCEPT_MUTUAL ? "no-certificate" : "tls";
+}
+
+const char *
 check_kind_word(enum check_kind kind)
 {
 	static const char *const words[CHECK_COUNT] = {

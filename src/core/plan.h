@@ -29,6 +29,9 @@ struct move {
 	struct pos pos;
 };
 
+/* Of CHECK_REFUSED: "plaintext", "tls", "no-certificate". */
+const char *refused_word(enum accept);
+
 /* What can be asked before (requires) or after (gate) a step. */
 enum check_kind {
 	CHECK_SERVED,	/* a verified handshake at an endpoint */
@@ -62,7 +65,8 @@ struct check {
 	char	*name;		/* for the screen, --waive and the journal: "served postgres" */
 	int	 endpoint, link, host;	/* NONE where not given */
 	int	 cert;		/* CHECK_PRESENTS; TRUSTS: that is about to be presented to the link, or NONE */
-	enum accept accept;	/* CHECK_REFUSED: PLAIN or TLS */
+	enum accept accept;	/* CHECK_REFUSED: PLAIN or TLS; MUTUAL: TLS without a client certificate.
+				 * CHECK_REHEARSAL: MUTUAL where one has to be asked for, and shown */
 	enum dial dial;		/* CHECK_DIAL_SET: the value that has to be written there; REHEARSAL: to be tried, or UNKNOWN: as it is set */
 	enum dial known;	/* REHEARSAL: how it dials where no file says it; whoever asks knows (board.h), no plan does */
 	int	 trust;		/* REHEARSAL: the CAs that its file will hold (trust.h), or NONE: as it is; TRUSTS: those that it has to hold */
@@ -183,6 +187,13 @@ const struct bedit *plan_earlier(const struct fleet *, const struct plan *, int 
 bool	plan_trust_goes_last(const struct fleet *, const struct plan *, int step, int link);
 /* A command of the move that has no such one; or NULL. */
 const struct bedit *plan_cannot_go_back(const struct fleet *, const struct plan *, int step, const struct move *);
+/* Accepting so it turns away whoever shows no certificate, and belay has none for it. */
+bool	endpoint_shuts_out(const struct endpoint *, enum accept);
+/*
+ * The first step for which, or for the way back of which, belay would have to log in where it is
+ * shut out: the endpoint, with *ret_step; or NONE.
+ */
+int	plan_shuts_out(const struct fleet *, const struct plan *, int *ret_step);
 
 /* The plan after expansion, as YAML that plan_parse() reads back to the same plan. */
 void	plan_print(const struct plan *, const struct fleet *, struct buf *out);

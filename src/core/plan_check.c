@@ -21,7 +21,7 @@
 
 const char *const step_run_time[] = { "step", NULL };
 
-static const char *const refused_words[] = { "plaintext", "tls", NULL };
+static const char *const refused_words[] = { "plaintext", "tls", "no-certificate", NULL };
 
 /* The endpoint that the step is about: NONE where there is none, or several. */
 static int
@@ -175,6 +175,7 @@ static int
 read_refused(struct reading_check *rc)
 {
 	static const char *const keys[] = { "of", "endpoint", "what", "deadline", NULL };
+	static const enum accept refused[] = { ACCEPT_PLAIN, ACCEPT_TLS, ACCEPT_MUTUAL };
 	const struct node *what = rc->node;
 	int word;
 
@@ -183,11 +184,11 @@ read_refused(struct reading_check *rc)
 			return -1;
 		if ((what = node_get(rc->node, "what")) == NULL)
 			return reader_fail(&rc->pr->fr.r, rc->node,
-			    "refused without 'what', expected 'what: plaintext' or 'what: tls'");
+			    "refused without 'what', expected 'what: plaintext', 'what: tls' or 'what: no-certificate'");
 	}
 	if (reader_word(&rc->pr->fr.r, rc->scope, what, "way to connect:", refused_words, &word) == -1)
 		return -1;
-	rc->c->accept = word == 0 ? ACCEPT_PLAIN : ACCEPT_TLS;
+	rc->c->accept = refused[word];
 	return put_endpoint(rc);
 }
 

@@ -85,8 +85,7 @@ check_name(const struct fleet *f, const struct check *c)
 		    c->proto_min == PROTO_ANY ? "" : proto_word(c->proto_min),
 		    c->cipher == NULL ? "" : ", ", c->cipher == NULL ? "" : c->cipher);
 	case CHECK_REFUSED:
-		return mem_printf("refused %s %s",
-		    c->accept == ACCEPT_PLAIN ? "plaintext" : "tls", endpoint);
+		return mem_printf("refused %s %s", refused_word(c->accept), endpoint);
 	case CHECK_CENSUS:
 		return mem_printf("nobody on plaintext %s", endpoint);
 	case CHECK_UNSEEN:
@@ -120,6 +119,8 @@ check_name(const struct fleet *f, const struct check *c)
 	case CHECK_TRUSTS:
 		return with_trust(f, "", link, "trusts", c->trust);
 	case CHECK_REHEARSAL:
+		if (c->accept == ACCEPT_MUTUAL)
+			return mem_printf("rehearsal of %s showing %s", link, f->certs[f->links[c->link].presents.cert].name);
 		return c->dial != DIAL_UNKNOWN ? mem_printf("rehearsal of %s as %s", link, dial_word(c->dial)) :
 		    c->trust == NONE ? mem_printf("rehearsal of %s", link) : with_trust(f, "rehearsal of ", link, "trusting", c->trust);
 	case CHECK_ATTEST:
@@ -218,12 +219,27 @@ presents_another(const struct fleet *f, const struct plan *plan, const struct st
 	posture_release(&p);
 }
 
+/* In the place of a client that shows a certificate: is it let in with that? */
+static void
+imply_shown(const struct fleet *f, struct step *s, struct check **v, size_t *n, const struct move *m, int link,
+    enum accept demanded)
+{
+	if (f->links[link].presents.cert != NONE && link_rehearsable(f, link) && !f->links[link].stray)
+		imply(f, s, v, n, CHECK_REHEARSAL, m, f->links[link].endpoint, link, demanded);
+}
+
 static void
 imply_accept(const struct fleet *f, struct step *s, const struct move *m)
 {
 	enum accept accept = (enum accept)m->value;
 	bool forced = accept == ACCEPT_TLS || accept == ACCEPT_MUTUAL;
+	size_t i;
 
+	for (i = 0; accept == ACCEPT_MUTUAL && i < f->nlinks; i++)
+		if (f->links[i].endpoint == m->subject) {
+			imply_shown(f, s, &s->requires, &s->nrequires, m, (int)i, ACCEPT_UNKNOWN);
+			imply_shown(f, s, &s->gates, &s->ngates, m, (int)i, ACCEPT_MUTUAL);
+		}
 	if (forced)
 		imply(f, s, &s->requires, &s->nrequires, CHECK_CENSUS, m, m->subject, NONE, ACCEPT_UNKNOWN);
 	if (hba_step_bound(f, m->subject, accept))
@@ -236,6 +252,9 @@ imply_accept(const struct fleet *f, struct step *s, const struct move *m)
 		imply(f, s, &s->gates, &s->ngates, CHECK_REFUSED, m, m->subject, NONE, ACCEPT_PLAIN);
 	if (accept == ACCEPT_PLAIN)
 		imply(f, s, &s->gates, &s->ngates, CHECK_REFUSED, m, m->subject, NONE, ACCEPT_TLS);
+	/* pg_hba.conf demands one by role, and belay's own role is none of those. */
+	if (accept == ACCEPT_MUTUAL && f->endpoints[m->subject].kind != KIND_POSTGRES)
+		imply(f, s, &s->gates, &s->ngates, CHECK_REFUSED, m, m->subject, NONE, ACCEPT_MUTUAL);
 }
 
 /* Where it is written and taken over in this step. */
@@ -377,6 +396,8 @@ imply_checks(const struct fleet *f, const struct plan *plan, struct step *s)
 			imply_rehearsal(f, s, &s->moves[i]);
 		} else if (s->moves[i].facet == FACET_CERT)
 			imply_cert(f, plan, s, &s->moves[i]);
+		else if (s->moves[i].facet == FACET_PRESENT && s->moves[i].value != NONE)
+			imply_shown(f, s, &s->gates, &s->ngates, &s->moves[i], s->moves[i].subject, ACCEPT_UNKNOWN);
 		else if (s->moves[i].facet == FACET_TRUST && moved(s, FACET_DIAL, s->moves[i].subject) == NULL)
 			imply_trust(f, s, &s->moves[i]);
 	}

@@ -121,7 +121,7 @@ put_check_body(const struct printer *pr, const struct check *c)
 		break;
 	case CHECK_REFUSED:
 		put_pair(out, &first, "of", endpoint, false);
-		put_pair(out, &first, "what", c->accept == ACCEPT_PLAIN ? "plaintext" : "tls", false);
+		put_pair(out, &first, "what", refused_word(c->accept), false);
 		break;
 	case CHECK_SETTING:
 		put_pair(out, &first, "of", endpoint, false);

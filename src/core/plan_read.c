@@ -508,6 +508,18 @@ check_way_back(struct plan_reader *pr)
 	return 0;
 }
 
+/* Nobody is led to where belay cannot log in any more, and has to. */
+static int
+check_own(struct plan_reader *pr)
+{
+	int step, endpoint = plan_shuts_out(pr->f, pr->p, &step);
+	const char *name = endpoint == NONE ? NULL : pr->f->endpoints[endpoint].name;
+
+	return endpoint == NONE ? 0 : reader_fail_at(&pr->fr.r, pr->p->steps[step].pos.line, pr->p->steps[step].pos.col,
+	    "step '%s' is done, or taken back, by belay's own login at '%s', which demands a certificate of everybody then, and "
+	    "belay has none for it; expected 'probe: { cert: … }' at '%s' in the fleet", pr->p->steps[step].id, name, name);
+}
+
 static int
 read_plan(struct plan_reader *pr, const struct node *root)
 {
@@ -537,7 +549,7 @@ read_plan(struct plan_reader *pr, const struct node *root)
 		return -1;
 	if ((v = node_get(root, "steps")) == NULL)
 		return reader_fail(r, root, "a plan without steps, expected 'steps: [ … ]'");
-	return read_steps(pr, v) == -1 ? -1 : check_way_back(pr);
+	return read_steps(pr, v) == -1 || check_way_back(pr) == -1 ? -1 : check_own(pr);
 }
 
 int

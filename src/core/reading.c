@@ -111,6 +111,7 @@ reading_release(struct reading *r)
 	free(r->over);
 	free(r->served.plain_why);
 	free(r->served.tls_why);
+	free(r->served.bare_why);
 	free(r->served.protocol);
 	free(r->served.cipher);
 	free(r->served.chain_why);

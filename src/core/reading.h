@@ -98,6 +98,12 @@ struct served {
 	size_t	 nnames;
 	bool	 client_cert_asked;
 	/*
+	 * How who shows no certificate fares where one is asked for: OPEN, or REFUSED with the reason;
+	 * UNKNOWN: none is asked for, or it was not seen.  REFUSED beside `tls` OPEN: belay showed its own.
+	 */
+	enum leg bare;
+	char	*bare_why;
+	/*
 	 * The handshake went through, and then belay was not let in as it would have been over
 	 * plaintext, or nobody would have been: tls_why.  The way is not proven.
 	 */

@@ -83,6 +83,8 @@ put_served(struct buf *out, const struct served *s)
 	for (i = 0; i < n; i++)
 		blob_put_int(out, s->name[i]);
 	blob_put_int(out, s->client_cert_asked);
+	blob_put_int(out, s->bare);
+	put_str(out, s->bare_why, READING_STRING_MAX);
 	blob_put_int(out, s->turned_away);
 }
 
@@ -283,6 +285,8 @@ put_rehearsed(struct buf *out, const struct rehearsed *r)
 	blob_put_str(out, r->remark);
 	blob_put_str(out, r->protocol);
 	blob_put_str(out, r->cipher);
+	blob_put_int(out, r->asked);
+	blob_put_str(out, r->shown);
 	blob_put_int(out, r->connections);
 	blob_put_int(out, r->reach_us);
 	blob_put_int(out, r->secure_us);
@@ -451,6 +455,8 @@ get_served(struct blob_reader *b, struct served *s)
 	for (i = 0; i < s->nnames; i++)
 		s->name[i] = (enum verified)get_enum(b, VERIFIED_BAD + 1);
 	s->client_cert_asked = blob_bool(b);
+	s->bare = (enum leg)get_enum(b, LEG_SILENT + 1);
+	s->bare_why = blob_str(b, READING_STRING_MAX);
 	s->turned_away = blob_bool(b);
 }
 
@@ -735,6 +741,8 @@ get_rehearsed(struct blob_reader *b, struct rehearsed *r)
 	get_text(b, r->remark, sizeof(r->remark));
 	get_text(b, r->protocol, sizeof(r->protocol));
 	get_text(b, r->cipher, sizeof(r->cipher));
+	r->asked = blob_bool(b);
+	get_text(b, r->shown, sizeof(r->shown));
 	r->connections = (int)blob_int(b, 0, 16);
 	r->reach_us = blob_int(b, -1, INT64_MAX);
 	r->secure_us = blob_int(b, -1, INT64_MAX);

@@ -21,7 +21,8 @@ rehearsed_words(const struct rehearsed *r, char *ret, size_t size_bytes)
 	if (r->why[0] != '\0')
 		(void)snprintf(ret, size_bytes, "%s: %s", verdict_word(r->verdict), r->why);
 	else
-		(void)snprintf(ret, size_bytes, "%s%s%s, %lld ms%s%s", verdict_word(r->verdict), comma, r->protocol,
-		    (long long)(r->took_us / 1000), r->ran ? "; its own runtime agrees" : "",
+		(void)snprintf(ret, size_bytes, "%s%s%s, %lld ms%s%s%s%s", verdict_word(r->verdict), comma, r->protocol,
+		    (long long)(r->took_us / 1000), r->shown[0] == '\0' ? "" : r->asked ? ", showing " : ", not asked for ", r->shown,
+		    r->ran ? "; its own runtime agrees" : "",
 		    r->remark[0] != '\0' ? " (nothing is said of its role)" : "");
 }

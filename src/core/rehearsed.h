@@ -31,6 +31,8 @@ struct rehearsed {
 	char	 why[REHEARSED_WORDS_MAX];	/* for anything worse than TLS; PLAINTEXT: only where nobody asked for it */
 	char	 remark[REHEARSED_WORDS_MAX];	/* what was said to the role that belay logged in as; about that role alone */
 	char	 protocol[16], cipher[64];	/* negotiated, or "" */
+	bool	 asked;		/* for a client certificate, by the server */
+	char	 shown[128];	/* the one that was at hand to be shown, by its name in the fleet, or "" */
 	int	 connections;	/* that reached the endpoint: it may have fallen back */
 	/*
 	 * The last of them, in microseconds: to a connection, from there to TLS, from there to

@@ -183,7 +183,8 @@ static const char settings_head[] =
     "    done <\"$r/before\"\n"
     "    if [ \"$kind\" = redis ]; then\n"
     "        redis_back \"$@\" || return 0\n"
-    "        [ \"$keep\" = no ] || said_ok \"$@\" CONFIG REWRITE\n"
+    "        # What was set may have closed the port by which it came.\n"
+    "        [ \"$keep\" = no ] || [ \"$(\"$@\" CONFIG REWRITE 2>/dev/null </dev/null)\" = OK ] || said_ok other CONFIG REWRITE\n"
     "        return\n"
     "    fi\n"
     "    while IFS= read -r line; do\n"
@@ -239,7 +240,8 @@ client(struct buf *out, const struct endpoint *e, bool tls)
 
 	(void)buf_puts(out, redis ? "redis-cli" : "psql -XqAt -v ON_ERROR_STOP=1");
 	if (redis && tls)
-		(void)buf_puts(out, " --tls ${REDIS_CA:+--cacert \"$REDIS_CA\"}");
+		(void)buf_printf(out, " --tls ${REDIS_CA:+--cacert \"$REDIS_CA\"}%s",
+		    e->probe_cert == NONE ? "" : " ${REDIS_CERT:+--cert \"$REDIS_CERT\" --key \"$REDIS_KEY\"}");
 	(void)buf_puts(out, " -h ");
 	text_shell_quote(out, e->at != NULL ? e->at : e->names.n > 0 ? e->names.v[0] : "localhost");
 	(void)buf_printf(out, " -p %d", tls ? e->port_tls : e->port_plain);
@@ -254,6 +256,15 @@ client(struct buf *out, const struct endpoint *e, bool tls)
 	    e->admin_database != NULL ? e->admin_database : "postgres");
 }
 
+/* A Redis has two ports as a rule, and what is set may close the one and open the other. */
+static void
+other(struct buf *out, const struct endpoint *e, bool tls)
+{
+	(void)buf_puts(out, "other() { ");
+	client(out, e, tls);
+	(void)buf_puts(out, " \"$@\"; }\n");
+}
+
 typedef void by_client(struct buf *out, const struct endpoint *, bool tls, const void *arg);
 
 /* By that client; its password is the person's to bring.  A Redis may have either of its ports open. */
@@ -262,17 +273,22 @@ by_its_client(struct buf *out, const struct endpoint *e, by_client *line, const 
 {
 	bool redis = e->kind == KIND_REDIS, either = redis && e->port_plain != 0 && e->port_tls != 0 && e->port_plain != e->port_tls;
 
-	(void)buf_printf(out, "# The password%s%s is not in here: give it in %s%s\n", e->admin_user == NULL ? "" : " of ",
+	(void)buf_printf(out, "# The password%s%s is not in here: give it in %s%s%s\n", e->admin_user == NULL ? "" : " of ",
 	    e->admin_user == NULL ? "" : e->admin_user, redis ? "REDISCLI_AUTH" : "PGPASSFILE",
-	    redis && e->port_tls != 0 ? ", and the file of its CA in REDIS_CA" : "");
+	    redis && e->port_tls != 0 ? ", and the file of its CA in REDIS_CA" : "",
+	    e->probe_cert == NONE ? "" : redis ? ", of a client certificate and its key in REDIS_CERT and REDIS_KEY" :
+	    ", and the files of a client certificate and its key in PGSSLCERT and PGSSLKEY");
 	if (either) {
 		(void)buf_puts(out, "if ");
 		client(out, e, false);
 		(void)buf_puts(out, " PING </dev/null >/dev/null 2>&1; then\n");
 	}
+	if (redis)
+		other(out, e, either || e->port_plain == 0);
 	line(out, e, e->port_plain == 0, arg);
 	if (either) {
 		(void)buf_puts(out, "else\n");
+		other(out, e, false);
 		line(out, e, true, arg);
 		(void)buf_puts(out, "fi\n");
 	}

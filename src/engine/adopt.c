@@ -266,7 +266,7 @@ read_host(const struct engine *e, int host, const char *run, struct stand *const
 		    (strlen(op->path) != len - 5 || strncmp(op->path, value, len - 5) != 0))
 			return err_set(err, "host '%s': its record is about %.*s, the plan's operation about %s",
 			    e->fleet->hosts[host].name, (int)(len - 5), value, op->path);
-		else if (strncmp(line, "server ", 7) == 0 && (op->kind != OP_SETTING ||
+		else if (strncmp(line, "server ", 7) == 0 && (op->endpoint == NONE ||
 		    strlen(e->fleet->endpoints[op->endpoint].name) != len - 7 ||
 		    strncmp(e->fleet->endpoints[op->endpoint].name, value, len - 7) != 0))
 			return err_set(err, "host '%s': its record is about the server %.*s, the plan's operation is not",

@@ -554,6 +554,9 @@ ask_again(struct engine *e, enum verb verb, int step, struct err *err)
 	if (rc == 0 && !e->options.read_only &&
 	    (verb == VERB_PREVIEW || verb == VERB_APPLY || verb == VERB_RETRY))
 		rc = material_need(e, step, verb, err);
+	/* Nor for a certificate; but what belay logs in by is being opened since it began. */
+	if (rc == 0 && verb == VERB_UNDO)
+		rc = own_need(e, step);
 	if (rc == 0 && (verb == VERB_APPLY || verb == VERB_RETRY || verb == VERB_UNDO)) {
 		e->waiting_step = step;		/* for whoever is turned away by us meanwhile */
 		rc = lease_need(e, step, verb, err);

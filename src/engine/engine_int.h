@@ -122,6 +122,8 @@ struct cert_memory {
 	char	*ca, *leaf, *key;	/* PEM; key is wiped */
 	size_t	 key_len;
 	bool	 making, looked;
+	bool	 opening;	/* it is belay's own, to be shown: what was issued is opened, or for a way back had anew */
+	int	 back;		/* the step whose way back it was had anew for; NONE */
 	int	 renewing, renewed;	/* for which step it is, or was, looked whether it has to be made anew; NONE */
 	char	*replacing, *replaced;	/* "RUN/STEP" for which it is, or was, replaced; or NULL */
 	char	 leaf_sha[65];		/* of `leaf`, as a certificate */
@@ -339,6 +341,24 @@ int	material_revoke(struct engine *, int cert, struct err *);	/* 0: leak_revoked
 int	material_give(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
 /* The same for who looks what will be made: the CA as it is, and of the rest what it will be. */
 int	material_name(void *engine, int cert, const char *what, char **ret, size_t *ret_len, struct err *);
+/*
+ * Belay's own certificates (`probe: { cert }`): told to the workers as far as they are there, once
+ * they run.  own_wanted(): one that the step's endpoints are to be shown and that has to be issued or
+ * renewed for it, or NONE.  own_open(): opens what was issued; see the messages for what it could not.
+ */
+void	own_start(struct engine *);
+int	own_wanted(struct engine *, int step);
+/* What an external one's file says; nothing where it cannot be read. */
+void	own_look(const struct engine *, int cert, struct issued *ret);
+/* 1: one is being opened, or its passphrase asked for, engine_material_ready() follows; 0: go on with what is there. */
+int	own_need(struct engine *, int step);
+/* Is what the endpoint is to be shown being opened just now?  Then it is worth the moment to wait for it. */
+bool	own_awaited(const struct engine *, int endpoint);
+/* step: where it cannot be opened as it is another is issued for this step's way back; NONE: none is. */
+void	material_open(struct engine *, int cert, int step);
+void	material_tell_pair(struct engine *, int cert, const char *key_pem, const char *leaf_pem);
+/* Is what was issued last, as the files have it, not revoked?  False where nothing was. */
+bool	material_issued(struct engine *, int cert);
 /* What a person said to ASK_CA_PASSPHRASE. */
 int	material_answer(struct engine *, int cert, const char *value, struct err *);
 void	material_release(struct engine *);

@@ -157,7 +157,7 @@ engine_new(struct engine **ret, const struct engine_options *options, struct err
 	e->certs = mem_array(e->fleet->ncerts, sizeof(*e->certs));
 	e->revoking = NONE;
 	for (i = 0; i < e->fleet->ncerts; i++)
-		e->certs[i].renewing = e->certs[i].renewed = NONE;
+		e->certs[i].renewing = e->certs[i].renewed = e->certs[i].back = NONE;
 	e->passphrases = mem_array(e->fleet->nsecrets, sizeof(*e->passphrases));
 	for (i = 0; i < e->fleet->nsecrets; i++) {
 		buf_init(&e->passphrases[i], PASSPHRASE_MAX);

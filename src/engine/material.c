@@ -120,6 +120,8 @@ look_at_files(struct engine *e, int cert)
 	}
 	free(pem);
 	free(leaf);
+	if (c->external && e->fleet->certs[cert].client)
+		own_look(e, cert, &f.leaf);
 	if (m->ca != NULL) {
 		if (certificate_look(m->ca, strlen(m->ca), "the CA", &f.ca, &err) != 0)
 			f.why = mem_strdup(err.msg);
@@ -158,6 +160,7 @@ material_start(struct engine *e)
 		tell_ca(e, (int)i);
 		look_at_files(e, (int)i);
 	}
+	own_start(e);
 }
 
 /* A certificate in the making, on the thread. */
@@ -167,7 +170,8 @@ struct making {
 	char	*dir, *leaf;
 	struct authority_request request;
 	char	*replace, *reason;
-	bool	 revokes;	/* and nothing else */
+	bool	 revokes, opens;	/* and nothing else */
+	bool	 own;			/* belay's, and nothing fails for want of it */
 	struct strings names;
 	char	*ca_file, *ca_key_file, *sign_in;
 	const char **sign;
@@ -183,7 +187,37 @@ on_make(void *arg)
 	struct making *m = arg;
 
 	m->rc = m->revokes ? authority_revoke(&m->request, m->made.revoked_sha256, &m->err) :
+	    m->opens ? authority_open(&m->request, &m->made, &m->err) :
 	    authority_ensure(&m->request, &m->made, &m->err);
+}
+
+/* A client's is shown in its place by those who rehearse it, and belay's own by all who look. */
+void
+material_tell_pair(struct engine *e, int cert, const char *key_pem, const char *leaf_pem)
+{
+	size_t len;
+	char *pem;
+
+	if (!e->fleet->certs[cert].client)
+		return;
+	pem = mem_printf("%s\n%s", key_pem, leaf_pem);
+	len = strlen(pem);
+	workers_pair(e->workers, cert, pem, len);
+	mem_wipe_free(pem, len);
+}
+
+/* Whoever waits for it goes on, or is told; where belay's own stays shut nobody may be waiting. */
+static void
+ready(struct engine *e, bool opens, bool ok, const char *why)
+{
+	if (opens) {
+		watch_all_soon(e);	/* what was turned away is let in now, or is no longer waited for */
+		engine_arm(e);
+	}
+	if (opens && !ok)
+		engine_tell(e, TELL_WARN, "%s: belay shows nothing of itself where a client certificate is demanded", why);
+	/* A way back does not wait for what may not be needed: a server that demands it says so. */
+	engine_material_ready(e, ok || opens, why);
 }
 
 static void
@@ -197,7 +231,7 @@ on_made(void *arg)
 	char *text;
 	size_t i;
 
-	c->making = false;
+	c->making = c->opening = false;
 	if (m->made.revoked_sha256[0] != '\0') {
 		text = mem_printf("certificate of '%s', sha256 %.16s: %s", name, m->made.revoked_sha256, m->reason);
 		(void)past_note(e, NONE, "revoked", text, NULL);
@@ -214,6 +248,7 @@ on_made(void *arg)
 		c->leaf = mem_strdup(m->made.leaf_pem);
 		c->key = mem_strndup(m->made.key_pem, m->made.key_len);
 		c->key_len = m->made.key_len;
+		material_tell_pair(e, m->cert, c->key, c->leaf);
 		c->renewed = c->renewing;
 		free(c->replaced);
 		c->replaced = mem_strdup(m->replace);
@@ -246,7 +281,7 @@ on_made(void *arg)
 	if (m->revokes)
 		leak_revoked(e, m->rc == 0 ? NULL : why);
 	else if (!e->stopping)
-		engine_material_ready(e, m->rc == 0, why);
+		ready(e, m->own, m->rc == 0, why);
 	authority_material_release(&m->made);
 	strings_release(&m->names);
 	if (m->passphrase != NULL)
@@ -306,6 +341,8 @@ make(struct engine *e, int cert, const char *passphrase)
 	m->leaf = leaf_name(e, cert);
 	m->passphrase = mem_strdup(passphrase);
 	m->revokes = e->revoking == cert;
+	m->own = e->certs[cert].opening;
+	m->opens = m->own && e->certs[cert].renewing == NONE;
 	m->replace = mem_strdup(e->certs[cert].replacing);
 	m->reason = e->reason != NULL ? mem_strdup(e->reason) : mem_printf("replaced by the plan '%s'",
 	    e->plan == NULL ? "" : e->plan->name);
@@ -352,15 +389,20 @@ static void
 fetched(struct engine *e, int cert, struct buf *value, const char *why)
 {
 	char text[256];
+	bool opens = e->certs[cert].opening;
 
 	e->certs[cert].making = false;
+	/* Of two who asked for it the first was served with it, and went: nothing is made for nobody. */
+	if (!opens && e->waiting_step == NONE && e->revoking != cert)
+		return;
 	if (why == NULL) {
 		secret_trim(value);
 		make(e, cert, buf_str(value));
 		return;
 	}
+	e->certs[cert].opening = false;
 	(void)snprintf(text, sizeof(text), "passphrase of '%s': %s", e->fleet->certs[cert].name, why);
-	engine_material_ready(e, false, text);
+	ready(e, opens, false, text);
 }
 
 /* A person is asked; a new passphrase twice. */
@@ -449,6 +491,30 @@ at_hand(struct engine *e, int cert)
 	return revoked_by_sha(&m->files.revoked, m->leaf_sha) == NULL;
 }
 
+bool
+material_issued(struct engine *e, int cert)
+{
+	const struct cert_memory *m = &e->certs[cert];
+
+	look_at_files(e, cert);
+	return m->files.leaf.sha256[0] != '\0' && revoked_by_sha(&m->files.revoked, m->files.leaf.sha256) == NULL;
+}
+
+void
+material_open(struct engine *e, int cert, int step)
+{
+	struct err err;
+
+	free(e->certs[cert].replacing);
+	e->certs[cert].replacing = NULL;
+	e->certs[cert].renewing = step;
+	e->certs[cert].opening = true;
+	if (find_passphrase(e, cert, &err) == -1) {
+		e->certs[cert].opening = false;
+		ready(e, true, false, err.msg);
+	}
+}
+
 /* Was it replaced for this run and step, and is what came of it in memory? */
 static bool
 replaced_for(const struct engine *e, int cert, const char *word)
@@ -518,11 +584,32 @@ needed(const struct fleet *f, const struct move *m, bool *ret_ca)
 	return NONE;
 }
 
+/*
+ * A client's certificate that a rehearsal of the step shows in its place, and whose key is not at hand though it was made
+ * here; or NONE.
+ */
+static int
+shown_in_place(struct engine *e, const struct check *v, size_t n)
+{
+	size_t i;
+	int cert;
+
+	for (i = 0; i < n; i++) {
+		if (v[i].kind != CHECK_REHEARSAL || v[i].link == NONE || (cert = e->fleet->links[v[i].link].presents.cert) == NONE ||
+		    e->fleet->certs[cert].external || e->certs[cert].key != NULL)
+			continue;
+		look_at_files(e, cert);
+		if (e->certs[cert].files.leaf.sha256[0] != '\0')
+			return cert;
+	}
+	return NONE;
+}
+
 int
 material_need(struct engine *e, int step, enum verb verb, struct err *err)
 {
 	const struct step *s = &e->plan->steps[step];
-	int v[TRUST_CERTS_MAX];
+	int v[TRUST_CERTS_MAX], shown;
 	bool ca_alone;
 	size_t i, k, n;
 
@@ -559,7 +646,23 @@ material_need(struct engine *e, int step, enum verb verb, struct err *err)
 		e->certs[cert].renewing = s->moves[i].renew ? step : NONE;
 		return find_passphrase(e, cert, err);
 	}
-	return 0;
+	if (verb != VERB_APPLY && verb != VERB_RETRY)
+		return 0;
+	if ((shown = own_wanted(e, step)) != NONE) {
+		if (e->certs[shown].making || e->certs[shown].opening)
+			return 1;
+		e->certs[shown].renewing = step;
+		return find_passphrase(e, shown, err);
+	}
+	shown = shown_in_place(e, s->requires, s->nrequires);
+	if (shown == NONE)
+		shown = shown_in_place(e, s->gates, s->ngates);
+	if (shown == NONE)
+		return 0;
+	if (e->certs[shown].making)
+		return 1;
+	e->certs[shown].renewing = NONE;
+	return find_passphrase(e, shown, err);
 }
 
 int
@@ -577,7 +680,10 @@ int
 material_answer(struct engine *e, int cert, const char *value, struct err *err)
 {
 	if (value == NULL || *value == '\0') {
-		engine_material_ready(e, false, "no passphrase was given");
+		bool opens = e->certs[cert].opening;
+
+		e->certs[cert].opening = false;
+		ready(e, opens, false, "no passphrase was given");
 		return value == NULL ? 0 : err_set(err, "an empty passphrase protects nothing");
 	}
 	make(e, cert, value);

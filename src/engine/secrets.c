@@ -64,10 +64,10 @@ secret_read_fd(int fd, struct buf *out, const char *what, struct err *err)
 	return 0;
 }
 
-static int
-read_file(const struct secret *s, struct buf *out, struct err *err)
+int
+secret_read_file(const char *name, bool alone, struct buf *out, struct err *err)
 {
-	char *path = operators_path(s->file);
+	char *path = operators_path(name);
 	struct stat st;
 	int fd, rc = -1;
 
@@ -75,7 +75,7 @@ read_file(const struct secret *s, struct buf *out, struct err *err)
 		(void)err_set(err, "cannot open '%s': %s", path, strerror(errno));
 	else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		(void)err_set(err, "'%s' is not a regular file", path);
-	else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+	else if (alone && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		(void)err_set(err, "'%s' may be read by others; chmod 600 it", path);
 	else
 		rc = secret_read_fd(fd, out, path, err);
@@ -92,7 +92,7 @@ secret_read(const struct secret *s, struct buf *out, struct err *err)
 
 	switch (s->source) {
 	case SECRET_FILE:
-		return read_file(s, out, err);
+		return secret_read_file(s->file, true, out, err);
 	case SECRET_FD:
 		return secret_read_fd(s->fd, out, "its descriptor", err);
 	case SECRET_ENV:

@@ -8,6 +8,7 @@
 #ifndef BELAY_ENGINE_SECRETS_H
 #define BELAY_ENGINE_SECRETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
@@ -30,6 +31,8 @@ void	secrets_answer(struct engine *, int secret, const char *value);
  * The other sources are not read here, and must not be asked for.
  */
 int	secret_read(const struct secret *, struct buf *out, struct err *);
+/* A regular file of the operator's; alone: nobody else may be able to read it. */
+int	secret_read_file(const char *path, bool alone, struct buf *out, struct err *);
 /* A descriptor to its end; `what` names it in messages. */
 int	secret_read_fd(int fd, struct buf *out, const char *what, struct err *);
 /* Without the line end that an editor or a command leaves behind it. */

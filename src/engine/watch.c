@@ -105,6 +105,13 @@ watch_init(struct engine *e)
 	free(files_on);
 }
 
+/* What opens comes back to the loop, which looks again what is due. */
+static bool
+waits(const struct engine *e, const struct slot *s)
+{
+	return s->kind != READING_HOST && s->kind != READING_REHEARSAL && own_awaited(e, s->subject);
+}
+
 static void
 ask(struct engine *e, struct slot *s, int64_t now_ms)
 {
@@ -131,7 +138,7 @@ watch_run(struct engine *e, int64_t now_ms)
 	for (i = 0; i < e->nslots; i++) {
 		struct slot *s = &e->slots[i];
 
-		if (s->hopeless || s->id != 0 || (!e->options.probe && s->due_ms == 0))
+		if (s->hopeless || s->id != 0 || (!e->options.probe && s->due_ms == 0) || waits(e, s))
 			continue;
 		if (s->due_ms <= now_ms)
 			ask(e, s, now_ms);

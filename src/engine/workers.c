@@ -100,6 +100,23 @@ workers_logs_in_by(const struct workers *ws, size_t worker, int secret)
 	return false;
 }
 
+bool
+workers_shows(const struct workers *ws, size_t worker, int cert)
+{
+	const struct fleet *f = ws->config.fleet;
+	const struct endpoint *e;
+	const struct link *l;
+
+	for (l = f->links; l < f->links + f->nlinks; l++)
+		if (l->presents.cert == cert && link_host(f, l) != NONE && workers_of_host(ws, link_host(f, l)) == worker)
+			return true;
+	for (e = f->endpoints; e < f->endpoints + f->nendpoints; e++)
+		if (e->probe_cert == cert && (workers_of_endpoint(ws, (int)(e - f->endpoints)) == worker ||
+		    (e->host != NONE && workers_of_host(ws, e->host) == worker)))
+			return true;
+	return false;
+}
+
 /* ---- starting and stopping ---- */
 
 static uv_timer_t *
@@ -139,6 +156,7 @@ workers_start(struct workers **ret, const struct workers_config *config, struct 
 	ws->fleet.ssh_config = mem_strdup(config->ssh_config);
 	ws->secrets = mem_array(fleet->nsecrets, sizeof(*ws->secrets));
 	ws->cas = mem_array(fleet->ncerts, sizeof(*ws->cas));
+	ws->pairs = mem_array(fleet->ncerts, sizeof(*ws->pairs));
 	ws->addresses = mem_array(fleet->nhosts, sizeof(*ws->addresses));
 	ws->views = mem_array(fleet->nhosts, sizeof(*ws->views));
 	ws->expire = timer_new(ws, ws);
@@ -217,8 +235,10 @@ workers_stop(struct workers *ws)
 			buf_release(&ws->questions[i].frame);
 	for (i = 0; i < fleet->nsecrets; i++)
 		mem_wipe_free(ws->secrets[i].value, ws->secrets[i].len);
-	for (i = 0; i < fleet->ncerts; i++)
+	for (i = 0; i < fleet->ncerts; i++) {
 		free(ws->cas[i].value);
+		mem_wipe_free(ws->pairs[i].value, ws->pairs[i].len);
+	}
 	for (i = 0; i < fleet->nhosts; i++)
 		free(ws->addresses[i]);
 	for (i = 0; i < ws->npassphrases; i++) {
@@ -229,6 +249,7 @@ workers_stop(struct workers *ws)
 	free(ws->passphrases);
 	free(ws->secrets);
 	free(ws->cas);
+	free(ws->pairs);
 	free(ws->addresses);
 	free(ws->views);
 	free(ws->questions);
@@ -380,6 +401,18 @@ workers_ca(struct workers *ws, int cert, const char *pem, size_t len_bytes)
 	keep(&ws->cas[cert], pem, len_bytes);
 	for (i = 0; i < ws->n; i++)
 		workers_tell(&ws->v[i], MSG_CA, cert, pem, pem == NULL ? 0 : len_bytes);
+}
+
+void
+workers_pair(struct workers *ws, int cert, const char *pem, size_t len_bytes)
+{
+	size_t i;
+
+	keep(&ws->pairs[cert], pem, len_bytes);
+	/* Only to those who stand in for a client that shows it. */
+	for (i = 0; i < ws->n; i++)
+		if (workers_shows(ws, i, cert))
+			workers_tell(&ws->v[i], MSG_PAIR, cert, pem, len_bytes);
 }
 
 void

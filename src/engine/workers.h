@@ -95,6 +95,8 @@ void	workers_hurry(struct workers *, uint64_t id);
 /* Kept (in wiped memory) and given again to a worker that is started anew. */
 void	workers_secret(struct workers *, int secret, const char *value, size_t len_bytes);
 void	workers_ca(struct workers *, int cert, const char *pem, size_t len_bytes);
+/* Of a client's certificate: its key and it, so that a connection in the client's place can show it. */
+void	workers_pair(struct workers *, int cert, const char *pem, size_t len_bytes);
 void	workers_passphrase(struct workers *, int host, const char *keyfile, const char *passphrase);
 /* Not kept: a worker that is started anew asks again. */
 void	workers_sudo(struct workers *, int host, const char *password);

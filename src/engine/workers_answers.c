@@ -300,6 +300,7 @@ take_message(struct worker *w, const struct message *m, struct err *err)
 	case MSG_FLEET:
 	case MSG_SECRET:
 	case MSG_CA:
+	case MSG_PAIR:
 	case MSG_PROBE:
 	case MSG_CHECK:
 	case MSG_OP:

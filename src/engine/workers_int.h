@@ -72,7 +72,7 @@ struct workers {
 	uv_timer_t *expire;
 	bool	 expire_armed;
 	struct wire_fleet fleet;
-	struct kept *secrets, *cas;
+	struct kept *secrets, *cas, *pairs;
 	struct passphrase *passphrases;
 	size_t	 npassphrases;
 	char	**addresses;		/* by host; NULL: not known */
@@ -82,6 +82,8 @@ struct workers {
 
 /* workers.c */
 size_t	workers_of_host(const struct workers *, int host);
+/* Does it make connections with this certificate: in the place of a client that shows it, or as belay's own? */
+bool	workers_shows(const struct workers *, size_t worker, int cert);
 /* Does the worker log in anywhere by this secret: to look, or, on the endpoint's own host, to change something? */
 bool	workers_logs_in_by(const struct workers *, size_t worker, int secret);
 void	workers_close_handle(void *handle);	/* NULL is fine; it frees itself when closed */

@@ -191,6 +191,9 @@ worker_brief(struct worker *w)
 	for (i = 0; i < fleet->ncerts; i++)
 		if (ws->cas[i].value != NULL)
 			workers_tell(w, MSG_CA, (int)i, ws->cas[i].value, ws->cas[i].len);
+	for (i = 0; i < fleet->ncerts; i++)
+		if (ws->pairs[i].value != NULL && workers_shows(ws, w->index, (int)i))
+			workers_tell(w, MSG_PAIR, (int)i, ws->pairs[i].value, ws->pairs[i].len);
 	for (i = 0; i < fleet->nsecrets; i++) {
 		int s = (int)i;
 

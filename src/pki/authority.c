@@ -698,6 +698,43 @@ authority_ensure(const struct authority_request *q, struct authority_material *r
 }
 
 int
+authority_open(const struct authority_request *q, struct authority_material *ret, struct err *err)
+{
+	const struct passphrase pass = { q->passphrase, q->passphrase_len };
+	struct revoked_list revoked = { NULL, 0 };
+	struct pair ca = { 0 }, leaf = { 0 };
+	struct leaf_files f;
+	struct vault v;
+	int rc = -1;
+
+	memset(ret, 0, sizeof(*ret));
+	if (vault_look(&v, q->dir, err) == -1)
+		return -1;
+	leaf_files(&f, q->leaf);
+	if (read_x509(&v, f.pem, &leaf, err) == -1 || revoked_read(&v, &revoked, err) == -1 ||
+	    (leaf.x509 != NULL && read_key(&v, f.key, &pass, &leaf.key, err) == -1))
+		rc = -1;
+	else if (leaf.x509 == NULL || leaf.key == NULL)
+		(void)err_set(err, "there is no '%s' with its key in '%s' yet", f.pem, v.path);
+	else if (revoked_find(&revoked, leaf.x509) != NULL)
+		(void)err_set(err, "'%s' in '%s' was revoked", f.pem, v.path);
+	else if (!certificate_is_of(leaf.x509, leaf.key))
+		(void)err_set(err, "'%s' and '%s' in '%s' do not belong together", f.pem, f.key, v.path);
+	else if ((rc = key_pem(leaf.key, &ret->key_pem, &ret->key_len, err)) == 0) {
+		ret->leaf_pem = certificates_pem(leaf.all);
+		ret->leaf_not_after_s = certificate_not_after_s(leaf.x509);
+		if (read_x509(&v, CA_PEM, &ca, err) == 1)
+			ret->ca_pem = certificates_pem(ca.all);
+	}
+	pair_release(&leaf);
+	pair_release(&ca);
+	revoked_list_release(&revoked);
+	vault_close(&v);
+	leaf_files_release(&f);
+	return rc;
+}
+
+int
 authority_revoke(const struct authority_request *q, char ret_sha256[65], struct err *err)
 {
 	const struct passphrase pass = { q->passphrase, q->passphrase_len };

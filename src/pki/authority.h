@@ -111,6 +111,11 @@ char	*authority_key_lies(const char *path);
  */
 int	authority_ensure(const struct authority_request *, struct authority_material *ret, struct err *);
 /*
+ * Opens what was issued last and makes nothing, whatever is wrong with it but that it was
+ * revoked; the CA's key stays shut.  Of the request dir, leaf and passphrase count.
+ */
+int	authority_open(const struct authority_request *, struct authority_material *ret, struct err *);
+/*
  * Revokes what was issued last, and signs the list anew; makes nothing else.  Twice is the same as
  * once.  ret_sha256: "" where it was revoked already.
  */

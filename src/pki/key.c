@@ -363,21 +363,31 @@ no_passphrase(char *buf, int size, int writing, void *arg)
 	return -1;
 }
 
-int
-key_public_sha(const char *pem, size_t len_bytes, char ret[DIGEST_HEX_SIZE], struct err *err)
+EVP_PKEY *
+key_clear(const char *pem, size_t len_bytes, struct err *err)
 {
 	BIO *bio = len_bytes > INT32_MAX ? NULL : BIO_new_mem_buf(pem, (int)len_bytes);
 	EVP_PKEY *key;
 	bool sealed = false;
-	int rc;
 
 	ERR_clear_error();
 	key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &sealed);
 	BIO_free(bio);
 	ERR_clear_error();
 	if (key == NULL)
-		return err_set(err, sealed ? "a passphrase seals this key, so it cannot be looked into" :
+		(void)err_set(err, sealed ? "a passphrase seals this key, so it cannot be looked into" :
 		    "this is no private key in PEM, or a damaged one");
+	return key;
+}
+
+int
+key_public_sha(const char *pem, size_t len_bytes, char ret[DIGEST_HEX_SIZE], struct err *err)
+{
+	EVP_PKEY *key = key_clear(pem, len_bytes, err);
+	int rc;
+
+	if (key == NULL)
+		return -1;
 	rc = key_sha(key, ret);
 	EVP_PKEY_free(key);
 	return rc == 0 ? 0 : err_set(err, "a key that OpenSSL cannot write down");

@@ -72,6 +72,8 @@ int	key_sha(EVP_PKEY *, char ret[65]);
  */
 int	key_public_sha(const char *pem, size_t len_bytes, char ret[65], struct err *);
 
+/* The first of a PEM text, which nothing seals; or NULL. */
+EVP_PKEY *key_clear(const char *pem, size_t len_bytes, struct err *);
 /* PKCS#8 in the clear, for memory only; the caller wipes it. */
 int	key_pem(EVP_PKEY *, char **ret, size_t *ret_len, struct err *);
 

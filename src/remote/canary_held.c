@@ -9,10 +9,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "core/err.h"
 #include "core/mem.h"
+#include "remote/memfile.h"
 #include "remote/pq.h"
 #include "remote/resp.h"
 #include "remote/session.h"
@@ -34,6 +36,8 @@ struct held_session {
 	uv_timer_t *timer;
 	bool	 up, asking;
 	struct tls_trust *trust;	/* trusts nothing */
+	int	 pair_fd;		/* what it shows; -1: nothing */
+	char	 pair_path[MEMFILE_PATH_MAX];
 	struct pq *pq;
 	struct stream *stream;		/* Redis, until it is open */
 	struct resp *resp;
@@ -58,6 +62,8 @@ held_session_free(struct held_session *h)
 	stream_close(h->stream);
 	resp_close(h->resp);
 	tls_trust_free(h->trust);
+	if (h->pair_fd != -1)
+		(void)close(h->pair_fd);
 	free(h->name);
 	free(h);
 }
@@ -165,6 +171,7 @@ begin_pq(struct held_session *h, int port, struct err *err)
 	config.password = e->probe_secret == NONE ? NULL : h->set->secret(h->set->arg, e->probe_secret, &why);
 	config.mode = h->tls ? PQ_TLS : PQ_PLAINTEXT;
 	config.application = PQ_REHEARSAL;
+	config.pair_file = h->pair_fd == -1 ? NULL : h->pair_path;
 	h->pq = pq_open(&config, &events, h, err);
 }
 
@@ -257,6 +264,8 @@ held_session_new(const struct rehearsals *set, int link, const struct rehearsed 
 	static const struct stream_events dial_events = { dial_opened, dial_data, NULL, NULL, dial_closed };
 	struct held_session *h = mem_alloc(sizeof(*h));
 	const struct link *l = &set->fleet->links[link];
+	const char *pair;
+	size_t len;
 	struct err err;
 
 	h->set = set;
@@ -274,6 +283,11 @@ held_session_new(const struct rehearsals *set, int link, const struct rehearsed 
 	h->timer->data = h;
 	(void)uv_timer_start(h->timer, on_timer, (uint64_t)hang_ms, 0);
 	h->trust = tls_trust_new(NULL, 0, &err);
+	h->pair_fd = -1;
+	/* As that rehearsal did, which looked at what lies at the client's. */
+	if (by->shown[0] != '\0' && set->pair != NULL && (pair = set->pair(set->arg, l->presents.cert, &len)) != NULL &&
+	    tls_trust_show(h->trust, pair, len, &err) == 0)
+		h->pair_fd = memfile_new(pair, len, h->pair_path);
 	if (h->endpoint->kind == KIND_REDIS)
 		h->stream = session_dial(h->session, h->name, by->port, &dial_events, h);
 	else

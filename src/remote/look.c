@@ -31,6 +31,8 @@ enum stage {
 
 static const struct stream_events plain_events, tls_events;
 
+static void dial(struct look *);
+
 static bool
 is_redis(const struct look *l)
 {
@@ -82,6 +84,46 @@ finish_with(struct look *l, enum leg leg, const char *why)
 {
 	say(l, leg, why);
 	finish(l);
+}
+
+static void
+drop_facts(struct look *l)
+{
+	struct reading r;
+
+	memset(&r, 0, sizeof(r));
+	r.served.protocol = l->facts.protocol;
+	r.served.cipher = l->facts.cipher;
+	r.served.chain_why = l->facts.chain_why;
+	r.served.cert = l->facts.cert;
+	reading_release(&r);
+	memset(&l->facts, 0, sizeof(l->facts));
+}
+
+/*
+ * Turned away for want of a certificate: once more with belay's own, on a connection of its
+ * own; or the end.
+ */
+static void
+finish_demanded(struct look *l, enum leg leg, const char *why)
+{
+	struct err e;
+
+	(void)err_set(&e, "%s: %s", l->shows ? "it turns belay's own certificate away" : "it needs a client certificate", why);
+	if (!l->demanded)
+		memcpy(l->demanded_why, e.msg, sizeof(l->demanded_why));
+	l->demanded = true;
+	if (l->shows || spot_shown(l->spot) == NULL) {
+		finish_with(l, leg, e.msg);
+		return;
+	}
+	counted(l);
+	drop(l);
+	drop_facts(l);
+	l->shows = true;
+	l->reached = l->counted = l->wrapped = l->welcome = l->answered = l->policy = false;
+	l->len = l->nnames = 0;
+	dial(l);
 }
 
 static void
@@ -179,10 +221,7 @@ postgres_error(struct look *l, const unsigned char *fields, size_t len)
 	    strcmp(code, "28000") == 0 && strcmp(routine, "ClientAuthentication") == 0;
 	/* pg_hba.conf's clientcert, which it asks for only now. */
 	if (l->tls && l->facts.client_cert_asked && l->policy && strstr(words, "certificate") != NULL) {
-		struct err e;
-
-		(void)err_set(&e, "it needs a client certificate: %s", words);
-		finish_with(l, LEG_OPEN, e.msg);
+		finish_demanded(l, LEG_OPEN, words);
 		return;
 	}
 	/* An error in TLS is still an answer in TLS; in plaintext it shows nothing. */
@@ -261,7 +300,7 @@ redis_answer(struct look *l)
 static void
 preamble_answer(struct look *l)
 {
-	const struct tls_trust *trust = spot_trust(l->spot);
+	const struct tls_trust *trust = spot_trust(l->spot, l->shows);
 	const char *names[READING_NAMES_MAX], *sni = NULL;
 
 	if (l->len > 1 && l->answer[0] != 'E') {
@@ -416,11 +455,14 @@ tls_closed(void *arg, enum stream_end end, int status, const struct err *why)
 		struct err e;
 
 		l->answered = true;
-		/* Under TLS 1.3 the refusal of a client without a certificate comes late. */
-		(void)err_set(&e, "%s%s", l->facts.client_cert_asked ? "it needs a client certificate: " :
-		    why != NULL && strstr(why->msg, "protocol version") != NULL ? "it does not speak TLS 1.2 or later: " : "",
-		    why == NULL ? "alert" : why->msg);
 		l->stream = NULL;
+		/* Under TLS 1.3 the refusal of a client without a certificate comes late. */
+		if (l->facts.client_cert_asked) {
+			finish_demanded(l, LEG_REFUSED, why == NULL ? "alert" : why->msg);
+			return;
+		}
+		(void)err_set(&e, "%s%s", why != NULL && strstr(why->msg, "protocol version") != NULL ?
+		    "it does not speak TLS 1.2 or later: " : "", why == NULL ? "alert" : why->msg);
 		finish_with(l, LEG_REFUSED, e.msg);
 		return;
 	}
@@ -450,32 +492,45 @@ static const struct stream_events tls_events = {
 	.opened = tls_opened, .data = on_data, .closed = tls_closed,
 };
 
+static int64_t
+loop_ms(const struct look *l)
+{
+	return (int64_t)uv_now(l->spot->set->c.loop);
+}
+
+static void
+dial(struct look *l)
+{
+	const char *names[READING_NAMES_MAX], *sni = NULL;
+	struct spot *spot = l->spot;
+	int64_t left = l->due - loop_ms(l);
+
+	l->stage = STAGE_OPENING;
+	l->leg = LEG_UNKNOWN;
+	l->stream = session_dial(spot_session(spot), spot_address(spot), spot_port(spot, l->tls), &plain_events, l);
+	stream_deadline(l->stream, left > 1 ? left : 1);
+	if (l->tls && is_redis(l)) {
+		l->stage = STAGE_HANDSHAKE;
+		if (served_names(spot->set->c.fleet, spot->endpoint, names) > 0)
+			sni = names[0];
+		l->wrapped = true;
+		l->stream = tls_offering(l->stream, false, spot_trust(spot, l->shows), sni, l->offer, &tls_events, l);
+	}
+}
+
 static struct look *
 look_begin(struct spot *spot, bool tls, const struct tls_offer *offer, int64_t deadline_ms,
     void (*done)(void *, struct look *), void *arg)
 {
 	struct look *l = mem_alloc(sizeof(*l));
-	const char *names[READING_NAMES_MAX], *sni = NULL;
-	const struct tls_trust *trust;
 
 	l->spot = spot;
 	l->tls = tls;
 	l->offer = offer;
 	l->done = done;
 	l->arg = arg;
-	l->stage = STAGE_OPENING;
-	l->leg = LEG_UNKNOWN;
-	l->stream = session_dial(spot_session(spot), spot_address(spot), spot_port(spot, tls),
-	    &plain_events, l);
-	stream_deadline(l->stream, deadline_ms);
-	if (tls && is_redis(l)) {
-		l->stage = STAGE_HANDSHAKE;
-		if (served_names(spot->set->c.fleet, spot->endpoint, names) > 0)
-			sni = names[0];
-		trust = spot_trust(spot);
-		l->wrapped = true;
-		l->stream = tls_offering(l->stream, false, trust, sni, offer, &tls_events, l);
-	}
+	l->due = loop_ms(l) + deadline_ms;
+	dial(l);
 	return l;
 }
 
@@ -511,17 +566,10 @@ look_give_up(struct look *l)
 void
 look_free(struct look *l)
 {
-	struct reading r;
-
 	if (l == NULL)
 		return;
 	counted(l);
 	drop(l);
-	memset(&r, 0, sizeof(r));
-	r.served.protocol = l->facts.protocol;
-	r.served.cipher = l->facts.cipher;
-	r.served.chain_why = l->facts.chain_why;
-	r.served.cert = l->facts.cert;
-	reading_release(&r);
+	drop_facts(l);
 	free(l);
 }

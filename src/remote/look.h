@@ -6,6 +6,10 @@
  * answer decides (a request for authentication: the way is open).  Redis: the
  * handshake on the TLS port, then PING and QUIT either way.
  *
+ * In TLS nobody shows a certificate at first.  Who is turned away for want of one tries once more
+ * with belay's own, where that is at hand for the endpoint: `demanded` says what the first try met, all
+ * else is of the second.
+ *
  * A look never judges by itself that plaintext is refused for everybody: that takes two of
  * them (probe_served.c).
  */
@@ -31,6 +35,9 @@ struct look {
 	bool	 welcome;		/* asked to authenticate, or let in */
 	/* Answered in the endpoint's own protocol, or TLS, and does not say that it is still starting. */
 	bool	 answered;
+	bool	 demanded;		/* who shows no client certificate is turned away: */
+	char	 demanded_why[ERR_MAX];
+	bool	 shows;			/* and belay's own was shown then */
 	/* An error that may mean "not this way": it counts only where the other way is welcome. */
 	bool	 policy;
 	struct tls_facts facts;
@@ -40,6 +47,7 @@ struct look {
 	/* The rest is look.c's. */
 	struct spot *spot;
 	bool	 tls;
+	int64_t	 due;		/* loop time */
 	const struct tls_offer *offer;	/* NULL: a look; else only the handshake, and that goodbye */
 	struct stream *stream;		/* the outermost, NULL when closed */
 	bool	 wrapped;		/* it is a TLS stream */

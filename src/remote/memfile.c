@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int
@@ -17,6 +18,8 @@ memfile_new(const char *bytes, size_t len_bytes, char ret_path[MEMFILE_PATH_MAX]
 	ret_path[0] = '\0';
 	if (fd == -1)
 		return -1;
+	/* libpq takes no key from a file that others may read. */
+	(void)fchmod(fd, 0600);
 	while (len_bytes > 0) {
 		n = write(fd, bytes, len_bytes);
 		if (n <= 0) {

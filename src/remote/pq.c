@@ -19,6 +19,7 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "remote/forward.h"
+#include "remote/tls.h"
 
 /* A path that cannot exist: libpq then takes the file for absent, and asks no home directory. */
 #define NO_FILE "/dev/null/none"
@@ -186,6 +187,7 @@ note_progress(struct pq *pq)
 	if (p->secured_ns != 0 || PQsslInUse(pq->conn) == 0)
 		return;
 	p->secured_ns = uv_hrtime();
+	p->asked = tls_session_asked(PQsslStruct(pq->conn, "OpenSSL"));
 	if ((value = PQsslAttribute(pq->conn, "protocol")) != NULL)
 		(void)snprintf(p->protocol, sizeof(p->protocol), "%s", value);
 	if ((value = PQsslAttribute(pq->conn, "cipher")) != NULL)
@@ -420,8 +422,8 @@ pq_open(const struct pq_config *c, const struct pq_events *events, void *arg, st
 	SET("sslmode", modes[c->mode]);
 	SET("sslrootcert", c->mode >= PQ_TLS_CHAIN && c->ca_file != NULL ? c->ca_file : NO_FILE);
 	SET("sslcrl", NO_FILE);
-	SET("sslcert", NO_FILE);
-	SET("sslkey", NO_FILE);
+	SET("sslcert", c->pair_file != NULL ? c->pair_file : NO_FILE);
+	SET("sslkey", c->pair_file != NULL ? c->pair_file : NO_FILE);
 	SET("sslcompression", "0");
 	SET("sslsni", "1");
 	SET("ssl_min_protocol_version", protocols[c->min == PROTO_ANY ? PROTO_TLS1_2 : c->min]);

@@ -38,6 +38,7 @@ struct pq_progress {
 	bool	 no_tls;		/* it said that it does no TLS */
 	char	 sqlstate[6];		/* of the FATAL that ended it, or "" */
 	char	 protocol[16], cipher[64];	/* negotiated, or "" */
+	bool	 asked;			/* for a client certificate */
 };
 
 struct pq_config {
@@ -50,6 +51,7 @@ struct pq_config {
 	const char *password;	/* may be NULL */
 	enum pq_mode mode;
 	const char *ca_file;	/* CHAIN, VERIFIED: a path that can be read now */
+	const char *pair_file;	/* a client's key and certificate, likewise; NULL: none is shown */
 	const char *options;	/* "-c …", or NULL; a console takes none */
 	const char *application;	/* NULL: PQ_APPLICATION */
 	enum proto min, max;	/* PROTO_ANY: TLS 1.2, and no bound */

@@ -64,8 +64,13 @@ probes_new(const struct probes_config *config)
 	for (i = 0; i < fleet->ncerts; i++)
 		buf_init(&set->cas[i], 0);
 	set->trusts = mem_array(fleet->nendpoints + 1, sizeof(*set->trusts));
+	set->pairs = mem_array(fleet->ncerts + 1, sizeof(*set->pairs));
+	for (i = 0; i < fleet->ncerts; i++) {
+		buf_init(&set->pairs[i], 0);
+		set->pairs[i].secret = true;
+	}
 	for (i = 0; i < fleet->nendpoints; i++)
-		set->trusts[i].fd = -1;
+		set->trusts[i].fd = set->trusts[i].pair_fd = -1;
 	set->known.n = fleet->nhosts;
 	set->known.v = mem_array(fleet->nhosts + 1, sizeof(*set->known.v));
 	set->no_trust = tls_trust_new(NULL, 0, &err);
@@ -78,10 +83,13 @@ static void
 trust_drop(struct trust_set *t)
 {
 	tls_trust_free(t->trust);
-	t->trust = NULL;
+	tls_trust_free(t->shown);
+	t->trust = t->shown = NULL;
 	if (t->fd != -1)
 		(void)close(t->fd);
-	t->fd = -1;
+	if (t->pair_fd != -1)
+		(void)close(t->pair_fd);
+	t->fd = t->pair_fd = -1;
 }
 
 void
@@ -103,7 +111,10 @@ probes_free(struct probes *set)
 		trust_drop(&set->trusts[i]);
 	for (i = 0; i < set->c.fleet->ncerts; i++)
 		buf_release(&set->cas[i]);
+	for (i = 0; i < set->c.fleet->ncerts; i++)
+		buf_release(&set->pairs[i]);
 	free(set->cas);
+	free(set->pairs);
 	tls_trust_free(set->no_trust);
 	for (i = 0; i < set->known.n; i++)
 		strings_release(&set->known.v[i]);
@@ -118,6 +129,25 @@ probes_made(struct probes *set, int endpoint)
 {
 	if (endpoint >= 0 && (size_t)endpoint < set->c.fleet->nendpoints)
 		set->spots[endpoint].own++;
+}
+
+/* What belay shows of itself there, and what it verifies by meanwhile. */
+static void
+gather_shown(struct probes *set, int endpoint, const struct buf *cas)
+{
+	struct trust_set *t = &set->trusts[endpoint];
+	int cert = set->c.fleet->endpoints[endpoint].probe_cert;
+	const struct buf *pair = cert == NONE ? NULL : &set->pairs[cert];
+	struct err err;
+
+	if (pair == NULL || pair->len == 0)
+		return;
+	t->shown = tls_trust_new(cas->len == 0 ? NULL : buf_str(cas), cas->len, &err);
+	if (t->shown != NULL && (tls_trust_show(t->shown, buf_str(pair), pair->len, &err) == -1 ||
+	    (t->pair_fd = memfile_new(buf_str(pair), pair->len, t->pair_path)) == -1)) {
+		tls_trust_free(t->shown);
+		t->shown = NULL;
+	}
 }
 
 /* While one CA gives way to another an endpoint is as good by the one as by the other: served.ca says which it is. */
@@ -145,7 +175,25 @@ gather_trust(struct probes *set, int endpoint)
 	}
 	if (all.len > 0 && (t->trust = tls_trust_new(buf_str(&all), all.len, &err)) != NULL)
 		t->fd = memfile_new(buf_str(&all), all.len, t->path);
+	gather_shown(set, endpoint, &all);
 	buf_release(&all);
+}
+
+void
+probes_pair(struct probes *set, int cert, const char *pem, size_t len_bytes)
+{
+	const struct fleet *fleet = set->c.fleet;
+	size_t i;
+
+	if (cert < 0 || (size_t)cert >= fleet->ncerts)
+		return;
+	buf_clear(&set->pairs[cert]);
+	(void)buf_put(&set->pairs[cert], pem, len_bytes);
+	for (i = 0; i < fleet->nendpoints; i++)
+		if (fleet->endpoints[i].probe_cert == cert) {
+			gather_trust(set, (int)i);
+			set->spots[i].looked_at = 0;	/* it may be let in now */
+		}
 }
 
 void
@@ -214,11 +262,25 @@ spot_port(const struct spot *spot, bool tls)
 }
 
 const struct tls_trust *
-spot_trust(const struct spot *spot)
+spot_trust(const struct spot *spot, bool shows)
 {
 	const struct trust_set *t = &spot->set->trusts[spot->endpoint];
 
-	return t->trust == NULL ? spot->set->no_trust : t->trust;
+	return shows && t->shown != NULL ? t->shown : t->trust == NULL ? spot->set->no_trust : t->trust;
+}
+
+const struct tls_trust *
+spot_shown(const struct spot *spot)
+{
+	return spot->set->trusts[spot->endpoint].shown;
+}
+
+const char *
+spot_pair_file(const struct spot *spot)
+{
+	const struct trust_set *t = &spot->set->trusts[spot->endpoint];
+
+	return spot->shows && t->pair_fd != -1 ? t->pair_path : NULL;
 }
 
 const char *
@@ -274,6 +336,7 @@ spot_saw(struct spot *spot, const struct look *l)
 
 	spot->looked_at = loop_ms(spot->set);
 	spot->tls = l->leg;
+	spot->shows = l->shows && l->leg == LEG_OPEN;
 	spot->verified = false;
 	if (l->leg != LEG_OPEN || l->facts.chain != VERIFIED_OK)
 		return;

@@ -48,6 +48,11 @@ void	probes_free(struct probes *);		/* ends held sessions and running probes wit
 
 /* The CA that an endpoint's or link's certificate is verified against (PEM); len 0 forgets it. */
 void	probes_ca(struct probes *, int cert, const char *pem, size_t len_bytes);
+/*
+ * A certificate of belay's own with its key (PEM), which is shown to those of its endpoints that
+ * let nobody in without one (look.h); copied, and wiped in the end.
+ */
+void	probes_pair(struct probes *, int cert, const char *pem, size_t len_bytes);
 /* Addresses of the fleet's hosts as learnt (from names by getaddrinfo, or the host's own `hostname -I`). */
 void	probes_addresses(struct probes *, int host, const struct strings *addresses);
 

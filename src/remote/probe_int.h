@@ -61,6 +61,7 @@ struct spot {
 	enum leg tls;
 	bool	 verified;	/* chain, and the name below */
 	const char *verified_name;	/* the fleet's */
+	bool	 shows;		/* nobody is let in there without a certificate, and with belay's own it was */
 	struct sql *sql;	/* held sessions: one of the two, or NULL */
 	struct redis *redis;
 	uint64_t own;		/* connections that belay made here and that are in no list any more */
@@ -99,12 +100,17 @@ struct trust_set {		/* the CAs by which an endpoint is verified: those of every 
 	struct tls_trust *trust;	/* NULL: none of them is known */
 	int	 fd;		/* a memory file with the PEM, for libpq; -1 none */
 	char	 path[MEMFILE_PATH_MAX];
+	/* The same with belay's own certificate, which is shown where it is asked for; NULL: it has none for there. */
+	struct tls_trust *shown;
+	int	 pair_fd;	/* it and its key, likewise */
+	char	 pair_path[MEMFILE_PATH_MAX];
 };
 
 struct probes {
 	struct probes_config c;
 	struct spot *spots;
 	struct buf *cas;		/* by cert: the PEM of its CA */
+	struct buf *pairs;		/* by cert: belay's own ones, with their keys */
 	struct trust_set *trusts;	/* by endpoint */
 	struct tls_trust *no_trust;
 	struct host_addresses known;
@@ -140,8 +146,10 @@ const struct endpoint *spot_endpoint(const struct spot *);
 struct session *spot_session(const struct spot *);
 const char *spot_address(const struct spot *);
 int	spot_port(const struct spot *, bool tls);	/* 0: none is declared */
-const struct tls_trust *spot_trust(const struct spot *);
+const struct tls_trust *spot_trust(const struct spot *, bool shows);
+const struct tls_trust *spot_shown(const struct spot *);	/* NULL: belay has no certificate to show there */
 const char *spot_ca_file(const struct spot *);		/* NULL: no CA known */
+const char *spot_pair_file(const struct spot *);	/* NULL: none is shown there, as `shows` has it */
 int	spot_ca(const struct spot *, const char *sha256);	/* the cert that serves it and whose CA this is, or NONE */
 /* The probe's password: 0 with *ret (NULL: none is declared), or -1 with *ret_why. */
 int	spot_password(const struct spot *, const char **ret, const char **ret_why);

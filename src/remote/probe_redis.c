@@ -250,7 +250,7 @@ connect_now(struct redis *r)
 	if (r->tls) {
 		if (served_names(spot->set->c.fleet, spot->endpoint, names) > 0)
 			sni = names[0];
-		st = tls_over(st, false, spot_trust(spot), sni, &none, NULL);
+		st = tls_over(st, false, spot_trust(spot, spot->shows), sni, &none, NULL);
 	}
 	r->resp = resp_over(st, &events, r);
 }

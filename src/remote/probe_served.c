@@ -98,7 +98,9 @@ judge_tls(struct served *s, struct look *tls, const struct look *plain)
 	s->chain = tls->facts.chain;
 	s->chain_why = tls->facts.chain_why;
 	s->ca = s->chain == VERIFIED_OK ? spot_ca(tls->spot, tls->facts.ca_sha256) : NONE;
-	s->client_cert_asked = tls->facts.client_cert_asked;
+	s->client_cert_asked = tls->facts.client_cert_asked || tls->demanded;
+	s->bare = tls->demanded ? LEG_REFUSED : s->client_cert_asked && s->tls == LEG_OPEN ? LEG_OPEN : LEG_UNKNOWN;
+	s->bare_why = tls->demanded ? mem_strdup(tls->demanded_why) : NULL;
 	memset(&tls->facts, 0, sizeof(tls->facts));
 	for (i = 0; i < tls->nnames; i++)
 		s->name[i] = tls->names[i];

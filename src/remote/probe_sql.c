@@ -196,6 +196,7 @@ connect_now(struct sql *s)
 	    spot->verified && ca != NULL ? PQ_TLS_VERIFIED : PQ_TLS;
 	c.mode = s->mode;
 	c.ca_file = ca;
+	c.pair_file = spot_pair_file(spot);
 	c.name = s->mode == PQ_TLS_VERIFIED ? spot->verified_name : spot_address(spot);
 	if (spot_password(spot, &c.password, &why) == -1) {
 		p = let_go(s);

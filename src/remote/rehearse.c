@@ -1,8 +1,8 @@
 /*
  * rehearse: see rehearse.h.
  *
- * Owns what was read of the client's settings, and each call: its tries in the order of the
- * driver's manner, one connection at a time, and its one deadline.
+ * Owns each call: its tries in the order of the driver's manner, one connection at a time, and its
+ * one deadline.  What is read of the client is rehearse_client.c's.
  *
  * Invariants:
  *  1. A call is answered once, from the loop; what it has under way is dropped before.
@@ -13,23 +13,19 @@
  *
  * What a driver does after a failure is attempt.c's table; this file only says how a try ended.
  */
-#include "remote/rehearse.h"
+#include "remote/rehearse_int.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/text.h"
-#include "core/trust.h"
 #include "remote/errand.h"
-#include "remote/hostops.h"
-#include "remote/memfile.h"
 #include "remote/pq.h"
 #include "remote/resp.h"
 #include "remote/session.h"
@@ -37,28 +33,6 @@
 
 #define AWAKE_MS	2000	/* within which the client's host has to answer, where a connection did not */
 #define NAME_MS		3000	/* within which it has to say whether it knows a name */
-
-/* What verifies: the client's CA file, as it was read. */
-struct ca_file {
-	int	 refs;
-	int	 fd;			/* -1: none */
-	char	 path[MEMFILE_PATH_MAX];
-	struct tls_trust *trust;	/* NULL: none, or `why` */
-	struct tls_trust *blind;	/* trusts nothing, and looks */
-	char	 why[256];		/* it is no CA file */
-};
-
-struct rehearsal {
-	const struct rehearsals *set;
-	struct rehearsal_as as;
-	struct hostop *reading;
-	rehearsal_read_done *read_done;
-	void	*read_arg;
-	bool	 have;
-	struct dialling says;
-	struct ca_file *ca_file;
-	struct rehearsal_call *calls;
-};
 
 /* What is asked besides the tries. */
 enum aside {
@@ -97,16 +71,10 @@ enum { TAG_AUTH, TAG_NAME, TAG_PING, TAG_QUIT };
 
 static void try_it(struct rehearsal_call *, bool tls);
 
-static const struct link *
-link_of(const struct rehearsal *r)
-{
-	return &r->set->fleet->links[r->as.link];
-}
-
 static const struct endpoint *
 endpoint_of(const struct rehearsal *r)
 {
-	return &r->set->fleet->endpoints[link_of(r)->endpoint];
+	return &r->set->fleet->endpoints[rehearsal_link(r)->endpoint];
 }
 
 static int64_t
@@ -121,136 +89,7 @@ wall_ms(void)
 static struct session *
 session_of(const struct rehearsal *r)
 {
-	return r->set->session(r->set->arg, link_host(r->set->fleet, link_of(r)));
-}
-
-/* ---- what is read ---- */
-
-static struct ca_file *
-ca_file_new(const struct dialling *says)
-{
-	struct ca_file *a = mem_alloc(sizeof(*a));
-	struct err err;
-
-	a->refs = 1;
-	a->fd = -1;
-	a->blind = tls_trust_new(NULL, 0, &err);
-	if (a->blind == NULL)
-		abort();	/* OpenSSL cannot make a context at all: nothing works here */
-	if (says->ca == NULL)
-		return a;
-	a->fd = memfile_new(says->ca, says->ca_len, a->path);
-	a->trust = tls_trust_new(says->ca, says->ca_len, &err);
-	if (a->trust == NULL)
-		(void)snprintf(a->why, sizeof(a->why), "%.250s", err.msg);
-	return a;
-}
-
-static void
-ca_file_drop(struct ca_file *a)
-{
-	if (a == NULL || --a->refs > 0)
-		return;
-	if (a->fd != -1)
-		(void)close(a->fd);
-	tls_trust_free(a->trust);
-	tls_trust_free(a->blind);
-	free(a);
-}
-
-/* What the step will write into the CA file; false: it writes none, or not all of it is known. */
-static bool
-cas_to_be(const struct rehearsal *r, struct buf *out)
-{
-	int v[TRUST_CERTS_MAX];
-	size_t i, n = trust_certs(r->as.trust, v), len;
-	const char *pem;
-
-	for (i = 0; i < n; i++) {
-		if ((pem = hostops_ca_of(r->set->hostops, v[i], &len)) == NULL)
-			return false;
-		(void)buf_put(out, pem, len);
-		if (len > 0 && pem[len - 1] != '\n')
-			(void)buf_puts(out, "\n");
-	}
-	return n > 0;
-}
-
-static void
-files_came(void *arg, op_lookup *lookup, void *lookup_arg, const char *why)
-{
-	struct rehearsal *r = arg;
-	struct dialling_to_be to_be = { r->as.to_be, NULL, 0, false };
-	rehearsal_read_done *done = r->read_done;
-	struct buf cas;
-	char *whose;
-
-	r->reading = NULL;
-	if (why == NULL) {
-		buf_init(&cas, 0);
-		if (cas_to_be(r, &cas)) {
-			to_be.ca = buf_str(&cas);
-			to_be.ca_len = cas.len;
-		}
-		to_be.lands = r->as.lands;
-		dialling_release(&r->says);
-		dialling_read(&r->says, r->set->fleet, r->as.link, r->as.dial, &to_be, lookup, lookup_arg);
-		if (r->as.trust != NONE && to_be.ca == NULL && r->says.ca_why == NULL && r->says.ca_path != NULL &&
-		    !(r->as.lands && r->says.ca != NULL)) {
-			free(r->says.ca);
-			r->says.ca = NULL;
-			whose = trust_words(r->set->fleet, r->as.trust);
-			r->says.ca_why = mem_printf("the CA of %s that it will hold is not known here yet", whose);
-			free(whose);
-		}
-		buf_release(&cas);
-		r->have = true;
-		ca_file_drop(r->ca_file);
-		r->ca_file = ca_file_new(&r->says);
-	}
-	done(r->read_arg, why);
-}
-
-struct rehearsal *
-rehearsal_new(const struct rehearsals *set, const struct rehearsal_as *as)
-{
-	struct rehearsal *r = mem_alloc(sizeof(*r));
-
-	r->set = set;
-	r->as = *as;
-	return r;
-}
-
-void
-rehearsal_free(struct rehearsal *r)
-{
-	if (r == NULL)
-		return;
-	while (r->calls != NULL)
-		rehearsal_call_cancel(r->calls);
-	if (r->reading != NULL)
-		hostop_cancel(r->reading);
-	ca_file_drop(r->ca_file);
-	dialling_release(&r->says);
-	free(r);
-}
-
-void
-rehearsal_read(struct rehearsal *r, int64_t deadline_ms, rehearsal_read_done *done, void *arg)
-{
-	int host = link_host(r->set->fleet, link_of(r));
-
-	if (r->reading != NULL)
-		hostop_cancel(r->reading);
-	r->read_done = done;
-	r->read_arg = arg;
-	r->reading = hostops_files(r->set->hostops, host, deadline_ms, files_came, r);
-}
-
-const struct dialling *
-rehearsal_says(const struct rehearsal *r)
-{
-	return r->have ? &r->says : NULL;
+	return r->set->session(r->set->arg, link_host(r->set->fleet, rehearsal_link(r)));
 }
 
 /* ---- a call's end ---- */
@@ -369,7 +208,7 @@ aside_came(void *arg, struct errand_result *e)
 	char host[FLEET_NAME_MAX + 1];
 
 	c->errand = NULL;
-	(void)snprintf(host, sizeof(host), "%s", c->r->set->fleet->hosts[link_host(c->r->set->fleet, link_of(c->r))].name);
+	(void)snprintf(host, sizeof(host), "%s", c->r->set->fleet->hosts[link_host(c->r->set->fleet, rehearsal_link(c->r))].name);
 	if (c->aside == ASIDE_AWAKE && e->ended && e->status == 0)
 		answer(c, VERDICT_HANGS);
 	else if (c->aside == ASIDE_AWAKE) {
@@ -433,7 +272,8 @@ try_ended(struct rehearsal_call *c, enum try_end end, const char *why)
 	hang_up(c);
 	if (c->aside == ASIDE_WELCOME) {
 		/* Plaintext was refused, in words that may be about the probe: did TLS let it in? */
-		c->res.protocol[0] = c->res.cipher[0] = c->res.remark[0] = '\0';
+		c->res.protocol[0] = c->res.cipher[0] = c->res.remark[0] = c->res.shown[0] = '\0';
+		c->res.asked = false;
 		c->res.phase = REHEARSAL_REACHED;
 		if (end != TRY_WELL || c->doubted) {
 			say(c, "%.200s; over TLS it did not let the probe in either: that says nothing about the client",
@@ -443,12 +283,16 @@ try_ended(struct rehearsal_call *c, enum try_end end, const char *why)
 			answer(c, VERDICT_REFUSED);
 		return;
 	}
-	if (c->tls && c->r->says.presents != NONE && (end == TRY_WELL || wants_certificate(why))) {
-		say(c, "it is set to show a client certificate, and belay does not read its key");
+	if (c->tls && c->ca_file->shows)
+		(void)snprintf(c->res.shown, sizeof(c->res.shown), "%s",
+		    c->r->set->fleet->certs[c->r->says.presents].name);
+	/* Whoever is not asked for one shows none. */
+	if (c->tls && c->ca_file->bare[0] != '\0' && ((end == TRY_WELL && c->res.asked) || wants_certificate(why))) {
+		say(c, "%s", c->ca_file->bare);
 		answer(c, VERDICT_UNKNOWN);
 		return;
 	}
-	if (end == TRY_WELL && c->tls && link_of(c->r)->stray) {
+	if (end == TRY_WELL && c->tls && c->res.asked && rehearsal_link(c->r)->stray) {
 		say(c, "it shows a client certificate of its own, and belay does not have it");
 		answer(c, VERDICT_UNKNOWN);
 		return;
@@ -538,7 +382,7 @@ by_hba(const char *sqlstate, const char *why)
 static bool
 others_take_the_name(struct rehearsal_call *c)
 {
-	enum dialect dialect = link_of(c->r)->dialect;
+	enum dialect dialect = rehearsal_link(c->r)->dialect;
 
 	return c->grade != VERDICT_NAME || dialect == DIALECT_LIBPQ ||
 	    tls_session_covers(pq_tls(c->pq), c->res.name, dialect != DIALECT_PGX) == VERIFIED_OK;
@@ -553,6 +397,7 @@ pq_ready(void *arg)
 	c->secured_ns = c->progress.secured_ns;
 	(void)snprintf(c->res.protocol, sizeof(c->res.protocol), "%s", c->progress.protocol);
 	(void)snprintf(c->res.cipher, sizeof(c->res.cipher), "%s", c->progress.cipher);
+	c->res.asked = c->progress.asked;
 	if (c->tls && !others_take_the_name(c))
 		try_ended(c, TRY_HANDSHAKE, "the certificate does not cover the name dialled (libpq alone takes it)");
 	else
@@ -586,6 +431,7 @@ pq_closed(void *arg, const char *said)
 	c->secured_ns = p->secured_ns;
 	(void)snprintf(c->res.protocol, sizeof(c->res.protocol), "%s", p->protocol);
 	(void)snprintf(c->res.cipher, sizeof(c->res.cipher), "%s", p->cipher);
+	c->res.asked = p->asked;
 	if (c->reached_ns == 0) {
 		measure(c);
 		not_reached(c, why);
@@ -640,7 +486,7 @@ try_postgres(struct rehearsal_call *c, const char *password)
 {
 	static const struct pq_events events = { pq_ready, pq_no_row, pq_no_answer, pq_closed };
 	const struct endpoint *e = endpoint_of(c->r);
-	const struct client *client = &c->r->set->fleet->clients[link_of(c->r)->client];
+	const struct client *client = &c->r->set->fleet->clients[rehearsal_link(c->r)->client];
 	struct pq_config config;
 	struct err err;
 
@@ -655,6 +501,7 @@ try_postgres(struct rehearsal_call *c, const char *password)
 	config.mode = !c->tls ? PQ_PLAINTEXT : c->grade == VERDICT_NAME ? PQ_TLS_VERIFIED :
 	    c->grade == VERDICT_CHAIN ? PQ_TLS_CHAIN : PQ_TLS;
 	config.ca_file = c->ca_file->path;
+	config.pair_file = c->ca_file->shows ? c->ca_file->pair_path : NULL;
 	config.application = PQ_REHEARSAL;
 	config.min = client->proto_min;
 	config.max = client->proto_max;
@@ -698,6 +545,7 @@ redis_opened(void *arg)
 
 	(void)snprintf(c->res.protocol, sizeof(c->res.protocol), "%s", facts->protocol);
 	(void)snprintf(c->res.cipher, sizeof(c->res.cipher), "%s", facts->cipher);
+	c->res.asked = facts->client_cert_asked;
 	if (c->grade >= VERDICT_CHAIN && facts->chain != VERIFIED_OK) {
 		char why[ERR_MAX];
 
@@ -765,7 +613,7 @@ dial_opened(void *arg)
 
 	c->reached_ns = uv_hrtime();
 	if (c->r->set->made != NULL)
-		c->r->set->made(c->r->set->arg, link_of(c->r)->endpoint);
+		c->r->set->made(c->r->set->arg, rehearsal_link(c->r)->endpoint);
 	c->stream = NULL;
 	if (c->tls) {
 		st = tls_over(st, true, c->grade >= VERDICT_CHAIN ? c->ca_file->trust : c->ca_file->blind, c->res.name, &none,
@@ -816,7 +664,7 @@ choose_checks(struct rehearsal_call *c)
 {
 	const struct fleet *f = c->r->set->fleet;
 	const struct dialling *says = &c->r->says;
-	const struct link *l = link_of(c->r);
+	const struct link *l = rehearsal_link(c->r);
 	enum try_checks checks = c->aside == ASIDE_WELCOME ? TRY_CHECKS_NOTHING : c->manner->check;
 	char why[ERR_MAX];
 
@@ -892,7 +740,7 @@ begin(uv_timer_t *timer)
 	(void)uv_timer_start(timer, expired, (uint64_t)(left > 1 ? left : 1), 0);
 	c->res.at_ms = wall_ms();
 	if (!r->have)
-		say(c, "the settings of '%s' were not read", link_of(r)->name);
+		say(c, "the settings of '%s' were not read", rehearsal_link(r)->name);
 	else if (endpoint_of(r)->not_yet != NULL)
 		say(c, "%s", endpoint_of(r)->not_yet);
 	else if (r->says.dial == DIAL_UNKNOWN)
@@ -906,7 +754,7 @@ begin(uv_timer_t *timer)
 	c->res.port = r->says.port;
 	c->ca_file = r->ca_file;
 	c->ca_file->refs++;
-	c->manner = dialect_manner(link_of(r)->dialect, r->says.dial);
+	c->manner = dialect_manner(rehearsal_link(r)->dialect, r->says.dial);
 	if (c->manner->order == TRY_NO_WAY) {
 		say(c, "%s", c->manner->spelling);
 		answer(c, VERDICT_REFUSED);

@@ -11,8 +11,9 @@
  * So it shows the way and what the client checks, and nothing about the client's
  * role; what the server says to the probe's role alone is a remark.  At a
  * PgBouncer it is the console that is logged in to: the server's side is a link of its own.
- * No client certificate is shown: its key stays where it is.  Of a client that is set to show one UNKNOWN is
- * the best that can be said.
+ * A client certificate is shown in its client's place where its key is at hand at the bastion, since it was made there, and it
+ * is the one that lies at the client's; no key is ever read from a host.  Without that UNKNOWN is the best that can be
+ * said of a client that is set to show one.
  *
  * Life: a rehearsal is made once, read when the settings or the CA file may have
  * changed (one round trip by the host-side program), and dialled many times.  Answers come from the loop, never
@@ -43,6 +44,11 @@ struct rehearsals {		/* what they share; must outlive them */
 	struct session *(*session)(void *arg, int host);	/* never NULL */
 	/* The secret's value, or NULL with why in *ret_why; without it nobody logs in. */
 	const char *(*secret)(void *arg, int secret, const char **ret_why);
+	/*
+	 * The key and the certificate of a client's in PEM, where they are at hand, or NULL.  It is shown where it
+	 * is what lies at the client's own place.
+	 */
+	const char *(*pair)(void *arg, int cert, size_t *ret_len);
 	/* What such a connection to a Redis is called, as told to the census (probe.h); NULL: as belay's others. */
 	const char *redis_name;
 	/* One to a Redis was made: it counts them.  May be NULL. */

@@ -276,6 +276,7 @@ connect_sql(struct statement *s, const char *password)
 	    ep->admin_database != NULL ? ep->admin_database : "postgres";
 	c.password = password;
 	c.ca_file = spot_ca_file(s->spot);
+	c.pair_file = spot_pair_file(s->spot);
 	c.mode = s->spot->tls != LEG_OPEN ? PQ_PLAINTEXT :
 	    s->spot->verified && c.ca_file != NULL ? PQ_TLS_VERIFIED : PQ_TLS;
 	c.name = c.mode == PQ_TLS_VERIFIED ? s->spot->verified_name : spot_address(s->spot);
@@ -399,7 +400,7 @@ connect_resp(struct statement *s)
 	if (tls) {
 		if (served_names(s->spot->set->c.fleet, s->spot->endpoint, names) > 0)
 			sni = names[0];
-		st = tls_over(st, false, spot_trust(s->spot), sni, &none, NULL);
+		st = tls_over(st, false, spot_trust(s->spot, s->spot->shows), sni, &none, NULL);
 	}
 	s->resp = resp_over(st, &resp_events, s);
 }

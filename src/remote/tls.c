@@ -25,6 +25,8 @@
 #include "core/err.h"
 #include "core/mem.h"
 #include "core/text.h"
+#include "pki/certificate.h"
+#include "pki/key.h"
 #include "pki/openssl.h"
 
 /* A handshake that brings more than this is a bomb; OpenSSL's own cap on the chain is 100 KiB. */
@@ -164,16 +166,15 @@ verify_and_go_on(X509_STORE_CTX *store, void *arg)
 	return 1;
 }
 
-/* The server asked for a client certificate; we have none. */
+/* The server asked for a client certificate; what tls_trust_show() put into the context is shown by OpenSSL itself. */
 static int
-no_client_cert(SSL *ssl, X509 **x509, EVP_PKEY **pkey)
+client_cert_asked(SSL *ssl, void *arg)
 {
 	struct tls *tls = SSL_get_app_data(ssl);
 
-	(void)x509;
-	(void)pkey;
+	(void)arg;
 	tls->facts.client_cert_asked = true;
-	return 0;
+	return 1;
 }
 
 static int
@@ -222,7 +223,7 @@ tls_trust_new(const char *pem, size_t len_bytes, struct err *err)
 	SSL_CTX_set_options(trust->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
 	SSL_CTX_set_verify(trust->ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(trust->ctx, verify_and_go_on, NULL);
-	SSL_CTX_set_client_cert_cb(trust->ctx, no_client_cert);
+	SSL_CTX_set_cert_cb(trust->ctx, client_cert_asked, NULL);
 	if (pem != NULL) {
 		if (trust_pem(trust->ctx, pem, len_bytes, err) == -1) {
 			tls_trust_free(trust);
@@ -231,6 +232,27 @@ tls_trust_new(const char *pem, size_t len_bytes, struct err *err)
 		trust->known = true;
 	}
 	return trust;
+}
+
+int
+tls_trust_show(struct tls_trust *trust, const char *pem, size_t len_bytes, struct err *err)
+{
+	STACK_OF(X509) *all = certificates_read(pem, len_bytes, "it", err);
+	EVP_PKEY *key = all == NULL ? NULL : key_clear(pem, len_bytes, err);
+	char says[256];
+	bool ok = key != NULL && SSL_CTX_use_certificate(trust->ctx, sk_X509_value(all, 0)) == 1 &&
+	    SSL_CTX_use_PrivateKey(trust->ctx, key) == 1;
+	int i;
+
+	/* What stands between it and the CA. */
+	for (i = 1; ok && i < sk_X509_num(all); i++)
+		ok = SSL_CTX_add1_chain_cert(trust->ctx, sk_X509_value(all, i)) == 1;
+	if (key != NULL && !ok)
+		(void)err_set(err, "%s", openssl_says(says, sizeof(says)));
+	EVP_PKEY_free(key);
+	certificates_free(all);
+	ERR_clear_error();
+	return ok ? 0 : -1;
 }
 
 void
@@ -471,6 +493,13 @@ tls_session_covers(void *ssl, const char *name, bool cn)
 
 	X509_free(peer);
 	return v;
+}
+
+/* A server says by which signatures in the very message that asks. */
+bool
+tls_session_asked(void *ssl)
+{
+	return ssl != NULL && SSL_get_sigalgs(ssl, 0, NULL, NULL, NULL, NULL, NULL) > 0;
 }
 
 const struct tls_facts *

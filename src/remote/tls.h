@@ -31,6 +31,11 @@ bool	tls_pem_has(const char *pem, size_t len_bytes, const char *sha256);
 /* From PEM certificates; pem NULL trusts nothing, and says "not tried" of every chain. */
 struct tls_trust *tls_trust_new(const char *pem, size_t len_bytes, struct err *);
 void	tls_trust_free(struct tls_trust *);	/* streams made with it live on */
+/*
+ * A key and its certificates in PEM are shown to whoever asks for a client certificate: before
+ * the first stream is made with it.  Nothing keeps the text.
+ */
+int	tls_trust_show(struct tls_trust *, const char *pem, size_t len_bytes, struct err *);
 
 struct tls_facts {
 	char	*protocol, *cipher;	/* NULL until the handshake is through */
@@ -82,6 +87,8 @@ bool	tls_reached(const struct stream *);
 enum verified tls_covers(const struct stream *, const char *name);
 /* The same of somebody else's SSL (pq_tls()); cn: the common name counts where there is no DNS name, as many drivers have it. */
 enum verified tls_session_covers(void *ssl, const char *name, bool cn);
+/* Did its server ask for a client certificate, in a handshake that is through? */
+bool	tls_session_asked(void *ssl);
 /* Hands the facts over to the caller, who releases them. */
 void	tls_take_facts(struct stream *, struct tls_facts *ret);
 

@@ -234,6 +234,7 @@ take_fleet(struct worker *w, const struct message *m)
 		w->secrets[i].worker = w;
 		w->secrets[i].secret = (int)i;
 	}
+	w->pairs = mem_array(w->fleet->ncerts, sizeof(*w->pairs));
 	w->keyring = keyring_new(&w->loop);
 	w->addresses = addresses_new(&w->loop, w->fleet->nhosts, worker_host_learnt, w);
 	probes.fleet = hostops.fleet = w->fleet;
@@ -245,7 +246,8 @@ take_fleet(struct worker *w, const struct message *m)
 	hostops.probes = w->probes;
 	w->hostops = hostops_new(&hostops);
 	w->rehearsals = (struct rehearsals){ .loop = &w->loop, .fleet = w->fleet, .hostops = w->hostops,
-		.session = worker_session, .secret = worker_secret, .redis_name = w->redis_name, .made = worker_made, .arg = w };
+		.session = worker_session, .secret = worker_secret, .pair = worker_pair, .redis_name = w->redis_name,
+		.made = worker_made, .arg = w };
 	mem_wipe(hostops.key, sizeof(hostops.key));
 	wire_fleet_release(&f);
 	learn_addresses(w);
@@ -300,6 +302,17 @@ take_ca(struct worker *w, const struct message *m)
 }
 
 static void
+take_pair(struct worker *w, const struct message *m)
+{
+	struct pair_slot *p = &w->pairs[m->subject];
+
+	mem_wipe_free(p->pem, p->len);
+	p->pem = mem_strndup(m->blob, m->blob_len);
+	p->len = m->blob_len;
+	probes_pair(w->probes, m->subject, m->blob, m->blob_len);
+}
+
+static void
 take_message(struct worker *w, const struct message *m)
 {
 	if (w->fleet == NULL && m->kind != MSG_FLEET) {
@@ -317,6 +330,10 @@ take_message(struct worker *w, const struct message *m)
 	case MSG_CA:
 		if (worker_has(w, m->subject, w->fleet->ncerts))
 			take_ca(w, m);
+		return;
+	case MSG_PAIR:
+		if (worker_has(w, m->subject, w->fleet->ncerts))
+			take_pair(w, m);
 		return;
 	case MSG_PROBE:
 	case MSG_CHECK:
@@ -443,6 +460,8 @@ release(struct worker *w)
 			hostop_cancel(w->secrets[i].reading);
 		worker_set_secret(&w->secrets[i], NULL, 0);
 	}
+	for (i = 0; w->pairs != NULL && i < w->fleet->ncerts; i++)
+		mem_wipe_free(w->pairs[i].pem, w->pairs[i].len);
 	if (w->hostops != NULL)
 		hostops_free(w->hostops);
 	if (w->probes != NULL)
@@ -463,6 +482,7 @@ release(struct worker *w)
 	buf_release(&w->in);
 	free(w->slots);
 	free(w->secrets);
+	free(w->pairs);
 	free(w->chunk);
 	free(w->ssh_config);
 	fleet_free(w->fleet);

@@ -46,6 +46,11 @@ struct secret_slot {
 	int	 secret;
 };
 
+struct pair_slot {
+	char	*pem;			/* NULL: it is not at hand */
+	size_t	 len;
+};
+
 struct worker {
 	uv_loop_t loop;
 	uv_pipe_t socket;
@@ -58,6 +63,7 @@ struct worker {
 	struct keyring *keyring;
 	struct slot *slots;
 	struct secret_slot *secrets;
+	struct pair_slot *pairs;	/* by cert */
 	struct addresses *addresses;
 	bool	 addresses_changed;
 	char	*ssh_config;
@@ -93,6 +99,8 @@ void	worker_give_addresses(struct worker *);
 /* Begins what the message asks for: PROBE, CHECK, OP, LEASE, RECORDS, CANARY; or CANCEL, HURRY. */
 void	worker_take_question(struct worker *, const struct message *);
 void	worker_end_jobs(struct worker *);	/* without answers */
+/* Of a client's certificate: its key and it in PEM, or NULL. */
+const char *worker_pair(void *arg, int cert, size_t *ret_len);
 const char *worker_secret(void *arg, int secret, const char **ret_why);
 /* value NULL: it is forgotten. */
 void	worker_set_secret(struct secret_slot *, const char *value, size_t len);

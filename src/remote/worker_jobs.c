@@ -250,6 +250,15 @@ worker_secret(void *arg, int secret, const char **ret_why)
 	return s->value;
 }
 
+const char *
+worker_pair(void *arg, int cert, size_t *ret_len)
+{
+	struct worker *w = arg;
+
+	*ret_len = w->pairs[cert].len;
+	return w->pairs[cert].pem;
+}
+
 void
 worker_set_secret(struct secret_slot *s, const char *value, size_t len)
 {

@@ -121,7 +121,7 @@ client_certificate(const struct reading *served)
 		return json_null();
 	if (!s->client_cert_asked)
 		return json_string("none");
-	return json_string(s->tls != LEG_OPEN || s->turned_away ? "needed" : "asked");
+	return json_string(s->bare == LEG_REFUSED || s->tls != LEG_OPEN || s->turned_away ? "needed" : "asked");
 }
 
 json_t *

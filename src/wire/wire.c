@@ -40,6 +40,7 @@ static const struct {
 	[MSG_FLEET]	 = { "fleet",	   false, 0, NULL, WIRE_BLOB_MAX },
 	[MSG_SECRET]	 = { "secret",	   false, HAS_SUBJECT, NULL, WIRE_SECRET_MAX },
 	[MSG_CA]	 = { "ca",	   false, HAS_SUBJECT, NULL, WIRE_PEM_MAX },
+	[MSG_PAIR]	 = { "pair",	   false, HAS_SUBJECT, NULL, WIRE_PEM_MAX },
 	[MSG_PROBE]	 = { "probe",	   false, HAS_ID | HAS_SUBJECT | HAS_WHAT | HAS_DEADLINE, reading_words, 0 },
 	[MSG_CHECK]	 = { "check",	   false, HAS_ID | HAS_SUBJECT | HAS_DEADLINE | HAS_SINCE, NULL, WIRE_BLOB_MAX },
 	[MSG_OP]	 = { "op",	   false, HAS_ID | HAS_WHAT | HAS_DEADLINE, verb_words, WIRE_BLOB_MAX },

@@ -40,6 +40,7 @@ enum message_kind {
 	MSG_FLEET,	/* blob: wire_fleet_encode(); first message, once */
 	MSG_SECRET,	/* subject: secret; blob: value */
 	MSG_CA,		/* subject: cert; blob: PEM, empty to forget it */
+	MSG_PAIR,	/* subject: a client's cert; blob: its key and certificate in PEM, to be shown in its client's place */
 	MSG_PROBE,	/* id, what: enum reading_kind (not CHECK), subject, deadline_ms */
 	MSG_CHECK,	/* id, subject: host or NONE, deadline_ms, since_ms; blob: check_encode() */
 	MSG_OP,		/* id, what: enum op_verb, deadline_ms; blob: wire_op_encode() */
@@ -63,7 +64,7 @@ enum message_kind {
 	MSG_CANARY_SEEN,	/* id; blob: canary_report_encode() */
 	MSG_MADE_UP	/* subject: endpoint; told as MSG_MADE to the worker that counts there */
 };
-#define MESSAGE_COUNT 24
+#define MESSAGE_COUNT 25
 const char *message_word(enum message_kind);
 bool	message_goes_up(enum message_kind);	/* from worker to console */
 

@@ -38,6 +38,12 @@
 	"of-job: { purpose: client, ca: a }, unused: { purpose: client, ca: a } }\n" \
 	"clients:\n"							/* 9 */
 
+/* A redis whose probe shows a certificate. */
+#define OWN(probe, clients) GROUND					\
+	"certs: { a: { serves: [redis] }, id: { purpose: client, ca: a }, of-other: { purpose: client } }\n" /* 6 */ \
+	"endpoints:\n"							/* 7 */ \
+	"  redis: { kind: redis, unit: db, listen: { plain: 6379, tls: 6380 }, " probe ", " clients " }\n" /* 8 */
+
 static const struct {
 	const char *text, *message;
 } bad_fleets[] = {
@@ -326,6 +332,21 @@ static const struct {
 	    "f:9:37: 'dir' of a client's certificate, expected 'install', or 'file' and 'key-file' where a link presents it" },
 	{ SERVERS "certs: { a: { purpose: client, subject: caf\xc3\xa9 } }\n",
 	    "f:9:41: 'caf\xc3\xa9', expected the name of a client in at most 64 printable characters of ASCII" },
+	/* Belay's own. */
+	{ SERVERS "certs: { a: { purpose: client, file: /c, key-file: /k } }\n",
+	    "f:9:38: 'file' of a certificate that is issued here, expected none: its key is kept, sealed, beside its CA" },
+	{ SERVERS "certs: { a: { serves: [pg], external: yes, ca: /ca, key-file: /k } }\n",
+	    "f:9:63: 'key-file' of a certificate of a server's, expected 'purpose: client' beside it" },
+	{ SERVERS "certs: { a: { purpose: client, external: yes, file: /c } }\n",
+	    "f:9:13: the external certificate 'a' of a client lies nowhere, expected 'file: …' and 'key-file: …' on this machine" },
+	{ OWN("probe: { cert: a }", "clients: a"),
+	    "f:8:3: the probe of 'redis' shows 'a', a server's certificate, expected one with 'purpose: client'" },
+	{ OWN("probe: { cert: id }", "tags: []"),
+	    "f:8:3: the probe of 'redis' shows 'id', and 'redis' does not say whose CA it knows clients by, expected 'clients: CERTIFICATE' there" },
+	{ OWN("probe: { cert: of-other }", "clients: a"),
+	    "f:8:3: the probe of 'redis' shows 'of-other', and 'redis' knows clients by the CA of 'a', expected one of that CA" },
+	{ OWN("probe: { cert: ids }", "clients: a"),
+	    "f:8:86: unknown certificate 'ids', did you mean 'id'?" },
 	{ SERVERS "certs: { a: { purpose: client, ca: b } }\n",
 	    "f:9:36: unknown certificate 'b', expected a" },
 	{ SERVERS "certs: { a: { purpose: client, ca: a } }\n",
@@ -530,7 +551,7 @@ static const struct bad_plan bad_plans[] = {
 	{ PLAN "  - { id: a, dial: { web -> pg: require, web -> redis: verify-full }, gate: [ { served: {} } ] }\n",
 	    "p:4:89: served does not say of which endpoint, and the step does not move just one, expected 'of: ENDPOINT'" },
 	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { refused: plain } ] }\n",
-	    "p:4:63: unknown way to connect: 'plain', expected one of: plaintext, tls" },
+	    "p:4:63: unknown way to connect: 'plain', expected one of: plaintext, tls, no-certificate" },
 	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { log: { of: pg, since: step } } ] }\n",
 	    "p:4:59: log without 'absent' or 'contains', expected one of them" },
 	{ PLAN "  - { id: a, dial: { web -> pg: require }, gate: [ { log: { of: pg, since: yesterday, absent: x } } ] }\n",
@@ -584,6 +605,35 @@ static const struct bad_plan bad_presents[] = {
 	    "p:4:23: the fleet does not say how 'a' is installed, expected 'dir', 'install' or 'put' there" },
 	{ PLAN "  - { id: a, certs: { unused: install } }\n",
 	    "p:4:23: the fleet does not say how 'unused' is installed, expected 'install' there, or 'present' at a link" },
+};
+
+/* A redis, by statement, and a pooler, by its console: what demands a certificate of everybody demands it of belay. */
+#define SHUTTING(own) GROUND						\
+	"  pool: { host: db, by: pool }\n"				/* 6 */ \
+	"certs: { a: { serves: [redis, pool, pg] }, id: { purpose: client, ca: a } }\n" /* 7 */ \
+	"endpoints:\n"							/* 8 */ \
+	"  redis: { kind: redis, unit: db, listen: { plain: 6379, tls: 6380 }, clients: a, probe: { " own " }, accept: {\n" /* 9 */ \
+	"    tls: [ { setting: { set: { tls-auth-clients: no } } } ],\n" \
+	"    mutual: [ { setting: { set: { tls-auth-clients: yes } } } ] } }\n" \
+	"  pool: { kind: pgbouncer, unit: pool, listen: { both: 6432 }, clients: a, probe: { " own " }, admin: { user: a }, accept: {\n" \
+	"    file: /p.ini, tls: { set: { M: require } }, mutual: { set: { M: verify-ca } } } }\n" \
+	"  conf: { kind: redis, unit: db, listen: { tls: 6390 }, clients: a, accept: { file: /r.conf, tls: { set: { M: no } }, mutual: { set: { M: yes } } } }\n" \
+	"  pg: { kind: postgres, unit: db, listen: { both: 5432 }, clients: a, admin: { user: a }, accept: {\n" \
+	"    tls: [ { setting: { set: { ssl: on } } } ], mutual: [ { setting: { set: { ssl: on, ssl_ca_file: x } } } ] } }\n"
+#define SHUT(step, endpoint, ...) __VA_ARGS__ ": step '" step "' is done, or taken back, by belay's own login at '" endpoint \
+	"', which demands a certificate of everybody then, and belay has none for it; expected 'probe: { cert: … }' at '" \
+	endpoint "' in the fleet"
+
+static const struct bad_plan shutting[] = {
+	{ PLAN "  - { id: a, accept: { redis: mutual } }\n", SHUT("a", "redis", "p:4:5") },
+	{ PLAN "  - { id: a, accept: { redis: tls } }\n  - { id: b, accept: { redis: mutual } }\n", SHUT("b", "redis", "p:5:5") },
+	{ PLAN "  - { id: a, accept: { pool: mutual } }\n", SHUT("a", "pool", "p:4:5") },
+	/* Nor is there a way out of it. */
+	{ "belay: plan/1\nname: p\nfrom: { accept: mutual }\nsteps:\n  - { id: a, accept: { redis: tls } }\n",
+	    SHUT("a", "redis", "p:5:5") },
+	/* What is at the other end of the step counts, too. */
+	{ PLAN "  - { id: a, accept: { conf: mutual } }\n  - { id: b, drain: { conf: { sessions: plaintext } } }\n",
+	    SHUT("b", "conf", "p:5:5") },
 };
 
 static void
@@ -644,6 +694,30 @@ every_broken_plan_has_its_message(void **state)
 }
 
 static void
+nobody_is_led_to_where_belay_is_shut_out(void **state)
+{
+	static const char fine[] = PLAN "  - { id: a, accept: { redis: mutual, pool: mutual, conf: mutual, pg: mutual } }\n",
+		by_files[] = PLAN "  - { id: a, accept: { conf: mutual, pg: mutual } }\n  - { id: b, accept: { redis: tls } }\n";
+	static const struct { const char *fleet, *plan; } taken[] = {
+		{ SHUTTING("cert: id"), fine }, { SHUTTING(""), by_files },
+	};
+	struct fleet *f;
+	struct plan *p;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	plans_are_refused(SHUTTING(""), shutting, LENGTH(shutting));
+	for (i = 0; i < LENGTH(taken); i++) {
+		if (fleet_parse(&f, "f", taken[i].fleet, strlen(taken[i].fleet), &err) == -1 ||
+		    plan_parse(&p, f, "p", taken[i].plan, strlen(taken[i].plan), &err) == -1)
+			fail_msg("%s", err.msg);
+		plan_free(p);
+		fleet_free(f);
+	}
+}
+
+static void
 a_plan_presents_only_what_the_fleet_binds(void **state)
 {
 	(void)state;
@@ -657,6 +731,7 @@ main(void)
 		cmocka_unit_test(every_broken_fleet_has_its_message),
 		cmocka_unit_test(every_broken_plan_has_its_message),
 		cmocka_unit_test(a_plan_presents_only_what_the_fleet_binds),
+		cmocka_unit_test(nobody_is_led_to_where_belay_is_shut_out),
 	};
 
 	return cmocka_run_group_tests_name("badfiles", tests, NULL, NULL);

@@ -887,6 +887,59 @@ an_endpoint_that_turns_away_who_shows_no_certificate_is_mutual_where_it_is_to_be
 	assert_int_equal(judged(w, &presents, 1005, "needs a client certificate"), CHECK_INCONCLUSIVE);
 }
 
+/* Belay is let in with a certificate of its own; how one fares without is a fact beside that. */
+static void
+feed_shown(struct world *w, int endpoint, int64_t at_ms, bool asked, enum leg bare, enum leg tls)
+{
+	struct reading r = { .kind = READING_SERVED, .subject = endpoint, .at_ms = at_ms, .outcome = SAW };
+
+	r.served.plain = LEG_REFUSED;
+	r.served.tls = tls;
+	r.served.chain = VERIFIED_OK;
+	r.served.nnames = 1;
+	r.served.name[0] = VERIFIED_OK;
+	r.served.client_cert_asked = asked;
+	r.served.bare = bare;
+	r.served.protocol = mem_strdup("TLSv1.3");
+	if (bare == LEG_REFUSED)
+		r.served.bare_why = mem_strdup("it needs a client certificate: tlsv13 alert certificate required");
+	board_feed(w->b, &r);
+}
+
+static void
+who_shows_no_certificate_has_to_be_seen_turned_away(void **state)
+{
+	struct world *w = *state;
+	enum kind kind = w->f->endpoints[0].kind;
+	struct check c = { .kind = CHECK_REFUSED, .endpoint = 0, .link = NONE, .host = NONE, .accept = ACCEPT_MUTUAL };
+	struct endpoint_view v;
+
+	feed_host(w, 0, 1000, FACET_ACCEPT, 0, ACCEPT_MUTUAL);
+	((struct endpoint *)&w->f->endpoints[0])->kind = KIND_REDIS;
+	feed_shown(w, 0, 1000, true, LEG_REFUSED, LEG_OPEN);
+	assert_int_equal(judged(w, &c, 1000, "certificate required"), CHECK_PASS);
+	board_endpoint(w->b, 0, 1000, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_MUTUAL);
+	/* It asks and demands nothing: set to be mutual, it is not. */
+	feed_shown(w, 0, 1001, true, LEG_OPEN, LEG_OPEN);
+	assert_int_equal(judged(w, &c, 1000, "lets in who shows no"), CHECK_FAIL);
+	board_endpoint(w->b, 0, 1001, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_TLS);
+	assert_non_null(strstr(v.why, "configured mutual"));
+	feed_shown(w, 0, 1002, false, LEG_UNKNOWN, LEG_OPEN);
+	assert_int_equal(judged(w, &c, 1000, "does not ask"), CHECK_FAIL);
+	feed_shown(w, 0, 1003, false, LEG_UNKNOWN, LEG_SILENT);
+	assert_int_equal(judged(w, &c, 1000, NULL), CHECK_INCONCLUSIVE);
+	assert_int_equal(judged(w, &c, 2000, NULL), CHECK_PENDING);
+	/* A Postgres demands one of whom its pg_hba.conf says: belay's own role tells nothing of theirs. */
+	((struct endpoint *)&w->f->endpoints[0])->kind = KIND_POSTGRES;
+	feed_shown(w, 0, 1004, true, LEG_OPEN, LEG_OPEN);
+	assert_int_equal(judged(w, &c, 1000, "pg_hba.conf"), CHECK_INCONCLUSIVE);
+	board_endpoint(w->b, 0, 1004, 60000, &v);
+	assert_int_equal(v.served, ACCEPT_MUTUAL);
+	((struct endpoint *)&w->f->endpoints[0])->kind = kind;
+}
+
 static void
 plaintext_is_refused_only_when_it_was_tried_and_refused(void **state)
 {
@@ -1123,6 +1176,7 @@ main(void)
 		T(connections_that_nobody_saw_are_never_a_pass),
 		T(served_gate_passes_only_when_chain_and_every_name_hold),
 		T(an_endpoint_that_turns_away_who_shows_no_certificate_is_mutual_where_it_is_to_be),
+		T(who_shows_no_certificate_has_to_be_seen_turned_away),
 		T(plaintext_is_refused_only_when_it_was_tried_and_refused),
 		T(flipped_link_needs_a_session_on_tls_and_none_on_plaintext),
 		T(verdict_of_every_accept_and_dial),

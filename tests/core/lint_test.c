@@ -494,7 +494,8 @@ a_pooler_that_is_to_verify_its_clients(void **state)
 	says(with(mutual, "POOL: require", "POOL: verify-full"), NULL,
 	    "fleet:10:181: warning: 'POOL: verify-full' of 'pool' for its clients: there it demands a certificate of each client, which is 'mutual'; expected 'require' for 'tls' [mutual-on-pooler]\n");
 	says(mutual, with(big_plan, "pool: tls", "pool: mutual"),
-	    "plan:9:37: warning: 'pool' is to demand a certificate of each client, and 'web -> pool' presents none; expected 'tls' (verifying the server is the dial of the pooler's own link) [mutual-on-pooler]\n");
+	    "plan:9:37: warning: 'pool' is to demand a certificate of each client, and 'web -> pool' presents none; expected 'tls' (verifying the server is the dial of the pooler's own link) [mutual-on-pooler]\n"
+	    "plan:9:37: warning: 'pool' is to demand a certificate of everybody, and belay has none for it: from then on it sees nobody's sessions there; expected 'probe: { cert: … }' there [own-certificate]\n");
 }
 
 static void

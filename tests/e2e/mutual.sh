@@ -172,7 +172,8 @@ sed "s/^  id-job:.*/  id-job: { purpose: client, subject: job }/" "$top/plans/mu
 ok "nor does one of another CA count" fails 1 "job -> postgres is refused: the endpoint asks for a client certificate and does not know the CA" \
 	"$BELAY" -f "$tmp/other-ca.yaml" -p "$top/plans/mutual-tls.plan.yaml" check
 ok "up to tls" box_belay apply --to tls --yes
-ok "a certificate of the client's own is made and put there" box_belay apply show --yes
+ok "a certificate of the client's own is made and put there, and shown in its place" fails 0 \
+	"pass .*rehearsal of web -> pg.*: tls+name" box_belay apply show --yes
 issued() {
 	openssl verify -x509_strict -purpose sslclient -CAfile "$box/tls/ca.crt" "$box/web/web.crt" &&
 		! openssl verify -purpose sslserver -CAfile "$box/tls/ca.crt" "$box/web/web.crt" &&
@@ -181,7 +182,11 @@ issued() {
 		grep -q 'BEGIN ENCRYPTED' "$tmp/pki/internal/leaf-id-web.key"
 }
 ok "for a client by its purpose, under the CA of the server's, its key sealed at rest" issued
-ok "the server demands one" box_belay apply mutual --yes
+ok "the server demands one, and lets in who shows it" fails 0 "pass .*rehearsal of web -> pg showing id-web: .*: tls+name, .*showing id-web" box_belay apply mutual --yes
+set_so() {
+	box_belay status --json | jq -e '.endpoints[0] | .configured == "mutual" and .served == "mutual"'
+}
+ok "as it is set to, and seen to be" set_so
 ok "and takes the client for who it is" shown
 ok "one who shows none is turned away" fails 2 'requires a valid client certificate' as_web "sslcert=none"
 ok "nobody was refused on the way there" none_failed

@@ -906,6 +906,98 @@ ca_is_given_as_a_certificate_and_nothing_else(void **state)
 	free(file);
 }
 
+/* ---- what was issued, opened ---- */
+
+static void
+shut(const char *words)
+{
+	struct authority_material m;
+	struct err err;
+
+	assert_int_equal(authority_open(&q, &m, &err), -1);
+	if (strstr(err.msg, words) == NULL)
+		fail_msg("'%s' does not say '%s'", err.msg, words);
+	assert_null(strstr(err.msg, PASS));
+	assert_null(m.key_pem);
+	assert_null(m.leaf_pem);
+	authority_material_release(&m);
+}
+
+static void
+what_was_issued_is_opened_and_nothing_is_made(void **state)
+{
+	struct authority_material made, opened;
+	struct err err;
+	char *sum, *now;
+
+	(void)state;
+	shut("");
+	run("[ ! -e ca ]");
+	run("mkdir -m 700 ca");
+	shut("there is no 'leaf.pem' with its key");
+	run("rmdir ca");
+	made = ensured(true, true);
+	sum = sh("sha256sum ca/*");
+	/* It is shown past its end, too: who is shown it judges that.  The CA's key is not needed. */
+	q.now_s += 400 * DAY_S;
+	run("mv ca/ca.key ca.key");
+	assert_int_equal(authority_open(&q, &opened, &err), 0);
+	run("mv ca.key ca/ca.key");
+	assert_false(opened.made_ca || opened.made_leaf);
+	assert_string_equal(opened.key_pem, made.key_pem);
+	assert_int_equal(opened.key_len, strlen(opened.key_pem));
+	assert_string_equal(opened.leaf_pem, made.leaf_pem);
+	assert_string_equal(opened.ca_pem, made.ca_pem);
+	assert_int_equal(opened.leaf_not_after_s, made.leaf_not_after_s);
+	now = sh("sha256sum ca/*");
+	assert_string_equal(sum, now);
+	authority_material_release(&made);
+	authority_material_release(&opened);
+	free(sum);
+	free(now);
+}
+
+static void
+what_cannot_be_opened_says_so(void **state)
+{
+	static const struct {
+		const char *how, *words;
+	} broken[] = {
+		{ "rm ca/leaf.key", "there is no 'leaf.pem' with its key" },
+		{ "rm ca/leaf.pem", "there is no 'leaf.pem' with its key" },
+		{ "cp other/leaf.key ca/", "do not belong together" },
+		{ "cp ca/ca.key ca/leaf.key", "do not belong together" },
+		{ "echo >ca/leaf.pem", "is no certificate in PEM, or a damaged one" },
+		{ ": >ca/leaf.key", "is no private key, or a damaged one" },
+		{ "openssl pkey -in good/leaf.key -passin file:pass -out ca/leaf.key", "is a private key in the clear" },
+		{ "rm ca/leaf.key && mkfifo ca/leaf.key", "is not a file" },
+		{ "chmod 755 ca", "" },
+	};
+	char sha[65];
+	struct err err;
+	size_t i;
+
+	(void)state;
+	put("pass", PASS "\n");
+	ensure(true, true);
+	run("mv ca other");
+	ensure(true, true);
+	run("cp -a ca good");
+	for (i = 0; i < COUNT(broken); i++) {
+		run(broken[i].how);
+		shut(broken[i].words);
+		run("rm -r ca && cp -a good ca");
+	}
+	q.passphrase = "another";
+	q.passphrase_len = strlen("another");
+	shut("the passphrase does not open");
+	q.passphrase = PASS;
+	q.passphrase_len = strlen(PASS);
+	if (authority_revoke(&q, sha, &err) != 0)
+		fail_msg("%s", err.msg);
+	shut("was revoked");
+}
+
 /* ---- dying, and company ---- */
 
 static void
@@ -1037,6 +1129,8 @@ main(void)
 		CLAIM(nonsense_is_refused_before_anything_is_made),
 		CLAIM(what_is_not_there_is_not_there),
 		CLAIM(ca_is_given_as_a_certificate_and_nothing_else),
+		CLAIM(what_was_issued_is_opened_and_nothing_is_made),
+		CLAIM(what_cannot_be_opened_says_so),
 		CLAIM(killed_anywhere_while_making_all_it_recovers),
 		CLAIM(killed_anywhere_while_renewing_it_recovers),
 		CLAIM(several_at_once_make_one_ca),

@@ -37,6 +37,7 @@ a_message(enum message_kind kind)
 	case MSG_RECORDS:
 	case MSG_SECRET:
 	case MSG_CA:
+	case MSG_PAIR:
 	case MSG_HOST_KEY:
 	case MSG_ADDRESSES:
 	case MSG_PASSPHRASE:
@@ -57,6 +58,7 @@ a_message(enum message_kind kind)
 	switch (kind) {
 	case MSG_SECRET:
 	case MSG_CA:
+	case MSG_PAIR:
 	case MSG_HOST_KEY:
 	case MSG_ADDRESSES:
 	case MSG_PASSPHRASE:
