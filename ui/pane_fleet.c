@@ -370,9 +370,16 @@ add_cert(struct page *p, const struct scene *s, const struct endpoint *e, const 
 	}
 }
 
+/* The revocation has a line of its own on the page; what else would tell it is left out there. */
+static bool
+tells_revoked(const char *text, const struct cert_row *row)
+{
+	return row->revoked != NULL && strstr(text, row->revoked) != NULL;
+}
+
 /* What else is to be said: of its files, and what it takes. */
 static void
-add_findings(struct page *p, const struct scene *s, int endpoint)
+add_findings(struct page *p, const struct scene *s, int endpoint, const struct cert_row *row)
 {
 	const struct reading *depth = board_reading(s->board, READING_DEPTH, endpoint);
 	struct strings found = { NULL, 0 };
@@ -394,7 +401,8 @@ add_findings(struct page *p, const struct scene *s, int endpoint)
 	}
 	depth_findings(&found, s->fleet, s->board, endpoint, s->now_ms);
 	for (i = 0; i < found.n; i++)
-		page_wrap(p, 2, ROLE_WARN, found.v[i]);
+		if (!tells_revoked(found.v[i], row))
+			page_wrap(p, 2, ROLE_WARN, found.v[i]);
 	strings_release(&found);
 }
 
@@ -476,10 +484,20 @@ add_issued(struct page *p, const struct scene *s)
 			page_wrap(p, 2, ROLE_WARN, files->lies);
 		add_revoked(p, s, (int)i, files, &seen);
 		page_line(p);
-		page_at(p, 2, ROLE_DIM, "trusted by");
+		page_at(p, 2, ROLE_DIM, s->fleet->certs[i].client ? "shown by" : "trusted by");
 		page_at(p, 14, ROLE_TEXT, "%s", "");
+		for (k = 0; s->fleet->certs[i].client && k < s->fleet->nendpoints; k++)
+			if (s->fleet->endpoints[k].probe_cert == (int)i) {
+				text = mem_printf("belay itself at %s  ", s->fleet->endpoints[k].name);
+				page_flow(p, 14, ROLE_TEXT, text);
+				free(text);
+			}
 		for (k = 0; k < s->fleet->nlinks; k++) {
-			if ((t = certs_trust(s->fleet, &seen, (int)k, (int)i)) == TRUST_NOT)
+			if (s->fleet->certs[i].client) {
+				if (!certs_shows(s->fleet, s->board, (int)k, (int)i))
+					continue;
+				t = board_present(s->board, (int)k) == (int)i ? TRUST_SEEN : TRUST_DECLARED;
+			} else if ((t = certs_trust(s->fleet, &seen, (int)k, (int)i)) == TRUST_NOT)
 				continue;
 			name = look_link_name(s->fleet, (int)k, p->ascii);
 			text = mem_printf("%s%s  ", name, t == TRUST_DECLARED ? " (declared)" : "");
@@ -505,6 +523,7 @@ certs_page(struct page *p, const struct scene *s)
 
 		r = board_reading(s->board, READING_SERVED, (int)i);
 		scene_endpoint(s, (int)i, &ev);
+		scene_cert(s, (int)i, &row);
 		page_line(p);
 		p->v[p->n - 1].heading = true;
 		p->v[p->n - 1].item = (int)i + 1;
@@ -515,7 +534,7 @@ certs_page(struct page *p, const struct scene *s)
 		if (ev.configured != ACCEPT_UNKNOWN && ev.configured != ev.served)
 			page_add(p, ROLE_WARN, ", though set to %s", accept_word(ev.configured));
 		add_seen(p, s, READING_SERVED, (int)i);
-		if (ev.why[0] != '\0')
+		if (ev.why[0] != '\0' && !tells_revoked(ev.why, &row))
 			page_wrap(p, 2, ROLE_WARN, ev.why);
 		if (ev.lasting[0] != '\0')
 			page_wrap(p, 2, ROLE_WARN, ev.lasting);
@@ -534,7 +553,6 @@ certs_page(struct page *p, const struct scene *s)
 		if (r->served.protocol != NULL)
 			page_add(p, ROLE_TEXT, ", %s %s", r->served.protocol,
 			    r->served.cipher == NULL ? "" : r->served.cipher);
-		scene_cert(s, (int)i, &row);
 		if (row.c != NULL)
 			add_cert(p, s, e, &r->served, &row);
 		if (row.revoked != NULL) {
@@ -544,7 +562,7 @@ certs_page(struct page *p, const struct scene *s)
 		}
 		if (row.match == MATCH_OTHER)
 			page_wrap(p, 2, ROLE_WARN, "another one was issued last: it is not installed, or was not taken over");
-		add_findings(p, s, (int)i);
+		add_findings(p, s, (int)i, &row);
 	}
 	add_issued(p, s);
 }

@@ -201,6 +201,33 @@ certs_taken(const struct fleet *f, const struct posture *seen, int link, int cer
 	    dial != DIAL_DISABLE && dial < DIAL_VERIFY_CA ? TAKEN_UNVERIFIED : TAKEN_NOT;
 }
 
+bool
+certs_shows(const struct fleet *f, const struct board *b, int link, int cert)
+{
+	int seen = board_present(b, link);
+
+	return f->links[link].presents.cert == cert && (seen == cert || seen == CERT_UNKNOWN);
+}
+
+bool
+certs_client(const struct fleet *f, const struct board *b, const struct cert_files *files, int cert, int64_t now_s,
+    enum expiry *ret_expiry, int64_t *ret_days)
+{
+	const struct cert *c = &f->certs[cert];
+	bool shown = false;
+	size_t i;
+
+	if (!c->client || files == NULL || files->leaf.sha256[0] == '\0')
+		return false;
+	for (i = 0; i < f->nendpoints; i++)
+		shown = shown || f->endpoints[i].probe_cert == cert;
+	for (i = 0; i < f->nlinks; i++)
+		shown = shown || certs_shows(f, b, (int)i, cert);
+	*ret_expiry = expiry_of(files->leaf.not_before_s, files->leaf.not_after_s, now_s, c->warn_ms / 1000);
+	*ret_days = expiry_days(files->leaf.not_after_s, now_s);
+	return shown;
+}
+
 void
 certs_worst(struct certs_worst *ret, const struct fleet *f, const struct board *b, const struct cert_files *const *files,
     int64_t now_ms, int64_t stale_ms)
@@ -220,6 +247,8 @@ certs_worst(struct certs_worst *ret, const struct fleet *f, const struct board *
 	}
 	for (i = 0; files != NULL && i < f->ncerts; i++) {
 		if (certs_ca(files[i], now_ms / 1000, &e, &days))
+			ret->expiry = worse(ret->expiry, e);
+		if (certs_client(f, b, files[i], (int)i, now_ms / 1000, &e, &days))
 			ret->expiry = worse(ret->expiry, e);
 		if (files[i] != NULL && (files[i]->why != NULL || files[i]->lies != NULL || files[i]->crl_why != NULL))
 			ret->wrong = true;

@@ -80,7 +80,17 @@ enum revoked_taken {
 };
 enum revoked_taken certs_taken(const struct fleet *, const struct posture *seen, int link, int cert);
 
-/* The worst of all that: of rows, and CAs. */
+/*
+ * Of a client's certificate, by its files: how long what was issued last is good for.  False: it is a
+ * server's, nothing was issued, or nobody shows it as far as is seen (links by their hosts' files; belay
+ * itself at an endpoint).
+ */
+bool	certs_client(const struct fleet *, const struct board *, const struct cert_files *, int cert, int64_t now_s,
+	    enum expiry *, int64_t *ret_days);
+/* Does the link show it: as its host's files say, or, where they were not read, as it is declared? */
+bool	certs_shows(const struct fleet *, const struct board *, int link, int cert);
+
+/* The worst of all that: of rows, CAs, and what clients show. */
 struct certs_worst {
 	enum expiry expiry;
 	bool	 revoked;	/* one that was is presented */

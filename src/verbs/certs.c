@@ -116,8 +116,13 @@ show_cert(const struct engine *e, int cert, const struct posture *seen, int64_t 
 	bool any = false;
 	size_t i;
 
-	out("%s: %s\n", c->name, issuer_words(c));
-	if (certs_ca(files, now_ms / 1000, &ex, &days)) {
+	if (c->under_other)
+		out("%s: a client's, issued here, by the CA of '%s'\n", c->name, f->certs[c->other].name);
+	else
+		out("%s: %s\n", c->name, issuer_words(c));
+	if (c->under_other || (c->client && c->external))
+		;
+	else if (certs_ca(files, now_ms / 1000, &ex, &days)) {
 		say_left(&b, days, ex, files->ca.not_after_s);
 		out("  CA %s: %s\n", files->ca.subject, buf_str(&b));
 	} else if (files != NULL && files->why != NULL)
@@ -128,7 +133,8 @@ show_cert(const struct engine *e, int cert, const struct posture *seen, int64_t 
 	if (files != NULL && files->leaf.sha256[0] != '\0') {
 		ex = expiry_of(files->leaf.not_before_s, files->leaf.not_after_s, now_ms / 1000, c->warn_ms / 1000);
 		say_left(&b, expiry_days(files->leaf.not_after_s, now_ms / 1000), ex, files->leaf.not_after_s);
-		out("  issued last: %s; for %s; sha256 %.16s\n", buf_str(&b), files->leaf.names, files->leaf.sha256);
+		out("  issued last: %s; for %s; sha256 %.16s\n", buf_str(&b), c->client ? files->leaf.subject : files->leaf.names,
+		    files->leaf.sha256);
 	}
 	if (files != NULL && files->lies != NULL)
 		out("  warning: %s\n", files->lies);
@@ -137,6 +143,18 @@ show_cert(const struct engine *e, int cert, const struct posture *seen, int64_t 
 	if (files != NULL && files->revoked.n == 0 && files->crl_why != NULL)
 		out("  warning: %s\n", files->crl_why);
 	buf_clear(&b);
+	if (c->client) {
+		for (i = 0; i < f->nlinks; i++)
+			if (certs_shows(f, engine_board(e), (int)i, cert))
+				(void)buf_printf(&b, "%s%s%s", b.len > 0 ? ", " : "", f->links[i].name,
+				    board_present(engine_board(e), (int)i) == cert ? "" : " (declared)");
+		for (i = 0; i < f->nendpoints; i++)
+			if (f->endpoints[i].probe_cert == cert)
+				(void)buf_printf(&b, "%sbelay itself at %s", b.len > 0 ? ", " : "", f->endpoints[i].name);
+		out("  shown by: %s\n", b.len > 0 ? buf_str(&b) : "nobody");
+		buf_release(&b);
+		return;
+	}
 	for (i = 0; i < f->nlinks; i++) {
 		enum trust_basis t = certs_trust(f, seen, (int)i, cert);
 
@@ -275,6 +293,13 @@ metrics(const struct engine *e, const struct cert_files *const *files, int64_t n
 	for (i = 0; i < f->ncerts; i++)
 		if (certs_ca(files[i], now_ms / 1000, &ex, &days)) {
 			(void)buf_puts(&b, "belay_ca_days_left{");
+			put_label(&b, "certificate", f->certs[i].name);
+			(void)buf_printf(&b, "} %lld\n", (long long)days);
+		}
+	head(&b, "belay_client_certificate_days_left", "Whole days until what was issued last for a client ends, where it is shown.");
+	for (i = 0; i < f->ncerts; i++)
+		if (certs_client(f, engine_board(e), files[i], (int)i, now_ms / 1000, &ex, &days)) {
+			(void)buf_puts(&b, "belay_client_certificate_days_left{");
 			put_label(&b, "certificate", f->certs[i].name);
 			(void)buf_printf(&b, "} %lld\n", (long long)days);
 		}

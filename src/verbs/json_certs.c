@@ -68,6 +68,25 @@ revoked_array(const struct fleet *f, const struct posture *seen, int cert, const
 	return a;
 }
 
+/* The links that show it, and belay itself. */
+static json_t *
+shown_by(const struct engine *e, int cert)
+{
+	const struct fleet *f = engine_fleet(e);
+	json_t *a = json_array();
+	size_t i;
+	bool own = false;
+
+	for (i = 0; i < f->nlinks; i++)
+		if (certs_shows(f, engine_board(e), (int)i, cert))
+			doc_add(a, doc_words(f->links[i].name));
+	for (i = 0; i < f->nendpoints; i++)
+		own = own || f->endpoints[i].probe_cert == cert;
+	if (own)
+		doc_add(a, doc_words("belay"));
+	return a;
+}
+
 void
 json_certs(const struct engine *e, const struct cert_files *const *files, const struct certs_worst *worst)
 {
@@ -112,6 +131,7 @@ json_certs(const struct engine *e, const struct cert_files *const *files, const 
 		doc_put(o, "revoked_list", doc_words(x->crl));
 		doc_put(o, "revoked_warning", doc_words(x->crl_why));
 		doc_put(o, "trusted_by", trusted_by(f, &seen, (int)i));
+		doc_put(o, "shown_by", shown_by(e, (int)i));
 		doc_add(certs, o);
 	}
 	posture_release(&seen);

@@ -120,6 +120,37 @@ worst(struct world *w)
 	return ret;
 }
 
+/* A client's that ends turns its client away; one that nobody shows turns away nobody. */
+static void
+the_end_of_what_a_client_shows_counts(void **state)
+{
+	struct world *w = *state;
+	struct fleet *f = (struct fleet *)w->f;
+	struct cert_files files = { .leaf = { .not_before_s = NOW_MS / 1000 - 86 * 86400, .not_after_s = NOW_MS / 1000 + 4 * 86400 } };
+	struct cert *c = &f->certs[0];
+	const struct cert_files *all[16] = { &files };
+	struct certs_worst ret;
+	bool client = c->client;
+	int own = f->endpoints[0].probe_cert;
+	enum expiry e;
+	int64_t days;
+
+	assert_true(f->ncerts <= 16);
+	(void)memset(files.leaf.sha256, 'a', 64);
+	c->client = true;
+	assert_false(certs_client(f, w->b, &files, 0, NOW_MS / 1000, &e, &days));
+	f->endpoints[0].probe_cert = 0;
+	assert_true(certs_client(f, w->b, &files, 0, NOW_MS / 1000, &e, &days));
+	assert_int_equal(e, EXPIRY_URGENT);
+	assert_int_equal(days, 4);
+	certs_worst(&ret, f, w->b, all, NOW_MS, STALE_MS);
+	assert_int_equal(ret.expiry, EXPIRY_URGENT);
+	files.leaf.sha256[0] = '\0';
+	assert_false(certs_client(f, w->b, &files, 0, NOW_MS / 1000, &e, &days));
+	f->endpoints[0].probe_cert = own;
+	c->client = client;
+}
+
 static void
 says(const struct cert_row *r, const char *words)
 {
@@ -347,6 +378,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CLAIM(the_end_of_what_a_client_shows_counts),
 		CLAIM(good_one_is_fine_and_plaintext_is_no_fault),
 		CLAIM(revoked_one_is_wrong_however_good_it_looks),
 		CLAIM(what_was_not_seen_is_never_fine),

@@ -659,6 +659,14 @@ revoked(struct fixture *f, struct view *v)
 	settle(f, v);
 }
 
+/* The certificates' page tells it once. */
+static void
+revoked_certs(struct fixture *f, struct view *v)
+{
+	revoked(f, v);
+	press(f, v, "c");
+}
+
 /* An undo that is refused when it is asked for. */
 static void
 leak_refused(struct fixture *f, struct view *v)
@@ -884,6 +892,7 @@ static const struct {
 	{ "turn-refused", turn_refused, false, NULL },
 	{ "leak-refused", leak_refused, false, NULL },
 	{ "revoked", revoked, false, NULL },
+	{ "revoked-certs", revoked_certs, false, NULL },
 	{ "host-key", host_key, false, NULL },
 	{ "passphrase", passphrase, false, NULL },
 	{ "command", command_line, false, NULL },
