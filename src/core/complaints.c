@@ -172,42 +172,65 @@ complaints_feed(struct complaints *c, const char *text, size_t len_bytes, int64_
 			c->line[c->len++] = text[i] == '\0' ? ' ' : text[i];
 }
 
+struct picked {
+	const struct row *row;
+	enum cause cause;
+	bool	 leg;
+};
+
 static void
-tell(struct census *ret, const struct row *r, enum cause cause, bool leg)
+tell(struct census *ret, const struct picked *p)
 {
 	struct complaint *to = mem_push(&ret->complaints, &ret->ncomplaints, sizeof(*to));
 
-	to->load = !leg && is_load(cause);
-	to->leg = leg;
-	to->count = r->count;
-	to->first_ms = r->first_ms;
-	to->last_ms = r->last_ms;
-	to->text = mem_strdup(r->text);
+	to->load = !p->leg && is_load(p->cause);
+	to->leg = p->leg;
+	to->count = p->row->count;
+	to->first_ms = p->row->first_ms;
+	to->last_ms = p->row->last_ms;
+	to->text = mem_strdup(p->row->text);
+}
+
+/*
+ * A server says what it could not load, and then that it goes on as it was: the second line is
+ * the later one whenever the log comes in two pieces, and says nothing of its own.
+ */
+static bool
+is_consequence(const struct picked *p)
+{
+	return !p->leg && p->cause == CAUSE_TLS_NOT_LOADED;
 }
 
 static int
-later(const void *a, const void *b)
+in_order(const void *a, const void *b)
 {
-	const struct complaint *x = a, *y = b;
+	const struct picked *x = a, *y = b;
 
-	return x->last_ms > y->last_ms ? -1 : x->last_ms < y->last_ms;
+	if (is_consequence(x) != is_consequence(y))
+		return is_consequence(x) ? 1 : -1;
+	if (x->row->last_ms != y->row->last_ms)
+		return x->row->last_ms > y->row->last_ms ? -1 : 1;
+	if (x->cause != y->cause)
+		return x->cause < y->cause ? -1 : 1;
+	return x->leg - y->leg;
 }
 
 void
 complaints_tell(const struct complaints *c, int64_t now_ms, struct census *ret)
 {
-	size_t i, leg;
+	struct picked picked[2 * CAUSE_COUNT];
+	size_t i, leg, n = 0;
 
 	for (leg = 0; leg < 2; leg++)
 		for (i = 0; i < CAUSE_COUNT; i++) {
 			const struct row *r = &c->rows[leg][i];
 
 			if (r->text == NULL || (leg == 1 && now_ms - r->last_ms > COMPLAINTS_LEG_MS) ||
-			    (leg == 0 && !is_load((enum cause)i) && now_ms - r->last_ms > COMPLAINTS_MS) ||
-			    ret->ncomplaints >= READING_COMPLAINTS_MAX)
+			    (leg == 0 && !is_load((enum cause)i) && now_ms - r->last_ms > COMPLAINTS_MS))
 				continue;
-			tell(ret, r, (enum cause)i, leg == 1);
+			picked[n++] = (struct picked){ r, (enum cause)i, leg == 1 };
 		}
-	if (ret->ncomplaints > 1)
-		qsort(ret->complaints, ret->ncomplaints, sizeof(*ret->complaints), later);
+	qsort(picked, n, sizeof(*picked), in_order);
+	for (i = 0; i < n && ret->ncomplaints < READING_COMPLAINTS_MAX; i++)
+		tell(ret, &picked[i]);
 }

@@ -34,7 +34,10 @@ void	complaints_free(struct complaints *);	/* NULL is fine */
 void	complaints_feed(struct complaints *, const char *text, size_t len_bytes, int64_t at_ms);
 /* Something is missing here: what was half read is forgotten. */
 void	complaints_gap(struct complaints *);
-/* What stands at that time, into the census; the latest first. */
+/*
+ * What stands at that time, into the census: the latest first, and after all of them that nothing
+ * was reloaded, which is what came of another line here, or all that was said.
+ */
 void	complaints_tell(const struct complaints *, int64_t now_ms, struct census *ret);
 
 #endif

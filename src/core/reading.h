@@ -198,7 +198,7 @@ struct census {
 	int64_t	 unaccounted;	/* connections since unaccounted_from_ms that nobody saw; -1: not known */
 	int64_t	 unaccounted_from_ms;
 	struct logins logins;
-	struct complaint *complaints;	/* the latest first */
+	struct complaint *complaints;	/* in the order of complaints.h */
 	size_t	 ncomplaints;		/* at most READING_COMPLAINTS_MAX */
 	bool	 log_unread;		/* its log is being read for the first time: the next census will have it */
 };

@@ -54,6 +54,30 @@ what_could_not_be_loaded_stands_until_the_next_reload(void **state)
 	complaints_free(c);
 }
 
+/* The log is read when it grows, and may have grown by one of the two lines only. */
+static void
+the_reason_stands_before_what_came_of_it(void **state)
+{
+	struct complaints *c = complaints_new(KIND_POSTGRES);
+	struct census said;
+
+	(void)state;
+	feed(c, 1000, SIGHUP KEY);
+	feed(c, 1400, NOT_RELOADED);
+	said = told(c, 1500);
+	assert_int_equal(said.ncomplaints, 2);
+	assert_string_equal(said.complaints[0].text, "private key file \"/tls/server.key\" has group or world access");
+	assert_string_equal(said.complaints[1].text, "SSL configuration was not reloaded");
+	census_release(&said);
+	/* Alone, it is what there is to tell. */
+	feed(c, 2000, SIGHUP NOT_RELOADED);
+	said = told(c, 2000);
+	assert_int_equal(said.ncomplaints, 1);
+	assert_true(said.complaints[0].load);
+	census_release(&said);
+	complaints_free(c);
+}
+
 static void
 a_line_may_come_in_pieces_and_is_told_once(void **state)
 {
@@ -167,6 +191,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_could_not_be_loaded_stands_until_the_next_reload),
+		cmocka_unit_test(the_reason_stands_before_what_came_of_it),
 		cmocka_unit_test(a_line_may_come_in_pieces_and_is_told_once),
 		cmocka_unit_test(a_poolers_own_link_is_told_apart_and_for_a_minute),
 		cmocka_unit_test(whose_handshake_failed_is_told_by_what_is_closed_next),
