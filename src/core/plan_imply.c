@@ -219,7 +219,7 @@ presents_another(const struct fleet *f, const struct plan *plan, const struct st
 	posture_release(&p);
 }
 
-/* In the place of a client that shows a certificate: is it let in with that? */
+/* In the place of a client that shows a certificate, or does no more: is it let in so? */
 static void
 imply_shown(const struct fleet *f, struct step *s, struct check **v, size_t *n, const struct move *m, int link,
     enum accept demanded)
@@ -396,7 +396,7 @@ imply_checks(const struct fleet *f, const struct plan *plan, struct step *s)
 			imply_rehearsal(f, s, &s->moves[i]);
 		} else if (s->moves[i].facet == FACET_CERT)
 			imply_cert(f, plan, s, &s->moves[i]);
-		else if (s->moves[i].facet == FACET_PRESENT && s->moves[i].value != NONE)
+		else if (s->moves[i].facet == FACET_PRESENT)
 			imply_shown(f, s, &s->gates, &s->ngates, &s->moves[i], s->moves[i].subject, ACCEPT_UNKNOWN);
 		else if (s->moves[i].facet == FACET_TRUST && moved(s, FACET_DIAL, s->moves[i].subject) == NULL)
 			imply_trust(f, s, &s->moves[i]);

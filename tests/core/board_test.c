@@ -1130,6 +1130,42 @@ a_check_rests_on_the_rehearsal_that_was_made_for_it(void **state)
 	free(own.why);
 }
 
+/* It was let in, but is what it shows what let it in? */
+static void
+where_one_is_demanded_it_was_asked_for_and_shown(void **state)
+{
+	struct world *w = *state;
+	struct check c = { .kind = CHECK_REHEARSAL, .link = 0, .endpoint = 0, .host = NONE, .trust = NONE,
+		.dial = DIAL_UNKNOWN, .known = DIAL_UNKNOWN, .accept = ACCEPT_MUTUAL, .implied = true };
+	struct reading own = { .kind = READING_REHEARSAL, .outcome = SAW };
+	struct check_result r;
+
+	own.rehearsed.verdict = VERDICT_NAME;
+	own.rehearsed.dial = DIAL_VERIFY_FULL;
+	(void)strcpy(own.rehearsed.shown, "id-web");
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_FAIL);
+	assert_non_null(strstr(r.why, "no client certificate was asked for"));
+	own.rehearsed.asked = true;
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_PASS);
+	assert_non_null(strstr(r.why, "showing id-web"));
+	own.rehearsed.shown[0] = '\0';
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_INCONCLUSIVE);
+	own.rehearsed.verdict = VERDICT_REFUSED;
+	(void)strcpy(own.rehearsed.why, "tlsv13 alert certificate required");
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_FAIL);
+	assert_non_null(strstr(r.why, "certificate required"));
+	/* Where it is only to be let in, nobody has to ask. */
+	c.accept = ACCEPT_UNKNOWN;
+	own.rehearsed.verdict = VERDICT_NAME;
+	own.rehearsed.asked = false;
+	check_judge(&c, w->f, w->b, &own, 1000, &r);
+	assert_int_equal(r.judgement, CHECK_PASS);
+}
+
 static void
 somebodys_word_counts_for_whom_it_was_given(void **state)
 {
@@ -1182,6 +1218,7 @@ main(void)
 		T(verdict_of_every_accept_and_dial),
 		T(a_rehearsal_that_disagrees_with_the_sessions_is_a_finding),
 		T(a_check_rests_on_the_rehearsal_that_was_made_for_it),
+		T(where_one_is_demanded_it_was_asked_for_and_shown),
 		T(somebodys_word_counts_for_whom_it_was_given),
 	};
 

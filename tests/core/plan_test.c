@@ -80,18 +80,24 @@ plan_of(const struct fleet *f, const char *path, const char *text)
 }
 
 static void
-load(const char *name, struct fleet **f, struct plan **p)
+load_both(const char *fleet, const char *plan, struct fleet **f, struct plan **p)
 {
-	char *path = mem_printf("plans/%s.fleet.yaml", name), *text = read_file(path);
+	char *path = mem_printf("plans/%s.fleet.yaml", fleet), *text = read_file(path);
 
 	*f = fleet_of(path, text);
 	free(path);
 	free(text);
-	path = mem_printf("plans/%s.plan.yaml", name);
+	path = mem_printf("plans/%s.plan.yaml", plan);
 	text = read_file(path);
 	*p = plan_of(*f, path, text);
 	free(path);
 	free(text);
+}
+
+static void
+load(const char *name, struct fleet **f, struct plan **p)
+{
+	load_both(name, name, f, p);
 }
 
 static void
@@ -270,6 +276,66 @@ the_compose_plan_in_short(void **state)
 	buf_release(&got);
 	plan_free(p);
 	fleet_free(f);
+}
+
+static void
+expect_shipped(const char *fleet, const char *plan, const char *want)
+{
+	struct fleet *f;
+	struct plan *p;
+	struct buf got;
+
+	load_both(fleet, plan, &f, &p);
+	buf_init(&got, 0);
+	put_plan(&got, f, p);
+	assert_string_equal(buf_str(&got), want);
+	expect_round_trip(f, p);
+	buf_release(&got);
+	plan_free(p);
+	fleet_free(f);
+}
+
+/* What a client shows is tried in its place; where one is demanded, before the step and after it. */
+static void
+the_mutual_plans_in_short(void **state)
+{
+	(void)state;
+	expect_shipped("mutual", "mutual-tls",
+	    "mutual-tls from tls verify-full\n"
+	    "row 0+2 show-$(l) × 2\n"
+	    "row 2+1 postgres accepts mutual\n"
+	    "show-web [0]: web -> postgres presents id-web\n"
+	    "   present web -> postgres 1\n"
+	    "   = rehearsal of web -> postgres\n"
+	    "show-job [0]: job -> postgres presents id-job\n"
+	    "   present job -> postgres 2\n"
+	    "   = rehearsal of job -> postgres\n"
+	    "demand [1]: postgres accepts mutual\n"
+	    "   accept postgres 3\n"
+	    "   ? rehearsal of web -> postgres\n"
+	    "   ? rehearsal of job -> postgres\n"
+	    "   ? nobody on plaintext postgres\n"
+	    "   ? pg_hba.conf of postgres\n"
+	    "   = rehearsal of web -> postgres showing id-web\n"
+	    "   = rehearsal of job -> postgres showing id-job\n"
+	    "   = served postgres\n"
+	    "   = refused plaintext postgres\n");
+	expect_shipped("mutual", "mutual-off",
+	    "mutual-off from mutual verify-full\n"
+	    "row 0+1 postgres accepts tls\n"
+	    "row 1+2 hide-$(l) × 2\n"
+	    "relax [0]: postgres accepts tls\n"
+	    "   accept postgres 2\n"
+	    "   ? nobody on plaintext postgres\n"
+	    "   ? pg_hba.conf of postgres\n"
+	    "   = served postgres\n"
+	    "   = refused plaintext postgres\n"
+	    "hide-web [1]: web -> postgres presents no certificate\n"
+	    "   present web -> postgres -1\n"
+	    "   = rehearsal of web -> postgres\n"
+	    "hide-job [1]: job -> postgres presents no certificate\n"
+	    "   present job -> postgres -1\n"
+	    "   = rehearsal of job -> postgres\n");
 }
 
 /* The fleet of the tests below: the manual's. */
@@ -865,6 +931,7 @@ main(void)
 		cmocka_unit_test(certificate_that_leaked_is_replaced),
 		cmocka_unit_test(a_ca_may_give_way_to_another_at_restarts),
 		cmocka_unit_test(the_compose_plan_in_short),
+		cmocka_unit_test(the_mutual_plans_in_short),
 		cmocka_unit_test(the_manuals_examples_parse),
 		cmocka_unit_test(a_check_means_the_endpoint_that_the_step_moves),
 		cmocka_unit_test(going_back_to_plaintext_is_a_plan_too),
