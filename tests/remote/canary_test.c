@@ -116,11 +116,11 @@ land(struct flight *f)
 }
 
 static void
-redis_up(void)
+redis_up(const char *clients)
 {
 	char plain[16], tls[16], ca[300], cert[300], key[300];
 	const char *more[] = { "--port", plain, "--tls-port", tls, "--tls-ca-cert-file", ca, "--tls-cert-file", cert,
-		"--tls-key-file", key, "--tls-auth-clients", "no", "--requirepass", "probe pw", "--save", "", NULL };
+		"--tls-key-file", key, "--tls-auth-clients", clients, "--requirepass", "probe pw", "--save", "", NULL };
 
 	(void)snprintf(plain, sizeof(plain), "%d", sv.redis_port);
 	(void)snprintf(tls, sizeof(tls), "%d", sv.redis_tls_port);
@@ -268,7 +268,7 @@ a_redis_counts_each_and_we_say_so_of_each(void **state)
 	char *env;
 
 	(void)state;
-	redis_up();
+	redis_up("no");
 	env = mem_printf("REDIS=verify-full\nREDIS_CA=%s/app-ca.crt\n", sv.dir);
 	dial_env(env);
 	free(env);
@@ -305,6 +305,43 @@ tear_down(void **state)
 	return dial_group_down(state);
 }
 
+static void
+shown(int link)
+{
+	static struct flight f;
+
+	take_off(&f, link, 10000);
+	until_more(&f, &f.c.held, 1);
+	until_more(&f, &f.seen, 6);
+	assert_int_equal(f.c.failed + f.c.hung + f.c.cut, 0);
+	land(&f);
+}
+
+/* Each new one and the one that is held: else a server that demands a certificate takes neither. */
+static void
+a_clients_certificate_is_shown_where_it_is_demanded(void **state)
+{
+	static struct flight f;
+
+	(void)state;
+	dial_ca("ca");
+	dial_pair("clientonly", "clientonly");
+	dial_postgres_asks(true);
+	dial_env_showing("PG=verify-full", "PGCERT");
+	shown(LINK_POSTGRES);
+	servers_stop(&sv, &sv.postgres);
+	redis_up("yes");
+	dial_env_showing("REDIS=require", "REDISCERT");
+	shown(LINK_REDIS);
+	dial_env("REDIS=require\n");
+	take_off(&f, LINK_REDIS, 10000);
+	until_more(&f, &f.c.failed, 2);
+	assert_int_equal(f.seen, 0);
+	land(&f);
+	dial_pair(NULL, NULL);
+	servers_stop(&sv, &sv.redis);
+}
+
 int
 main(void)
 {
@@ -316,6 +353,7 @@ main(void)
 		cmocka_unit_test(a_server_that_is_gone_is_no_cut_of_our_own_way),
 		cmocka_unit_test(a_pooler_is_dialled_at_its_console),
 		cmocka_unit_test(a_redis_counts_each_and_we_say_so_of_each),
+		cmocka_unit_test(a_clients_certificate_is_shown_where_it_is_demanded),
 	};
 
 	return cmocka_run_group_tests_name("canary", tests, set_up, tear_down);

@@ -469,6 +469,86 @@ redis_is_rehearsed_on_the_port_of_its_mode(void **state)
 	servers_stop(&sv, &sv.redis);
 }
 
+/* ---- with a certificate of the client's own ---- */
+
+static void
+expect_shown(int link, enum verdict verdict, bool asked, const char *shown, const char *why)
+{
+	struct rehearsed r = rehearse(link, 5000);
+
+	if (r.verdict != verdict || r.asked != asked || strcmp(r.shown, shown) != 0 || strstr(r.why, why) == NULL)
+		fail_msg("%s ('%s', remark '%s'), asked %d, shown '%s'; expected %s ('%s'), %d, '%s'", verdict_word(r.verdict),
+		    r.why, r.remark, r.asked, r.shown, verdict_word(verdict), why, asked, shown);
+}
+
+static void
+a_clients_certificate_is_shown_and_it_is_told_whether_it_was_asked_for(void **state)
+{
+	(void)state;
+	dial_ca("ca");
+	dial_pair("clientonly", "clientonly");
+	dial_postgres_asks(false);
+	dial_env_showing("PG=verify-full", "PGCERT");
+	expect_shown(LINK_POSTGRES, VERDICT_NAME, false, "id-app", "");
+	dial_postgres_asks(true);
+	expect_shown(LINK_POSTGRES, VERDICT_NAME, true, "id-app", "");
+	/* One of another CA, or none: the server's word. */
+	dial_pair("stranger", "stranger");
+	expect_shown(LINK_POSTGRES, VERDICT_REFUSED, true, "id-app", "unknown ca");
+	dial_env("PG=verify-full\n");
+	expect_shown(LINK_POSTGRES, VERDICT_REFUSED, true, "", "requires a valid client certificate");
+}
+
+/* What belay has and what lies there has to be the same, or nothing is said of the client. */
+static void
+one_that_is_not_at_hand_or_not_there_is_nobodys_pass(void **state)
+{
+	(void)state;
+	dial_postgres_asks(true);
+	dial_env_showing("PG=verify-full", "PGCERT");
+	dial_pair("clientonly", NULL);
+	expect_shown(LINK_POSTGRES, VERDICT_UNKNOWN, true, "", "whose key is not at hand here");
+	dial_pair(NULL, "clientonly");
+	expect_shown(LINK_POSTGRES, VERDICT_UNKNOWN, true, "", "what lies at its place was not read");
+	dial_pair("good", "clientonly");
+	expect_shown(LINK_POSTGRES, VERDICT_UNKNOWN, true, "", "another one lies at its place than was issued last");
+	/* Where nobody asks it makes no difference. */
+	dial_postgres_asks(false);
+	expect_shown(LINK_POSTGRES, VERDICT_NAME, false, "", "");
+	servers_run("printf 'PG=verify-full\\nPGCERT=/elsewhere.pem\\n' > '%s/app.env'", sv.dir);
+	dial_postgres_asks(true);
+	expect_shown(LINK_POSTGRES, VERDICT_UNKNOWN, true, "", "whether it shows a client certificate is not known");
+	servers_stop(&sv, &sv.postgres);
+}
+
+static void
+poolers_and_redis_take_it_likewise(void **state)
+{
+	char *lines = mem_printf("client_tls_sslmode = verify-full\nclient_tls_cert_file = %s\nclient_tls_key_file = %s\n"
+	    "client_tls_ca_file = %s\nstats_users = belay_probe\n",
+	    servers_path(&sv, "good.crt"), servers_path(&sv, "good.key"), servers_path(&sv, "ca.crt"));
+
+	(void)state;
+	dial_pair("clientonly", "clientonly");
+	servers_pgbouncer(&sv, lines);
+	free(lines);
+	dial_env_showing("PGB=verify-full", "PGBCERT");
+	expect_shown(LINK_PGBOUNCER, VERDICT_NAME, true, "id-app", "");
+	dial_pair("clientonly", NULL);
+	expect_shown(LINK_PGBOUNCER, VERDICT_UNKNOWN, true, "", "whose key is not at hand here");
+	servers_stop(&sv, &sv.pgbouncer);
+	dial_pair("clientonly", "clientonly");
+	dial_env_showing("REDIS=require", "REDISCERT");
+	redis_up(false, "good", "no");
+	expect_shown(LINK_REDIS, VERDICT_TLS, false, "id-app", "");
+	redis_up(false, "good", "yes");
+	expect_shown(LINK_REDIS, VERDICT_TLS, true, "id-app", "");
+	dial_pair("stranger", "stranger");
+	expect_shown(LINK_REDIS, VERDICT_REFUSED, true, "id-app", "unknown ca");
+	servers_stop(&sv, &sv.redis);
+	dial_pair(NULL, NULL);
+}
+
 /*
  * Every driver of Postgres by every mode, with each kind of CA file, at a server
  * without TLS, with it, and that demands it: what is rehearsed is what the
@@ -546,6 +626,9 @@ main(void)
 		cmocka_unit_test(a_bad_certificate_is_never_passed),
 		cmocka_unit_test(pgbouncer_is_rehearsed_by_its_client_side),
 		cmocka_unit_test(redis_is_rehearsed_on_the_port_of_its_mode),
+		cmocka_unit_test(a_clients_certificate_is_shown_and_it_is_told_whether_it_was_asked_for),
+		cmocka_unit_test(one_that_is_not_at_hand_or_not_there_is_nobodys_pass),
+		cmocka_unit_test(poolers_and_redis_take_it_likewise),
 		cmocka_unit_test(what_is_rehearsed_is_what_the_truth_table_says),
 	};
 
