@@ -7,7 +7,6 @@
  */
 #include "core/causes.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 
 #define WORDS(...) { __VA_ARGS__, NULL }
 #define WORDS_MAX 20
+#define WORD_MAX 128
 
 static const struct {
 	struct cause_row row;
@@ -268,20 +268,28 @@ cause_text(const char *said)
 	return ret;
 }
 
+/* All that a log says comes by here, a line at a time and hundreds of words each: no byte is looked at by us. */
+static bool
+has(const char *text, const char *words, size_t len)
+{
+	char blanks[WORD_MAX];
+	size_t i;
+
+	/* Most are as they stand in the table: to its end, and without underscores, which are blanks on both sides. */
+	if (words[len] == '\0' && memchr(words, '_', len) == NULL)
+		return strstr(text, words) != NULL;
+	if (len >= sizeof(blanks))
+		return false;
+	for (i = 0; i < len; i++)
+		blanks[i] = (char)(words[i] == '_' ? ' ' : words[i]);
+	blanks[len] = '\0';
+	return strstr(text, blanks) != NULL;
+}
+
 bool
 cause_text_has(const char *text, const char *words)
 {
-	/* Underscores are blanks on both sides. */
-	const char *p;
-	size_t i;
-
-	for (p = text; *p != '\0'; p++) {
-		for (i = 0; words[i] != '\0' && p[i] == (words[i] == '_' ? ' ' : words[i]); i++)
-			;
-		if (words[i] == '\0')
-			return true;
-	}
-	return false;
+	return has(text, words, strlen(words));
 }
 
 /* Does the text hold what the entry wants, from whom it wants it? */
@@ -289,7 +297,6 @@ static bool
 entry_said(const char *text, enum speaker by, const char *entry)
 {
 	const char *and;
-	char first[128];
 
 	if (entry[1] == ':') {
 		if ((entry[0] == 'C') != (by == SAID_BY_CLIENT))
@@ -298,8 +305,7 @@ entry_said(const char *text, enum speaker by, const char *entry)
 	}
 	if ((and = strchr(entry, '&')) == NULL)
 		return cause_text_has(text, entry);
-	(void)snprintf(first, sizeof(first), "%.*s", (int)(and - entry), entry);
-	return cause_text_has(text, first) && cause_text_has(text, and + 1);
+	return cause_text_has(text, and + 1) && has(text, entry, (size_t)(and - entry));
 }
 
 bool

@@ -3,6 +3,7 @@
  * with the facts beside them, and the causes that come of it.  A cause that is
  * only possible has a question mark.
  */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 
 #include "core/buf.h"
 #include "core/diagnose.h"
+#include "core/mem.h"
 
 #define NOW 1800000000
 #define DAY 86400
@@ -261,6 +263,30 @@ every_row_has_its_words_and_says_what_to_do(void **state)
 	}
 }
 
+/* With both parts of those that want two, in capitals, and whatever stands around them. */
+static void
+every_word_of_a_row_is_found(void **state)
+{
+	const char *const *w;
+	char *said, *text;
+	size_t i, k, len;
+	bool of_client;
+
+	(void)state;
+	for (i = 0; i < CAUSE_COUNT; i++)
+		for (w = cause_words((enum cause)i); *w != NULL; w++) {
+			of_client = strncmp(*w, "C:", 2) == 0;
+			said = mem_printf("at 10: %s (5)", *w + (of_client || strncmp(*w, "S:", 2) == 0 ? 2 : 0));
+			for (k = 0, len = strlen(said); k < len; k++)
+				said[k] = (char)(said[k] == '&' ? '\n' : toupper((unsigned char)said[k]));
+			text = cause_text(said);
+			if (!cause_said_here((enum cause)i, text, of_client ? SAID_BY_CLIENT : SAID_BY_SERVER))
+				fail_msg("%s: '%s' is not found in '%s'", cause_row((enum cause)i)->name, *w, text);
+			free(said);
+			free(text);
+		}
+}
+
 static void
 a_key_is_judged_as_its_server_does(void **state)
 {
@@ -303,6 +329,7 @@ main(void)
 		cmocka_unit_test(words_and_facts_lead_to_the_cause),
 		cmocka_unit_test(every_cause_is_met_by_a_case),
 		cmocka_unit_test(every_row_has_its_words_and_says_what_to_do),
+		cmocka_unit_test(every_word_of_a_row_is_found),
 		cmocka_unit_test(a_key_is_judged_as_its_server_does),
 		cmocka_unit_test(words_of_any_length_and_bytes_are_looked_at_and_no_more),
 	};
