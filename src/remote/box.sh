@@ -102,9 +102,8 @@ cat_path() { box cat "$box_path" </dev/null; }
 
 give_file()
 {
-	if ! inspect "$1"; then
-		say "error $2 not a regular file"
-	elif [ "$kind" = absent ]; then
+	in_box "$1" || box=
+	if [ "$kind" = absent ]; then
 		say "absent $2"
 	elif [ "$box" ]; then
 		say "file $2 $mode_is $uid $gid $links $names"

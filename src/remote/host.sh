@@ -528,12 +528,9 @@ current_sha() { if [ "$kind" = absent ]; then sha=-; else sha_of "$path"; fi; }
 
 # ---------------------------------------------------------------- verbs
 
+# give_file PATH N, as inspected.
 give_file()
 {
-	if ! inspect "$1"; then
-		say "error $2 not a regular file"
-		return
-	fi
 	if [ "$kind" = absent ]; then
 		say "absent $2"
 	elif [ ! -r "$1" ]; then
@@ -547,10 +544,14 @@ give_file()
 # In a subshell, so that one bad path does not end the others.
 give_one()
 {
-	answer=$(inspect "$1" >/dev/null 2>&1; echo "$?:$kind" 2>/dev/null)
+	answer=$(inspect "$1" >/dev/null 2>&1; echo "$? $kind $mode_is $uid $gid $links $names" 2>/dev/null)
 	case $answer in
-	0:*) give_file "$1" "$2" ;;
-	1:*) say "error $2 not a regular file" ;;
+	"0 "*)
+		path_given=$1 n_given=$2 names=${answer#* * * * * * }
+		set -- $answer
+		kind=$2 mode_is=$3 uid=$4 gid=$5 links=$6
+		give_file "$path_given" "$n_given" ;;
+	"1 "*) say "error $2 not a regular file" ;;
 	*) say "error $2 permission denied, or nothing that can be looked at" ;;
 	esac
 }
