@@ -67,6 +67,7 @@ rehearsed_object(const struct engine *e, int link, int64_t now_ms)
 	doc_put(o, "cipher", r->cipher[0] == '\0' ? json_null() : doc_words(r->cipher));
 	doc_put(o, "why", r->why[0] == '\0' ? json_null() : doc_words(r->why));
 	doc_put(o, "remark", r->remark[0] == '\0' ? json_null() : doc_words(r->remark));
+	doc_put(o, "asked", r->protocol[0] == '\0' && !r->asked ? json_null() : json_boolean(r->asked));
 	doc_put(o, "connect_ms", milliseconds(r->reach_us));
 	doc_put(o, "tls_ms", milliseconds(r->secure_us));
 	doc_put(o, "login_ms", milliseconds(r->login_us));

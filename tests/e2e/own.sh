@@ -179,6 +179,14 @@ ok "and its client let in with its own" grep "pass .*rehearsal of web -> pool sh
 ok "at Redis, too" fails 0 "pass .*without a client certificate at 'redis'" box_belay apply redis-mutual --yes
 ok "and its client let in there" grep "pass .*rehearsal of web -> redis showing id-web: .*tls+name, TLSv1.3, [0-9]* ms, showing id-web" "$tmp/failed"
 ok "as it is" refused_without
+# To look is no reason to open a client's key.
+not_tried() {
+	box_belay status --json >"$tmp/status" &&
+		jq -e '[.links[] | select(.client == "web") | .rehearsed.words == "not tried: it is set to show the client certificate " +
+			"\u0027id-web\u0027, whose key is not at hand here"] | length == 2 and all' "$tmp/status" ||
+		{ jq '.links[] | { client, endpoint, rehearsed }' "$tmp/status"; return 1; }
+}
+ok "who only looks has no client's key, and says so" not_tried
 # Another account, which has the fleet, the plan and the CA, and no journal.
 adopts() {
 	mkdir -m 700 "$tmp/other" && XDG_STATE_HOME=$tmp/other "$BELAY" -f "$fleet" -p "$plan" adopt >"$tmp/adopted" 2>&1

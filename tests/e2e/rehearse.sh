@@ -88,7 +88,7 @@ web() {
 }
 
 as_it_is() {
-	web '.rehearsed.verdict == "plaintext" and .rehearsed.finding == null and .rehearsed.name == "localhost" and .rehearsed.took_ms > 0'
+	web '.rehearsed.verdict == "plaintext" and .rehearsed.finding == null and .rehearsed.name == "localhost" and .rehearsed.took_ms > 0 and .rehearsed.asked == null'
 }
 
 the_wrong_ca_refuses_the_flip() {
@@ -99,7 +99,7 @@ the_wrong_ca_refuses_the_flip() {
 the_right_ca_lets_it() {
 	cp "$box/crt" "$box/web-ca.crt"
 	box_belay apply flip --yes </dev/null && grep -q 'MODE=verify-full' "$box/web.env" &&
-		web '.rehearsed.verdict == "tls+name" and .rehearsed.own_runtime == "connected as verify-full"'
+		web '.rehearsed.verdict == "tls+name" and .rehearsed.asked == false and .rehearsed.own_runtime == "connected as verify-full"'
 }
 
 a_wrong_ca_is_a_finding() {
