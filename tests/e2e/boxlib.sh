@@ -82,6 +82,41 @@ redis_is_there() {
 	until_ 10 sh -c "REDISCLI_AUTH=pw redis-cli -p $rport PING >/dev/null 2>&1" || { cat "$tmp/redis.log"; return 1; }
 }
 
+# three_endpoints BOTH-OR-PLAIN: a fleet of the box's Postgres, PgBouncer (which listens so) and Redis, up to its clients
+three_endpoints() {
+	cat <<END
+belay: fleet/1
+environment: box
+hosts:
+  box: { local: yes, state: $tmp/hoststate }
+secrets:
+  pw: { file: $tmp/pw }
+units:
+  all: { host: box, run: "true", restarts: [] }
+endpoints:
+  pg:
+    kind: postgres
+    unit: all
+    listen: { both: $port, at: 127.0.0.1 }
+    names: [localhost]
+    probe: { user: belay_probe, database: postgres }
+    admin: { user: admin, database: postgres }
+  bouncer:
+    kind: pgbouncer
+    unit: all
+    listen: { $1: $bport, at: 127.0.0.1 }
+    names: [localhost]
+    probe: { user: belay_probe }
+    admin: { user: admin }
+  redis:
+    kind: redis
+    unit: all
+    listen: { plain: $rport, tls: $rtls, at: 127.0.0.1 }
+    names: [localhost]
+    probe: { password: pw }
+END
+}
+
 init_postgres() {
 	$as "$pg_bin/initdb" -D "$box/data" -U admin -A trust -N --no-instructions --locale=C >"$tmp/initdb.log" 2>&1 ||
 		{ tail -n 5 "$tmp/initdb.log"; return 1; }

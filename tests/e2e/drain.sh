@@ -22,36 +22,8 @@ make_box() {
 	sed -i "s/port=$port/port=$port user=pool/" "$box/pgbouncer.ini"
 	start_pooler "host=localhost hostaddr=127.0.0.1 port=$bport user=app dbname=postgres sslmode=require" && redis_is_there || return 1
 	echo MODE=require >"$box/env"
-	cat >"$fleet" <<END
-belay: fleet/1
-environment: box
-hosts:
-  box: { local: yes, state: $tmp/hoststate }
-secrets:
-  pw: { file: $tmp/pw }
-units:
-  all: { host: box, run: "true", restarts: [] }
-endpoints:
-  pg:
-    kind: postgres
-    unit: all
-    listen: { both: $port, at: 127.0.0.1 }
-    names: [localhost]
-    probe: { user: belay_probe, database: postgres }
-    admin: { user: admin, database: postgres }
-  bouncer:
-    kind: pgbouncer
-    unit: all
-    listen: { both: $bport, at: 127.0.0.1 }
-    names: [localhost]
-    probe: { user: belay_probe }
-    admin: { user: admin }
-  redis:
-    kind: redis
-    unit: all
-    listen: { plain: $rport, tls: $rtls, at: 127.0.0.1 }
-    names: [localhost]
-    probe: { password: pw }
+	three_endpoints both >"$fleet"
+	cat >>"$fleet" <<END
 clients:
   app:
     unit: all

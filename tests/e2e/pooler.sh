@@ -27,36 +27,8 @@ make_box() {
 		'server_tls_sslmode = prefer' >"$box/pgbouncer.ini"
 	start_pooler "host=127.0.0.1 port=$bport user=app dbname=postgres" && redis_is_there || return 1
 	echo MODE=require >"$box/env"
-	cat >"$fleet" <<END
-belay: fleet/1
-environment: box
-hosts:
-  box: { local: yes, state: $tmp/hoststate }
-secrets:
-  pw: { file: $tmp/pw }
-units:
-  all: { host: box, run: "true", restarts: [] }
-endpoints:
-  pg:
-    kind: postgres
-    unit: all
-    listen: { both: $port, at: 127.0.0.1 }
-    names: [localhost]
-    probe: { user: belay_probe, database: postgres }
-    admin: { user: admin, database: postgres }
-  bouncer:
-    kind: pgbouncer
-    unit: all
-    listen: { plain: $bport, at: 127.0.0.1 }
-    names: [localhost]
-    probe: { user: belay_probe }
-    admin: { user: admin }
-  redis:
-    kind: redis
-    unit: all
-    listen: { plain: $rport, tls: $rtls, at: 127.0.0.1 }
-    names: [localhost]
-    probe: { password: pw }
+	three_endpoints plain >"$fleet"
+	cat >>"$fleet" <<END
 clients:
   bouncer:
     unit: all
