@@ -408,6 +408,8 @@ TESTS = \
 	truth/truth \
 	$(END)
 
+SERVERS = tests/remote/servers.c tests/remote/port.c
+SSHD = tests/remote/sshd_fixture.c tests/remote/port.c
 EXTRA_core/op = tests/core/op_fixture.c
 EXTRA_core/op_edits = tests/core/op_fixture.c
 EXTRA_core/place = tests/core/op_fixture.c
@@ -416,31 +418,31 @@ EXTRA_pki/brief = tests/pki/pki_fixture.c
 EXTRA_pki/issuer = tests/pki/pki_fixture.c
 EXTRA_pki/revoked = tests/pki/pki_fixture.c tests/pki/disk_calls.c
 EXTRA_core/rotation = tests/core/op_fixture.c
-EXTRA_remote/session = tests/remote/sshd_fixture.c tests/remote/client.c
-EXTRA_remote/known_hosts = tests/remote/sshd_fixture.c
-EXTRA_remote/opensshkey = tests/remote/sshd_fixture.c
-EXTRA_remote/login = tests/remote/sshd_fixture.c tests/remote/client.c
-EXTRA_remote/agent = tests/remote/sshd_fixture.c tests/remote/client.c
+EXTRA_remote/session = $(SSHD) tests/remote/client.c
+EXTRA_remote/known_hosts = $(SSHD)
+EXTRA_remote/opensshkey = $(SSHD)
+EXTRA_remote/login = $(SSHD) tests/remote/client.c
+EXTRA_remote/agent = $(SSHD) tests/remote/client.c
 EXTRA_remote/host_sh = tests/remote/killer.c
 EXTRA_remote/edits = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/kills = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/become = tests/remote/killer.c tests/remote/ops_fixture.c
 EXTRA_remote/hostops = tests/remote/killer.c tests/remote/ops_fixture.c
-EXTRA_remote/probe = tests/remote/probe_fixture.c tests/remote/servers.c
-EXTRA_remote/probe_check = tests/remote/probe_fixture.c tests/remote/servers.c
-EXTRA_remote/logins = tests/remote/probe_fixture.c tests/remote/servers.c
-EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c tests/remote/servers.c
-EXTRA_remote/rehearse = tests/remote/dial_fixture.c tests/remote/servers.c
-EXTRA_remote/canary = tests/remote/dial_fixture.c tests/remote/servers.c
-EXTRA_remote/matrix = tests/remote/probe_fixture.c tests/remote/servers.c
-EXTRA_remote/statement = tests/remote/probe_fixture.c tests/remote/servers.c
-EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c tests/remote/servers.c
+EXTRA_remote/probe = tests/remote/probe_fixture.c $(SERVERS)
+EXTRA_remote/probe_check = tests/remote/probe_fixture.c $(SERVERS)
+EXTRA_remote/logins = tests/remote/probe_fixture.c $(SERVERS)
+EXTRA_remote/probe_hostile = tests/remote/probe_fixture.c $(SERVERS)
+EXTRA_remote/rehearse = tests/remote/dial_fixture.c $(SERVERS)
+EXTRA_remote/canary = tests/remote/dial_fixture.c $(SERVERS)
+EXTRA_remote/matrix = tests/remote/probe_fixture.c $(SERVERS)
+EXTRA_remote/statement = tests/remote/probe_fixture.c $(SERVERS)
+EXTRA_remote/setting = tests/remote/killer.c tests/remote/ops_fixture.c $(SERVERS)
 
 EXTRA_truth/truth = tests/truth/posts.c tests/truth/bouncers.c tests/truth/dialler.c \
-	tests/truth/drivers.c tests/remote/servers.c
+	tests/truth/drivers.c $(SERVERS)
 
-EXTRA_truth/hba = tests/remote/servers.c
-EXTRA_truth/causes = tests/remote/servers.c
+EXTRA_truth/hba = $(SERVERS)
+EXTRA_truth/causes = $(SERVERS)
 
 FUZZ_TARGETS = tests/fuzz/targets.c tests/fuzz/targets_core.c tests/fuzz/targets_wire.c \
 	tests/fuzz/targets_remote.c

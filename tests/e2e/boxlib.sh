@@ -46,12 +46,14 @@ sql() {
 	psql -h "$box/run" -p "$port" -U admin -d postgres -qAt -P pager=off -c "$1"
 }
 
-# A port on which nobody listens now.
+# A port that nobody has now, below those that the kernel gives to whoever connects, and no port twice.
 free_port() {
 	while :; do
-		p=$((20000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
-		cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$(printf '%04X' "$p") " || break
+		p=$((10000 + ($(od -An -tu2 -N2 /dev/urandom) % 20000)))
+		cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$(printf '%04X' "$p") " ||
+			grep -qsx "$p" "$tmp/ports" || break
 	done
+	echo "$p" >>"$tmp/ports"
 	echo "$p"
 }
 

@@ -38,7 +38,7 @@ start_redis() {
 	while [ $tries -lt 20 ]; do
 		tries=$((tries + 1))
 		rport=$(free_port)
-		tport=$((rport + 1))
+		tport=$(free_port)
 		printf '%s\n' 'bind 127.0.0.1' "port $rport" "requirepass $secret" 'save ""' "dir $box/redis" >"$box/redis/redis.conf"
 		chown "$user" "$box/redis/redis.conf"
 		$as redis-server "$box/redis/redis.conf" >"$box/redis.log" 2>&1 &

@@ -46,9 +46,10 @@ here_it_is() {			# the machine's lab, and the pair that its servers are to use
 
 # ---- 1: configuration lies -----------------------------------------------------
 
-# Who the server runs as, so that it could own its key.
+# Who this lab's server runs as, so that it could own its key.
 gives_key() {
-	run db "chown \$(stat -c %u:%g /proc/\$(pgrep -o -x $1)) /srv/voiceai/run/tls/server.key && chmod 600 /srv/voiceai/run/tls/server.key"
+	run db "chown \$(stat -c %u:%g /proc/\$($dir/bin/labproc alive /srv/voiceai/run/pids/$1)) /srv/voiceai/run/tls/server.key &&
+		chmod 600 /srv/voiceai/run/tls/server.key"
 }
 
 postgres_lies() {
@@ -121,7 +122,7 @@ may_look_again() {
 # ---- 4: healthy now, broken at the next reconnect -------------------------------
 
 redis_forced() {
-	gives_key redis-server || return 1
+	gives_key redis || return 1
 	"$lab" redis "$dir" CONFIG SET tls-cert-file /srv/voiceai/run/tls/server.crt tls-key-file /srv/voiceai/run/tls/server.key \
 		tls-ca-cert-file /srv/voiceai/run/tls/ca.crt tls-auth-clients no tls-port 6380 | grep -qx OK || return 1
 	"$lab" redis "$dir" CONFIG SET port 0 >/dev/null || return 1

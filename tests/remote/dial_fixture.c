@@ -114,10 +114,10 @@ dial_group_up(void **state)
 	(void)signal(SIGPIPE, SIG_IGN);
 	bench.password = "probe pw";
 	servers_up(&sv);
-	sv.postgres_port = servers_free_port();
-	sv.pgbouncer_port = servers_free_port();
-	sv.redis_port = servers_free_port();
-	sv.redis_tls_port = servers_free_port();
+	sv.postgres_port = port_free();
+	sv.pgbouncer_port = port_free();
+	sv.redis_port = port_free();
+	sv.redis_tls_port = port_free();
 	text = fleet_text();
 	if (fleet_parse(&bench.fleet, "fleet.yaml", text, strlen(text), &err) != 0) {
 		print_error("%s\n", err.msg);

@@ -374,7 +374,7 @@ system_ssh_goes_through_a_jump_host(void **state)
 	assert_memory_equal(dial.out.data, "SSH-2.0-", 8);
 	stream_close(dial.stream);
 	seen_release(&dial);
-	dial.stream = session_dial(s, "127.0.0.1", fixture_free_port(), &events, &dial);
+	dial.stream = session_dial(s, "127.0.0.1", port_free(), &events, &dial);
 	until(&dial.closed, 30000);
 	assert_int_equal(dial.end, STREAM_REFUSED);
 	assert_non_null(strstr(dial.why.msg, "from there: Session open refused by peer"));

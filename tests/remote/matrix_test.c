@@ -842,9 +842,9 @@ main(void)
 	    "chmod 0600 live.key", sv.dir);
 	servers_postgres(&sv, "live", BENCH_HBA_BOTH, "");
 	servers_sql(&sv, "GRANT pg_monitor TO belay_probe");
-	sv.pgbouncer_port = servers_free_port();
-	sv.redis_port = servers_free_port();
-	sv.redis_tls_port = servers_free_port();
+	sv.pgbouncer_port = port_free();
+	sv.redis_port = port_free();
+	sv.redis_tls_port = port_free();
 	bench_up(&bench, &sv);
 	bouncer("allow", "live", "");
 	bench_redis(true, true, "live", NULL, NULL);

@@ -483,9 +483,9 @@ bench_group_up(void **state)
 	/* Starts once, so that ports and roles are there. */
 	servers_postgres(&sv, "good", BENCH_HBA_BOTH, "");
 	servers_sql(&sv, "GRANT pg_monitor TO belay_probe");
-	sv.pgbouncer_port = servers_free_port();
-	sv.redis_port = servers_free_port();
-	sv.redis_tls_port = servers_free_port();
+	sv.pgbouncer_port = port_free();
+	sv.redis_port = port_free();
+	sv.redis_tls_port = port_free();
 	return 0;
 }
 

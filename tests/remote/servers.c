@@ -71,23 +71,6 @@ static const char certificates_sh[] =
 	" -extensions good -out selfsigned.crt\n"
 	"chmod 0600 *.key\n";
 
-int
-servers_free_port(void)
-{
-	struct sockaddr_in a;
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_true(fd >= 0);
-	memset(&a, 0, sizeof(a));
-	a.sin_family = AF_INET;
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	(void)close(fd);
-	return ntohs(a.sin_port);
-}
-
 const char *
 servers_path(const struct servers *s, const char *name)
 {
@@ -322,7 +305,7 @@ servers_postgres(struct servers *s, const char *cert, const char *hba, const cha
 	fresh = access(servers_path(s, "data"), F_OK) != 0;
 	initdb(s);
 	if (s->postgres_port == 0)
-		s->postgres_port = servers_free_port();
+		s->postgres_port = port_free();
 	text = mem_printf("listen_addresses = '127.0.0.1'\nport = %d\nunix_socket_directories = '%s'\n"
 	    "fsync = off\nshared_buffers = 4MB\nmax_connections = 40\nlog_connections = on\n"
 	    "logging_collector = off\nssl = %s\nssl_cert_file = '%s/%s.crt'\nssl_key_file = '%s/%s.key'\n%s\n",
@@ -352,7 +335,7 @@ servers_pgbouncer(struct servers *s, const char *lines)
 
 	servers_stop(s, &s->pgbouncer);
 	if (s->pgbouncer_port == 0)
-		s->pgbouncer_port = servers_free_port();
+		s->pgbouncer_port = port_free();
 	text = mem_printf("[databases]\npostgres = host=127.0.0.1 port=%d\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
 	    "listen_port = %d\nunix_socket_dir =\nauth_type = plain\nauth_file = %s/users.txt\n%s\n",
 	    s->postgres_port, s->pgbouncer_port, s->dir, lines);

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "port.h"
+
 struct servers {
 	char	dir[256];
 	char	bindir[256];	/* Postgres' programs */
@@ -48,7 +50,6 @@ void	servers_stop(struct servers *, pid_t *);	/* one of its pids; 0 is fine */
 
 /* A child as the servers' user, in the directory, its words in NAME.log; the caller ends it by its pid. */
 pid_t	servers_spawn(const struct servers *, const char *name, const char *const argv[]);
-int	servers_free_port(void);
 void	servers_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* sh -c; fails the test */
 
 #endif

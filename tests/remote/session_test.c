@@ -299,7 +299,7 @@ session_tells_a_refused_port(void **state)
 
 	(void)state;
 	memset(&seen, 0, sizeof(seen));
-	seen.stream = session_dial(s, "127.0.0.1", fixture_free_port(), &events, &seen);
+	seen.stream = session_dial(s, "127.0.0.1", port_free(), &events, &seen);
 	until(&seen.closed, 30000);
 	assert_int_equal(seen.end, STREAM_REFUSED);
 	assert_false(seen.opened);
@@ -793,7 +793,7 @@ local_session_runs_commands_and_dials(void **state)
 	carry_a_mebibyte(s);
 	converse(s, port);
 	seen_release(&seen);
-	seen.stream = session_dial(s, "127.0.0.1", fixture_free_port(), &events, &seen);
+	seen.stream = session_dial(s, "127.0.0.1", port_free(), &events, &seen);
 	until(&seen.closed, 30000);
 	assert_int_equal(seen.end, STREAM_REFUSED);
 	assert_non_null(strstr(seen.why.msg, "connection refused"));
@@ -1006,7 +1006,7 @@ host_that_forwards_only_is_left_in_peace(void **state)
 	assert_int_equal(st.state, SESSION_UP);
 	/* With no channel there is nothing to read by: the loop sleeps, and still sees the end. */
 	memset(&seen, 0, sizeof(seen));
-	seen.stream = session_dial(s, "127.0.0.1", fixture_free_port(), &events, &seen);
+	seen.stream = session_dial(s, "127.0.0.1", port_free(), &events, &seen);
 	until(&seen.closed, 30000);
 	uv_timer_init(&loop, &timer);
 	timer.data = &over;

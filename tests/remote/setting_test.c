@@ -266,7 +266,7 @@ group_up(void **state)
 	servers_postgres(&sv, NULL, "host all all 127.0.0.1/32 scram-sha-256", "");
 	servers_sql(&sv, "CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'probe pw'");
 	servers_pgbouncer(&sv, "admin_users = belay_probe\n");
-	sv.redis_port = servers_free_port();
+	sv.redis_port = port_free();
 	redis_up(true);
 	return 0;
 }

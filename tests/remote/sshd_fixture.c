@@ -154,23 +154,6 @@ fixture_down(struct fixture *f)
 		fixture_run(argv);
 }
 
-int
-fixture_free_port(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
-
-	memset(&sin, 0, sizeof(sin));
-	sin.sin_family = AF_INET;
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
-		die("no free port", "127.0.0.1");
-	close(fd);
-	return ntohs(sin.sin_port);
-}
-
 /* Waits until somebody listens. */
 static void
 wait_port(int port, pid_t pid)
@@ -226,7 +209,7 @@ sshd_up(struct sshd *d, struct fixture *f, const char *name, const char *host_ke
 	memset(d, 0, sizeof(*d));
 	d->fixture = f;
 	snprintf(d->name, sizeof(d->name), "%s", name);
-	d->port = fixture_free_port();
+	d->port = port_free();
 	/* SHLVL: else bash, run by sshd, reads the start-up files of whoever runs the tests. */
 	n = (size_t)snprintf(text, sizeof(text), "ListenAddress 127.0.0.1\nPort %d\nPidFile none\n"
 	    "UsePAM no\nUseDNS no\nStrictModes no\nSetEnv SHLVL=2\nPasswordAuthentication no\n"

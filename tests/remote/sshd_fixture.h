@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "port.h"
+
 #define FIXTURE_PATH_MAX 512
 
 struct fixture {
@@ -32,7 +34,6 @@ const char *fixture_path(const struct fixture *, const char *name);
 void	fixture_run(const char *const argv[]);
 void	fixture_write(const char *path, const char *text);
 char	*fixture_read(const char *path);		/* the caller frees */
-int	fixture_free_port(void);
 
 /*
  * A server with its own host keys (dir/NAME_ed25519, and _ecdsa, _rsa where

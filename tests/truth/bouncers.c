@@ -82,7 +82,7 @@ port_for(size_t n)
 	int port;
 
 	do {
-		port = servers_free_port();
+		port = port_free();
 		for (i = 0; i < n && bouncers[i].port != port; i++)
 			;
 	} while (i < n);

@@ -655,8 +655,8 @@ redis(void)
 	static const char *const none[] = { NULL };
 	struct clues c;
 
-	sv.redis_port = servers_free_port();
-	sv.redis_tls_port = servers_free_port();
+	sv.redis_port = port_free();
+	sv.redis_tls_port = port_free();
 	redis_broken("none.crt", "good.key", "redis does not start: its certificate is not there", "file-missing");
 	redis_broken("good.crt", "wrongname.key", "redis does not start: another certificate's key", "key-mismatch");
 	redis_start(sv.redis_port, sv.redis_tls_port, "good", redis_more);

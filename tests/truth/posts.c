@@ -256,9 +256,9 @@ posts_up(struct servers *s)
 	}
 	servers_sql(s, "CREATE ROLE by_cert LOGIN");
 	servers_write(s, "data/pg_ident.conf", "any app by_cert\n");
-	s->pgbouncer_port = servers_free_port();
-	s->redis_port = servers_free_port();
-	s->redis_tls_port = servers_free_port();
+	s->pgbouncer_port = port_free();
+	s->redis_port = port_free();
+	s->redis_tls_port = port_free();
 }
 
 void
